@@ -1,0 +1,91 @@
+"""What every chart shares: a constant Vega-Lite spec, the data that changes, and the way from both to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from initviz.initializers import INITIALIZERS
+
+Data = Mapping[str, pd.DataFrame]
+INK = "currentColor"  # text in a mark follows the page's theme
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A chart whose ``spec`` never changes; its named datasets do. ``alt`` names it for those who do not see it.
+
+    A constant spec is what lets a browser update the chart in place: limits and labels of a run travel in its data.
+    """
+
+    spec: dict[str, Any]
+    alt: str
+
+    @classmethod
+    def of(cls, chart: alt.TopLevelMixin, alt_text: str, renderer: str = "svg") -> Picture:
+        """The picture of an Altair chart over named data."""
+        spec: dict[str, Any] = chart.to_dict()
+        for key in ("config", "$schema", "datasets"):  # the page's theme gives the config
+            spec.pop(key, None)
+        spec["usermeta"] = {"embedOptions": {"renderer": renderer}}
+        return cls(spec, alt_text)
+
+
+def named(name: str) -> alt.NamedData:
+    """The dataset of that name."""
+    return alt.NamedData(name=name)
+
+
+def carried(*names: str) -> list[alt.Chart]:
+    """Empty layers for datasets that only expressions read: Vega-Lite leaves out those that no mark draws."""
+    return [alt.Chart(named(name)).mark_point(size=0, opacity=0, tooltip=None).encode() for name in names]
+
+
+def literal_color(field: str = "color") -> alt.Color:
+    """Colours that stand in the data."""
+    return alt.Color(f"{field}:N", scale=None, legend=None)
+
+
+def label_of(key: str) -> str:
+    """The label of an initialiser."""
+    return INITIALIZERS[key].label
+
+
+def color_of(key: str) -> str:
+    """The colour of an initialiser, the same in every picture."""
+    return INITIALIZERS[key].color
+
+
+def spread_apart(positions: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions moved as little as need be to lie ``gap`` apart and between ``low`` and ``high``, in their order."""
+    order = np.argsort(positions, kind="stable")
+    gap = min(gap, (high - low) / max(len(positions), 1))
+    placed = np.array(positions, float)
+    floor = low
+    for index in order:
+        floor = placed[index] = max(placed[index], floor)
+        floor += gap
+    ceiling = high
+    for index in order[::-1]:
+        ceiling = placed[index] = min(placed[index], ceiling)
+        ceiling -= gap
+    return [float(position) for position in placed]
+
+
+def save(picture: Picture, data: Data, *, height: int, width: int = 1000, form: str = "svg") -> bytes:
+    """The picture with its data as a file, "svg" or "png", on white."""
+    import vl_convert
+
+    spec = picture.spec | {
+        "width": width, "height": height, "background": "white", "padding": 10,
+        "datasets": {name: frame.to_dict("records") for name, frame in data.items()},
+        "config": {"view": {"stroke": None}, "axis": {"grid": False, "domain": False, "ticks": False}}}
+    spec.pop("usermeta", None)
+    if form == "svg":
+        return str(vl_convert.vegalite_to_svg(spec)).replace(INK, "#222222").encode()
+    return bytes(vl_convert.vegalite_to_png(spec, scale=2))

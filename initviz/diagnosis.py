@@ -1,0 +1,141 @@
+"""From a run's statistics to a verdict in words, with the three numbers that justify it.
+
+Thresholds are ratios between layers, which do not depend on the loss or the batch; where a line is drawn is a
+convention and is named as one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from initviz.simulation import Run
+from initviz.statistics import ratio
+
+SHRUNK, GROWN = 0.1, 10.0  # conventions: a tenth or tenfold over the hidden layers. SageMaker Debugger flags 10, too
+MOSTLY = 0.5  # SageMaker Debugger flags a layer with more than half of its units saturated or dead
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number as a person reads it: 0.63, 1.4 × 10⁻⁷, 0, overflow, not defined."""
+    if math.isnan(value):
+        return "not defined"
+    if math.isinf(value):
+        return "overflow" if value > 0 else "negative overflow"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e4:
+        return f"{value:.{digits + 1}g}" if abs(value) < 1000 else f"{value:,.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage; small ones are not rounded to 0."""
+    if math.isnan(share):
+        return "not defined"
+    return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else "under 1 %"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``key`` names the kind, ``words`` says it in one sentence, ``numbers`` are three (name, value) pairs."""
+
+    key: str
+    words: str
+    numbers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of verdict: its title, the colour of its badge and its icon."""
+
+    title: str
+    color: str
+    icon: str
+
+
+KINDS = {
+    "healthy": Kind("Healthy", "green", ":material/check_circle:"),
+    "collapsed": Kind("Collapsed", "gray", ":material/content_copy:"),
+    "silent": Kind("Silent", "gray", ":material/volume_off:"),
+    "dead": Kind("Dead", "gray", ":material/power_off:"),
+    "saturated": Kind("Saturated", "orange", ":material/compress:"),
+    "vanishing": Kind("Vanishing", "blue", ":material/trending_down:"),
+    "exploding": Kind("Exploding", "red", ":material/trending_up:"),
+    "overflow": Kind("Overflow", "red", ":material/error:"),
+    "shallow": Kind("One layer", "gray", ":material/linear_scale:"),
+}
+
+
+def signal_ratio(run: Run) -> float:
+    """Root mean square of the last hidden layer's activations over the first's; NaN where there is no signal."""
+    rms = run.column("activation_rms")[:-1]
+    return ratio(float(rms[-1]), float(rms[0])) if rms.size else math.nan
+
+
+def gradient_return(run: Run) -> float:
+    """Length of the first hidden layer's delta over the last hidden layer's; NaN where there is none."""
+    length = (run.column("delta_rms") * np.sqrt(run.column("fan_out")))[:-1]
+    if not length.size or run.hidden_gradient_is_round_off:
+        return math.nan
+    return ratio(float(length[0]), float(length[-1]))
+
+
+def _gradient_words(run: Run) -> str:
+    if run.hidden_gradient_is_round_off:
+        return "0 (errors cancel)"
+    if run.overflow_layer is not None:
+        return "not defined"
+    if run.column("weight_gradient_rms")[0] == 0:
+        return "0"
+    return number(run.gradient_ratio)
+
+
+def verdict(run: Run) -> Verdict:
+    """The one thing to know of a run first: overflow, then copies, then scale forward, saturation, scale backward."""
+    sizes, hidden = run.network.sizes, run.network.depth - 1
+    if not hidden:
+        return Verdict("shallow", "One linear layer: nothing hidden to collapse.",
+                       (("Hidden layers", "0"), ("Loss", number(run.loss)),
+                        ("Weight gradient", number(float(run.column("weight_gradient_rms")[0])))))
+    width = sizes[-2]
+    distinct = run.column("distinct_neurons")[:-1]
+    forward, backward = signal_ratio(run), gradient_return(run)
+    numbers = (("Different neurons", "not defined" if not distinct[-1] else f"{distinct[-1]:.0f} of {width}"),
+               ("Signal", "0" if run.column("activation_rms")[:-1].max() == 0
+                else "overflow" if run.overflow_layer else number(forward)),
+               ("Gradient", _gradient_words(run)))
+
+    if run.overflow_layer is not None:
+        return Verdict("overflow", f"Exploding: layer {run.overflow_layer} overflows {run.network.dtype}.", numbers)
+    signal = run.column("activation_rms")[:-1]
+    if signal[-1] == 0:
+        first = int(np.flatnonzero(signal == 0)[0]) + 1
+        if first > 1:
+            return Verdict("vanishing", f"Vanishing: every output is exactly 0 from layer {first} on.", numbers)
+        return Verdict("silent", f"Collapsed: all {width} neurons are copies, and their output is 0.", numbers)
+    if width > 1 and (distinct == 1).any():
+        scale = (" and explode" if forward > GROWN else " and vanish" if forward < SHRUNK else "")
+        layers = "" if distinct[-1] == 1 else f" in layer {int(np.flatnonzero(distinct == 1)[0]) + 1}"
+        return Verdict("collapsed", f"Collapsed: all {width} neurons are copies{layers}{scale}.", numbers)
+    per_layer = number(forward ** (1 / max(hidden - 1, 1)))
+    if forward < SHRUNK:
+        return Verdict("vanishing", f"Vanishing: each layer keeps {per_layer} of the signal.", numbers)
+    if forward > GROWN:
+        return Verdict("exploding", f"Exploding: each layer multiplies the signal by {per_layer}.", numbers)
+    saturated, dead = run.column("saturated_share")[:-1], run.column("dead_share")[:-1]
+    if np.nanmax(dead, initial=0) > MOSTLY:
+        worst = int(np.nanargmax(dead))
+        return Verdict("dead", f"Dead: {percent(dead[worst])} of layer {worst + 1} is off for the whole batch.", numbers)
+    if np.nanmax(saturated, initial=0) > MOSTLY:
+        worst = int(np.nanargmax(saturated))
+        return Verdict("saturated", f"Saturated: {percent(saturated[worst])} of layer {worst + 1} is at its limits.", numbers)
+    if backward < SHRUNK:
+        return Verdict("vanishing", f"Vanishing on the way back: {number(backward)} of the gradient arrives.", numbers)
+    if backward > GROWN:
+        return Verdict("exploding", f"Exploding on the way back: {number(backward)} times the gradient arrives.", numbers)
+    return Verdict("healthy", "Healthy: different neurons, signal and gradient keep their scale.", numbers)

@@ -1,0 +1,138 @@
+"""Batches: what goes into a network and what should come out.
+
+Every input is standardised: each feature has mean 0 and standard deviation 1 (over the digits' 1,797 images; over the
+law or the batch for the others), so that a signal that keeps its scale has a root mean square near 1.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from initviz.limits import Interval, check
+from initviz.network import INPUT_STREAM, SEED, stream
+
+Array = NDArray[Any]
+BATCH = Interval(1, 1_000_000, integer=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Inputs ``x`` (batch, features) and targets: classes (batch,) for softmax_ce, numbers (batch, outputs) for mse."""
+
+    x: Array
+    targets: Array
+    loss: str = "softmax_ce"
+    outputs: int = 10
+    name: str = ""
+
+    @property
+    def features(self) -> int:
+        """Number of inputs of the network."""
+        return int(self.x.shape[1])
+
+
+@dataclass(frozen=True)
+class Input:
+    """A source of batches: ``draw(count, features, rng)`` returns x (count, features) and classes (count,).
+
+    ``features`` is None where the number of features is free.
+    """
+
+    label: str
+    features: int | None
+    classes: int
+    draw: Callable[[int, int, Generator], tuple[Array, Array]]
+    sentence: str
+    source: str = ""
+    limit: int | None = None
+
+
+def _standardised(x: Array) -> Array:
+    spread = x.std(axis=0)
+    return (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
+
+
+@functools.cache
+def digits() -> tuple[Array, Array]:
+    """All 1,797 digits: standardised pixels (1797, 64) and classes (1797,), read-only."""
+    with resources.files("initviz").joinpath("data/digits.csv.gz").open("rb") as packed:
+        import gzip
+        rows = np.array(gzip.decompress(packed.read()).decode().replace("\n", ",").rstrip(",").split(","), np.int64)
+    rows = rows.reshape(-1, 65)
+    x, y = _standardised(rows[:, :64].astype(float)), rows[:, 64].copy()
+    x.flags.writeable = y.flags.writeable = False
+    return x, y
+
+
+def _draw_digits(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    x, y = digits()
+    chosen = rng.permutation(len(x))[:count]
+    return x[chosen], y[chosen]
+
+
+def _draw_normal(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    teacher = rng.standard_normal((features, 10))
+    x = rng.standard_normal((count, features))
+    return x, (x @ teacher).argmax(axis=1)
+
+
+def _noisy(x: Array, rng: Generator) -> Array:
+    return _standardised(x + 0.1 * rng.standard_normal(x.shape))
+
+
+def _draw_moons(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    y = np.arange(count) % 2
+    angle = math.pi * rng.random(count)
+    x = np.stack([np.where(y, 1 - np.cos(angle), np.cos(angle)), np.where(y, 0.5 - np.sin(angle), np.sin(angle))], axis=1)
+    return _noisy(x, rng), y
+
+
+def _draw_circles(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    y = np.arange(count) % 2
+    angle = 2 * math.pi * rng.random(count)
+    radius = np.where(y, 0.5, 1.0)
+    return _noisy(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), rng), y
+
+
+def _draw_spiral(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    y = np.arange(count) % 3
+    radius = np.sqrt(rng.random(count))
+    angle = 2 * math.pi * y / 3 + 4 * radius
+    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+    return _standardised(x + 0.03 * rng.standard_normal(x.shape)), y
+
+
+INPUTS: Mapping[str, Input] = MappingProxyType({
+    "digits": Input("Digits", 64, 10, _draw_digits, "Handwritten digits of 8 x 8 pixels, ten classes.",
+                    "Alpaydin and Kaynak 1998, UCI Machine Learning Repository, CC BY 4.0", limit=1797),
+    "normal": Input("Standard normal", None, 10, _draw_normal,
+                    "Independent unit normals, as many as a layer is wide; the class is the largest of ten random "
+                    "linear functions."),
+    "moons": Input("Two moons", 2, 2, _draw_moons, "Two interleaved half circles in the plane, two classes."),
+    "circles": Input("Circles", 2, 2, _draw_circles, "A circle inside a circle, two classes."),
+    "spiral": Input("Spiral", 2, 3, _draw_spiral, "Three arms of a spiral, three classes."),
+})
+
+
+def make_batch(key: str, count: int, *, seed: int = 0, features: int = 64, dtype: str = "float32") -> Batch:
+    """A batch of ``count`` samples of the input ``key``; ``features`` matters only where the input leaves it free.
+
+    The arrays are read-only. Raises ValueError for an unknown key or a count the input cannot give.
+    """
+    source = INPUTS[check("input", key, INPUTS.keys())]
+    count = check("batch", count, Interval(1, source.limit, integer=True) if source.limit else BATCH)
+    x, y = source.draw(count, source.features or check("features", features, BATCH),
+                       stream(check("seed", seed, SEED), INPUT_STREAM))
+    x = x.astype(dtype)
+    x.flags.writeable = y.flags.writeable = False
+    return Batch(x, y, "softmax_ce", source.classes, key)

@@ -1,0 +1,89 @@
+"""One sentence beside each picture: what to see in it, with the numbers of this very run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from initviz.charts.picture import label_of
+from initviz.diagnosis import gradient_return, number, percent, signal_ratio
+from initviz.settings import QUANTITY_LABELS, SPREAD_LABELS
+from initviz.simulation import Run
+from initviz.statistics import correlation_baseline
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _grouped(runs: Sequence[Run], say: Callable[[Run], str]) -> str:
+    """What is said of each run, runs of which the same is said together."""
+    groups: dict[str, list[str]] = {}
+    for run in runs:
+        groups.setdefault(say(run), []).append(label_of(run.network.initializer))
+    return "; ".join(f"{_listed(names)} {said}" for said, names in groups.items())
+
+
+def distributions(runs: Sequence[Run], quantity: str) -> str:
+    """How the spread of a quantity changes from the first to the last hidden layer."""
+    last = max(runs[0].network.depth - 2, 0)
+
+    def say(run: Run) -> str:
+        std = run.column(f"{quantity}_std")
+        if quantity == "delta" and run.hidden_gradient_is_round_off:
+            return "0, since the errors cancel"
+        first, final = number(float(std[0])), number(float(std[last]))
+        return first if last == 0 or first == final else f"{first} → {final}"
+
+    layers = f"from layer 1 to {last + 1}" if last else "of layer 1"
+    return f"{QUANTITY_LABELS[quantity]}, standard deviation {layers}: {_grouped(runs, say)}."
+
+
+def _per_layer(whole: float, hidden: int) -> str:
+    if math.isnan(whole) or hidden < 2:
+        return "none"
+    return f"{number(whole ** (1 / (hidden - 1)))}" if whole > 0 else "0"
+
+
+def forward(runs: Sequence[Run]) -> str:
+    """By what factor a layer multiplies the signal, on average."""
+    hidden = runs[0].network.depth - 1
+    if hidden < 2:
+        return "There are fewer than two hidden layers: nothing to compare."
+    return ("Each layer multiplies the root mean square of the activations by, on average: "
+            f"{_grouped(runs, lambda run: _per_layer(signal_ratio(run), hidden))}.")
+
+
+def backward(runs: Sequence[Run]) -> str:
+    """By what factor a layer multiplies the gradient on its way back, on average."""
+    hidden = runs[0].network.depth - 1
+    if hidden < 2:
+        return "There are fewer than two hidden layers: nothing to compare."
+    return ("On its way back, right to left, each layer multiplies the gradient by, on average: "
+            f"{_grouped(runs, lambda run: _per_layer(gradient_return(run), hidden))}.")
+
+
+def neurons(runs: Sequence[Run], layer: int) -> str:
+    """How many different neurons the layer has and how much they agree."""
+    def say(run: Run) -> str:
+        distinct, total = run.column("distinct_neurons")[layer - 1], run.column("fan_out")[layer - 1]
+        correlation = run.column("mean_abs_correlation")[layer - 1]
+        agree = "" if math.isnan(correlation) else f" (mean |correlation| {number(float(correlation))})"
+        return f"{distinct:.0f} of {total}{agree}" if distinct else "overflow"
+
+    chance = number(correlation_baseline(runs[0].batch))
+    return (f"Different neurons: {_grouped(runs, say)}; independent neurons would correlate by {chance}. "
+            "Copies are equal columns; each map is scaled to its own largest magnitude, which stands above it.")
+
+
+def dead(runs: Sequence[Run]) -> str:
+    """The largest share of dead neurons of a layer; empty for activations that cannot die."""
+    worst = {run: max((float(v) for v in run.column("dead_share") if not math.isnan(v)), default=math.nan) for run in runs}
+    if all(math.isnan(share) for share in worst.values()):
+        return ""
+    return f"Largest share of dead neurons in a layer: {_grouped(runs, lambda run: percent(worst[run]))}."
+
+
+def spread_title(spread: str, quantity: str) -> str:
+    """Heading of a depth chart."""
+    return f"{SPREAD_LABELS[spread]} of the {quantity}"

@@ -1,0 +1,95 @@
+"""Network: a frozen, hashable description of a multilayer perceptron and of how its parameters are drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.activations import ACTIVATIONS, activation
+from initviz.initializers import INITIALIZERS, initialize, rule
+from initviz.limits import ANY, Interval, check, check_parameters
+
+Array = NDArray[Any]
+Pairs = tuple[tuple[str, Any], ...]
+
+SIZE = Interval(1, 1_000_000, integer=True)
+SEED = Interval(0, 2**63 - 1, integer=True)
+DTYPES = ("float32", "float64")
+INPUT_STREAM, WEIGHT_STREAM, BIAS_STREAM = range(3)
+
+
+def stream(seed: int, *path: int) -> np.random.Generator:
+    """The random stream of that seed and path: inputs, weights and biases of each layer have one each."""
+    return np.random.default_rng((seed, *path))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A multilayer perceptron ``z = h @ W + b``, ``h = phi(z)``, whose last layer is linear.
+
+    ``sizes`` runs from the inputs to the outputs, so there are ``len(sizes) - 1`` weight layers. Weights are drawn by
+    ``initializer`` with ``initializer_params`` and multiplied by ``gain``. Biases are ``bias`` plus ``bias_std`` times
+    a unit normal, plus what the initialiser itself draws (torch_linear does). Layer l is drawn from the same stream
+    whatever the initialiser: two initialisers are compared on the same luck.
+
+    Raises ValueError naming the field, the value and what is allowed.
+    """
+
+    sizes: tuple[int, ...] = (64, 128, 128, 10)
+    activation: str = "relu"
+    initializer: str = "he_normal"
+    gain: float = 1.0
+    bias: float = 0.0
+    bias_std: float = 0.0
+    seed: int = 0
+    dtype: str = "float32"
+    activation_params: Mapping[str, Any] | Pairs = field(default=())
+    initializer_params: Mapping[str, Any] | Pairs = field(default=())
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        if isinstance(self.sizes, str) or not hasattr(self.sizes, "__iter__") or len(tuple(self.sizes)) < 2:
+            raise ValueError(f"sizes must be at least two integers, inputs to outputs, got {self.sizes!r}")
+        put(self, "sizes", tuple(check("sizes", size, SIZE) for size in self.sizes))
+        check("activation", self.activation, ACTIVATIONS.keys())
+        check("initializer", self.initializer, INITIALIZERS.keys())
+        put(self, "gain", check("gain", self.gain, ANY))
+        put(self, "bias", check("bias", self.bias, ANY))
+        put(self, "bias_std", check("bias_std", self.bias_std, Interval(0, math.inf)))
+        put(self, "seed", check("seed", self.seed, SEED))
+        check("dtype", self.dtype, DTYPES)
+        for name, entry in (("activation", ACTIVATIONS[self.activation]), ("initializer", INITIALIZERS[self.initializer])):
+            given = check_parameters(getattr(self, name), dict(getattr(self, f"{name}_params")), entry.parameters)
+            put(self, f"{name}_params", tuple(sorted(given.items())))
+
+    @property
+    def depth(self) -> int:
+        """Number of weight layers."""
+        return len(self.sizes) - 1
+
+    def apply_activation(self) -> tuple[Any, dict[str, Any]]:
+        """The activation's record and its parameters."""
+        return activation(self.activation), dict(self.activation_params)
+
+    def parameters(self) -> tuple[list[Array], list[Array]]:
+        """Weights, each of shape (fan_in, fan_out), and biases, each (fan_out,), in ``dtype``."""
+        weights, biases = [], []
+        dtype = np.dtype(self.dtype)
+        own_bias = rule(self.initializer, **dict(self.initializer_params)).bias
+        for layer, (fan_in, fan_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True)):
+            weights.append(initialize(
+                self.initializer, fan_in, fan_out, rng=stream(self.seed, WEIGHT_STREAM, layer), gain=self.gain,
+                dtype=dtype, **dict(self.initializer_params)))
+            rng = stream(self.seed, BIAS_STREAM, layer)
+            bias = np.full(fan_out, self.bias, dtype)
+            if self.bias_std:
+                bias += dtype.type(self.bias_std) * rng.standard_normal(fan_out, dtype=dtype.type)
+            if own_bias:
+                bias += own_bias(fan_in, fan_out, rng, dtype)
+            biases.append(bias)
+        return weights, biases

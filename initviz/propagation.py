@@ -1,0 +1,129 @@
+"""One forward and one backward pass through a multilayer perceptron, exact and in the dtype of the arrays.
+
+Conventions: ``z_l = h_{l-1} @ W_l + b_l``, ``h_l = phi(z_l)``, the last layer linear; ``delta_l = dL/dz_l``. Arrays of
+activations are (batch, width), weights (fan_in, fan_out). Overflow gives inf (and inf - inf NaN), never a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.activations import activation as named_activation
+from initviz.limits import check
+
+Array = NDArray[Any]
+QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
+
+
+def _mse(output: Array, targets: Array) -> tuple[float, Array]:
+    residual = output - targets
+    return float(np.mean(residual * residual, dtype=np.float64)), residual * (2 / residual.size)
+
+
+def _softmax_ce(output: Array, targets: Array) -> tuple[float, Array]:
+    rows = np.arange(len(output))
+    shifted = output - output.max(axis=1, keepdims=True)
+    p = np.exp(shifted)
+    total = p.sum(axis=1, keepdims=True)
+    loss = np.mean(np.log(total[:, 0]) - shifted[rows, targets], dtype=np.float64)
+    p /= total
+    p[rows, targets] -= 1
+    p /= len(output)
+    return float(loss), p
+
+
+# Each maps (output, targets) to the loss and dL/d output.
+LOSSES: Mapping[str, Callable[[Array, Array], tuple[float, Array]]] = MappingProxyType(
+    {"mse": _mse, "softmax_ce": _softmax_ce})
+
+
+@dataclass(frozen=True, eq=False)
+class Propagation:
+    """What one pass computed: one entry per weight layer in each list, first layer first."""
+
+    loss: float
+    preactivations: list[Array]
+    activations: list[Array]
+    deltas: list[Array]
+    weight_gradients: list[Array]
+    bias_gradients: list[Array]
+    input_gradient: Array
+
+
+def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activation: str,
+            **params: Any) -> Iterator[tuple[Array, Array]]:
+    """Yield (z, h) of each layer, first to last; h of the last layer is its z."""
+    phi = named_activation(activation)
+    h = x
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True), 1):
+        z = h @ w
+        z += b
+        h = phi.value(z, **params) if layer < len(weights) else z
+        yield z, h
+
+
+def backward(weights: Sequence[Array], x: Array, preactivations: Sequence[Array], activations: Sequence[Array],
+             delta: Array, activation: str, **params: Any) -> Iterator[tuple[Array, Array]]:
+    """Yield (delta, weight gradient) of each layer, last to first; ``delta`` is dL/dz of the last layer."""
+    phi = named_activation(activation)
+    for layer in reversed(range(1, len(weights))):
+        h = activations[layer - 1]
+        yield delta, h.T @ delta
+        delta = delta @ weights[layer].T
+        delta *= phi.derivative(preactivations[layer - 1], h, **params)
+    yield delta, x.T @ delta
+
+
+def check_shapes(weights: Sequence[Array], biases: Sequence[Array], x: Array) -> None:
+    """Raise ValueError where the shapes of x, weights and biases do not chain."""
+    if not weights or len(weights) != len(biases):
+        raise ValueError(f"biases must be one for each of the weights, at least one, got {len(biases)} for {len(weights)}")
+    fan = x.shape[1] if x.ndim == 2 else None
+    if fan is None or len(x) == 0:
+        raise ValueError(f"x must have shape (batch, features) with at least one row, got {x.shape}")
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True), 1):
+        if w.ndim != 2 or w.shape[0] != fan:
+            raise ValueError(f"weights of layer {layer} must have shape ({fan}, fan_out), got {w.shape}")
+        if b.shape != (w.shape[1],):
+            raise ValueError(f"biases of layer {layer} must have shape ({w.shape[1]},), got {b.shape}")
+        fan = w.shape[1]
+
+
+def check_targets(targets: Array, loss: str, batch: int, outputs: int) -> None:
+    """Raise ValueError where the targets do not fit the loss and the output (batch, outputs)."""
+    check("loss", loss, LOSSES.keys())
+    if loss == "mse" and targets.shape != (batch, outputs):
+        raise ValueError(f"targets must have shape ({batch}, {outputs}) for mse, got {targets.shape}")
+    if loss == "softmax_ce":
+        if targets.shape != (batch,) or targets.dtype.kind not in "iu":
+            raise ValueError(f"targets must be {batch} integer classes for softmax_ce, got {targets.dtype} {targets.shape}")
+        if targets.min() < 0 or targets.max() >= outputs:
+            raise ValueError(f"targets must be classes from 0 to {outputs - 1}, got {targets.min()} to {targets.max()}")
+
+
+def propagate(weights: Sequence[Array], biases: Sequence[Array], x: Array, targets: Array, *, activation: str,
+              loss: str, **activation_params: Any) -> Propagation:
+    """One forward and one backward pass for explicit arrays.
+
+    ``loss`` is "mse" (mean over batch and outputs) or "softmax_ce" (mean over the batch; integer classes).
+    Raises ValueError for shapes that do not chain, targets that do not fit, and unknown names.
+    """
+    weights, biases = [np.asarray(w) for w in weights], [np.asarray(b) for b in biases]
+    x, targets = np.asarray(x), np.asarray(targets)
+    check_shapes(weights, biases, x)
+    check_targets(targets, loss, len(x), weights[-1].shape[1])
+    with np.errstate(**QUIET):
+        forwards = list(forward(weights, biases, x, activation, **activation_params))
+        preactivations, activations = [z for z, _ in forwards], [h for _, h in forwards]
+        value, delta = LOSSES[loss](activations[-1], targets)
+        backwards = list(backward(weights, x, preactivations, activations, delta, activation, **activation_params))
+        deltas, gradients = [d for d, _ in reversed(backwards)], [g for _, g in reversed(backwards)]
+        bias_gradients = [d.sum(axis=0) for d in deltas]
+        input_gradient = deltas[0] @ weights[0].T
+    return Propagation(value, preactivations, activations, deltas, gradients, bias_gradients, input_gradient)

@@ -1,0 +1,271 @@
+"""Settings: everything a person can set, its limits, the address that holds it and the networks that it describes.
+
+The whole state of the app is one frozen Settings. ``read_address`` makes one of whatever an address held.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from initviz.activations import ACTIVATIONS
+from initviz.initializers import INITIALIZERS
+from initviz.inputs import INPUTS
+from initviz.limits import Interval
+from initviz.network import Network
+from initviz.simulation import QUANTITIES, SCALES
+
+MOST_INITIALIZERS = 8
+
+QUANTITY_LABELS = MappingProxyType({
+    "activation": "Activations h", "preactivation": "Preactivations z", "delta": "Deltas dL/dz",
+    "weight": "Weights W", "weight_gradient": "Weight gradients dL/dW"})
+SCALE_LABELS = MappingProxyType({"linear": "Linear", "symlog": "Symmetric log"})
+SPREAD_LABELS = MappingProxyType({"std": "Standard deviation", "rms": "Root mean square"})
+assert tuple(QUANTITY_LABELS) == QUANTITIES and tuple(SCALE_LABELS) == SCALES
+
+
+@dataclass(frozen=True)
+class Control:
+    """One thing to set. ``allowed`` is an Interval (``step`` apart on a slider) or maps each key to its label.
+
+    ``many`` controls hold a tuple of keys.
+    """
+
+    label: str
+    default: Any
+    allowed: Interval | Mapping[str, str]
+    help: str
+    step: float = 1
+    many: bool = False
+
+
+def _labels(table: Mapping[str, Any]) -> Mapping[str, str]:
+    return MappingProxyType({key: entry.label for key, entry in table.items()})
+
+
+CONTROLS: Mapping[str, Control] = MappingProxyType({
+    "init": Control(
+        "Initialisers", ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal"), _labels(INITIALIZERS),
+        f"How the weights are drawn. Compare up to {MOST_INITIALIZERS} on the same random numbers. Where notes write "
+        "Xavier as randn(fan_in, fan_out) / sqrt(fan_in), they mean LeCun normal.", many=True),
+    "activation": Control("Activation", "tanh", _labels(ACTIVATIONS),
+                          "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear."),
+    "input": Control("Input", "digits", _labels(INPUTS), "What goes into the network, standardised, and its classes."),
+    "depth": Control("Depth", 10, Interval(1, 100, integer=True), "Number of weight layers, the output layer included."),
+    "width": Control("Width", 128, Interval(2, 1024, integer=True),
+                     "Neurons in each hidden layer. At multiples of 8 copies stay equal to the last bit."),
+    "gain": Control("Gain", 1.0, Interval(0, 4), "Multiplies every weight, whatever the initialiser.", 0.05),
+    "constant": Control("Constant's value", 0.1, Interval(-2, 2), "c, the one value of every weight under Constant.", 0.01),
+    "batch": Control("Batch", 256, Interval(8, 1024, integer=True), "Number of samples sent through at once.", 8),
+    "seed": Control("Seed", 0, Interval(0, 9999, integer=True),
+                    "Fixes every random number: the same seed gives the same inputs, weights and picture."),
+    "bias": Control("Bias", 0.0, Interval(-1, 1), "Every bias starts at this value.", 0.05),
+    "bias_std": Control("Bias spread", 0.0, Interval(0, 2),
+                        "Standard deviation of normal noise added to every bias (sigma_b of mean-field theory).", 0.05),
+    "std": Control("Normal's standard deviation", 0.01, Interval(0, 2),
+                   "sigma of Normal, and of Truncated normal before its cut.", 0.01),
+    "limit": Control("Uniform's bound", 0.05, Interval(0, 2), "a of Uniform: weights lie between -a and a.", 0.01),
+    "mode": Control("He's fan", "fan_in", MappingProxyType({"fan_in": "fan_in", "fan_out": "fan_out"}),
+                    "fan_in keeps the signal's scale forward, fan_out the gradient's backward."),
+    "slope": Control("Leaky ReLU's slope", 0.01, Interval(0, 1),
+                     "Slope of Leaky ReLU below 0. He's variance takes it into account.", 0.01),
+    "quantity": Control("Show", "activation", QUANTITY_LABELS, "What the distributions are of."),
+    "scale": Control("Axis", "linear", SCALE_LABELS,
+                     "Linear shows shapes around the healthy scale; symmetric log shows twelve powers of ten."),
+    "layer": Control("Look into layer", 0, Interval(0, 100, integer=True),
+                     "Opens the layer's single neurons and samples. A click on a distribution does the same."),
+    "spread": Control("Measure", "std", SPREAD_LABELS,
+                      "Standard deviation ignores a common offset; the root mean square does not."),
+})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One value for each of CONTROLS, all allowed; the fields have the controls' names."""
+
+    init: tuple[str, ...] = CONTROLS["init"].default
+    activation: str = CONTROLS["activation"].default
+    input: str = CONTROLS["input"].default
+    depth: int = CONTROLS["depth"].default
+    width: int = CONTROLS["width"].default
+    gain: float = CONTROLS["gain"].default
+    constant: float = CONTROLS["constant"].default
+    batch: int = CONTROLS["batch"].default
+    seed: int = CONTROLS["seed"].default
+    bias: float = CONTROLS["bias"].default
+    bias_std: float = CONTROLS["bias_std"].default
+    std: float = CONTROLS["std"].default
+    limit: float = CONTROLS["limit"].default
+    mode: str = CONTROLS["mode"].default
+    slope: float = CONTROLS["slope"].default
+    quantity: str = CONTROLS["quantity"].default
+    scale: str = CONTROLS["scale"].default
+    layer: int = CONTROLS["layer"].default
+    spread: str = CONTROLS["spread"].default
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Inputs, hidden layers, outputs."""
+        source = INPUTS[self.input]
+        return (source.features or self.width, *[self.width] * (self.depth - 1), source.classes)
+
+    def initializer_params(self, key: str) -> dict[str, Any]:
+        """The parameters of the initialiser ``key`` as these settings have them."""
+        values = {"value": self.constant, "std": self.std, "limit": self.limit, "mode": self.mode,
+                  "negative_slope": self.slope if self.activation == "leaky_relu" else 0.0}
+        return {parameter.name: values[parameter.name] for parameter in INITIALIZERS[key].parameters}
+
+    def network(self, key: str) -> Network:
+        """The network that starts from the initialiser ``key``."""
+        slope = {"negative_slope": self.slope} if self.activation == "leaky_relu" else {}
+        return Network(
+            self.sizes, self.activation, key, self.gain, self.bias, self.bias_std, self.seed,
+            activation_params=slope, initializer_params=self.initializer_params(key))
+
+    def networks(self) -> tuple[Network, ...]:
+        """The networks to compare, in the order chosen."""
+        return tuple(self.network(key) for key in self.init)
+
+
+# ---------------------------------------------------------------------------------------------- the address
+
+def _mend_number(control: Control, allowed: Interval, given: Any) -> tuple[Any, str]:
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        value = math.nan
+    if math.isnan(value):
+        return control.default, f"{control.label} was not a number, so it is {control.default:g}."
+    nearest = allowed.nearest(value)
+    return nearest, "" if nearest == value else f"{control.label} must be {allowed}, so it is {nearest:g}."
+
+
+def _mend_choice(control: Control, labels: Mapping[str, str], given: Any) -> tuple[str, str]:
+    keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
+    if isinstance(given, str) and given in keys:
+        return keys[given], ""
+    return control.default, f"{control.label} was not one of the choices, so it is {labels[control.default]}."
+
+
+def _mend_choices(control: Control, labels: Mapping[str, str], given: Any) -> tuple[tuple[str, ...], str]:
+    keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
+    asked = [item for item in given if isinstance(item, str)]
+    known = tuple(dict.fromkeys(keys[item] for item in asked if item in keys))
+    if asked and not known:
+        return control.default, f"{control.label}: none of those asked for is known, so the first visit's are shown."
+    if len(known) > MOST_INITIALIZERS:
+        return known[:MOST_INITIALIZERS], f"{control.label}: the first {MOST_INITIALIZERS} are shown; more do not fit."
+    return known, f"{control.label}: what is not known is left out." if len(known) < len(asked) else ""
+
+
+def mend(key: str, given: Any) -> tuple[Any, str]:
+    """The allowed value nearest to what was given for a control, and a sentence where it had to be mended, else "".
+
+    A number out of range becomes the nearest allowed one, anything that cannot be read the default. Choices may be
+    given by key or by label.
+    """
+    control = CONTROLS[key]
+    if isinstance(control.allowed, Interval):
+        return _mend_number(control, control.allowed, given)
+    if control.many:
+        return _mend_choices(control, control.allowed, given if isinstance(given, Sequence) else ())
+    return _mend_choice(control, control.allowed, given)
+
+
+def read_settings(given: Mapping[str, Any]) -> Settings:
+    """Valid settings from whatever values are given by control; the default where there is none."""
+    return Settings(**{key: mend(key, given[key])[0] for key in CONTROLS if key in given})
+
+
+def read_address(query: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[str]]:
+    """Allowed values for the controls that an address names, and a sentence for each that had to be mended.
+
+    Names that are not controls are ignored; of a repeated name that takes one value the last counts.
+    """
+    values, notices = {}, []
+    for key, control in CONTROLS.items():
+        if key in query:
+            texts = list(query[key])
+            values[key], notice = mend(key, texts if control.many else texts[-1] if texts else "")
+            if notice:
+                notices.append(notice)
+    return values, notices
+
+
+# ---------------------------------------------------------------------------------------------- presets
+
+@dataclass(frozen=True)
+class Preset:
+    """A classic case: what to set, and what it shows."""
+
+    label: str
+    settings: Mapping[str, Any]
+    sentence: str
+
+
+def _preset(label: str, init: str, activation: str, sentence: str, **more: Any) -> Preset:
+    changes = {"init": (init,), "activation": activation, "gain": 1.0, "bias": 0.0, "bias_std": 0.0} | more
+    return Preset(label, MappingProxyType(changes), sentence)
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType({
+    "zero": _preset("Zeros", "zeros", "tanh", "All weights 0: nothing goes forward, nothing comes back."),
+    "constant": _preset("Constant", "constant", "tanh", "All weights 0.1: every layer holds one neuron many times.",
+                        constant=0.1),
+    "small": _preset("Too small: 0.01", "normal", "tanh", "Normal weights of 0.01: the signal fades layer by layer.",
+                     std=0.01),
+    "large": _preset("Too large: 1.0", "normal", "tanh", "Normal weights of 1: every neuron saturates.", std=1.0),
+    "xavier_tanh": _preset("Xavier, tanh", "xavier_normal", "tanh", "The pair Xavier was made for."),
+    "xavier_relu": _preset("Xavier, ReLU", "xavier_normal", "relu", "The signal loses a factor of 0.71 a layer."),
+    "he_relu": _preset("He, ReLU", "he_normal", "relu", "The pair He was made for."),
+    "lecun_selu": _preset("LeCun, SELU", "lecun_normal", "selu", "The self-normalising pair."),
+})
+
+DEFAULTS: Mapping[str, Any] = MappingProxyType({key: control.default for key, control in CONTROLS.items()})
+
+
+# ---------------------------------------------------------------------------------------------- cost
+
+MOST_OPERATIONS = 100e9  # about two seconds on two cores; a shared server has less
+MOST_BYTES = 256e6
+OPERATIONS_OF_A_DRAW = 500  # a normal number takes as long as this many operations of a product
+SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
+
+
+def operations(settings: Settings) -> float:
+    """Floating-point operations of one comparison: three products a layer, the neurons' covariance, the draws."""
+    sizes = settings.sizes
+    pairs = sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    products = settings.batch * (6 * pairs + sum(n * n for n in sizes[1:]))
+    return len(settings.init) * (products + OPERATIONS_OF_A_DRAW * pairs)
+
+
+def peak_bytes(settings: Settings) -> float:
+    """Memory of one pass: preactivations and activations of every layer in float32, weights and their draws."""
+    sizes = settings.sizes
+    return 8 * settings.batch * sum(sizes) + 8 * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+
+
+def affordable(settings: Settings) -> bool:
+    """Whether a comparison is cheap enough for a shared machine."""
+    return operations(settings) <= MOST_OPERATIONS and peak_bytes(settings) <= MOST_BYTES
+
+
+def nearest_affordable(settings: Settings) -> Settings:
+    """The settings with the largest batch, else also the largest width, else depth, that are affordable."""
+    for field, smallest in SMALLEST_WORTHWHILE.items():
+        smallest = min(smallest, getattr(settings, field))
+        choices = range(getattr(settings, field), smallest - 1, -1)
+        for value in choices:
+            if affordable(candidate := replace(settings, **{field: value})):
+                return candidate
+        settings = replace(settings, **{field: smallest})
+    return settings
+
+
+assert {field.name for field in dataclasses.fields(Settings)} == set(CONTROLS)

@@ -1,0 +1,283 @@
+"""What a layer's numbers say: moments, counted histograms, and how many different neurons there are.
+
+A matrix of activations H has shape (batch, neurons). Every ratio is guarded against 0/0: a statistic that is not
+defined is NaN in a table and said in words on a page. Tolerances are relative to s = max |H| and to the dtype's eps,
+so that H and 1e-200 H get the same shape metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+NAN = math.nan
+ROUND_OFF = 64  # multiples of eps, relative to the largest entry, below which a spread is round-off
+DISTINCT_TOLERANCE = 1e-9  # relative; in float32, 64 eps
+SATURATED = 0.97  # |tanh| beyond this; Karpathy, makemore part 3
+
+
+def _round_off(x: Array) -> float:
+    return ROUND_OFF * float(np.finfo(x.dtype).eps)
+
+
+def _safe_scale(x: Array, largest: float, low: float, high: float) -> tuple[Array, float]:
+    """x divided by its largest magnitude where powers of it would overflow or vanish; and what it was divided by."""
+    return (x, 1.0) if low < largest < high else (x / x.dtype.type(largest), largest)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean, population standard deviation, extremes, root mean square and share of exact zeros of an array."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+    rms: float
+    zero_share: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether every value is a finite number."""
+        return math.isfinite(self.min) and math.isfinite(self.max)
+
+
+LONGEST_SUM = 4096  # of float32 values: sums of these are added up in float64, so that round-off stays below 1e-5
+CANCELLATION = 0.1  # a variance below this share of the mean square has lost digits: measure again around the mean
+
+
+def _column_means(x: Array) -> Array:
+    """Mean of each column of ``x`` (batch, neurons), as floats."""
+    parts = (x[start:start + LONGEST_SUM // 8] for start in range(0, len(x), LONGEST_SUM // 8))
+    total: Array = sum((np.ones(len(part), x.dtype) @ part).astype(float) for part in parts)  # type: ignore[assignment]
+    return total / len(x)
+
+
+def _row_means(x: Array) -> Array:
+    """Mean of each row of ``x`` (batch, neurons), as floats."""
+    parts = (x[:, start:start + LONGEST_SUM] for start in range(0, x.shape[1], LONGEST_SUM))
+    total: Array = sum((part @ np.ones(part.shape[1], x.dtype)).astype(float) for part in parts)  # type: ignore[assignment]
+    return total / x.shape[1]
+
+
+def _mean_square(x: Array) -> float:
+    """Mean of the squares of all entries of ``x`` (batch, neurons)."""
+    parts = (x[:, start:start + LONGEST_SUM] for start in range(0, x.shape[1], LONGEST_SUM))
+    return sum(float(np.vecdot(part, part).sum(dtype=float)) for part in parts) / x.size
+
+
+def moments(x: Array) -> Moments:
+    """Moments of all entries. With inf or NaN among them, mean and std are NaN and rms is inf (or NaN)."""
+    low, high = float(x.min()), float(x.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Moments(NAN, NAN, low, high, NAN if math.isnan(low) else math.inf, float(np.mean(x == 0)))
+    if low == high:
+        return Moments(low, 0.0, low, high, abs(low), float(low == 0))
+    zero_share = np.count_nonzero(x == 0) / x.size if low <= 0 <= high else 0.0
+    x, scale = _safe_scale(x.reshape(-1, x.shape[-1]), max(abs(low), abs(high)), 1e-12, 1e12)
+    mean, square = float(_row_means(x).mean()), _mean_square(x)
+    variance = square - mean * mean
+    if variance < CANCELLATION * square:
+        centre = x.dtype.type(mean)
+        centred = x - centre
+        shift = float(_row_means(centred).mean())
+        mean, variance = float(centre) + shift, _mean_square(centred) - shift * shift
+    return Moments(mean * scale, math.sqrt(variance) * scale, low, high, math.sqrt(square) * scale, zero_share)
+
+
+# ---------------------------------------------------------------------------------------------- histograms
+
+BLOCK = 1 << 15  # values: several passes over so many find them in the processor's cache
+SYMLOG_FLOOR = 1e-6  # in units of the quantity: below it the symmetric log axis is linear
+
+
+@dataclass(frozen=True)
+class Bins:
+    """``count`` equal bins between ``low`` and ``high`` of a coordinate, and one at each end for what lies beyond.
+
+    The coordinate of a value v is v / unit on a "linear" scale, and asinh(v / (2 unit SYMLOG_FLOOR)) / ln 10 on a
+    "symlog" one: there a value of 10^k units lies at k + 6.
+    """
+
+    low: float
+    high: float
+    count: int = 45
+    scale: str = "linear"
+
+    @property
+    def edges(self) -> Array:
+        """The count + 1 edges, in the coordinate."""
+        return np.linspace(self.low, self.high, self.count + 1)
+
+    def coordinate(self, values: Array, unit: float = 1.0) -> Array:
+        """The coordinate of each value; a new array in the dtype of ``values``."""
+        u = np.multiply(values, values.dtype.type(1 / (unit if self.scale == "linear" else 2 * unit * SYMLOG_FLOOR)))
+        if self.scale == "symlog":
+            # asinh u = sign(u) log(|u| + sqrt(u^2 + 1)), several times faster than NumPy's; squares must not overflow
+            size = np.abs(u)
+            np.minimum(size, 1e18, out=size)
+            root = size * size
+            root += 1
+            np.sqrt(root, out=root)
+            root += size
+            np.log(root, out=root)
+            root *= 1 / math.log(10)
+            np.copysign(root, u, out=u)
+        return u
+
+    def count_values(self, values: Array, unit: float = 1.0, extremes: tuple[float, float] | None = None) -> Array:
+        """How many values lie below the first bin, in each bin and above the last: integers (count + 2,).
+
+        Infinities are counted beyond the ends; NaN is not counted. ``extremes`` saves finding min and max again.
+        """
+        values = values.reshape(-1)
+        low, high = extremes or (float(values.min()), float(values.max()))
+        if math.isnan(low):
+            values = values[~np.isnan(values)]
+        slope = self.count / (self.high - self.low)
+        ends = self.coordinate(np.array([low, high], values.dtype), unit)
+        inside = self.low < ends[0] and ends[1] < self.high
+        codes = np.empty(values.size, np.uint8)
+        for start in range(0, values.size, BLOCK):
+            u = self.coordinate(values[start:start + BLOCK], unit)
+            u *= slope
+            u += 1 - self.low * slope
+            if not inside:
+                np.clip(u, 0, self.count + 1, out=u)
+            codes[start:start + BLOCK] = u
+        return _count_codes(codes, self.count + 2)
+
+
+def _count_codes(codes: Array, kinds: int) -> Array:
+    """How often each of the bytes 0..kinds-1 occurs. Many are counted in pairs, which halves the work."""
+    if codes.size < 1 << 14:
+        return np.bincount(codes, minlength=kinds)
+    even = codes[: codes.size // 2 * 2].view(np.uint16)
+    pairs = np.bincount(even, minlength=kinds * 256).reshape(kinds, 256)[:, :kinds]
+    counts: Array = pairs.sum(axis=0) + pairs.sum(axis=1)
+    if codes.size % 2:
+        counts[codes[-1]] += 1
+    return counts
+
+
+# ---------------------------------------------------------------------------------------------- neurons
+
+@dataclass(frozen=True)
+class Diversity:
+    """How different the neurons of a layer are on one batch.
+
+    - ``distinct_neurons``: columns that differ by more than a relative 1e-9 (float32: 64 eps) somewhere in the batch
+    - ``correlated_neurons``: neurons that vary over the batch, for which a correlation is defined
+    - ``mean_abs_correlation``: mean |r| over pairs of those; NaN for fewer than two
+    - ``participation_ratio``: tr(K)^2 / ||K||_F^2 of the covariance K of the neurons; 0 where none varies
+    - ``neuron_spread``: root of the mean over samples of the variance between neurons; 0 for copies
+    - ``sample_spread``: root of the mean over neurons of the variance between samples; 0 where the input is lost
+    """
+
+    distinct_neurons: int
+    correlated_neurons: int
+    mean_abs_correlation: float
+    participation_ratio: float
+    neuron_spread: float
+    sample_spread: float
+
+
+def participation_baseline(batch: int, neurons: int) -> float:
+    """Participation ratio expected of independent neurons, nB / (n + B): the sample is finite."""
+    return neurons * batch / (neurons + batch)
+
+
+def correlation_baseline(batch: int) -> float:
+    """Mean |r| expected of independent neurons, sqrt(2 / (pi (B - 1))); NaN for one sample."""
+    return math.sqrt(2 / (math.pi * (batch - 1))) if batch > 1 else NAN
+
+
+def distinct_neurons(h: Array, extremes: tuple[float, float] | None = None) -> int:
+    """Number of different columns of ``h`` (batch, neurons), up to the relative tolerance; NaN and inf give 0."""
+    low, high = extremes or (float(h.min()), float(h.max()))
+    largest = max(abs(low), abs(high))
+    if not math.isfinite(largest):
+        return 0
+    if largest == 0:
+        return 1
+    tolerance = max(DISTINCT_TOLERANCE, _round_off(h)) * largest
+    # Columns within the tolerance have near projections on any direction: sort by one, compare neighbours only.
+    direction = (0.5 + np.arange(len(h)) * 0.6180339887498949 % 1).astype(h.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        projection = (direction / len(h)) @ h
+    order = np.argsort(projection, kind="stable")
+    projection = projection[order]
+    near = np.flatnonzero(~(projection[1:] - projection[:-1] > 2 * tolerance))
+    for rows in (h[:8], h):  # a few samples tell most pairs apart
+        near = near[np.abs(rows[:, order[near]] - rows[:, order[near + 1]]).max(axis=0) <= tolerance]
+        if not near.size:
+            break
+    return int(h.shape[1] - near.size)
+
+
+def _variance_between_neurons(h: Array) -> tuple[float, float]:
+    """Mean over the samples of the variance between neurons, and the mean square that it was taken from."""
+    square = _mean_square(h)
+    return square - float((_row_means(h) ** 2).mean()), square
+
+
+def diversity(h: Array, extremes: tuple[float, float] | None = None) -> Diversity:
+    """Diversity of the columns of ``h`` (batch, neurons); ``extremes`` saves finding its min and max again."""
+    low, high = extremes or (float(h.min()), float(h.max()))
+    largest = max(abs(low), abs(high))
+    batch, neurons = h.shape
+    if not math.isfinite(largest):
+        return Diversity(0, 0, NAN, NAN, NAN, NAN)
+    if largest == 0:
+        return Diversity(1, 0, NAN, 0.0, 0.0, 0.0)
+    h, scale = _safe_scale(h, largest, 1e-4, 1e4)
+    floor = _round_off(h) * largest / scale
+
+    between, square = _variance_between_neurons(h)
+    if between < CANCELLATION * square:
+        between, square = _variance_between_neurons(h - h[:, :1])  # exactly 0 for exact copies
+    neuron_spread = math.sqrt(max(between, 0.0))
+    distinct = 1 if square == 0 else distinct_neurons(h, (low / scale, high / scale))
+
+    centred = h - _column_means(h).astype(h.dtype)
+    covariance = centred.T @ centred
+    power = covariance.diagonal().astype(float)
+    trace = float(power.sum())
+    sample_spread = math.sqrt(trace / h.size)
+    if sample_spread < floor:
+        ratio, sample_spread = 0.0, 0.0
+    else:
+        ratio = trace * trace / (_mean_square(covariance) * covariance.size)
+    varies = power > batch * floor * floor
+    defined = int(np.count_nonzero(varies))
+    correlation = NAN
+    if defined > 1:
+        inverse = np.zeros(neurons, h.dtype)
+        inverse[varies] = 1 / np.sqrt(power[varies])
+        np.abs(covariance, out=covariance)
+        correlation = min(1.0, max(0.0, (float(inverse @ covariance @ inverse) - defined) / (defined * (defined - 1))))
+    return Diversity(distinct, defined, correlation, ratio, scale * (neuron_spread if neuron_spread >= floor else 0.0),
+                     scale * sample_spread)
+
+
+def dead_share(z: Array) -> float:
+    """Share of neurons of ``z`` (batch, neurons) that are at or below 0 for every sample of the batch."""
+    return float(np.mean(z.max(axis=0) <= 0))
+
+
+def saturated_share(h: Array, lower: float, upper: float) -> float:
+    """Share of activations beyond 97 % of the way from the middle of the range (lower, upper) to an end."""
+    middle, reach = (lower + upper) / 2, SATURATED * (upper - lower) / 2
+    return (np.count_nonzero(h > middle + reach) + np.count_nonzero(h < middle - reach)) / h.size
+
+
+def ratio(first: float, last: float) -> float:
+    """first / last; NaN where both are 0 or either is not finite, inf where only the last is 0."""
+    if not (math.isfinite(first) and math.isfinite(last)) or first == last == 0:
+        return NAN
+    return math.inf if last == 0 else first / last

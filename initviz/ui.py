@@ -1,0 +1,176 @@
+"""The only part of the package that imports streamlit: shared controls, cached runs, charts on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+import streamlit as st
+
+from initviz.charts.picture import Data, Picture
+from initviz.inputs import Batch, make_batch
+from initviz.limits import Interval
+from initviz.network import Network
+from initviz.settings import (
+    CONTROLS,
+    DEFAULTS,
+    MOST_INITIALIZERS,
+    Settings,
+    affordable,
+    mend,
+    nearest_affordable,
+    operations,
+    peak_bytes,
+    read_address,
+    read_settings,
+)
+from initviz.simulation import Run, simulate
+
+SIDEBAR = ("init", "activation", "input", "depth", "width", "gain", "constant", "batch", "seed")
+SIDEBAR_MORE = ("bias", "bias_std", "std", "limit", "mode", "slope")
+
+
+# ---------------------------------------------------------------------------------------------- controls
+
+def _held(key: str, value: Any) -> Any:
+    """A control's value in the type that its widget holds."""
+    return list(value) if CONTROLS[key].many else float(value) if key == "seed" else value
+
+
+def set_controls(changes: Mapping[str, Any]) -> None:
+    """Set controls from a callback: a preset, a reset, a mended address."""
+    for key, value in changes.items():
+        st.session_state[key] = _held(key, value)
+
+
+def reset() -> None:
+    """Every control as on the first visit."""
+    set_controls(DEFAULTS)
+
+
+def open_address() -> None:
+    """On a session's first run, mend what the address holds and remember a notice for each mend.
+
+    A bound widget drops what it cannot read, and then the address no longer names it: so the nearest allowed values
+    are set before any widget exists and the script starts again, after which widgets and address agree.
+    """
+    if "notices" in st.session_state:
+        return
+    values, notices = read_address({key: st.query_params.get_all(key) for key in st.query_params})
+    st.session_state["notices"] = notices
+    if values:
+        set_controls(values)
+        st.rerun()
+
+
+def show_notices() -> None:
+    """What was mended in the address, until the next rerun."""
+    for notice in st.session_state.pop("notices", []):
+        st.toast(notice, icon=":material/info:", duration="long")
+    st.session_state["notices"] = []
+
+
+def control(key: str, **options: Any) -> None:
+    """The widget of a control, bound to the address."""
+    spec = CONTROLS[key]
+    shared = {"key": key, "help": spec.help, "bind": "query-params"} | options
+    if isinstance(spec.allowed, Interval):
+        if key == "seed":  # a whole number_input cannot hold the inf that an address may name
+            st.number_input(spec.label, float(spec.allowed.low), float(spec.allowed.high), float(spec.default), 1.0,
+                            format="%.0f", **shared)
+        else:
+            kind = int if spec.allowed.integer else float
+            low, high, default, step = (kind(v) for v in (spec.allowed.low, spec.allowed.high, spec.default, spec.step))
+            st.slider(spec.label, low, high, default, step, **shared)
+    elif spec.many:
+        st.multiselect(spec.label, list(spec.allowed), list(spec.default), format_func=spec.allowed.__getitem__,
+                       max_selections=MOST_INITIALIZERS, **shared)
+    elif len(spec.allowed) > 5 or key == "input":
+        st.selectbox(spec.label, list(spec.allowed), list(spec.allowed).index(spec.default),
+                     format_func=spec.allowed.__getitem__, **shared)
+    else:
+        st.segmented_control(spec.label, list(spec.allowed), default=spec.default, required=True, wrap=True,
+                             format_func=spec.allowed.__getitem__, **shared)
+
+
+def sidebar() -> None:
+    """The controls that all pages share."""
+    with st.sidebar:
+        for key in SIDEBAR:
+            control(key)
+        with st.expander("Biases and single parameters"):
+            for key in SIDEBAR_MORE:
+                control(key)
+        st.button("Reset all", icon=":material/restart_alt:", on_click=reset, width="stretch",
+                  help="Every control as on the first visit: the same seed, the same weights.")
+
+
+def current_settings() -> Settings:
+    """What the controls say, made valid."""
+    return read_settings({field.name: st.session_state[field.name] for field in fields(Settings)
+                          if field.name in st.session_state})
+
+
+
+
+def layer_control(depth: int) -> None:
+    """Which layer to look into, none at first. The choices end with the network's depth."""
+    spec = CONTROLS["layer"]
+    st.session_state["layer"] = min(mend("layer", st.session_state.get("layer", spec.default))[0], depth)
+    st.select_slider(spec.label, range(depth + 1), format_func=lambda layer: str(layer) if layer else "none",
+                     key="layer", help=spec.help, bind="query-params")
+
+
+def look_into_clicked_layer() -> None:
+    """Callback of a click on a distribution."""
+    clicked = st.session_state["distributions"].selection.get("cell", [])
+    if clicked:
+        set_controls({"layer": int(clicked[0]["layer"])})
+
+
+# ---------------------------------------------------------------------------------------------- runs
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def cached_batch(key: str, count: int, seed: int, features: int) -> Batch:
+    """A batch, shared read-only by all sessions."""
+    return make_batch(key, count, seed=seed, features=features)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def cached_run(network: Network, input_key: str, count: int, scale: str) -> Run:
+    """A simulation, shared read-only by all sessions."""
+    return simulate(network, cached_batch(input_key, count, network.seed, network.sizes[0]), scale=scale)
+
+
+def compare(settings: Settings) -> list[Run]:
+    """A run for each chosen initialiser."""
+    return [cached_run(network, settings.input, settings.batch, settings.scale) for network in settings.networks()]
+
+
+def refuse_the_unaffordable(settings: Settings) -> None:
+    """Where a comparison would cost too much for a shared machine, say so, offer the nearest that does not, and stop."""
+    if affordable(settings):
+        return
+    nearest = nearest_affordable(settings)
+    changes = {name: getattr(nearest, name) for name in ("batch", "width", "depth")
+               if getattr(nearest, name) != getattr(settings, name)}
+    said = ", ".join(f"{CONTROLS[name].label.lower()} {value}" for name, value in changes.items())
+    st.warning(
+        f"This comparison would take about {operations(settings) / 1e9:,.0f} billion operations and "
+        f"{peak_bytes(settings) / 1e6:,.0f} MB, more than this app allows at once. The nearest that fits: {said}.",
+        icon=":material/hourglass_disabled:")
+    st.button(f"Use {said}", on_click=set_controls, args=(changes,), type="primary")
+    st.stop()
+
+
+# ---------------------------------------------------------------------------------------------- pictures
+
+def show(picture: Picture, data: Data, **options: Any) -> Any:
+    """Draw a picture; with a constant spec the browser updates it in place."""
+    return st.vega_lite_chart({**picture.spec, "datasets": dict(data)}, alt=picture.alt, **options)
+
+
+def download(label: str, file_name: str, content: Callable[[], bytes | str], mime: str) -> None:
+    """A button that makes the file when it is pressed."""
+    st.download_button(label, content, file_name, mime, icon=":material/download:", on_click="ignore")

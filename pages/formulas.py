@@ -1,0 +1,59 @@
+"""Every initialiser and activation: formula, variance for the sizes now chosen, source, code."""
+
+import streamlit as st
+
+from initviz import formulas, ui
+from initviz.activations import ACTIVATIONS
+from initviz.diagnosis import number
+from initviz.initializers import INITIALIZERS
+
+settings = ui.current_settings()
+
+st.header("Formulas", anchor=False)
+st.markdown(
+    "Each weight of a layer with $n_{in}$ inputs and $n_{out}$ neurons is drawn by one of these laws and multiplied by "
+    f"the gain, now {settings.gain:g}. Layers of the network now chosen: "
+    + ", ".join(f"{fan_in} → {fan_out}" for fan_in, fan_out in formulas.shapes(settings)) + ".")
+
+initializers, activations = st.tabs(["Initialisers", "Activations"], key="table", on_change="rerun")
+
+if initializers.open:
+    with initializers:
+        xavier, lecun = (formulas.promises(key, settings)[0] for key in ("xavier_normal", "lecun_normal"))
+        st.info(
+            "Notes often write Xavier as `randn(fan_in, fan_out) / sqrt(fan_in)`. That is LeCun's formula. Glorot and "
+            "Bengio's divides by the mean of both fans, and the two differ wherever a layer is not square: in the first "
+            f"layer, {xavier.fan_in} → {xavier.fan_out}, Xavier draws a standard deviation of {number(xavier.std)} and "
+            f"LeCun one of {number(lecun.std)}.", icon=":material/compare_arrows:")
+        framework = st.segmented_control("Code for", formulas.FRAMEWORKS, default="NumPy", required=True, key="framework",
+                                         help="The line that draws the same law.", bind="query-params") or "NumPy"
+        for key, entry in INITIALIZERS.items():
+            with st.container(border=True):
+                law, picture = st.columns([3, 1], vertical_alignment="center")
+                with law:
+                    st.markdown(f"**{entry.label}** · `{key}`  \n{entry.sentence}")
+                    st.latex(entry.latex)
+                    st.markdown("  \n".join(
+                        f":small[{promise.fan_in} → {promise.fan_out}: variance {number(promise.variance)}, "
+                        f"standard deviation {number(promise.std)}"
+                        + (f", mean {number(promise.mean)}" if promise.mean else "") + "]"
+                        for promise in formulas.promises(key, settings)))
+                    st.caption(f"Made for {entry.made_for}. Source: {entry.source}.")
+                with picture:
+                    hidden = formulas.promises(key, settings)[-1 if settings.depth < 3 else 1]
+                    st.metric("Standard deviation", number(hidden.std), chart_type="bar",
+                              chart_data=formulas.distribution(key, settings),
+                              help="The weights of one hidden layer, counted between −4 and 4 times 1/√fan_in; "
+                                   "the outermost bars hold all that lies beyond.")
+                st.code(formulas.code(key, framework, settings), language="python", wrap_lines=True)
+
+if activations.open:
+    with activations:
+        with st.grid(min_column_width=300, border=True):
+            for key, entry in ACTIVATIONS.items():
+                with st.container():
+                    st.markdown(f"**{entry.label}** · `{key}`  \n{entry.remark}")
+                    st.latex(entry.latex)
+                    st.metric("Slope at 0", number(formulas.slope_at_zero(key, settings)), chart_type="line",
+                              chart_data=formulas.activation_curve(key, settings), help="phi(z) for z from −4 to 4.")
+                    st.caption(f"Source: {entry.source}.")

@@ -1,0 +1,68 @@
+"""Watch a signal go through a network and the gradient come back."""
+
+import streamlit as st
+
+from initviz import narration, tables, ui
+from initviz.charts import depth, distributions, neurons
+from initviz.charts.picture import label_of, save
+from initviz.diagnosis import KINDS, verdict
+from initviz.settings import PRESETS
+
+settings = ui.current_settings()
+
+st.header("What does the start do to the signal?", anchor=False)
+with st.container(horizontal=True, gap="small"):
+    for preset in PRESETS.values():
+        st.button(preset.label, on_click=ui.set_controls, args=(preset.settings,), help=preset.sentence)
+
+above = st.container()
+with above:
+    ui.refuse_the_unaffordable(settings)
+    if not settings.init:
+        st.info("Choose at least one initialiser in the sidebar, or a classic case above.", icon=":material/tune:")
+        st.stop()
+
+runs = ui.compare(settings)
+
+with st.grid(5, min_column_width=160, border=True):
+    for run in runs:
+        found = verdict(run)
+        kind = KINDS[found.key]
+        facts = "  \n".join(f":small[{name}] **{value}**" for name, value in found.numbers)
+        st.markdown(f"**{label_of(run.network.initializer)}**  \n:{kind.color}[{kind.icon}] {found.words}\n\n{facts}")
+st.caption("Different neurons, in the last hidden layer. Signal: root mean square of the last hidden layer's activations ÷ the first's. "
+           "Gradient: that of the first layer's weight gradient ÷ the last's. 1 keeps the scale.")
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    ui.control("quantity")
+    ui.control("scale")
+shapes = distributions.data(runs, settings.quantity)
+ui.show(distributions.picture(), shapes, height=distributions.height(settings.depth), key="distributions",
+        on_select=ui.look_into_clicked_layer, selection_mode="cell")
+st.caption(f"{distributions.AXIS_TITLES[settings.quantity].capitalize()}; each layer is drawn to its own peak, ← and → "
+           f"are shares beyond the axis. {narration.distributions(runs, settings.quantity)}")
+
+ui.control("spread")
+left, right = st.columns(2)
+with left:
+    st.markdown(f"**Forward →** {narration.spread_title(settings.spread, 'activations')}")
+    ui.show(depth.forward_picture(), depth.data(runs, "activation", settings.spread, arriving=-1), key="forward")
+    st.caption(narration.forward(runs))
+with right:
+    st.markdown(f"**← Backward** {narration.spread_title(settings.spread, 'deltas dL/dz')}")
+    ui.show(depth.backward_picture(), depth.data(runs, "delta", settings.spread, arriving=0), key="backward")
+    st.caption(narration.backward(runs))
+
+ui.layer_control(settings.depth)
+if settings.layer:
+    ui.show(neurons.picture(), neurons.data(runs, settings.layer), key="neurons")
+    st.caption(narration.neurons(runs, settings.layer))
+
+with st.container(horizontal=True):
+    ui.download("Numbers (CSV)", "initviz-layers.csv", lambda: tables.layers(runs).to_csv(index=False), "text/csv")
+    ui.download("Histograms (CSV)", "initviz-histograms.csv",
+                lambda: tables.histograms(runs, settings.quantity).to_csv(index=False), "text/csv")
+    for form in ("svg", "png"):
+        ui.download(f"Picture ({form.upper()})", f"initviz-{settings.quantity}.{form}",
+                    lambda form=form: save(distributions.picture(), shapes, height=distributions.height(settings.depth),
+                                           form=form), f"image/{'svg+xml' if form == 'svg' else 'png'}")
