@@ -1,23 +1,32 @@
 """The entrance: page config, navigation, the shared sidebar."""
 
+import os
 from pathlib import Path
 
-import streamlit as st
+# Before NumPy is imported: one thread a matrix product. On a shared machine the threads of one small product wait for
+# each other far longer than they work (measured: 30 times slower beside one busy process).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from initviz import ui
+import streamlit as st  # noqa: E402
 
-st.set_page_config(page_title="initviz: weight initialisation, seen", page_icon=Path(__file__).parent / "initviz/data/icon.png", layout="wide")
+from initviz import ui  # noqa: E402
 
-# Each url_path differs from its file's stem: otherwise a deep link into a server that has just started would run the
-# bare page file, without this entrance.
+st.set_page_config(
+    page_title="initviz: weight initialisation, seen", page_icon=Path(__file__).parent / "initviz/data/icon.png",
+    layout="wide")
+
+# A page's address is its file's name, so that a link into a server that has just started finds it: see require_entrance.
 page = st.navigation([
-    st.Page("pages/signal.py", title="Signal", icon=":material/stacked_line_chart:", url_path="forward-and-back",
-            default=True, help="Watch a signal go through a network and the gradient come back"),
-    st.Page("pages/formulas.py", title="Formulas", icon=":material/function:", url_path="formula-table",
+    st.Page("pages/signal.py", title="Signal", icon=":material/stacked_line_chart:", default=True,
+            help="Watch a signal go through a network and the gradient come back"),
+    st.Page("pages/training.py", title="Training", icon=":material/directions_run:",
+            help="Train every start on the same data, and see what each costs"),
+    st.Page("pages/formulas.py", title="Formulas", icon=":material/function:",
             help="Every initialiser and activation: formula, variance, source, code"),
 ], position="top")
 
 ui.open_address()
 ui.sidebar()
 ui.show_notices()
+ui.mark_entrance()
 page.run()

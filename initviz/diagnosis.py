@@ -127,15 +127,16 @@ def verdict(run: Run) -> Verdict:
         return Verdict("vanishing", f"Vanishing: each layer keeps {per_layer} of the signal.", numbers)
     if forward > GROWN:
         return Verdict("exploding", f"Exploding: each layer multiplies the signal by {per_layer}.", numbers)
-    saturated, dead = run.column("saturated_share")[:-1], run.column("dead_share")[:-1]
-    if np.nanmax(dead, initial=0) > MOSTLY:
-        worst = int(np.nanargmax(dead))
-        return Verdict("dead", f"Dead: {percent(dead[worst])} of layer {worst + 1} is off for the whole batch.", numbers)
-    if np.nanmax(saturated, initial=0) > MOSTLY:
-        worst = int(np.nanargmax(saturated))
-        return Verdict("saturated", f"Saturated: {percent(saturated[worst])} of layer {worst + 1} is at its limits.", numbers)
+    for key, column, words in (("dead", "dead_share", "Dead: {} of layer {} is off for the whole batch."),
+                               ("saturated", "saturated_share", "Saturated: {} of layer {} is at its limits.")):
+        shares = np.nan_to_num(run.column(column)[:-1])
+        worst = int(shares.argmax())
+        if shares[worst] > MOSTLY:
+            return Verdict(key, words.format(percent(float(shares[worst])), worst + 1), numbers)
     if backward < SHRUNK:
-        return Verdict("vanishing", f"Vanishing on the way back: {number(backward)} of the gradient arrives.", numbers)
+        words = f"Vanishing on the way back: {number(backward)} of the gradient arrives."
+        return Verdict("vanishing", words, numbers)
     if backward > GROWN:
-        return Verdict("exploding", f"Exploding on the way back: {number(backward)} times the gradient arrives.", numbers)
+        words = f"Exploding on the way back: {number(backward)} times the gradient arrives."
+        return Verdict("exploding", words, numbers)
     return Verdict("healthy", "Healthy: different neurons, signal and gradient keep their scale.", numbers)

@@ -1,12 +1,13 @@
 """Batches: what goes into a network and what should come out.
 
-Every input is standardised: each feature has mean 0 and standard deviation 1 (over the digits' 1,797 images; over the
-law or the batch for the others), so that a signal that keeps its scale has a root mean square near 1.
+Every input is standardised: each feature has mean 0 and standard deviation 1, over the digits' 1,797 images or over the
+law of the others, so that a signal that keeps its scale has a root mean square near 1.
 """
 
 from __future__ import annotations
 
 import functools
+import gzip
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from initviz.limits import Interval, check
-from initviz.network import INPUT_STREAM, SEED, stream
+from initviz.network import DTYPES, INPUT_STREAM, SEED, stream
 
 Array = NDArray[Any]
 BATCH = Interval(1, 1_000_000, integer=True)
@@ -65,10 +66,9 @@ def _standardised(x: Array) -> Array:
 @functools.cache
 def digits() -> tuple[Array, Array]:
     """All 1,797 digits: standardised pixels (1797, 64) and classes (1797,), read-only."""
-    with resources.files("initviz").joinpath("data/digits.csv.gz").open("rb") as packed:
-        import gzip
-        rows = np.array(gzip.decompress(packed.read()).decode().replace("\n", ",").rstrip(",").split(","), np.int64)
-    rows = rows.reshape(-1, 65)
+    packed = resources.files("initviz").joinpath("data/digits.csv.gz").read_bytes()
+    lines = gzip.decompress(packed).decode().split()
+    rows = np.array([line.split(",") for line in lines], dtype=np.int64)
     x, y = _standardised(rows[:, :64].astype(float)), rows[:, 64].copy()
     x.flags.writeable = y.flags.writeable = False
     return x, y
@@ -86,22 +86,25 @@ def _draw_normal(count: int, features: int, rng: Generator) -> tuple[Array, Arra
     return x, (x @ teacher).argmax(axis=1)
 
 
-def _noisy(x: Array, rng: Generator) -> Array:
-    return _standardised(x + 0.1 * rng.standard_normal(x.shape))
+def _noisy(x: Array, mean: Any, variance: Any, noise: float, rng: Generator) -> Array:
+    """x with normal noise, standardised by the mean and variance of x's law (not of the batch: one sample has none)."""
+    return (x + noise * rng.standard_normal(x.shape) - mean) / np.sqrt(np.add(variance, noise**2))
 
 
 def _draw_moons(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
     y = np.arange(count) % 2
     angle = math.pi * rng.random(count)
     x = np.stack([np.where(y, 1 - np.cos(angle), np.cos(angle)), np.where(y, 0.5 - np.sin(angle), np.sin(angle))], axis=1)
-    return _noisy(x, rng), y
+    height = 2 / math.pi  # mean of a sine over half a turn
+    return _noisy(x, (0.5, 0.25), (0.75, 0.5 - height**2 + (height - 0.25) ** 2), 0.1, rng), y
 
 
 def _draw_circles(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
     y = np.arange(count) % 2
     angle = 2 * math.pi * rng.random(count)
     radius = np.where(y, 0.5, 1.0)
-    return _noisy(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), rng), y
+    x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return _noisy(x, 0, (0.5**2 + 1) / 4, 0.1, rng), y
 
 
 def _draw_spiral(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
@@ -109,7 +112,7 @@ def _draw_spiral(count: int, features: int, rng: Generator) -> tuple[Array, Arra
     radius = np.sqrt(rng.random(count))
     angle = 2 * math.pi * y / 3 + 4 * radius
     x = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
-    return _standardised(x + 0.03 * rng.standard_normal(x.shape)), y
+    return _noisy(x, 0, 0.25, 0.03, rng), y
 
 
 INPUTS: Mapping[str, Input] = MappingProxyType({
@@ -129,10 +132,20 @@ def make_batch(key: str, count: int, *, seed: int = 0, features: int = 64, dtype
 
     The arrays are read-only. Raises ValueError for an unknown key or a count the input cannot give.
     """
+    return make_split(key, count, 0, seed=seed, features=features, dtype=dtype)[0]
+
+
+def make_split(key: str, count: int, held_out: int, *, seed: int = 0, features: int = 64,
+               dtype: str = "float32") -> tuple[Batch, Batch]:
+    """A batch of ``count`` samples to train on and one of ``held_out`` others of the same law, drawn together."""
     source = INPUTS[check("input", key, INPUTS.keys())]
-    count = check("batch", count, Interval(1, source.limit, integer=True) if source.limit else BATCH)
-    x, y = source.draw(count, source.features or check("features", features, BATCH),
+    check("dtype", dtype, DTYPES)
+    most = Interval(1, source.limit, integer=True) if source.limit else BATCH
+    count = check("batch", count, most)
+    held_out = check("held_out", held_out, Interval(0, most.high - count, integer=True))
+    x, y = source.draw(count + held_out, source.features or check("features", features, BATCH),
                        stream(check("seed", seed, SEED), INPUT_STREAM))
     x = x.astype(dtype)
     x.flags.writeable = y.flags.writeable = False
-    return Batch(x, y, "softmax_ce", source.classes, key)
+    return (Batch(x[:count], y[:count], "softmax_ce", source.classes, key),
+            Batch(x[count:], y[count:], "softmax_ce", source.classes, key))

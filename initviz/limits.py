@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -17,21 +19,44 @@ class Interval:
     integer: bool = False
 
     def __str__(self) -> str:
-        kind = "an integer" if self.integer else "a number"
-        if math.isinf(self.high):
-            return f"a finite {kind.split()[1]} of at least {self.low:g}" if not math.isinf(self.low) else f"a finite {kind.split()[1]}"
-        return f"{kind} between {self.low:g} and {self.high:g}"
+        kind = "integer" if self.integer else "number"
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            return f"{'an' if self.integer else 'a'} {kind} between {self.low:g} and {self.high:g}"
+        return f"a finite {kind}" + (f" of at least {self.low:g}" if math.isfinite(self.low) else "")
 
     def __contains__(self, value: object) -> bool:
-        if isinstance(value, bool) or not hasattr(value, "__float__"):
+        if isinstance(value, bool | np.bool_) or not hasattr(value, "__float__"):
             return False
-        number = float(value)
-        return math.isfinite(number) and self.low <= number <= self.high and (not self.integer or number == int(number))
+        try:
+            finite = math.isfinite(float(value))
+            return finite and bool(self.low <= value <= self.high) and (not self.integer or value == int(value))
+        except (OverflowError, TypeError, ValueError):  # an integer beyond every float, an array, a word that is none
+            return False
 
     def nearest(self, value: float) -> float:
         """The allowed number closest to a number that need not be finite (but is not NaN)."""
         clamped = min(max(value, self.low), self.high)
-        return int(round(clamped)) if self.integer else float(clamped)
+        return round(clamped) if self.integer else float(clamped)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A few positive numbers to choose from, rising, for what is set by its order of magnitude; 0 may come first."""
+
+    values: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(f'{value:g}' for value in self.values)}"
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.values
+
+    def nearest(self, value: float) -> float:
+        """The value closest in ratio to a number that need not be finite (but is not NaN)."""
+        if value <= 0:
+            return self.values[0]
+        positive = [allowed for allowed in self.values if allowed > 0]
+        return min(positive, key=lambda allowed: abs(math.log(allowed) - math.log(min(max(value, 1e-300), 1e300))))
 
 
 @dataclass(frozen=True)

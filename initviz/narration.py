@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from initviz.charts.picture import label_of
-from initviz.diagnosis import gradient_return, number, percent, signal_ratio
+from initviz.diagnosis import gradient_return, number, signal_ratio
 from initviz.settings import QUANTITY_LABELS, SPREAD_LABELS
 from initviz.simulation import Run
 from initviz.statistics import correlation_baseline
@@ -74,14 +74,6 @@ def neurons(runs: Sequence[Run], layer: int) -> str:
     chance = number(correlation_baseline(runs[0].batch))
     return (f"Different neurons: {_grouped(runs, say)}; independent neurons would correlate by {chance}. "
             "Copies are equal columns; each map is scaled to its own largest magnitude, which stands above it.")
-
-
-def dead(runs: Sequence[Run]) -> str:
-    """The largest share of dead neurons of a layer; empty for activations that cannot die."""
-    worst = {run: max((float(v) for v in run.column("dead_share") if not math.isnan(v)), default=math.nan) for run in runs}
-    if all(math.isnan(share) for share in worst.values()):
-        return ""
-    return f"Largest share of dead neurons in a layer: {_grouped(runs, lambda run: percent(worst[run]))}."
 
 
 def spread_title(spread: str, quantity: str) -> str:

@@ -53,9 +53,10 @@ class Network:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        if isinstance(self.sizes, str) or not hasattr(self.sizes, "__iter__") or len(tuple(self.sizes)) < 2:
+        sizes = tuple(self.sizes) if hasattr(self.sizes, "__iter__") and not isinstance(self.sizes, str | bytes) else ()
+        if len(sizes) < 2:
             raise ValueError(f"sizes must be at least two integers, inputs to outputs, got {self.sizes!r}")
-        put(self, "sizes", tuple(check("sizes", size, SIZE) for size in self.sizes))
+        put(self, "sizes", tuple(check("sizes", size, SIZE) for size in sizes))
         check("activation", self.activation, ACTIVATIONS.keys())
         check("initializer", self.initializer, INITIALIZERS.keys())
         put(self, "gain", check("gain", self.gain, ANY))
@@ -64,7 +65,12 @@ class Network:
         put(self, "seed", check("seed", self.seed, SEED))
         check("dtype", self.dtype, DTYPES)
         for name, entry in (("activation", ACTIVATIONS[self.activation]), ("initializer", INITIALIZERS[self.initializer])):
-            given = check_parameters(getattr(self, name), dict(getattr(self, f"{name}_params")), entry.parameters)
+            pairs = getattr(self, f"{name}_params")
+            try:
+                given = dict(pairs)
+            except (TypeError, ValueError):
+                raise ValueError(f"{name}_params must map names to values, got {pairs!r}") from None
+            given = check_parameters(getattr(self, name), given, entry.parameters)
             put(self, f"{name}_params", tuple(sorted(given.items())))
 
     @property
@@ -86,10 +92,11 @@ class Network:
                 self.initializer, fan_in, fan_out, rng=stream(self.seed, WEIGHT_STREAM, layer), gain=self.gain,
                 dtype=dtype, **dict(self.initializer_params)))
             rng = stream(self.seed, BIAS_STREAM, layer)
-            bias = np.full(fan_out, self.bias, dtype)
-            if self.bias_std:
-                bias += dtype.type(self.bias_std) * rng.standard_normal(fan_out, dtype=dtype.type)
-            if own_bias:
-                bias += own_bias(fan_in, fan_out, rng, dtype)
+            with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf
+                bias = np.full(fan_out, self.bias, dtype)
+                if self.bias_std:
+                    bias += dtype.type(self.bias_std) * rng.standard_normal(fan_out, dtype=dtype.type)
+                if own_bias:
+                    bias += own_bias(fan_in, fan_out, rng, dtype)
             biases.append(bias)
         return weights, biases

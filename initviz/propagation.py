@@ -2,6 +2,9 @@
 
 Conventions: ``z_l = h_{l-1} @ W_l + b_l``, ``h_l = phi(z_l)``, the last layer linear; ``delta_l = dL/dz_l``. Arrays of
 activations are (batch, width), weights (fan_in, fan_out). Overflow gives inf (and inf - inf NaN), never a warning.
+
+``forward``, ``backward`` and the losses also take a stack of networks of one shape: weights (networks, fan_in,
+fan_out), biases (networks, 1, fan_out), everything else with the same leading axis.
 """
 
 from __future__ import annotations
@@ -18,28 +21,29 @@ from initviz.activations import activation as named_activation
 from initviz.limits import check
 
 Array = NDArray[Any]
+CACHED = 1 << 15  # values
 QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
 
 
-def _mse(output: Array, targets: Array) -> tuple[float, Array]:
+def _mse(output: Array, targets: Array) -> tuple[Array, Array]:
     residual = output - targets
-    return float(np.mean(residual * residual, dtype=np.float64)), residual * (2 / residual.size)
+    return np.mean(residual * residual, axis=(-2, -1), dtype=np.float64), residual * (2 / targets.size)
 
 
-def _softmax_ce(output: Array, targets: Array) -> tuple[float, Array]:
-    rows = np.arange(len(output))
-    shifted = output - output.max(axis=1, keepdims=True)
+def _softmax_ce(output: Array, targets: Array) -> tuple[Array, Array]:
+    rows = np.arange(len(targets))
+    shifted = output - output.max(axis=-1, keepdims=True)
     p = np.exp(shifted)
-    total = p.sum(axis=1, keepdims=True)
-    loss = np.mean(np.log(total[:, 0]) - shifted[rows, targets], dtype=np.float64)
+    total = p.sum(axis=-1, keepdims=True)
+    loss = np.mean(np.log(total[..., 0]) - shifted[..., rows, targets], axis=-1, dtype=np.float64)
     p /= total
-    p[rows, targets] -= 1
-    p /= len(output)
-    return float(loss), p
+    p[..., rows, targets] -= 1
+    p /= len(targets)
+    return loss, p
 
 
-# Each maps (output, targets) to the loss and dL/d output.
-LOSSES: Mapping[str, Callable[[Array, Array], tuple[float, Array]]] = MappingProxyType(
+# Each maps (output, targets) to the loss, one number a network, and dL/d output.
+LOSSES: Mapping[str, Callable[[Array, Array], tuple[Array, Array]]] = MappingProxyType(
     {"mse": _mse, "softmax_ce": _softmax_ce})
 
 
@@ -56,28 +60,43 @@ class Propagation:
     input_gradient: Array
 
 
+def _cached_rows(values: Array) -> Iterator[slice]:
+    """Slices along the first axis, so small that the temporaries of an activation stay in the processor's cache."""
+    step = max(1, CACHED * len(values) // max(1, values.size))
+    return (slice(start, start + step) for start in range(0, len(values), step))
+
+
 def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activation: str,
-            **params: Any) -> Iterator[tuple[Array, Array]]:
-    """Yield (z, h) of each layer, first to last; h of the last layer is its z."""
+            masks: Sequence[Array] = (), **params: Any) -> Iterator[tuple[Array, Array]]:
+    """Yield (z, h) of each layer, first to last; h of the last layer is its z.
+
+    ``masks``, where given, multiply the activations of the hidden layers, as dropout does.
+    """
     phi = named_activation(activation)
     h = x
     for layer, (w, b) in enumerate(zip(weights, biases, strict=True), 1):
         z = h @ w
         z += b
         h = phi.value(z, **params) if layer < len(weights) else z
+        if masks and layer < len(weights):
+            h = h * masks[layer - 1]
         yield z, h
 
 
 def backward(weights: Sequence[Array], x: Array, preactivations: Sequence[Array], activations: Sequence[Array],
-             delta: Array, activation: str, **params: Any) -> Iterator[tuple[Array, Array]]:
+             delta: Array, activation: str, masks: Sequence[Array] = (), **params: Any) -> Iterator[tuple[Array, Array]]:
     """Yield (delta, weight gradient) of each layer, last to first; ``delta`` is dL/dz of the last layer."""
     phi = named_activation(activation)
     for layer in reversed(range(1, len(weights))):
         h = activations[layer - 1]
-        yield delta, h.T @ delta
-        delta = delta @ weights[layer].T
-        delta *= phi.derivative(preactivations[layer - 1], h, **params)
-    yield delta, x.T @ delta
+        yield delta, h.swapaxes(-1, -2) @ delta
+        delta = delta @ weights[layer].swapaxes(-1, -2)
+        if masks:
+            delta *= masks[layer - 1]
+        z = preactivations[layer - 1]
+        for rows in _cached_rows(delta):
+            delta[rows] *= phi.derivative(z[rows], None if masks else h[rows], **params)
+    yield delta, x.swapaxes(-1, -2) @ delta
 
 
 def check_shapes(weights: Sequence[Array], biases: Sequence[Array], x: Array) -> None:
@@ -126,4 +145,4 @@ def propagate(weights: Sequence[Array], biases: Sequence[Array], x: Array, targe
         deltas, gradients = [d for d, _ in reversed(backwards)], [g for _, g in reversed(backwards)]
         bias_gradients = [d.sum(axis=0) for d in deltas]
         input_gradient = deltas[0] @ weights[0].T
-    return Propagation(value, preactivations, activations, deltas, gradients, bias_gradients, input_gradient)
+    return Propagation(float(value), preactivations, activations, deltas, gradients, bias_gradients, input_gradient)

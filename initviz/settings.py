@@ -9,13 +9,14 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
 from initviz.activations import ACTIVATIONS
 from initviz.initializers import INITIALIZERS
 from initviz.inputs import INPUTS
-from initviz.limits import Interval
+from initviz.limits import Interval, Ladder
 from initviz.network import Network
 from initviz.simulation import QUANTITIES, SCALES
 
@@ -26,19 +27,25 @@ QUANTITY_LABELS = MappingProxyType({
     "weight": "Weights W", "weight_gradient": "Weight gradients dL/dW"})
 SCALE_LABELS = MappingProxyType({"linear": "Linear", "symlog": "Symmetric log"})
 SPREAD_LABELS = MappingProxyType({"std": "Standard deviation", "rms": "Root mean square"})
+TUNED_LABELS = MappingProxyType({"same": "Same for all", "best": "Best for each"})
+MEASURE_LABELS = MappingProxyType({
+    "gradient_norm": "Gradient norm", "update_ratio": "Update ÷ weight", "dead_share": "Dead share",
+    "symmetry_gap": "Symmetry gap"})
+OPTIMIZER_LABELS = MappingProxyType({"sgd": "Gradient descent", "momentum": "Momentum", "adam": "Adam"})
+RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 assert tuple(QUANTITY_LABELS) == QUANTITIES and tuple(SCALE_LABELS) == SCALES
 
 
 @dataclass(frozen=True)
 class Control:
-    """One thing to set. ``allowed`` is an Interval (``step`` apart on a slider) or maps each key to its label.
+    """One thing to set. ``allowed`` is an Interval (``step`` apart on a slider), a Ladder, or maps keys to labels.
 
     ``many`` controls hold a tuple of keys.
     """
 
     label: str
     default: Any
-    allowed: Interval | Mapping[str, str]
+    allowed: Interval | Ladder | Mapping[str, str]
     help: str
     step: float = 1
     many: bool = False
@@ -79,6 +86,17 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
                      "Linear shows shapes around the healthy scale; symmetric log shows twelve powers of ten."),
     "layer": Control("Look into layer", 0, Interval(0, 100, integer=True),
                      "Opens the layer's single neurons and samples. A click on a distribution does the same."),
+    "optimizer": Control("Optimiser", "sgd", OPTIMIZER_LABELS,
+                         "How a gradient becomes a step; momentum 0.9, Adam with beta 0.9 and 0.999."),
+    "rate": Control("Learning rate", 0.1, Ladder(RATES), "Length of a step, times the gradient."),
+    "steps": Control("Steps", 100, Ladder((0, 10, 20, 50, 100, 200, 500, 1000, 2000)), "Updates of the weights."),
+    "minibatch": Control("Samples a step", 0, Ladder((0, 8, 16, 32, 64, 128, 256)),
+                         "Samples that each update sees; 0 is the whole batch."),
+    "tuned": Control("Rates", "same", TUNED_LABELS,
+                     "Best for each tries eight rates a start first, so that a start is not blamed for a rate."),
+    "measure": Control("Explain by", "gradient_norm", MEASURE_LABELS, "What is drawn for each layer over the steps."),
+    "epsilon": Control("Perturbation", 1e-3, Ladder((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
+                       "Standard deviation of the normal noise added to every weight to break the symmetry."),
     "spread": Control("Measure", "std", SPREAD_LABELS,
                       "Standard deviation ignores a common offset; the root mean square does not."),
 })
@@ -107,6 +125,13 @@ class Settings:
     scale: str = CONTROLS["scale"].default
     layer: int = CONTROLS["layer"].default
     spread: str = CONTROLS["spread"].default
+    optimizer: str = CONTROLS["optimizer"].default
+    rate: float = CONTROLS["rate"].default
+    steps: int = CONTROLS["steps"].default
+    minibatch: int = CONTROLS["minibatch"].default
+    tuned: str = CONTROLS["tuned"].default
+    measure: str = CONTROLS["measure"].default
+    epsilon: float = CONTROLS["epsilon"].default
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -134,7 +159,7 @@ class Settings:
 
 # ---------------------------------------------------------------------------------------------- the address
 
-def _mend_number(control: Control, allowed: Interval, given: Any) -> tuple[Any, str]:
+def _mend_number(control: Control, allowed: Interval | Ladder, given: Any) -> tuple[Any, str]:
     try:
         value = float(given)
     except (TypeError, ValueError):
@@ -170,7 +195,7 @@ def mend(key: str, given: Any) -> tuple[Any, str]:
     given by key or by label.
     """
     control = CONTROLS[key]
-    if isinstance(control.allowed, Interval):
+    if isinstance(control.allowed, Interval | Ladder):
         return _mend_number(control, control.allowed, given)
     if control.many:
         return _mend_choices(control, control.allowed, given if isinstance(given, Sequence) else ())
@@ -179,21 +204,26 @@ def mend(key: str, given: Any) -> tuple[Any, str]:
 
 def read_settings(given: Mapping[str, Any]) -> Settings:
     """Valid settings from whatever values are given by control; the default where there is none."""
-    return Settings(**{key: mend(key, given[key])[0] for key in CONTROLS if key in given})
+    settings = Settings(**{key: mend(key, given[key])[0] for key in CONTROLS if key in given})
+    return replace(settings, layer=min(settings.layer, settings.depth))
 
 
-def read_address(query: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[str]]:
+def read_address(query: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], dict[str, str]]:
     """Allowed values for the controls that an address names, and a sentence for each that had to be mended.
 
     Names that are not controls are ignored; of a repeated name that takes one value the last counts.
     """
-    values, notices = {}, []
+    values, notices = {}, {}
     for key, control in CONTROLS.items():
         if key in query:
             texts = list(query[key])
             values[key], notice = mend(key, texts if control.many else texts[-1] if texts else "")
             if notice:
-                notices.append(notice)
+                notices[key] = notice
+    depth = values.get("depth", CONTROLS["depth"].default)
+    if values.get("layer", 0) > depth:
+        values["layer"] = depth
+        notices["layer"] = f"{CONTROLS['layer'].label}: the network has no more than {depth}, so it is {depth}."
     return values, notices
 
 
@@ -231,40 +261,56 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType({key: control.default for key, co
 
 # ---------------------------------------------------------------------------------------------- cost
 
-MOST_OPERATIONS = 100e9  # about two seconds on two cores; a shared server has less
+MOST_OPERATIONS = 100e9  # of one comparison: about two seconds on two cores; a shared server has less
+MOST_TRAINING_OPERATIONS = 1000e9  # of one race, which shows itself as it goes and can be stopped
 MOST_BYTES = 256e6
 OPERATIONS_OF_A_DRAW = 500  # a normal number takes as long as this many operations of a product
 SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
 
 
+def _pairs(settings: Settings) -> int:
+    return sum(a * b for a, b in pairwise(settings.sizes))
+
+
 def operations(settings: Settings) -> float:
     """Floating-point operations of one comparison: three products a layer, the neurons' covariance, the draws."""
-    sizes = settings.sizes
-    pairs = sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-    products = settings.batch * (6 * pairs + sum(n * n for n in sizes[1:]))
-    return len(settings.init) * (products + OPERATIONS_OF_A_DRAW * pairs)
+    products = settings.batch * (6 * _pairs(settings) + sum(n * n for n in settings.sizes[1:]))
+    return len(settings.init) * (products + OPERATIONS_OF_A_DRAW * _pairs(settings))
 
 
-def peak_bytes(settings: Settings) -> float:
+def training_operations(settings: Settings) -> float:
+    """Floating-point operations of one race: three products a layer, step and contender."""
+    return len(settings.init) * settings.steps * 6 * _pairs(settings) * (settings.minibatch or settings.batch)
+
+
+def peak_bytes(settings: Settings, networks: int = 1) -> float:
     """Memory of one pass: preactivations and activations of every layer in float32, weights and their draws."""
-    sizes = settings.sizes
-    return 8 * settings.batch * sum(sizes) + 8 * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    return networks * 8 * (settings.batch * sum(settings.sizes) + _pairs(settings))
 
 
-def affordable(settings: Settings) -> bool:
-    """Whether a comparison is cheap enough for a shared machine."""
-    return operations(settings) <= MOST_OPERATIONS and peak_bytes(settings) <= MOST_BYTES
+def affordable(settings: Settings, *, training: bool = False) -> bool:
+    """Whether a comparison, or a race, is cheap enough for a shared machine."""
+    if training and training_operations(settings) > MOST_TRAINING_OPERATIONS:
+        return False
+    return (operations(settings) <= MOST_OPERATIONS
+            and peak_bytes(settings, len(settings.init) if training else 1) <= MOST_BYTES)
 
 
-def nearest_affordable(settings: Settings) -> Settings:
-    """The settings with the largest batch, else also the largest width, else depth, that are affordable."""
-    for field, smallest in SMALLEST_WORTHWHILE.items():
-        smallest = min(smallest, getattr(settings, field))
-        choices = range(getattr(settings, field), smallest - 1, -1)
-        for value in choices:
-            if affordable(candidate := replace(settings, **{field: value})):
+def nearest_affordable(settings: Settings, *, training: bool = False) -> Settings:
+    """The settings with the most steps, else also the largest batch, width and depth, that are affordable."""
+    ladder = CONTROLS["steps"].allowed
+    assert isinstance(ladder, Ladder)
+    steps = [value for value in ladder.values if 0 < value <= settings.steps]
+    choices = {"steps": steps[::-1] if training else []} | {
+        field: range(getattr(settings, field), min(smallest, getattr(settings, field)) - 1, -1)
+        for field, smallest in SMALLEST_WORTHWHILE.items()}
+    for field, values in choices.items():
+        for value in values:
+            candidate = replace(settings, **{field: value})
+            if affordable(candidate, training=training):
                 return candidate
-        settings = replace(settings, **{field: smallest})
+            if value == values[-1]:
+                settings = candidate
     return settings
 
 

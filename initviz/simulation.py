@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,12 +35,8 @@ Array = NDArray[Any]
 QUANTITIES = ("activation", "preactivation", "delta", "weight", "weight_gradient")
 SCALES = ("linear", "symlog")
 SAMPLE_NEURONS, SAMPLE_ROWS = 32, 32  # of each layer's activations, kept for a look at single neurons
-LAYER_STATISTICS = (*Diversity.__dataclass_fields__, "participation_baseline", "dead_share", "saturated_share")
+LAYER_STATISTICS = (*Diversity._fields, "participation_baseline", "dead_share", "saturated_share")
 REACH = 4.0  # a linear axis shows +-4 units
-
-# NumPy lets go of the interpreter inside its loops: two layers are summarised at once where that outweighs the hand-over.
-_POOL = ThreadPoolExecutor(2, "initviz")
-WORTH_A_THREAD = 1 << 16
 
 
 def bins_of(quantity: str, activation: Activation, scale: str = "linear") -> Bins:
@@ -55,24 +51,24 @@ def bins_of(quantity: str, activation: Activation, scale: str = "linear") -> Bin
     return Bins(-REACH, REACH)
 
 
-def units_of(quantity: str, sizes: tuple[int, ...], x: Array, error: Array) -> list[float]:
-    """Per layer, the root mean square that a quantity has where every layer keeps the scale of what it is given.
+def units_of(sizes: tuple[int, ...], x: Array, targets: Array, loss: str) -> dict[str, list[float]]:
+    """Per quantity and layer, the root mean square where every layer keeps the scale of what it is given.
 
-    Preactivations: the inputs'. Weights: 1/sqrt(fan_in) (LeCun et al. 1998). Deltas: ``error``, the gradient at an
-    output of zeros, passed back with its length. Weight gradients: what those make for independent samples.
-    Activations are shown as they are.
+    Preactivations: the inputs'. Weights: 1/sqrt(fan_in) (LeCun et al. 1998). Deltas: the gradient at an output of
+    zeros, passed back with its length. Weight gradients: what those make for independent samples. Activations are
+    shown as they are.
     """
     signal = math.sqrt(float(np.mean(np.square(x, dtype=float)))) or 1.0
-    length = math.sqrt(float(np.mean(np.sum(np.square(error, dtype=float), axis=1)))) or 1.0
-    fans = list(zip(sizes[:-1], sizes[1:], strict=True))
-    if quantity == "activation":
-        return [1.0] * len(fans)
-    if quantity == "preactivation":
-        return [signal] * len(fans)
-    if quantity == "weight":
-        return [1 / math.sqrt(fan_in) for fan_in, _ in fans]
-    delta = [length / math.sqrt(fan_out) for _, fan_out in fans]
-    return delta if quantity == "delta" else [signal * math.sqrt(len(x)) * unit for unit in delta]
+    rows = 1 if loss == "softmax_ce" else len(x)  # of an output of zeros, every sample's error is equally long
+    error = LOSSES[loss](np.zeros((rows, sizes[-1])), targets[:rows])[1] * (rows / len(x))
+    length = math.sqrt(float((error * error).sum()) / rows) or 1.0
+    delta = [length / math.sqrt(fan_out) for fan_out in sizes[1:]]
+    return {
+        "activation": [1.0] * len(delta),
+        "preactivation": [signal] * len(delta),
+        "delta": delta,
+        "weight": [1 / math.sqrt(fan_in) for fan_in in sizes[:-1]],
+        "weight_gradient": [signal * math.sqrt(len(x)) * unit for unit in delta]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +127,13 @@ class Run:
 
 def _cancels(delta: Array, weight: Array) -> bool:
     """Whether delta @ weight.T is round-off: as softmax's errors sum to 0, equal output weights pass nothing back."""
+    round_off = ROUND_OFF * float(np.finfo(delta.dtype).eps)
+    bound = delta.shape[1] * float(max(delta.max(), -delta.min())) * float(max(weight.max(), -weight.min()))
+    if np.abs(delta[:1] @ weight.T).max() > round_off * bound:  # one sample is enough to say no
+        return False
     passed = np.abs(delta @ weight.T).max()
     parts = (np.abs(delta) @ np.abs(weight).T).max()
-    return bool(0 < passed <= ROUND_OFF * np.finfo(delta.dtype).eps * parts)
+    return bool(0 < passed <= round_off * parts)
 
 
 def simulate(network: Network, batch: Batch, *, scale: str = "linear") -> Run:
@@ -141,52 +141,62 @@ def simulate(network: Network, batch: Batch, *, scale: str = "linear") -> Run:
 
     ``scale`` is that of the histograms' axes, "linear" or "symlog". Raises ValueError where the batch does not fit.
     """
-    weights, biases = network.parameters()
+    return summarise(network, *network.parameters(), batch, scale=scale)
+
+
+def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array], batch: Batch, *,
+              scale: str = "linear") -> Run:
+    """Propagate the batch through a network with these parameters, and summarise every layer.
+
+    ``scale`` is that of the histograms' axes, "linear" or "symlog". Raises ValueError where the shapes do not fit.
+    """
     phi, params = network.apply_activation()
     x = batch.x.astype(network.dtype, copy=False)
     check_shapes(weights, biases, x)
     check_targets(batch.targets, batch.loss, len(x), network.sizes[-1])
 
-    silent = LOSSES[batch.loss](np.zeros((len(x), network.sizes[-1])), batch.targets)[1]
     bins = {q: bins_of(q, phi, scale) for q in QUANTITIES}
-    units = {q: units_of(q, network.sizes, x, silent) for q in QUANTITIES}
+    units = units_of(network.sizes, x, batch.targets, batch.loss)
     depth = network.depth
     counts = {q: np.zeros((depth, bins[q].count + 2), np.int64) for q in QUANTITIES}
-    columns: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(network.sizes[:-1]),
-                                 "fan_out": np.array(network.sizes[1:])}
-    columns |= {f"{q}_{name}": np.full(depth, NAN) for q in QUANTITIES for name in Moments.__dataclass_fields__}
-    columns |= {name: np.full(depth, NAN) for name in LAYER_STATISTICS}
+    measured = {q: np.full((depth, len(Moments._fields)), NAN) for q in QUANTITIES}
+    special = {name: np.full(depth, NAN) for name in LAYER_STATISTICS}
 
-    def summarise(task: tuple[int, str, Array]) -> None:
-        layer, quantity, values = task
-        with np.errstate(**QUIET):
-            found = moments(values)
-            for name, value in vars(found).items():
-                columns[f"{quantity}_{name}"][layer] = value
-            counts[quantity][layer] = bins[quantity].count_values(values, units[quantity][layer])
-            if quantity == "activation":
-                compare_neurons(layer, values, found)
-            elif quantity == "preactivation" and phi.dies and layer < depth - 1 and found.finite:
-                columns["dead_share"][layer] = dead_share(values)
+    def look_at(layer: int, quantity: str, values: Array) -> Moments:
+        found = moments(values)
+        measured[quantity][layer] = found
+        counts[quantity][layer] = bins[quantity].count_values(values, units[quantity][layer], (found.min, found.max))
+        return found
 
-    def compare_neurons(layer: int, h: Array, found: Moments) -> None:
-        for name, value in vars(diversity(h, (found.min, found.max))).items():
-            columns[name][layer] = value
-        columns["participation_baseline"][layer] = participation_baseline(*h.shape)
-        if phi.bounded and layer < depth - 1 and found.finite:
-            columns["saturated_share"][layer] = saturated_share(h, phi.lower, phi.upper)
+    def look_at_neurons(layer: int, z: Array, h: Array) -> None:
+        of_z, of_h = look_at(layer, "preactivation", z), look_at(layer, "activation", h)
+        for name, value in diversity(h, (of_h.min, of_h.max))._asdict().items():
+            special[name][layer] = value
+        special["participation_baseline"][layer] = participation_baseline(*h.shape)
+        hidden = layer < depth - 1
+        if hidden and phi.dies and of_z.finite:
+            special["dead_share"][layer] = dead_share(z)
+        if hidden and phi.bounded and of_h.finite:
+            special["saturated_share"][layer] = saturated_share(h, phi.lower, phi.upper)
 
-    each = _POOL.map if len(x) * max(network.sizes) >= WORTH_A_THREAD else map
+    # Each layer is summarised as soon as it is computed, while it is still in the processor's cache.
+    preactivations, activations = [], []
     with np.errstate(**QUIET):
-        forwards = list(forward(weights, biases, x, network.activation, **params))
-        preactivations, activations = [z for z, _ in forwards], [h for _, h in forwards]
-        del forwards
-        list(each(summarise, [(layer, quantity, values[layer]) for layer in range(depth) for quantity, values in (
-            ("activation", activations), ("preactivation", preactivations), ("weight", weights))]))
-        samples = [h[:SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations]
+        for layer, (z, h) in enumerate(forward(weights, biases, x, network.activation, **params)):
+            preactivations.append(z)
+            activations.append(h)
+            look_at_neurons(layer, z, h)
+            look_at(layer, "weight", weights[layer])
         loss, delta = LOSSES[batch.loss](activations[-1], batch.targets)
         round_off = depth > 1 and _cancels(delta, weights[-1])
         backwards = backward(weights, x, preactivations, activations, delta, network.activation, **params)
         for layer, (delta, gradient) in zip(reversed(range(depth)), backwards, strict=True):
-            list(each(summarise, [(layer, "delta", delta), (layer, "weight_gradient", gradient)]))
+            look_at(layer, "delta", delta)
+            look_at(layer, "weight_gradient", gradient)
+
+    columns: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(network.sizes[:-1]),
+                                 "fan_out": np.array(network.sizes[1:])}
+    columns |= {f"{q}_{name}": measured[q][:, i] for q in QUANTITIES for i, name in enumerate(Moments._fields)}
+    columns |= special
+    samples = [h[:SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations]
     return Run(network, len(x), loss, network.sizes[-1], columns, bins, units, counts, samples, round_off)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,7 @@ def _safe_scale(x: Array, largest: float, low: float, high: float) -> tuple[Arra
     return (x, 1.0) if low < largest < high else (x / x.dtype.type(largest), largest)
 
 
-@dataclass(frozen=True)
-class Moments:
+class Moments(NamedTuple):
     """Mean, population standard deviation, extremes, root mean square and share of exact zeros of an array."""
 
     mean: float
@@ -47,28 +46,32 @@ class Moments:
         return math.isfinite(self.min) and math.isfinite(self.max)
 
 
-LONGEST_SUM = 4096  # of float32 values: sums of these are added up in float64, so that round-off stays below 1e-5
+LONGEST_SUM = 4096  # float32 values: longer sums are split and added up in float64, so that round-off stays below 1e-5
 CANCELLATION = 0.1  # a variance below this share of the mean square has lost digits: measure again around the mean
 
 
-def _column_means(x: Array) -> Array:
-    """Mean of each column of ``x`` (batch, neurons), as floats."""
-    parts = (x[start:start + LONGEST_SUM // 8] for start in range(0, len(x), LONGEST_SUM // 8))
-    total: Array = sum((np.ones(len(part), x.dtype) @ part).astype(float) for part in parts)  # type: ignore[assignment]
-    return total / len(x)
+def _row_dots(x: Array, y: Array) -> Array:
+    """Sum over the columns of ``x * y``, both (rows, columns); not a BLAS product, which would start threads."""
+    columns = x.shape[1]
+    if columns <= LONGEST_SUM:
+        dots: Array = np.vecdot(x, y)
+        return dots
+    half = columns // 2
+    return _row_dots(x[:, :half], y[:, :half]).astype(float) + _row_dots(x[:, half:], y[:, half:])
 
 
 def _row_means(x: Array) -> Array:
-    """Mean of each row of ``x`` (batch, neurons), as floats."""
-    parts = (x[:, start:start + LONGEST_SUM] for start in range(0, x.shape[1], LONGEST_SUM))
-    total: Array = sum((part @ np.ones(part.shape[1], x.dtype)).astype(float) for part in parts)  # type: ignore[assignment]
-    return total / x.shape[1]
+    return _row_dots(x, np.ones((1, x.shape[1]), x.dtype)) / x.dtype.type(x.shape[1])
+
+
+def _column_means(x: Array) -> Array:
+    step = LONGEST_SUM // 16  # NumPy adds rows one after the other
+    total: Array = sum(x[at:at + step].sum(axis=0).astype(float) for at in range(0, len(x), step))
+    return total / len(x)
 
 
 def _mean_square(x: Array) -> float:
-    """Mean of the squares of all entries of ``x`` (batch, neurons)."""
-    parts = (x[:, start:start + LONGEST_SUM] for start in range(0, x.shape[1], LONGEST_SUM))
-    return sum(float(np.vecdot(part, part).sum(dtype=float)) for part in parts) / x.size
+    return float(_row_dots(x, x).sum(dtype=float)) / x.size
 
 
 def moments(x: Array) -> Moments:
@@ -80,19 +83,19 @@ def moments(x: Array) -> Moments:
         return Moments(low, 0.0, low, high, abs(low), float(low == 0))
     zero_share = np.count_nonzero(x == 0) / x.size if low <= 0 <= high else 0.0
     x, scale = _safe_scale(x.reshape(-1, x.shape[-1]), max(abs(low), abs(high)), 1e-12, 1e12)
-    mean, square = float(_row_means(x).mean()), _mean_square(x)
+    mean, square = float(_row_means(x).mean(dtype=float)), _mean_square(x)
     variance = square - mean * mean
     if variance < CANCELLATION * square:
         centre = x.dtype.type(mean)
         centred = x - centre
-        shift = float(_row_means(centred).mean())
+        shift = float(_row_means(centred).mean(dtype=float))
         mean, variance = float(centre) + shift, _mean_square(centred) - shift * shift
     return Moments(mean * scale, math.sqrt(variance) * scale, low, high, math.sqrt(square) * scale, zero_share)
 
 
 # ---------------------------------------------------------------------------------------------- histograms
 
-BLOCK = 1 << 15  # values: several passes over so many find them in the processor's cache
+BLOCK = 1 << 16  # values: several passes over so many find them in the processor's cache
 SYMLOG_FLOOR = 1e-6  # in units of the quantity: below it the symmetric log axis is linear
 
 
@@ -142,15 +145,15 @@ class Bins:
         slope = self.count / (self.high - self.low)
         ends = self.coordinate(np.array([low, high], values.dtype), unit)
         inside = self.low < ends[0] and ends[1] < self.high
-        codes = np.empty(values.size, np.uint8)
+        counts = np.zeros(self.count + 2, np.int64)
         for start in range(0, values.size, BLOCK):
             u = self.coordinate(values[start:start + BLOCK], unit)
             u *= slope
             u += 1 - self.low * slope
             if not inside:
                 np.clip(u, 0, self.count + 1, out=u)
-            codes[start:start + BLOCK] = u
-        return _count_codes(codes, self.count + 2)
+            counts += _count_codes(u.astype(np.uint8), self.count + 2)
+        return counts
 
 
 def _count_codes(codes: Array, kinds: int) -> Array:
@@ -167,8 +170,7 @@ def _count_codes(codes: Array, kinds: int) -> Array:
 
 # ---------------------------------------------------------------------------------------------- neurons
 
-@dataclass(frozen=True)
-class Diversity:
+class Diversity(NamedTuple):
     """How different the neurons of a layer are on one batch.
 
     - ``distinct_neurons``: columns that differ by more than a relative 1e-9 (float32: 64 eps) somewhere in the batch
@@ -223,7 +225,7 @@ def distinct_neurons(h: Array, extremes: tuple[float, float] | None = None) -> i
 def _variance_between_neurons(h: Array) -> tuple[float, float]:
     """Mean over the samples of the variance between neurons, and the mean square that it was taken from."""
     square = _mean_square(h)
-    return square - float((_row_means(h) ** 2).mean()), square
+    return square - float(np.square(_row_means(h), dtype=float).mean()), square
 
 
 def diversity(h: Array, extremes: tuple[float, float] | None = None) -> Diversity:
@@ -260,7 +262,7 @@ def diversity(h: Array, extremes: tuple[float, float] | None = None) -> Diversit
         inverse = np.zeros(neurons, h.dtype)
         inverse[varies] = 1 / np.sqrt(power[varies])
         np.abs(covariance, out=covariance)
-        correlation = min(1.0, max(0.0, (float(inverse @ covariance @ inverse) - defined) / (defined * (defined - 1))))
+        correlation = min(1.0, max(0.0, (float(np.vecdot(np.vecdot(covariance, inverse), inverse)) - defined) / (defined * (defined - 1))))
     return Diversity(distinct, defined, correlation, ratio, scale * (neuron_spread if neuron_spread >= floor else 0.0),
                      scale * sample_spread)
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from initviz.charts.picture import Data, Picture
+from initviz.contest import Contest, Terms
 from initviz.inputs import Batch, make_batch
-from initviz.limits import Interval
+from initviz.limits import Interval, Ladder
 from initviz.network import Network
 from initviz.settings import (
     CONTROLS,
     DEFAULTS,
+    MOST_BYTES,
     MOST_INITIALIZERS,
+    MOST_OPERATIONS,
+    MOST_TRAINING_OPERATIONS,
     Settings,
     affordable,
     mend,
@@ -24,11 +29,32 @@ from initviz.settings import (
     peak_bytes,
     read_address,
     read_settings,
+    training_operations,
 )
 from initviz.simulation import Run, simulate
 
+PAGES = Path(__file__).parent.parent / "pages"
+FIRST_PAGE = "signal.py"
 SIDEBAR = ("init", "activation", "input", "depth", "width", "gain", "constant", "batch", "seed")
 SIDEBAR_MORE = ("bias", "bias_std", "std", "limit", "mode", "slope")
+
+
+# ---------------------------------------------------------------------------------------------- the entrance
+
+def mark_entrance() -> None:
+    """Called by the entrance before it runs a page."""
+    st.session_state["entered"] = True
+
+
+def require_entrance() -> None:
+    """Called first by every page: where the page was run without the entrance, start again through it.
+
+    Beside a folder named pages/, Streamlit runs a deep link's page file alone until some script has called
+    st.navigation once. Calling it here turns that off for the whole server.
+    """
+    if not st.session_state.pop("entered", False):
+        st.navigation([st.Page(path, default=path.name == FIRST_PAGE) for path in PAGES.glob("*.py")], position="hidden")
+        st.rerun()
 
 
 # ---------------------------------------------------------------------------------------------- controls
@@ -52,13 +78,16 @@ def reset() -> None:
 def open_address() -> None:
     """On a session's first run, mend what the address holds and remember a notice for each mend.
 
-    A bound widget drops what it cannot read, and then the address no longer names it: so the nearest allowed values
-    are set before any widget exists and the script starts again, after which widgets and address agree.
+    A bound widget reads the address in its own way and drops what it cannot read: so what had to be mended is taken
+    out of the address, the allowed values are set before any widget exists and the script starts again, after which
+    widgets and address agree.
     """
     if "notices" in st.session_state:
         return
     values, notices = read_address({key: st.query_params.get_all(key) for key in st.query_params})
-    st.session_state["notices"] = notices
+    st.session_state["notices"] = list(notices.values())
+    for key in notices:
+        del st.query_params[key]
     if values:
         set_controls(values)
         st.rerun()
@@ -83,6 +112,8 @@ def control(key: str, **options: Any) -> None:
             kind = int if spec.allowed.integer else float
             low, high, default, step = (kind(v) for v in (spec.allowed.low, spec.allowed.high, spec.default, spec.step))
             st.slider(spec.label, low, high, default, step, **shared)
+    elif isinstance(spec.allowed, Ladder):
+        st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format, **shared)
     elif spec.many:
         st.multiselect(spec.label, list(spec.allowed), list(spec.default), format_func=spec.allowed.__getitem__,
                        max_selections=MOST_INITIALIZERS, **shared)
@@ -103,7 +134,7 @@ def sidebar() -> None:
             for key in SIDEBAR_MORE:
                 control(key)
         st.button("Reset all", icon=":material/restart_alt:", on_click=reset, width="stretch",
-                  help="Every control as on the first visit: the same seed, the same weights.")
+                  key="reset", help="Every control as on the first visit: the same seed, the same weights.")
 
 
 def current_settings() -> Settings:
@@ -148,29 +179,50 @@ def compare(settings: Settings) -> list[Run]:
     return [cached_run(network, settings.input, settings.batch, settings.scale) for network in settings.networks()]
 
 
-def refuse_the_unaffordable(settings: Settings) -> None:
-    """Where a comparison would cost too much for a shared machine, say so, offer the nearest that does not, and stop."""
-    if affordable(settings):
+def refuse_the_unaffordable(settings: Settings, *, training: bool = False) -> None:
+    """Where a comparison or a race would cost too much for a shared machine, say so, offer the nearest, and stop."""
+    if affordable(settings, training=training):
         return
-    nearest = nearest_affordable(settings)
-    changes = {name: getattr(nearest, name) for name in ("batch", "width", "depth")
+    nearest = nearest_affordable(settings, training=training)
+    changes = {name: getattr(nearest, name) for name in ("steps", "batch", "width", "depth")
                if getattr(nearest, name) != getattr(settings, name)}
     said = ", ".join(f"{CONTROLS[name].label.lower()} {value}" for name, value in changes.items())
+    cost, most = ((training_operations(settings), MOST_TRAINING_OPERATIONS) if training
+                  else (operations(settings), MOST_OPERATIONS))
+    memory = peak_bytes(settings, len(settings.init) if training else 1)
     st.warning(
-        f"This comparison would take about {operations(settings) / 1e9:,.0f} billion operations and "
-        f"{peak_bytes(settings) / 1e6:,.0f} MB, more than this app allows at once. The nearest that fits: {said}.",
+        f"This would take about {cost / 1e9:,.0f} billion operations and {memory / 1e6:,.0f} MB, where this app allows "
+        f"{most / 1e9:,.0f} and {MOST_BYTES / 1e6:,.0f}. The nearest that fits: {said}.",
         icon=":material/hourglass_disabled:")
-    st.button(f"Use {said}", on_click=set_controls, args=(changes,), type="primary")
+    st.button(f"Use {said}", on_click=set_controls, args=(changes,), type="primary", key="afford",
+              help="Sets these controls; everything else stays.")
     st.stop()
+
+
+# ---------------------------------------------------------------------------------------------- races
+
+def current_contest(settings: Settings) -> Contest:
+    """This session's race for these settings: the one begun before where there is one, as far as it got."""
+    held = st.session_state.get("contest")
+    if held is None or held.terms != Terms.of(settings):
+        held = st.session_state["contest"] = Contest(settings)
+    return held
+
+
+def forget_contest() -> None:
+    """Callback: the next run begins the race anew."""
+    st.session_state.pop("contest", None)
 
 
 # ---------------------------------------------------------------------------------------------- pictures
 
 def show(picture: Picture, data: Data, **options: Any) -> Any:
-    """Draw a picture; with a constant spec the browser updates it in place."""
-    return st.vega_lite_chart({**picture.spec, "datasets": dict(data)}, alt=picture.alt, **options)
+    """Draw a picture, or redraw the one that was drawn ``into``; the browser updates a constant spec in place."""
+    place = options.pop("into", st)
+    return place.vega_lite_chart({**picture.spec, "datasets": dict(data)}, alt=picture.alt, **options)
 
 
-def download(label: str, file_name: str, content: Callable[[], bytes | str], mime: str) -> None:
+def download(label: str, file_name: str, content: Callable[[], bytes | str], mime: str, *, key: str, help: str) -> None:
     """A button that makes the file when it is pressed."""
-    st.download_button(label, content, file_name, mime, icon=":material/download:", on_click="ignore")
+    st.download_button(label, content, file_name, mime, key=key, help=help, icon=":material/download:",
+                       on_click="ignore")

@@ -7,6 +7,7 @@ from initviz.activations import ACTIVATIONS
 from initviz.diagnosis import number
 from initviz.initializers import INITIALIZERS
 
+ui.require_entrance()
 settings = ui.current_settings()
 
 st.header("Formulas", anchor=False)

@@ -8,12 +8,14 @@ from initviz.charts.picture import label_of, save
 from initviz.diagnosis import KINDS, verdict
 from initviz.settings import PRESETS
 
+ui.require_entrance()
 settings = ui.current_settings()
 
 st.header("What does the start do to the signal?", anchor=False)
 with st.container(horizontal=True, gap="small"):
-    for preset in PRESETS.values():
-        st.button(preset.label, on_click=ui.set_controls, args=(preset.settings,), help=preset.sentence)
+    for key, preset in PRESETS.items():
+        st.button(preset.label, on_click=ui.set_controls, args=(preset.settings,), key=f"preset_{key}",
+                  help=preset.sentence)
 
 above = st.container()
 with above:
@@ -46,23 +48,27 @@ ui.control("spread")
 left, right = st.columns(2)
 with left:
     st.markdown(f"**Forward →** {narration.spread_title(settings.spread, 'activations')}")
-    ui.show(depth.forward_picture(), depth.data(runs, "activation", settings.spread, arriving=-1), key="forward")
+    ui.show(depth.forward_picture(), depth.data(runs, "activation", settings.spread), key="forward")
     st.caption(narration.forward(runs))
 with right:
     st.markdown(f"**← Backward** {narration.spread_title(settings.spread, 'deltas dL/dz')}")
-    ui.show(depth.backward_picture(), depth.data(runs, "delta", settings.spread, arriving=0), key="backward")
+    ui.show(depth.backward_picture(), depth.data(runs, "delta", settings.spread), key="backward")
     st.caption(narration.backward(runs))
 
 ui.layer_control(settings.depth)
 if settings.layer:
-    ui.show(neurons.picture(), neurons.data(runs, settings.layer), key="neurons")
+    maps = [neurons.HeatMap(label_of(run.network.initializer), run.samples[settings.layer - 1]) for run in runs]
+    ui.show(neurons.picture(), neurons.data(maps), key="neurons")
     st.caption(narration.neurons(runs, settings.layer))
 
 with st.container(horizontal=True):
-    ui.download("Numbers (CSV)", "initviz-layers.csv", lambda: tables.layers(runs).to_csv(index=False), "text/csv")
+    ui.download("Numbers (CSV)", "initviz-layers.csv", lambda: tables.layers(runs).to_csv(index=False), "text/csv",
+                key="numbers", help="Every statistic: a row an initialiser and layer.")
     ui.download("Histograms (CSV)", "initviz-histograms.csv",
-                lambda: tables.histograms(runs, settings.quantity).to_csv(index=False), "text/csv")
+                lambda: tables.histograms(runs, settings.quantity).to_csv(index=False), "text/csv",
+                key="histograms", help="The counted bins of the distributions shown.")
     for form in ("svg", "png"):
         ui.download(f"Picture ({form.upper()})", f"initviz-{settings.quantity}.{form}",
                     lambda form=form: save(distributions.picture(), shapes, height=distributions.height(settings.depth),
-                                           form=form), f"image/{'svg+xml' if form == 'svg' else 'png'}")
+                                           form=form), f"image/{'svg+xml' if form == 'svg' else 'png'}",
+                    key=f"picture_{form}", help="The distributions shown, with their axes, on white.")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from initviz.charts.picture import INK, Data, Picture, carried, color_of, label_of, literal_color, named
 from initviz.diagnosis import number, percent
@@ -20,7 +24,8 @@ FRAME_HEIGHT = 70
 MARGIN = 0.05  # of a column's width, left free at each side
 PEAK = 0.86  # of a row's height
 SPIKE = 1e-3  # a range of values narrower than this part of a bin is drawn as one spike
-NOTED = 0.005  # a share beyond the axis is noted from here on
+LEAST_PEAK = 0.02  # of all values: a layer whose other values are fewer is not blown up to full height
+NOTED = 0.01  # a share beyond the axis is noted from here on
 
 AXIS_TITLES = {
     "activation": "activation h",
@@ -46,10 +51,10 @@ def picture() -> Picture:
     """Distributions by layer and initialiser; datasets outline, spikes, cells, notes, columns, rows, ticks."""
     x_scale = alt.Scale(domain=alt.ExprRef("[0, max(1, length(data('columns')))]"), nice=False, zero=False)
     y_scale = alt.Scale(domain=alt.ExprRef("[-max(1, length(data('rows'))), 0]"), nice=False, zero=False)
-    y_axis = alt.Axis(values=alt.ExprRef("sequence(-length(data('rows')) + 0.5, 0, 1)"), title=None, grid=False,
-                      labelExpr="data('rows')[round(-datum.value - 0.5)].label", labelOverlap=False, labelPadding=6)
-    top = alt.Axis(orient="top", values=alt.ExprRef("sequence(0.5, length(data('columns')), 1)"), title=None, grid=False,
-                   labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", labelOverlap=False,
+    y_axis = alt.Axis(values=alt.ExprRef("sequence(-length(data('rows')) + 0.5, 0, 1)"), title=None,
+                      grid=False, labelExpr="data('rows')[round(-datum.value - 0.5)].label", labelOverlap=False, labelPadding=6)
+    top = alt.Axis(orient="top", values=alt.ExprRef("sequence(0.5, length(data('columns')), 1)"), title=None,
+                   grid=False, labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", labelOverlap=False,
                    labelFontSize=12, labelFontWeight="bold", labelPadding=20, labelLineHeight=13)
     bottom = alt.Axis(orient="bottom", values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=None, grid=False,
                       labelExpr="data('ticks')[indexof(pluck(data('ticks'), 'x'), datum.value)].label",
@@ -74,75 +79,85 @@ def picture() -> Picture:
     return Picture.of(chart, "Distributions of neurons, a row a layer, a column an initialiser")
 
 
-def _position(column: int, fraction: np.ndarray | float) -> np.ndarray | float:
-    return column + MARGIN + (1 - 2 * MARGIN) * fraction
+def _within(fraction: Any) -> Any:
+    """Position inside a column of a fraction of its axis."""
+    return MARGIN + (1 - 2 * MARGIN) * fraction
+
+
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """Bin heights (1 is the peak), a spike (position, share) and notes (x, y, text), in fractions of a cell."""
+
+    heights: NDArray[np.float32] | None = None
+    spike: tuple[float, float] | None = None
+    notes: tuple[tuple[float, float, str], ...] = ()
+
+
+def _shape(run: Run, quantity: str, layer: int) -> _Shape:
+    """What is drawn of one layer, in fractions of its cell."""
+    bins, i = run.bins[quantity], layer - 1
+    low, high = (float(run.column(f"{quantity}_{end}")[i]) for end in ("min", "max"))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return _Shape(notes=((0.5, 0.45, "not a number" if math.isnan(low) or math.isnan(high) else "overflow"),))
+    start, end = (bins.coordinate(np.array([low, high]), run.units[quantity][i]) - bins.low) / (bins.high - bins.low)
+    if end - start <= SPIKE / bins.count and 0 <= start <= 1:
+        mean = number(float(run.column(f"{quantity}_mean")[i]))
+        beside = start + (0.18 if start < 0.7 else -0.18)
+        return _Shape(spike=(float(start), 1.0), notes=((beside, 0.5, f"all {mean}"),))
+
+    counts = run.counts[quantity][i]
+    total = max(int(counts.sum()), 1)
+    notes = tuple((x, 0.86, text) for x, share, text in (
+        (0.16, counts[0] / total, f"← {percent(counts[0] / total)}"),
+        (0.84, counts[-1] / total, f"{percent(counts[-1] / total)} →")) if share > NOTED)
+    heights, spike = counts[1:-1].astype(np.float32), None
+    zeros, zero_at = float(run.column(f"{quantity}_zero_share")[i]), -bins.low / (bins.high - bins.low)
+    if zeros > NOTED and 0 <= zero_at < 1:  # exact zeros stand apart, or their bin would dwarf the rest
+        zero_bin = int(zero_at * bins.count)
+        heights[zero_bin] = max(0.0, heights[zero_bin] - round(zeros * total))
+        spike = (zero_at, zeros)
+    return _Shape(heights / max(float(heights.max()), LEAST_PEAK * total), spike, notes)
 
 
 def data(runs: Sequence[Run], quantity: str) -> Data:
-    """The datasets of ``picture`` for runs of one depth and one axis."""
-    depth = runs[0].network.depth if runs else 0
-    rows = shown_layers(depth) if runs else []
-    bins = runs[0].bins[quantity] if runs else None
-    outline: list[pd.DataFrame] = []
-    spikes, cells, notes, ticks = [], [], [], []
-    for column, run in enumerate(runs):
-        assert bins is not None
-        key = run.network.initializer
-        color = color_of(key)
-        for value in _tick_values(bins):
-            fraction = (value - bins.low) / (bins.high - bins.low)
-            ticks.append((float(_position(column, fraction)), _tick(value, bins.scale)))
-        counts, units = run.counts[quantity], run.units[quantity]
-        stat = {name: run.column(f"{quantity}_{name}") for name in ("mean", "std", "min", "max", "zero_share")}
-        for row, layer in enumerate(rows):
-            i, base = layer - 1, -(row + 1.0)
-            cells.append((column + 0.02, column + 0.98, base + 0.03, base + 0.97, color, key, label_of(key), layer,
-                          number(stat["mean"][i]), number(stat["std"][i]), number(stat["min"][i]),
-                          number(stat["max"][i]), percent(stat["zero_share"][i])))
-            centre = float(_position(column, 0.5))
-            if not (np.isfinite(stat["min"][i]) and np.isfinite(stat["max"][i])):
-                notes.append((centre, base + 0.45, "overflow" if not np.isnan(stat["min"][i]) else "not a number"))
-                continue
-            where = (bins.coordinate(np.array([stat["min"][i], stat["max"][i]]), units[i]) - bins.low) / (bins.high - bins.low)
-            total = counts[i].sum()
-            below, above = counts[i][0] / total, counts[i][-1] / total
-            if where[1] - where[0] <= SPIKE / bins.count and 0 <= where[0] <= 1:
-                x = float(_position(column, float(where.mean())))
-                spikes.append((x, base, base + PEAK, color))
-                side = 0.12 if where[0] < 0.75 else -0.12
-                notes.append((x + side * 1.4, base + 0.5, f"all {number(stat['mean'][i])}"))
-                continue
-            inside = counts[i][1:-1].astype(float)
-            zero_bin = int((0 - bins.low) / (bins.high - bins.low) * bins.count)
-            zeros = stat["zero_share"][i]
-            if zeros > NOTED and 0 <= zero_bin < bins.count:
-                inside[zero_bin] = max(0.0, inside[zero_bin] - round(zeros * total))
-                x = float(_position(column, (0 - bins.low) / (bins.high - bins.low)))
-                spikes.append((x, base, base + PEAK * zeros, color))
-            peak = max(inside.max(), 0.02 * total)
-            centres = (np.arange(bins.count) + 0.5) / bins.count
-            outline.append(pd.DataFrame({
-                "cell": np.full(bins.count, column * MOST_ROWS + row, np.int16),
-                "x": np.asarray(_position(column, centres), np.float32),
-                "y": (base + PEAK * inside / peak).astype(np.float32), "base": np.float32(base),
-                "color": color}))
-            if below > NOTED:
-                notes.append((column + 0.16, base + 0.86, f"← {percent(below)}"))
-            if above > NOTED:
-                notes.append((column + 0.84, base + 0.86, f"{percent(above)} →"))
-    empty_outline = pd.DataFrame({"cell": [], "x": [], "y": [], "base": [], "color": []})
-    outlines = pd.concat(outline, ignore_index=True) if outline else empty_outline
-    outlines["color"] = outlines["color"].astype("category")
+    """The datasets of ``picture`` for runs of one depth and one axis, at least one."""
+    depth, bins = runs[0].network.depth, runs[0].bins[quantity]
+    rows = shown_layers(depth)
+    drawn = [(column, row, run, layer, _shape(run, quantity, layer))
+             for column, run in enumerate(runs) for row, layer in enumerate(rows)]
+    colors = [color_of(run.network.initializer) for run in runs]
+    labels = [label_of(run.network.initializer) for run in runs]
+
+    filled = [(column, row, shape.heights) for column, row, _, _, shape in drawn if shape.heights is not None]
+    columns = np.repeat([column for column, _, _ in filled], bins.count).astype(np.int16)
+    bases = -1 - np.repeat([row for _, row, _ in filled], bins.count).astype(np.float32)
+    heights = np.concatenate([heights for *_, heights in filled] or [np.zeros(0, np.float32)])
+    centres = np.tile((np.arange(bins.count) + 0.5) / bins.count, len(filled))
+    outline = pd.DataFrame({
+        "cell": np.repeat(np.arange(len(filled), dtype=np.int16), bins.count),
+        "x": (columns + _within(centres)).astype(np.float32), "y": bases + PEAK * heights, "base": bases,
+        "color": pd.Categorical.from_codes(columns, colors)})
+
+    def statistic(name: str, run: Run, layer: int) -> float:
+        return float(run.column(f"{quantity}_{name}")[layer - 1])
+
+    cells = pd.DataFrame([{
+        "x0": column + 0.02, "x1": column + 0.98, "y0": -row - 0.97, "y1": -row - 0.03, "color": colors[column],
+        "key": run.network.initializer, "initializer": labels[column], "layer": layer,
+        **{name: number(statistic(name, run, layer)) for name in ("mean", "std", "min", "max")},
+        "zeros": percent(statistic("zero_share", run, layer))} for column, row, run, layer, _ in drawn])
+    spikes = [(column + _within(shape.spike[0]), -row - 1.0, -row - 1 + PEAK * shape.spike[1], colors[column])
+              for column, row, _, _, shape in drawn if shape.spike]
+    notes = [(column + x, -row - 1 + y, text) for column, row, _, _, shape in drawn for x, y, text in shape.notes]
+    ticks = [(column + _within((value - bins.low) / (bins.high - bins.low)), _tick(value, bins.scale))
+             for column in range(len(runs)) for value in _tick_values(bins)]
     return {
-        "outline": outlines,
+        "outline": outline, "cells": cells,
         "spikes": pd.DataFrame(spikes, columns=["x", "base", "y", "color"]),
-        "cells": pd.DataFrame(cells, columns=["x0", "x1", "y0", "y1", "color", "key", "initializer", "layer", "mean",
-                                              "std", "min", "max", "zeros"]),
         "notes": pd.DataFrame(notes, columns=["x", "y", "text"]),
-        "columns": pd.DataFrame({"label": [label_of(run.network.initializer) for run in runs]}),
+        "columns": pd.DataFrame({"label": labels}),
         "rows": pd.DataFrame({"label": [f"layer {layer}" if layer < depth else "output" for layer in rows]}),
-        "ticks": pd.DataFrame(ticks, columns=["x", "label"]),
-    }
+        "ticks": pd.DataFrame(ticks, columns=["x", "label"])}
 
 
 def _tick_values(bins: Bins) -> list[float]:
@@ -156,7 +171,7 @@ def _tick_values(bins: Bins) -> list[float]:
 
 def _tick(coordinate: float, scale: str) -> str:
     if scale == "linear":
-        return f"{coordinate:.2g}".replace("-", "−")
+        return f"{coordinate + 0.0:.2g}".replace("-", "−")
     if round(coordinate) == 0:
         return "0"
     return ("−" if coordinate < 0 else "") + number(10.0 ** (abs(coordinate) - 6), 1).replace("1 × ", "")

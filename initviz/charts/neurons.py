@@ -1,62 +1,71 @@
-"""Neurons x samples of one layer: copies are seen as equal columns."""
+"""Heat maps of single neurons, side by side: copies are seen as equal columns."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from initviz.charts.picture import Data, Picture, carried, label_of, named
+from initviz.charts.picture import Data, Picture, carried, named
 from initviz.diagnosis import number
-from initviz.simulation import Run
 
-SHOWN_NEURONS, SHOWN_SAMPLES = 24, 20
+MOST_COLUMNS, MOST_ROWS = 24, 20
 HEIGHT = 300
-GAP = 2  # cells between two initialisers
+GAP = 2  # columns between two maps
 DIVERGING = ["#2166ac", "#67a9cf", "#d1e5f0", "#f7f7f7", "#fddbc7", "#ef8a62", "#b2182b"]
 
 
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """A matrix (rows, columns) under a name; ``reach`` is the magnitude of full colour, None its own largest."""
+
+    label: str
+    values: NDArray[Any]
+    reach: float | None = None
+
+
 @functools.cache
-def picture() -> Picture:
-    """A heat map an initialiser, side by side; datasets cells, columns."""
+def picture(row_title: str = "samples", column_title: str = "neurons") -> Picture:
+    """Heat maps side by side; datasets cells, columns."""
     x_scale = alt.Scale(domain=alt.ExprRef("[0, data('columns')[0].span]"), nice=False, zero=False)
-    y_scale = alt.Scale(domain=alt.ExprRef("[data('columns')[0].samples, 0]"), nice=False, zero=False)
-    titles = alt.Axis(orient="top", values=alt.ExprRef("pluck(data('columns'), 'centre')"), title=None, grid=False,
-                      labelExpr="split(data('columns')[indexof(pluck(data('columns'), 'centre'), datum.value)].title, '\\n')",
+    y_scale = alt.Scale(domain=alt.ExprRef("[data('columns')[0].rows, 0]"), nice=False, zero=False)
+    centres = "pluck(data('columns'), 'centre')"
+    titles = alt.Axis(orient="top", values=alt.ExprRef(centres), title=column_title, grid=False,
+                      labelExpr=f"split(data('columns')[indexof({centres}, datum.value)].title, '\\n')",
                       labelOverlap=False, labelFontSize=12, labelLineHeight=13, labelPadding=46)
-    color = {"field": "value", "type": "quantitative", "legend": None,
-             "scale": alt.Scale(domain=[-1, 1], range=DIVERGING, clamp=True)}
+    color: dict[str, Any] = {"field": "value", "type": "quantitative", "legend": None,
+                             "scale": alt.Scale(domain=[-1, 1], range=DIVERGING, clamp=True)}
     cells = alt.Chart(named("cells")).mark_rect(strokeWidth=0.7, tooltip=None).encode(
         x=alt.X("x:Q", scale=x_scale, axis=titles), x2="x1:Q",
-        y=alt.Y("y:Q", scale=y_scale, axis=alt.Axis(title="samples", labels=False, grid=False)), y2="y1:Q",
+        y=alt.Y("y:Q", scale=y_scale, axis=alt.Axis(title=row_title, labels=False, grid=False)), y2="y1:Q",
         color=alt.Color(**color), stroke=alt.Stroke(**color))
     chart = alt.layer(cells, *carried("columns")).properties(width="container", height=HEIGHT)
-    return Picture.of(chart, "Activations of single neurons for single samples, one heat map an initialiser", "canvas")
+    return Picture.of(chart, f"Heat maps of {row_title} by {column_title}, one an initialiser", "canvas")
 
 
-def data(runs: Sequence[Run], layer: int) -> Data:
-    """Datasets cells and columns for one layer; each map is scaled to its own largest magnitude, which stands above it."""
+def data(maps: Sequence[HeatMap]) -> Data:
+    """Datasets for ``picture``: the first rows and columns of each map, under its name and the reach of its colours."""
     cells, columns = [], []
-    samples = 1
-    for index, run in enumerate(runs):
-        h = run.samples[layer - 1][:SHOWN_SAMPLES, :SHOWN_NEURONS].astype(np.float64)
-        samples, neurons = h.shape
-        finite = np.isfinite(h)
-        largest = float(np.abs(h[finite]).max(initial=0))
-        scaled = np.where(finite, h / largest if largest else 0.0, np.nan)
-        left = index * (SHOWN_NEURONS + GAP)
-        width = SHOWN_NEURONS / neurons
-        sample, neuron = np.divmod(np.arange(h.size), neurons)
+    rows = 1
+    for index, heat_map in enumerate(maps):
+        values = np.asarray(heat_map.values, np.float64)[:MOST_ROWS, :MOST_COLUMNS]
+        rows, width = len(values), MOST_COLUMNS / values.shape[1]
+        finite = np.isfinite(values)
+        reach = heat_map.reach if heat_map.reach is not None else float(np.abs(values[finite]).max(initial=0))
+        left = index * (MOST_COLUMNS + GAP)
+        row, column = np.divmod(np.arange(values.size), values.shape[1])
         cells.append(pd.DataFrame({
-            "x": (left + neuron * width).astype(np.float32), "x1": (left + (neuron + 1) * width).astype(np.float32),
-            "y": sample.astype(np.int16), "y1": (sample + 1).astype(np.int16),
-            "value": scaled.ravel().astype(np.float32)}))
-        reach = "overflow" if not finite.all() else f"±{number(largest)}" if largest else "all 0"
-        columns.append((left + SHOWN_NEURONS / 2, "\n".join([*label_of(run.network.initializer).split(" ", 1), reach])))
-    span = max(len(runs) * (SHOWN_NEURONS + GAP) - GAP, 1)
-    frame = pd.DataFrame(columns, columns=["centre", "title"]).assign(span=span, samples=samples)
-    empty = pd.DataFrame({"x": [], "x1": [], "y": [], "y1": [], "value": []})
-    return {"cells": pd.concat(cells, ignore_index=True) if cells else empty, "columns": frame}
+            "x": (left + column * width).astype(np.float32), "x1": (left + (column + 1) * width).astype(np.float32),
+            "y": row.astype(np.int16), "y1": (row + 1).astype(np.int16),
+            "value": np.where(finite, values / (reach or 1.0), np.nan).ravel().astype(np.float32)}))
+        said = "overflow" if not finite.all() else f"±{number(reach)}" if reach else "all 0"
+        columns.append((left + MOST_COLUMNS / 2, "\n".join([*heat_map.label.split(" ", 1), said])))
+    span = max(len(maps) * (MOST_COLUMNS + GAP) - GAP, 1)
+    frame = pd.DataFrame(columns, columns=["centre", "title"]).assign(span=span, rows=rows)
+    return {"cells": pd.concat(cells, ignore_index=True), "columns": frame}

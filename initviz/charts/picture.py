@@ -61,6 +61,14 @@ def color_of(key: str) -> str:
     return INITIALIZERS[key].color
 
 
+ORDERED = ("#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39")  # viridis, dark to light
+
+
+def sequential(count: int) -> list[str]:
+    """Colours for what is ordered, such as layers: first to last from dark to light."""
+    return [ORDERED[round(position * (len(ORDERED) - 1) / max(count - 1, 1))] for position in range(count)]
+
+
 def spread_apart(positions: list[float], gap: float, low: float, high: float) -> list[float]:
     """Positions moved as little as need be to lie ``gap`` apart and between ``low`` and ``high``, in their order."""
     order = np.argsort(positions, kind="stable")

@@ -125,9 +125,10 @@ def partial_identity() -> Rule:
     return _fixed(lambda fan_in, fan_out: np.eye(fan_in, fan_out))
 
 
-def _hadamard(order: int) -> Array:
+def _hadamard(least: int) -> Array:
+    """The Hadamard matrix whose order is the first power of two of at least ``least``."""
     matrix = np.ones((1, 1))
-    while len(matrix) < order:
+    while len(matrix) < least:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])
     return matrix
 
@@ -135,9 +136,8 @@ def _hadamard(order: int) -> Array:
 def _zero_identity(fan_in: int, fan_out: int) -> Array:
     if fan_out <= fan_in:
         return np.eye(fan_in, fan_out)
-    power = math.ceil(math.log2(fan_out))
-    order = 2**power
-    return np.eye(fan_in, order) @ (_hadamard(order) / 2 ** (power / 2)) @ np.eye(order, fan_out)
+    matrix = _hadamard(fan_out)  # between two partial identities: cut to shape
+    return matrix[:fan_in, :fan_out] / math.sqrt(len(matrix))
 
 
 def zero_identity() -> Rule:

@@ -1,4 +1,4 @@
-"""The table of initialisers. A new one is one entry here, and appears on every page, in the formulas and in the tests."""
+"""The table of initialisers: a new one is one entry here, and appears on every page and in the tests."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "Passes the first inputs through unchanged: nothing is mixed and no scale is lost.",
         "#5B4B8A", lambda: rules.partial_identity(),
         _code("np.eye(fan_in, fan_out)", "torch.nn.init.eye_(layer.weight)",
-              "keras.initializers.Identity()  # square shapes only", "jnp.eye(fan_in, fan_out)")),
+              "keras.initializers.Identity()", "jnp.eye(fan_in, fan_out)")),
     "uniform": Initializer(
         "Uniform", r"W \sim U(-a, a)", "nothing in particular: its scale ignores the layer's size", "baseline",
         "One range for every layer, so that the signal's growth depends on the width.",
@@ -118,7 +118,8 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "TensorFlow's and Keras' TruncatedNormal",
         "A normal redrawn beyond two standard deviations, which leaves 0.88 of the standard deviation asked for.",
         "#D3869B", lambda std: rules.truncated(std),
-        _code("scipy.stats.truncnorm.rvs(-2, 2, scale={std}, size=(fan_in, fan_out), random_state=rng)",
+        _code("W = rng.standard_normal((fan_in, fan_out))\nwhile (outside := np.abs(W) > 2).any():\n"
+              "    W[outside] = rng.standard_normal(outside.sum())\nW *= {std}",
               "torch.nn.init.trunc_normal_(layer.weight, std={std}, a=-2 * {std}, b=2 * {std})",
               "keras.initializers.TruncatedNormal(stddev={std})",
               "jax.nn.initializers.truncated_normal({std})(key, (fan_in, fan_out))"),
@@ -192,9 +193,10 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "Zhao, Schaefer and Anandkumar 2022, algorithm 1",
         "Only zeros and ones up to a scale: Hadamard matrices keep the neurons of a widening layer different.",
         "#BBAA00", lambda: rules.zero_identity(),
-        _code("np.eye(fan_in, fan_out)  # fan_out <= fan_in; else a Hadamard matrix between two of them",
+        _code("H = np.ones((1, 1))\nwhile len(H) < fan_out:\n    H = np.block([[H, H], [H, -H]])\n"
+              "W = np.eye(fan_in, fan_out) if fan_out <= fan_in else H[:fan_in, :fan_out] / np.sqrt(len(H))",
               "torch.nn.init.eye_(layer.weight)  # fan_out <= fan_in",
-              "keras.initializers.Identity()  # square shapes only",
+              "keras.initializers.Identity()  # fan_out <= fan_in",
               "jnp.eye(fan_in, fan_out)  # fan_out <= fan_in")),
 })
 
@@ -213,7 +215,10 @@ def initialize(key: str, fan_in: int, fan_out: int, *, rng: Generator, gain: flo
     Raises ValueError for an unknown key or parameter, a fan below 1, or a gain that is not finite.
     """
     fan = Interval(1, float("inf"), integer=True)
-    weights = rule(key, **params).draw(check("fan_in", fan_in, fan), check("fan_out", fan_out, fan), rng, dtype)
-    if check("gain", gain, ANY) != 1:
-        weights *= np.dtype(dtype).type(gain)
+    shape = check("fan_in", fan_in, fan), check("fan_out", fan_out, fan)
+    gain = check("gain", gain, ANY)
+    with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf
+        weights = rule(key, **params).draw(*shape, rng, dtype)
+        if gain != 1:
+            weights *= np.dtype(dtype).type(gain)
     return weights

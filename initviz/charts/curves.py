@@ -1,0 +1,121 @@
+"""Lines over layers or steps, named where they end: the one line chart of the app."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from initviz.charts.picture import INK, Data, Picture, carried, literal_color, named, spread_apart
+from initviz.diagnosis import number
+
+HEIGHT = 300
+LABEL_GAP = 0.05  # of the axis: the least distance between two labels at the lines' ends
+LABEL_ROOM = 0.42  # of the range of x, kept free for labels
+LEAST_DECADES, LEAST_SPAN = 1.0, 0.1
+
+Numbers = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A line: its name, colour and points. Values that are not finite (on a log axis: not above 0) are left out.
+
+    ``remark`` stands in brackets behind the name. ``lost_high`` says that what is left out lies above, not below.
+    """
+
+    label: str
+    color: str
+    x: Numbers
+    y: Numbers
+    remark: str = ""
+    lost_high: bool = False
+
+
+@functools.cache
+def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True, points: bool = True) -> Picture:
+    """Lines with names at their right or left ends; datasets lines, names, frame, ticks, guides."""
+    frame, room = "data('frame')[0]", "data('frame')[0].room"
+    domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
+              else f"[{frame}.first - {room}, {frame}.last]")
+    x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(domain), nice=False, zero=False),
+              axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False, format="d",
+                            labelOverlap=True))
+    plain_numbers = ("datum.value == 0 || abs(datum.value) >= 0.001 && abs(datum.value) < 10000 "
+                     "? format(datum.value, '~g') : format(datum.value, '~e')")
+    y = alt.Y("y:Q", title=None,
+              scale=alt.Scale(type="log" if log else "linear", nice=False, clamp=True, zero=False,
+                              domain=alt.ExprRef(f"[{frame}.low, {frame}.high]")),
+              axis=alt.Axis(orient="left" if labels_right else "right", tickCount=6, labelOverlap=True,
+                            labelExpr=plain_numbers))
+    side = 1 if labels_right else -1
+    guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(y=y)
+    lines = alt.Chart(named("lines")).mark_line(
+        strokeWidth=2.2, clip=True, point=alt.OverlayMarkDef(size=26) if points else False).encode(
+        x=x, y=y, detail="label:N", color=literal_color(),
+        tooltip=[alt.Tooltip("label:N", title="Line"), alt.Tooltip("x:Q", title=x_title),
+                 alt.Tooltip("shown:N", title="Value")])
+    names = alt.Chart(named("names")).mark_text(
+        align="left" if labels_right else "right", dx=20 * side, fontSize=11, fill=INK, baseline="middle",
+        tooltip=None).encode(x=x, y=y, text="text:N")
+    keys = alt.Chart(named("names")).mark_square(size=55, opacity=1, xOffset=13 * side, tooltip=None).encode(
+        x=x, y=y, color=literal_color())
+    chart = alt.layer(guides, lines, names, keys, *carried("frame", "ticks"))
+    return Picture.of(chart.properties(width="container", height=HEIGHT), alt_text)
+
+
+def data(series: Sequence[Series], *, log: bool, labels_right: bool = True, guide: float | None = None,
+         last: float | None = None) -> Data:
+    """Datasets for ``picture``. ``guide`` draws one dotted level; ``last`` holds the x axis open to that value."""
+    kept = []
+    for line in series:
+        keep = np.isfinite(line.y) & ((line.y > 0) | (not log))
+        kept.append((np.asarray(line.x)[keep], np.asarray(line.y, float)[keep]))
+    on_axis = np.log10 if log else np.asarray
+    values = np.concatenate([y for _, y in kept] + ([np.array([guide])] if guide is not None else []) or [np.zeros(0)])
+    low, high = _range(on_axis(values), LEAST_DECADES if log else LEAST_SPAN)
+    ends = [_end(line, x, y, on_axis, low, high, labels_right) for line, (x, y) in zip(series, kept, strict=True)]
+    gap = LABEL_GAP * (high - low)
+    places = spread_apart(ends, gap, low + gap / 2, high - gap / 2)
+    xs = np.concatenate([np.asarray(line.x, float) for line in series] + [np.zeros(0 if last is None else 1)])
+    first = float(xs.min(initial=math.inf)) if xs.size else 0.0
+    final = max(float(xs.max(initial=-math.inf)), last or first) if xs.size else 1.0
+    unlog = (lambda v: 10.0**v) if log else (lambda v: v)
+    return {
+        "lines": pd.DataFrame({
+            "x": np.concatenate([x for x, _ in kept] or [np.zeros(0)]).astype(np.float32),
+            "y": np.concatenate([y for _, y in kept] or [np.zeros(0)]),
+            "label": [line.label for line, (x, _) in zip(series, kept, strict=True) for _ in x],
+            "color": [line.color for line, (x, _) in zip(series, kept, strict=True) for _ in x],
+            "shown": [number(value) for _, y in kept for value in y]}),
+        "names": pd.DataFrame({
+            "x": [final if labels_right else first] * len(series), "y": [unlog(place) for place in places],
+            "text": [line.label + (f" ({line.remark})" if line.remark else "") for line in series],
+            "color": [line.color for line in series]}),
+        "frame": pd.DataFrame([{"low": unlog(low), "high": unlog(high), "first": first, "last": final,
+                                "room": max(LABEL_ROOM * (final - first), 1.0)}]),
+        "ticks": pd.DataFrame({"x": np.unique(np.linspace(first, final, 10).round())}),
+        "guides": pd.DataFrame({"y": [] if guide is None else [guide]}, dtype=float)}
+
+
+def _range(values: Numbers, least: float) -> tuple[float, float]:
+    if not values.size:
+        return -least / 2, least / 2
+    low, high = float(values.min()), float(values.max())
+    pad = max(0.06 * (high - low), (least - (high - low)) / 2)
+    return low - pad, high + pad
+
+
+def _end(line: Series, x: Numbers, y: Numbers, on_axis: Any, low: float, high: float, labels_right: bool) -> float:
+    """Where on the axis a line arrives: at its last point, or at the edge beyond which its end is lost."""
+    arriving = -1 if labels_right else 0
+    if not len(y) or not len(line.x) or x[arriving] != np.asarray(line.x)[arriving]:
+        return high if line.lost_high else low
+    return float(on_axis(y[arriving]))

@@ -1,0 +1,105 @@
+"""Pictures with a slider of their own: the frames of all steps are sent once, and scrubbed without the server.
+
+A cell holds one small integer a frame. For decision boundaries it is ten times the class plus nine times the
+confidence above chance; for weights it is the value over the largest, times a hundred.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from initviz.charts.neurons import DIVERGING
+from initviz.charts.picture import INK, Data, Picture, carried, named
+
+FRAMES = 12
+HEIGHT = 250
+CLASS_COLORS = ["#0072B2", "#E69F00", "#009E73"]
+LAST = FRAMES - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """Frames of one contender: ``cells`` (frames, rows, columns) of small integers, as the module says."""
+
+    label: str
+    cells: NDArray[np.int8]
+
+
+def _picture(alt_text: str, color: dict[str, Any], with_points: bool) -> Picture:
+    frame = alt.param(name="frame", value=LAST, bind=alt.binding_range(min=0, max=LAST, step=1, name="Step "))
+    columns = "length(data('columns'))"
+    x_scale = alt.Scale(domain=alt.ExprRef(f"[0, max(1, {columns})]"), nice=False, zero=False)
+    y_scale = alt.Scale(domain=[-0.09, 1], nice=False, zero=False)
+    titles = alt.Axis(orient="top", values=alt.ExprRef(f"sequence(0.5, {columns}, 1)"), grid=False, labelOverlap=False,
+                      labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", labelFontSize=12,
+                      labelFontWeight="bold", labelLineHeight=13, labelPadding=20, title=None)
+    x = alt.X("x:Q", scale=x_scale, axis=titles)
+    cells = alt.Chart(named("cells")).transform_calculate(code=f"datum['f' + {frame.name}]").mark_rect(
+        strokeWidth=0, tooltip=None).encode(x=x, x2="x1:Q", y=alt.Y("y:Q", scale=y_scale, axis=None), y2="y1:Q", **color)
+    clock = alt.Chart(named("clock")).transform_calculate(
+        text="'after ' + data('steps')[frame].step + ' steps'").mark_text(align="left", baseline="top", dy=4, dx=2, fontSize=12,
+                                                                    fill=INK, tooltip=None).encode(
+        x=alt.X("x:Q", scale=x_scale, axis=None), y=alt.Y("y:Q", scale=y_scale, axis=None), text="text:N")
+    layers = [cells.add_params(frame)]
+    if with_points:
+        layers.append(alt.Chart(named("points")).mark_circle(size=14, opacity=1, stroke="white", strokeWidth=0.5,
+                                                             tooltip=None).encode(
+            x=x, y=alt.Y("y:Q", scale=y_scale, axis=None),
+            color=alt.Color("class:Q", scale=alt.Scale(type="ordinal", domain=[0, 1, 2], range=CLASS_COLORS),
+                            legend=None)))
+    chart = alt.layer(*layers, clock, *carried("columns", "steps")).properties(width="container", height=HEIGHT)
+    return Picture.of(chart, alt_text, "canvas")
+
+
+@functools.cache
+def boundaries() -> Picture:
+    """Decision boundaries of all contenders, side by side; datasets cells, points, columns, steps, clock."""
+    color = {
+        "color": alt.Color("class:O", scale=alt.Scale(domain=[0, 1, 2], range=CLASS_COLORS), legend=None),
+        "opacity": alt.Opacity("confidence:Q", scale=alt.Scale(domain=[0, 9], range=[0.1, 0.85]), legend=None)}
+    picture = _picture("Decision boundaries of every contender, a slider for the step", color, with_points=True)
+    calculate = picture.spec["layer"][0]["transform"]
+    calculate.append({"calculate": "floor(datum.code / 10)", "as": "class"})
+    calculate.append({"calculate": "datum.code % 10", "as": "confidence"})
+    return picture
+
+
+@functools.cache
+def first_weights() -> Picture:
+    """The first neurons' incoming weights as little images; datasets cells, columns, steps, clock."""
+    scale = alt.Scale(domain=[-100, 100], range=DIVERGING, clamp=True)
+    color = {"color": alt.Color("code:Q", scale=scale, legend=None)}
+    return _picture("First layer's weights of every contender as images, a slider for the step", color, with_points=False)
+
+
+def data(films: Sequence[Film], steps: Sequence[int], points: tuple[NDArray[Any], NDArray[Any]] | None = None) -> Data:
+    """Datasets for both pictures. ``points`` are positions (count, 2) in 0..1 and classes (count,).
+
+    Fewer frames than FRAMES are stretched by repeating some.
+    """
+    chosen = np.linspace(0, len(steps) - 1, FRAMES).round().astype(int)
+    tables, spots = [], []
+    for index, film in enumerate(films):
+        rows, columns = film.cells.shape[1:]
+        row, column = np.divmod(np.arange(rows * columns), columns)
+        left, width = index + 0.04, 0.92 / columns
+        tables.append(pd.DataFrame({
+            "x": (left + column * width).astype(np.float32), "x1": (left + (column + 1) * width).astype(np.float32),
+            "y": (1 - (row + 1) / rows).astype(np.float32), "y1": (1 - row / rows).astype(np.float32),
+            **{f"f{i}": film.cells[min(frame, len(film.cells) - 1)].ravel() for i, frame in enumerate(chosen)}}))
+        if points is not None:
+            spots.append(pd.DataFrame({"x": (left + 0.92 * points[0][:, 0]).astype(np.float32),
+                                       "y": points[0][:, 1].astype(np.float32), "class": points[1].astype(np.int8)}))
+    found = {"cells": pd.concat(tables, ignore_index=True),
+             "columns": pd.DataFrame({"label": [film.label for film in films]}),
+             "clock": pd.DataFrame({"x": [0.0], "y": [0.0]}),
+             "steps": pd.DataFrame({"step": [int(steps[i]) for i in chosen]})}
+    return found | ({"points": pd.concat(spots, ignore_index=True)} if spots else {})

@@ -1,0 +1,292 @@
+"""A race of all chosen initialisers, phase by phase, and what it showed: films, and a table of what happened."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from initviz.diagnosis import number
+from initviz.inputs import INPUTS, Batch, make_split
+from initviz.network import Network
+from initviz.propagation import QUIET, forward
+from initviz.settings import Settings
+from initviz.training import History, Parameters, Race, Recipe, best_rates, winners
+
+GRID = 28  # cells a side of a decision boundary
+REACH = 2.6  # of the plane, in standard deviations of the inputs
+IMAGES = (4, 3)  # rows and columns of the first neurons' weights
+LEARNT = 0.5  # of ln K: the loss counted as learnt in the table
+STILL = 0.02  # of ln K: a loss that moved by less did not learn
+
+
+HELD_OUT = 400
+SWEPT_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+SWEEP_STEPS = 30
+MORE_SEEDS = 4
+FRAMES = 12
+WORKERS = 2
+_POOL = ThreadPoolExecutor(WORKERS, "initviz-race")  # NumPy lets go of the interpreter inside its loops
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a race depends on; two settings of the same terms share one race."""
+
+    networks: tuple[Network, ...]
+    input: str
+    batch: int
+    recipe: Recipe
+    tuned: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Terms:
+        """The terms of these settings."""
+        recipe = Recipe(settings.optimizer, settings.rate, settings.steps, settings.minibatch)
+        return cls(settings.networks(), settings.input, settings.batch, recipe, settings.tuned == "best")
+
+
+@dataclass(frozen=True, eq=False)
+class _Phase:
+    """Races of some contenders each, run in parallel: together all contenders from one seed."""
+
+    words: str
+    races: list[Race]
+    owners: list[list[int]]  # which contenders each race has
+
+    @classmethod
+    def of(cls, words: str, contenders: int, make: Callable[[list[int]], Race]) -> _Phase:
+        owners = [group for worker in range(WORKERS) if (group := list(range(worker, contenders, WORKERS)))]
+        return cls(words, [make(group) for group in owners], owners)
+
+    @property
+    def finished(self) -> bool:
+        return all(race.finished for race in self.races)
+
+    @property
+    def step(self) -> int:
+        return min(race.recipe.steps if race.finished else race.step for race in self.races)
+
+    @property
+    def steps(self) -> int:
+        return self.races[0].recipe.steps
+
+    def in_order(self, found: Callable[[Race], list[Any]]) -> list[Any]:
+        """What each race says of its contenders, in the contenders' order."""
+        said = {owner: item for race, group in zip(self.races, self.owners, strict=True)
+                for owner, item in zip(group, found(race), strict=True)}
+        return [said[owner] for owner in sorted(said)]
+
+    def advance(self, until: float) -> None:
+        list(_POOL.map(lambda race: _advance(race, until), self.races))
+
+
+def _advance(race: Race, until: float) -> None:
+    while not race.finished:
+        race.advance(1)
+        if time.monotonic() >= until:
+            return
+
+
+class Contest:
+    """A race that is run a little at a time: first, where asked, a sweep for each start's best rate, then the race, and
+    on demand the same race from other seeds.
+
+    ``advance(until)`` computes until a moment of ``time.monotonic()``; what has been computed can be read at any time.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.terms = Terms.of(settings)
+        recipe, most = self.terms.recipe, INPUTS[settings.input].limit
+        held_out = min(HELD_OUT, most - settings.batch) if most else HELD_OUT
+        self.batch, self.held_out = make_split(settings.input, settings.batch, held_out, seed=settings.seed,
+                                               features=settings.sizes[0])
+        self.rates = [recipe.rate] * len(self.terms.networks)
+        self.stopped = False
+        self._sweep = self._sweep_of_rates() if self.terms.tuned else None
+        self._race = self._heats("Racing", self.terms.networks)
+        self._repeats: list[_Phase] = []
+
+    def _options(self) -> dict[str, Any]:
+        first = self.terms.networks[0]
+        return {"activation": first.activation, "activation_params": dict(first.activation_params), "seed": first.seed}
+
+    def _sweep_of_rates(self) -> _Phase:
+        recipe = replace(self.terms.recipe, steps=min(SWEEP_STEPS, self.terms.recipe.steps))
+        return _Phase.of("Trying rates", len(self.rates), lambda group: best_rates(
+            [self.terms.networks[i].parameters() for i in group], self.batch, recipe, SWEPT_RATES, **self._options()))
+
+    def _heats(self, words: str, networks: Sequence[Network]) -> _Phase:
+        steps = self.terms.recipe.steps
+        frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
+        return _Phase.of(words, len(networks), lambda group: Race(
+            [networks[i].parameters() for i in group], self.batch, self.terms.recipe, held_out=self.held_out,
+            rates=[self.rates[i] for i in group], snapshots=[int(step) for step in frames if step <= steps],
+            **self._options()))
+
+    @property
+    def _phases(self) -> list[_Phase]:
+        return [phase for phase in (self._sweep, self._race, *self._repeats) if phase is not None]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to compute."""
+        return all(phase.finished for phase in self._phases)
+
+    @property
+    def said(self) -> str:
+        """What is being done, in words."""
+        for phase in self._phases:
+            if not phase.finished:
+                return f"{'Stopped' if self.stopped else phase.words}: step {phase.step} of {phase.steps}"
+        return f"Finished: {self.terms.recipe.steps} steps"
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps made, 0 to 1."""
+        whole = sum(phase.steps for phase in self._phases)
+        return sum(phase.step for phase in self._phases) / whole if whole else 1.0
+
+    @property
+    def histories(self) -> list[History]:
+        """One a contender, as far as they got."""
+        return self._race.in_order(lambda race: race.histories)
+
+    @property
+    def all_histories(self) -> list[list[History]]:
+        """One list a contender: one history a seed."""
+        seeds = [phase.in_order(lambda race: race.histories) for phase in (self._race, *self._repeats)]
+        return [list(contender) for contender in zip(*seeds, strict=True)]
+
+    def stop(self) -> None:
+        """Keep what there is."""
+        self.stopped = True
+
+    def resume(self) -> None:
+        """Go on where it was stopped."""
+        self.stopped = False
+
+    def repeat(self) -> None:
+        """Add the same race from other seeds of the weights, on the same data."""
+        for _ in range(MORE_SEEDS):
+            more = 10_000 * (len(self._repeats) + 1)
+            self._repeats.append(self._heats("Racing from other seeds", [
+                replace(network, seed=network.seed + more) for network in self.terms.networks]))
+
+    def advance(self, until: float) -> None:
+        """Compute until that moment of ``time.monotonic()``, one step of each at least."""
+        phase = next((phase for phase in self._phases if not phase.finished), None)
+        if phase is None:
+            return
+        phase.advance(until)
+        if phase is self._sweep and phase.finished:
+            self.rates = phase.in_order(lambda race: winners(race, SWEPT_RATES))
+            self._race = self._heats("Racing", self.terms.networks)
+
+
+EXPLANATIONS = {
+    "gradient_norm": "Frobenius norm of dL/dW of each layer. A first layer far below the last hardly learns.",
+    "update_ratio": "log10 of the root mean square of the update over that of the weights. The dotted line is the rule of "
+                    "thumb of about 1e-3 (Karpathy, makemore part 3; CS231n, neural networks 3).",
+    "dead_share": "Share of a layer's neurons that are at or below 0 for the whole batch; defined for ReLU only.",
+    "symmetry_gap": "Largest distance of a neuron's incoming weights from the first neuron's, relative to it; 0 for copies.",
+}
+
+
+def grid() -> NDArray[np.float32]:
+    """Points of the plane (GRID * GRID, 2), row by row from the top."""
+    line = (np.arange(GRID) + 0.5) / GRID * 2 * REACH - REACH
+    x, y = np.meshgrid(line, line[::-1])
+    return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+
+def boundary(network: Network, parameters: Parameters) -> NDArray[np.int8]:
+    """Per cell of the plane ten times the class plus nine times the confidence above chance: (GRID, GRID)."""
+    weights, biases = parameters
+    with np.errstate(**QUIET):
+        *_, (_, outputs) = forward(weights, biases, grid(), network.activation, **dict(network.activation_params))
+        outputs = np.nan_to_num(outputs.astype(np.float64))
+        p = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    chance = 1 / p.shape[1]
+    confidence = np.clip((p.max(axis=1) - chance) / (1 - chance), 0, 1)
+    return (10 * p.argmax(axis=1) + np.round(9 * confidence)).astype(np.int8).reshape(GRID, GRID)
+
+
+def weight_images(parameters: Parameters, side: int = 8) -> NDArray[np.int8]:
+    """The first neurons' incoming weights as images (rows * (side + 1), columns * (side + 1)), -100 to 100.
+
+    Images are scaled to the largest magnitude among them; between them runs a line of zeros.
+    """
+    weight = parameters[0][0].astype(np.float64)
+    sheet = np.zeros((IMAGES[0] * (side + 1), IMAGES[1] * (side + 1)))
+    for neuron in range(min(weight.shape[1], IMAGES[0] * IMAGES[1])):
+        row, column = divmod(neuron, IMAGES[1])
+        top, left = row * (side + 1), column * (side + 1)
+        sheet[top: top + side, left: left + side] = weight[:, neuron].reshape(side, side)
+    largest = np.abs(sheet).max()
+    return np.round(100 * sheet / (largest or 1)).astype(np.int8)
+
+
+def film(network: Network, history: History) -> NDArray[np.int8]:
+    """One frame a snapshot: decision boundaries for two inputs, else the first layer's weights (64 inputs)."""
+    two_dimensional = network.sizes[0] == 2
+    return np.stack([boundary(network, parameters) if two_dimensional else weight_images(parameters)
+                     for parameters in history.snapshots.values()])
+
+
+def placed_points(batch: Batch, most: int = 150) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The first samples of a two-dimensional batch, as positions 0..1 of the plane shown, and their classes."""
+    inside = (np.abs(batch.x[:most]) < REACH).all(axis=1)
+    return (batch.x[:most][inside].astype(float) + REACH) / (2 * REACH), batch.targets[:most][inside]
+
+
+def outcome(history: History, classes: int) -> str:
+    """In words, what became of one contender."""
+    if history.diverged_at is not None:
+        return f"diverged at step {history.diverged_at}"
+    if not history.loss:
+        return "not begun"
+    chance = math.log(classes)
+    if history.loss[-1] > history.loss[0] + STILL * chance:
+        return "got worse"
+    if history.loss[0] - history.loss[-1] < STILL * chance:
+        return "did not learn"
+    return "learnt" if history.loss[-1] <= LEARNT * chance else "still learning"
+
+
+def _spread(values: Sequence[float | int | None], missing: str = "never") -> str:
+    known = sorted(v for v in values if v is not None and math.isfinite(v))
+    if not known:
+        return missing
+    middle = number(float(np.median(known)))
+    lost = f", {len(values) - len(known)} {missing}" if len(known) < len(values) else ""
+    return middle + (f" ({number(known[0])} to {number(known[-1])}{lost})" if len(values) > 1 else "")
+
+
+def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Sequence[History]],
+          classes: int) -> pd.DataFrame:
+    """A row a contender; ``histories`` holds one history a seed for each, and figures are median (least to most)."""
+    threshold = LEARNT * math.log(classes)
+    rows = []
+    for label, rate, seeds in zip(labels, rates, histories, strict=True):
+        outcomes = [outcome(history, classes) for history in seeds]
+        said = outcomes[0] if len(set(outcomes)) == 1 else ", ".join(
+            f"{outcomes.count(words)} {words}" for words in dict.fromkeys(outcomes))
+        rows.append({
+            "Initialiser": label, "Rate": rate, "What happened": said,
+            f"Steps to loss {number(threshold)}": _spread([h.steps_to(threshold) for h in seeds]),
+            "First loss": _spread([h.loss[0] if h.loss else None for h in seeds], "overflow"),
+            "Last loss": _spread([h.loss[-1] if h.loss and h.diverged_at is None else None for h in seeds], "diverged"),
+            "Accuracy": _spread([100 * h.accuracy[-1] if h.accuracy and h.diverged_at is None else None
+                                 for h in seeds], "diverged"),
+            "Held-out accuracy": _spread([100 * h.held_out_accuracy[-1] if h.held_out_accuracy and h.diverged_at is None
+                                          else None for h in seeds], "diverged")})
+    return pd.DataFrame(rows)

@@ -1,0 +1,351 @@
+"""Every page through Streamlit's own test harness: no browser, the scripts as they run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block, Element, Widget
+
+from initviz.activations import ACTIVATIONS
+from initviz.initializers import INITIALIZERS
+from initviz.limits import Interval, Ladder
+from initviz.settings import CONTROLS, DEFAULTS, PRESETS, QUANTITY_LABELS, SCALE_LABELS, SPREAD_LABELS
+
+ROOT = Path(__file__).parents[2]
+SMALL = {"depth": 3, "width": 8, "batch": 8}
+NOT_SAID = re.compile(r"\b(nan|NaN|inf|Infinity|None)\b")
+
+
+def page_calls() -> list[ast.Call]:
+    """The calls of st.Page in app.py."""
+    return [node for node in ast.walk(ast.parse((ROOT / "app.py").read_text()))
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "st.Page"]
+
+
+PAGES = [ast.literal_eval(call.args[0]) for call in page_calls()]
+SIGNAL, FORMULAS = "pages/signal.py", "pages/formulas.py"
+
+
+def elements(at: AppTest) -> Iterator[Element]:
+    """Every element of the page, in order."""
+    def walk(block: Block) -> Iterator[Element]:
+        for child in block.children.values():
+            if isinstance(child, Block):
+                yield from walk(child)
+            else:
+                yield child
+    yield from walk(at._tree)
+
+
+def charts(at: AppTest) -> list[Any]:
+    return [chart.proto for chart in at.get("vega_lite_chart")]
+
+
+def words(at: AppTest) -> str:
+    """All that the page says in prose."""
+    said = [*at.markdown, *at.caption, *at.info, *at.warning, *at.error, *at.toast, *at.metric, *at.header]
+    return "\n".join(str(element.value) for element in said)
+
+
+def sound(at: AppTest) -> AppTest:
+    """The page, which shows no exception and says nothing that a computer would say."""
+    assert not at.exception, [(element.message, element.stack_trace) for element in at.exception]
+    slip = NOT_SAID.search(words(at))
+    assert not slip, words(at)[max(slip.start() - 200, 0):slip.end() + 50]
+    return at
+
+
+def visit(page: str = SIGNAL, **query: Any) -> AppTest:
+    """A page as a person sees it who follows a link."""
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for key, value in query.items():
+        at.query_params[key] = [str(v) for v in value] if isinstance(value, list | tuple) else str(value)
+    sound(at.run())
+    if page != PAGES[0]:
+        sound(at.switch_page(page).run())
+    return at
+
+
+def value_of(at: AppTest, key: str) -> Any:
+    return at.session_state[key]
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    return sound(at.get_by_key(key).click().run())
+
+
+# ---------------------------------------------------------------------------------------------- the pages
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_with_the_first_visits_settings(page):
+    at = visit(page)
+    assert at.header
+    assert not at.toast
+    for key, default in DEFAULTS.items():
+        if key in at.session_state:
+            found = value_of(at, key)
+            assert (tuple(found) if isinstance(found, list) else found) == default, key
+
+
+def test_every_address_of_a_page_differs_from_its_files_name():
+    stems = {path.stem for path in (ROOT / "pages").glob("*.py")}
+    assert {f"pages/{stem}.py" for stem in stems} == set(PAGES)
+    for call in page_calls():
+        options = {option.arg: option.value for option in call.keywords}
+        assert {"title", "icon", "url_path"} <= set(options), ast.unparse(call)
+        assert ast.literal_eval(options["url_path"]) not in stems
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_chart_has_an_alt_text_and_every_widget_a_help_text_and_a_key(page):
+    at = visit(page, layer=2)
+    assert all(len(chart.alt) > 10 for chart in charts(at))
+    assert len({chart.alt for chart in charts(at)}) == len(charts(at))
+    for element in elements(at):
+        if isinstance(element, Widget):
+            assert element.proto.help, f"{element.type} {element.proto.label} has no help text"
+            assert element.key, f"{element.type} {element.proto.label} has no key"
+
+
+def test_at_most_four_charts_are_on_a_page():
+    for page in PAGES:
+        assert len(charts(visit(page, layer=1))) <= 4
+
+
+# ---------------------------------------------------------------------------------------------- the choices
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_sets_what_it_says(name):
+    at = press(visit(**SMALL, gain=2, bias=0.5), f"preset_{name}")
+    for key, value in PRESETS[name].settings.items():
+        found = value_of(at, key)
+        assert (tuple(found) if isinstance(found, list) else found) == value
+    assert len(charts(at)) == 3
+
+
+@pytest.mark.parametrize("key", ACTIVATIONS)
+def test_every_activation_is_drawn(key):
+    assert len(charts(visit(activation=key, **SMALL))) == 3
+
+
+@pytest.mark.parametrize("key", INITIALIZERS)
+def test_every_initialiser_is_drawn_alone_and_has_its_card(key):
+    at = visit(init=key, layer=2, **SMALL)
+    assert len(charts(at)) == 4
+    assert any(text.value.startswith(f"**{INITIALIZERS[key].label}**") for text in at.markdown)
+
+
+@pytest.mark.parametrize("key", CONTROLS["input"].allowed)
+def test_every_input_is_drawn(key):
+    assert len(charts(visit(input=key, **SMALL))) == 3
+
+
+@pytest.mark.parametrize("sizes", [
+    {"depth": 1}, {"depth": 2}, {"depth": 100, "width": 8}, {"width": 2}, {"batch": 8}, {"gain": 0}, {"gain": 4},
+    {"depth": 1, "width": 2, "batch": 8}, {"depth": 100, "width": 8, "gain": 4, "activation": "linear"}],
+    ids=lambda sizes: "-".join(f"{key}={value}" for key, value in sizes.items()))
+@pytest.mark.parametrize("scale", SCALE_LABELS)
+def test_the_ends_of_the_sizes_are_drawn(sizes, scale):
+    assert len(charts(visit(**sizes, scale=scale, layer=1, init=list(INITIALIZERS)[:8]))) == 4
+
+
+@pytest.mark.parametrize("scale", SCALE_LABELS)
+@pytest.mark.parametrize("quantity", QUANTITY_LABELS)
+def test_every_quantity_is_drawn_on_every_axis(quantity, scale):
+    at = visit(quantity=quantity, scale=scale, spread="rms", **SMALL)
+    assert len(charts(at)) == 3
+    assert QUANTITY_LABELS[quantity] in words(at)
+
+
+def test_no_initialiser_is_said_in_words():
+    at = visit(**SMALL)
+    sound(at.multiselect(key="init").set_value([]).run())
+    assert not charts(at)
+    assert len(at.info) == 1
+    press(at, "preset_he_relu")
+    assert len(charts(at)) == 3
+
+
+def test_a_chosen_layer_opens_its_heat_map_and_follows_the_depth():
+    at = visit(depth=6, width=8, batch=8)
+    sound(at.select_slider(key="layer").set_value(5).run())
+    assert len(charts(at)) == 4
+    sound(at.slider(key="depth").set_value(3).run())
+    assert value_of(at, "layer") == 3
+    assert len(charts(at)) == 4
+    sound(at.select_slider(key="layer").set_value(0).run())
+    assert len(charts(at)) == 3
+
+
+def test_reset_brings_the_first_visits_settings_back():
+    at = visit(depth=3, width=8, seed=5, gain=2.5, init="ones", activation="relu", quantity="delta", layer=2)
+    press(at, "reset")
+    for key, default in DEFAULTS.items():
+        if key in at.session_state:
+            found = value_of(at, key)
+            assert (tuple(found) if isinstance(found, list) else found) == default, key
+
+
+def test_the_formulas_page_shows_both_tables_and_four_frameworks():
+    at = visit(FORMULAS)
+    assert len(at.code) == len(INITIALIZERS)
+    for framework in ("PyTorch", "Keras", "JAX"):
+        sound(at.segmented_control(key="framework").set_value(framework).run())
+        assert len(at.code) == len(INITIALIZERS)
+    at.session_state["table"] = "Activations"
+    sound(at.run())
+    assert len(at.latex) == len(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_at_the_ends_of_every_shared_control(page):
+    for key, control in CONTROLS.items():
+        if isinstance(control.allowed, Interval) and key != "layer":
+            for end in (control.allowed.low, control.allowed.high):
+                visit(page, **SMALL | {key: end})
+
+
+# ---------------------------------------------------------------------------------------------- charts stay in place
+
+def other_values(key: str) -> list[Any]:
+    """Values to move a control to: its ends, its choices."""
+    allowed = CONTROLS[key].allowed
+    if CONTROLS[key].many:
+        return [["zeros"], list(allowed)[:8]]
+    if isinstance(allowed, Interval):
+        kind = int if allowed.integer and key != "seed" else float
+        return [1, 2] if key == "layer" else [kind(allowed.low), kind(allowed.high)]
+    return list(allowed.values[:4]) if isinstance(allowed, Ladder) else list(allowed)
+
+
+def masked_spec(chart: Any) -> str:
+    """A chart's spec without what the browser ignores in telling whether it changed."""
+    names = {data.name: f"data-{i}" for i, data in enumerate(chart.datasets)}
+
+    def mask(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: mask(v) for k, v in value.items() if k not in ("width", "height")}
+        if isinstance(value, list):
+            return [mask(item) for item in value]
+        return names.get(value, value) if isinstance(value, str) else value
+
+    return json.dumps(mask(json.loads(chart.spec)), sort_keys=True)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_control_changes_the_spec_of_a_chart(page):
+    at = visit(page, **SMALL, layer=1)
+    before = {chart.alt: masked_spec(chart) for chart in charts(at)}
+    moved = 0
+    for key in CONTROLS:
+        try:
+            widget = at.get_by_key(key)
+        except KeyError:
+            continue
+        first = widget.value
+        for value in other_values(key):
+            widget = at.get_by_key(key)
+            sound(widget.set_value(value).run())
+            moved += 1
+            found = {chart.alt: masked_spec(chart) for chart in charts(at)}
+            assert found == before, f"{key} = {value} rebuilds a chart"
+        sound(at.get_by_key(key).set_value(first).run())
+    assert moved > 20
+
+
+# ---------------------------------------------------------------------------------------------- addresses
+
+RUBBISH = "ab%/\\'\";&<>{}[]\x00$π🙂" * 60
+
+MENDED = [
+    ({"depth": "-3"}, {"depth": 1}),
+    ({"depth": "101", "width": "8"}, {"depth": 100}),
+    ({"depth": "3.6"}, {"depth": 4}),
+    ({"width": "1e9", "depth": "2"}, {"width": 1024}),
+    ({"width": "1e9"}, {"width": 1024}),
+    ({"init": "nonsense"}, {"init": list(DEFAULTS["init"])}),
+    ({"init": ["he_normal", "nonsense"]}, {"init": ["he_normal"]}),
+    ({"init": list(INITIALIZERS)}, {"init": list(INITIALIZERS)[:8]}),
+    ({"init": ["zeros"] * 40}, {"init": ["zeros"]}),
+    ({"constant": "nan"}, {"constant": 0.1}),
+    ({"seed": "inf"}, {"seed": 9999}),
+    ({"seed": "1e400"}, {"seed": 9999}),
+    ({"seed": "-inf"}, {"seed": 0}),
+    ({"seed": "abc"}, {"seed": 0}),
+    ({"batch": "abc"}, {"batch": 256}),
+    ({"gain": "1e400"}, {"gain": 4}),
+    ({"gain": "1;drop"}, {"gain": 1}),
+    ({"activation": "<script>alert(1)</script>"}, {"activation": "tanh"}),
+    ({"input": "../../etc/passwd"}, {"input": "digits"}),
+    ({"quantity": ""}, {"quantity": "activation"}),
+    ({"scale": "LOG"}, {"scale": "linear"}),
+    ({"depth": ""}, {"depth": 10}),
+    ({"width": "Ωμέγα"}, {"width": 128}),
+    ({"mode": "🙂"}, {"mode": "fan_in"}),
+    ({"layer": "500"}, {"layer": 10}),
+    ({"layer": "-1"}, {"layer": 0}),
+    *(({key: RUBBISH}, {key: DEFAULTS[key] if key != "init" else list(DEFAULTS["init"])}) for key in
+      ("depth", "seed", "init", "activation", "layer", "scale", "std", "spread")),
+]
+
+
+@pytest.mark.parametrize(("query", "values"), MENDED, ids=lambda value: ascii(value)[:40])
+def test_a_malformed_address_opens_with_the_nearest_allowed_value_and_a_notice(query, values):
+    at = visit(**query)
+    for key, value in values.items():
+        assert value_of(at, key) == value
+    assert at.toast
+    assert all(toast.value.endswith(".") for toast in at.toast)
+
+
+@pytest.mark.parametrize("query", [
+    {"table": "zzz"}, {"framework": "zzz"}, {"unknown": RUBBISH}, {"depth": ["3", "4"]}, {"": "x"}, {"embed": "zzz"},
+    {"distributions": "zzz"}, {"notices": "zzz"}, {"reset": "1"}], ids=str)
+@pytest.mark.parametrize("page", PAGES)
+def test_what_an_address_may_hold_besides_opens_every_page_as_if_it_were_not_there(page, query):
+    at = visit(page, **query)
+    assert not at.toast
+    assert value_of(at, "depth") == (4 if "depth" in query else 10)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_everything_malformed_at_once_opens_every_page(page):
+    for rubbish in ("-1e400", "nan", RUBBISH, ""):
+        at = visit(page, **dict.fromkeys(CONTROLS, rubbish))
+        assert value_of(at, "activation") == "tanh"
+
+
+@pytest.mark.parametrize(("given", "key"), [("He normal", "he_normal"), ("he_normal", "he_normal")])
+def test_an_address_names_a_choice_by_its_key_or_by_its_label(given, key):
+    at = visit(init=given, **SMALL)
+    assert value_of(at, "init") == [key]
+    assert not at.toast
+    at = visit(activation=ACTIVATIONS["leaky_relu"].label, scale=SCALE_LABELS["symlog"],
+               spread=SPREAD_LABELS["rms"], **SMALL)
+    assert [value_of(at, name) for name in ("activation", "scale", "spread")] == ["leaky_relu", "symlog", "rms"]
+    assert not at.toast
+
+
+def test_an_address_with_allowed_values_brings_no_notice():
+    at = visit(depth=7, width=9, gain=1.25, batch=12, seed=77, constant=-0.5, init=["ones", "sparse"], layer=3)
+    assert not at.toast
+    assert [value_of(at, key) for key in ("depth", "width", "gain", "batch", "seed", "constant", "layer")] == [
+        7, 9, 1.25, 12, 77, -0.5, 3]
+
+
+def test_what_costs_too_much_is_refused_and_the_nearest_affordable_setting_works(monkeypatch):
+    monkeypatch.setattr("initviz.settings.MOST_OPERATIONS", 2e9)
+    at = visit(depth=100, width=1024, batch=1024)
+    assert not charts(at)
+    assert len(at.warning) == 1
+    assert "billion operations" in at.warning[0].value
+    press(at, "use_nearest")
+    assert not at.warning
+    assert len(charts(at)) == 3
