@@ -7,15 +7,15 @@ from pathlib import Path
 # each other far longer than they work (measured: 30 times slower beside one busy process).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import streamlit as st  # noqa: E402
+import streamlit as st
 
-from initviz import ui  # noqa: E402
+from initviz import ui
 
 st.set_page_config(
     page_title="initviz: weight initialisation, seen", page_icon=Path(__file__).parent / "initviz/data/icon.png",
     layout="wide")
 
-# A page's address is its file's name, so that a link into a server that has just started finds it: see require_entrance.
+# A page's address is its file's name: see require_entrance for links into a server that has just started.
 page = st.navigation([
     st.Page("pages/signal.py", title="Signal", icon=":material/stacked_line_chart:", default=True,
             help="Watch a signal go through a network and the gradient come back"),

@@ -193,10 +193,11 @@ class Contest:
 
 EXPLANATIONS = {
     "gradient_norm": "Frobenius norm of dL/dW of each layer. A first layer far below the last hardly learns.",
-    "update_ratio": "log10 of the root mean square of the update over that of the weights. The dotted line is the rule of "
-                    "thumb of about 1e-3 (Karpathy, makemore part 3; CS231n, neural networks 3).",
+    "update_ratio": "log10 of the root mean square of the update over that of the weights. The dotted line is the "
+                    "rule of thumb of about 1e-3 (Karpathy, makemore part 3; CS231n, neural networks 3).",
     "dead_share": "Share of a layer's neurons that are at or below 0 for the whole batch; defined for ReLU only.",
-    "symmetry_gap": "Largest distance of a neuron's incoming weights from the first neuron's, relative to it; 0 for copies.",
+    "symmetry_gap": "Largest distance of a neuron's incoming weights from the first neuron's, relative to it; 0 for "
+                    "copies.",
 }
 
 
@@ -271,6 +272,10 @@ def _spread(values: Sequence[float | int | None], missing: str = "never") -> str
     return middle + (f" ({number(known[0])} to {number(known[-1])}{lost})" if len(values) > 1 else "")
 
 
+def _last(history: History, values: Sequence[float], times: float = 1) -> float | None:
+    return times * values[-1] if values and history.diverged_at is None else None
+
+
 def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Sequence[History]],
           classes: int) -> pd.DataFrame:
     """A row a contender; ``histories`` holds one history a seed for each, and figures are median (least to most)."""
@@ -284,9 +289,7 @@ def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Seq
             "Initialiser": label, "Rate": rate, "What happened": said,
             f"Steps to loss {number(threshold)}": _spread([h.steps_to(threshold) for h in seeds]),
             "First loss": _spread([h.loss[0] if h.loss else None for h in seeds], "overflow"),
-            "Last loss": _spread([h.loss[-1] if h.loss and h.diverged_at is None else None for h in seeds], "diverged"),
-            "Accuracy": _spread([100 * h.accuracy[-1] if h.accuracy and h.diverged_at is None else None
-                                 for h in seeds], "diverged"),
-            "Held-out accuracy": _spread([100 * h.held_out_accuracy[-1] if h.held_out_accuracy and h.diverged_at is None
-                                          else None for h in seeds], "diverged")})
+            "Last loss": _spread([_last(h, h.loss) for h in seeds], "diverged"),
+            "Accuracy, %": _spread([_last(h, h.accuracy, 100) for h in seeds], "diverged"),
+            "Held-out accuracy, %": _spread([_last(h, h.held_out_accuracy, 100) for h in seeds], "diverged")})
     return pd.DataFrame(rows)

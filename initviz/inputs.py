@@ -94,7 +94,8 @@ def _noisy(x: Array, mean: Any, variance: Any, noise: float, rng: Generator) -> 
 def _draw_moons(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
     y = np.arange(count) % 2
     angle = math.pi * rng.random(count)
-    x = np.stack([np.where(y, 1 - np.cos(angle), np.cos(angle)), np.where(y, 0.5 - np.sin(angle), np.sin(angle))], axis=1)
+    cos, sin = np.cos(angle), np.sin(angle)
+    x = np.stack([np.where(y, 1 - cos, cos), np.where(y, 0.5 - sin, sin)], axis=1)
     height = 2 / math.pi  # mean of a sine over half a turn
     return _noisy(x, (0.5, 0.25), (0.75, 0.5 - height**2 + (height - 0.25) ** 2), 0.1, rng), y
 

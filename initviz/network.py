@@ -64,7 +64,8 @@ class Network:
         put(self, "bias_std", check("bias_std", self.bias_std, Interval(0, math.inf)))
         put(self, "seed", check("seed", self.seed, SEED))
         check("dtype", self.dtype, DTYPES)
-        for name, entry in (("activation", ACTIVATIONS[self.activation]), ("initializer", INITIALIZERS[self.initializer])):
+        entries = {"activation": ACTIVATIONS[self.activation], "initializer": INITIALIZERS[self.initializer]}
+        for name, entry in entries.items():
             pairs = getattr(self, f"{name}_params")
             try:
                 given = dict(pairs)

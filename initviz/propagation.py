@@ -84,7 +84,8 @@ def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activat
 
 
 def backward(weights: Sequence[Array], x: Array, preactivations: Sequence[Array], activations: Sequence[Array],
-             delta: Array, activation: str, masks: Sequence[Array] = (), **params: Any) -> Iterator[tuple[Array, Array]]:
+             delta: Array, activation: str, masks: Sequence[Array] = (),
+             **params: Any) -> Iterator[tuple[Array, Array]]:
     """Yield (delta, weight gradient) of each layer, last to first; ``delta`` is dL/dz of the last layer."""
     phi = named_activation(activation)
     for layer in reversed(range(1, len(weights))):
@@ -102,7 +103,7 @@ def backward(weights: Sequence[Array], x: Array, preactivations: Sequence[Array]
 def check_shapes(weights: Sequence[Array], biases: Sequence[Array], x: Array) -> None:
     """Raise ValueError where the shapes of x, weights and biases do not chain."""
     if not weights or len(weights) != len(biases):
-        raise ValueError(f"biases must be one for each of the weights, at least one, got {len(biases)} for {len(weights)}")
+        raise ValueError(f"biases must be one for each weight, at least one, got {len(biases)} for {len(weights)}")
     fan = x.shape[1] if x.ndim == 2 else None
     if fan is None or len(x) == 0:
         raise ValueError(f"x must have shape (batch, features) with at least one row, got {x.shape}")
@@ -121,9 +122,14 @@ def check_targets(targets: Array, loss: str, batch: int, outputs: int) -> None:
         raise ValueError(f"targets must have shape ({batch}, {outputs}) for mse, got {targets.shape}")
     if loss == "softmax_ce":
         if targets.shape != (batch,) or targets.dtype.kind not in "iu":
-            raise ValueError(f"targets must be {batch} integer classes for softmax_ce, got {targets.dtype} {targets.shape}")
+            raise ValueError(f"targets must be {batch} integer classes, got {targets.dtype} {targets.shape}")
         if targets.min() < 0 or targets.max() >= outputs:
             raise ValueError(f"targets must be classes from 0 to {outputs - 1}, got {targets.min()} to {targets.max()}")
+
+
+def _floating(values: Any) -> Array:
+    array = np.asarray(values)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def propagate(weights: Sequence[Array], biases: Sequence[Array], x: Array, targets: Array, *, activation: str,
@@ -133,8 +139,8 @@ def propagate(weights: Sequence[Array], biases: Sequence[Array], x: Array, targe
     ``loss`` is "mse" (mean over batch and outputs) or "softmax_ce" (mean over the batch; integer classes).
     Raises ValueError for shapes that do not chain, targets that do not fit, and unknown names.
     """
-    weights, biases = [np.asarray(w) for w in weights], [np.asarray(b) for b in biases]
-    x, targets = np.asarray(x), np.asarray(targets)
+    weights, biases = [_floating(w) for w in weights], [_floating(b) for b in biases]
+    x, targets = _floating(x), np.asarray(targets)
     check_shapes(weights, biases, x)
     check_targets(targets, loss, len(x), weights[-1].shape[1])
     with np.errstate(**QUIET):

@@ -33,7 +33,7 @@ MEASURE_LABELS = MappingProxyType({
     "symmetry_gap": "Symmetry gap"})
 OPTIMIZER_LABELS = MappingProxyType({"sgd": "Gradient descent", "momentum": "Momentum", "adam": "Adam"})
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-assert tuple(QUANTITY_LABELS) == QUANTITIES and tuple(SCALE_LABELS) == SCALES
+assert (tuple(QUANTITY_LABELS), tuple(SCALE_LABELS)) == (QUANTITIES, SCALES)
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,13 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "activation": Control("Activation", "tanh", _labels(ACTIVATIONS),
                           "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear."),
     "input": Control("Input", "digits", _labels(INPUTS), "What goes into the network, standardised, and its classes."),
-    "depth": Control("Depth", 10, Interval(1, 100, integer=True), "Number of weight layers, the output layer included."),
+    "depth": Control("Depth", 10, Interval(1, 100, integer=True),
+                     "Number of weight layers, the output layer included."),
     "width": Control("Width", 128, Interval(2, 1024, integer=True),
                      "Neurons in each hidden layer. At multiples of 8 copies stay equal to the last bit."),
     "gain": Control("Gain", 1.0, Interval(0, 4), "Multiplies every weight, whatever the initialiser.", 0.05),
-    "constant": Control("Constant's value", 0.1, Interval(-2, 2), "c, the one value of every weight under Constant.", 0.01),
+    "constant": Control("Constant's value", 0.1, Interval(-2, 2),
+                        "c, the one value of every weight under Constant.", 0.01),
     "batch": Control("Batch", 256, Interval(8, 1024, integer=True), "Number of samples sent through at once.", 8),
     "seed": Control("Seed", 0, Interval(0, 9999, integer=True),
                     "Fixes every random number: the same seed gives the same inputs, weights and picture."),
@@ -179,13 +181,13 @@ def _mend_choice(control: Control, labels: Mapping[str, str], given: Any) -> tup
 
 def _mend_choices(control: Control, labels: Mapping[str, str], given: Any) -> tuple[tuple[str, ...], str]:
     keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
-    asked = [item for item in given if isinstance(item, str)]
+    asked = list(dict.fromkeys(item for item in given if isinstance(item, str) and item))
     known = tuple(dict.fromkeys(keys[item] for item in asked if item in keys))
     if asked and not known:
         return control.default, f"{control.label}: none of those asked for is known, so the first visit's are shown."
     if len(known) > MOST_INITIALIZERS:
         return known[:MOST_INITIALIZERS], f"{control.label}: the first {MOST_INITIALIZERS} are shown; more do not fit."
-    return known, f"{control.label}: what is not known is left out." if len(known) < len(asked) else ""
+    return known, f"{control.label}: what is not known is left out." if any(item not in keys for item in asked) else ""
 
 
 def mend(key: str, given: Any) -> tuple[Any, str]:
@@ -206,6 +208,14 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     """Valid settings from whatever values are given by control; the default where there is none."""
     settings = Settings(**{key: mend(key, given[key])[0] for key in CONTROLS if key in given})
     return replace(settings, layer=min(settings.layer, settings.depth))
+
+
+def write_address(key: str, value: Any) -> list[str]:
+    """The texts by which an address names a control's value: a number's digits, a choice's label."""
+    control = CONTROLS[key]
+    if isinstance(control.allowed, Interval | Ladder):
+        return [f"{value:.12g}"]
+    return [control.allowed[choice] for choice in value] or [""] if control.many else [control.allowed[value]]
 
 
 def read_address(query: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -163,7 +163,7 @@ class Race:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do: all steps made, or every network has diverged."""
-        return self.step >= self.recipe.steps and self._recorded_last() or not len(self._running)
+        return not len(self._running) or (self.step >= self.recipe.steps and self._recorded_last())
 
     def _recorded_last(self) -> bool:
         return all(h.diverged_at is not None or (h.steps and h.steps[-1] >= self.recipe.steps) for h in self.histories)

@@ -30,6 +30,7 @@ from initviz.settings import (
     read_address,
     read_settings,
     training_operations,
+    write_address,
 )
 from initviz.simulation import Run, simulate
 
@@ -53,7 +54,8 @@ def require_entrance() -> None:
     st.navigation once. Calling it here turns that off for the whole server.
     """
     if not st.session_state.pop("entered", False):
-        st.navigation([st.Page(path, default=path.name == FIRST_PAGE) for path in PAGES.glob("*.py")], position="hidden")
+        pages = [st.Page(path, default=path.name == FIRST_PAGE) for path in PAGES.glob("*.py")]
+        st.navigation(pages, position="hidden")
         st.rerun()
 
 
@@ -78,17 +80,15 @@ def reset() -> None:
 def open_address() -> None:
     """On a session's first run, mend what the address holds and remember a notice for each mend.
 
-    A bound widget reads the address in its own way and drops what it cannot read: so what had to be mended is taken
-    out of the address, the allowed values are set before any widget exists and the script starts again, after which
-    widgets and address agree.
+    A bound widget reads the address in its own way and drops what it cannot read: so before any widget exists the
+    allowed values are written into the address in the widgets' own words, and the script starts again.
     """
     if "notices" in st.session_state:
         return
     values, notices = read_address({key: st.query_params.get_all(key) for key in st.query_params})
     st.session_state["notices"] = list(notices.values())
-    for key in notices:
-        del st.query_params[key]
     if values:
+        st.query_params.update({key: write_address(key, value) for key, value in values.items()})
         set_controls(values)
         st.rerun()
 
@@ -113,7 +113,7 @@ def control(key: str, **options: Any) -> None:
             low, high, default, step = (kind(v) for v in (spec.allowed.low, spec.allowed.high, spec.default, spec.step))
             st.slider(spec.label, low, high, default, step, **shared)
     elif isinstance(spec.allowed, Ladder):
-        st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format, **shared)
+        st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format, width=230, **shared)
     elif spec.many:
         st.multiselect(spec.label, list(spec.allowed), list(spec.default), format_func=spec.allowed.__getitem__,
                        max_selections=MOST_INITIALIZERS, **shared)

@@ -23,11 +23,12 @@ if initializers.open:
         xavier, lecun = (formulas.promises(key, settings)[0] for key in ("xavier_normal", "lecun_normal"))
         st.info(
             "Notes often write Xavier as `randn(fan_in, fan_out) / sqrt(fan_in)`. That is LeCun's formula. Glorot and "
-            "Bengio's divides by the mean of both fans, and the two differ wherever a layer is not square: in the first "
-            f"layer, {xavier.fan_in} → {xavier.fan_out}, Xavier draws a standard deviation of {number(xavier.std)} and "
+            "Bengio's divides by the mean of both fans, and the two differ wherever a layer is not square: in "
+            f"the first layer, {xavier.fan_in} → {xavier.fan_out}, Xavier draws a standard deviation of {number(xavier.std)} and "
             f"LeCun one of {number(lecun.std)}.", icon=":material/compare_arrows:")
-        framework = st.segmented_control("Code for", formulas.FRAMEWORKS, default="NumPy", required=True, key="framework",
-                                         help="The line that draws the same law.", bind="query-params") or "NumPy"
+        framework = st.segmented_control(
+            "Code for", formulas.FRAMEWORKS, default="NumPy", required=True, key="framework", bind="query-params",
+            help="The line that draws the same law.") or "NumPy"
         for key, entry in INITIALIZERS.items():
             with st.container(border=True):
                 law, picture = st.columns([3, 1], vertical_alignment="center")
@@ -49,12 +50,11 @@ if initializers.open:
                 st.code(formulas.code(key, framework, settings), language="python", wrap_lines=True)
 
 if activations.open:
-    with activations:
-        with st.grid(min_column_width=300, border=True):
-            for key, entry in ACTIVATIONS.items():
-                with st.container():
-                    st.markdown(f"**{entry.label}** · `{key}`  \n{entry.remark}")
-                    st.latex(entry.latex)
-                    st.metric("Slope at 0", number(formulas.slope_at_zero(key, settings)), chart_type="line",
-                              chart_data=formulas.activation_curve(key, settings), help="phi(z) for z from −4 to 4.")
-                    st.caption(f"Source: {entry.source}.")
+    with activations, st.grid(min_column_width=300, border=True):
+        for key, entry in ACTIVATIONS.items():
+            with st.container():
+                st.markdown(f"**{entry.label}** · `{key}`  \n{entry.remark}")
+                st.latex(entry.latex)
+                st.metric("Slope at 0", number(formulas.slope_at_zero(key, settings)), chart_type="line",
+                          chart_data=formulas.activation_curve(key, settings), help="phi(z) for z from −4 to 4.")
+                st.caption(f"Source: {entry.source}.")

@@ -18,7 +18,7 @@ settings = ui.current_settings()
 st.header("What does a start cost?", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     for key in ("optimizer", "rate", "steps", "minibatch", "tuned"):
-        ui.control(key, width=220)
+        ui.control(key)
 
 with st.container():
     ui.refuse_the_unaffordable(settings, training=True)
@@ -68,16 +68,17 @@ while not (race.finished or race.stopped):
     if race.finished:
         st.rerun()
 
-begun = [history.snapshots for history in race.histories]
-if all(begun):
-    films = [frames.Film(label, contest.film(network, history)) for label, network, history in zip(
-        labels, race.terms.networks, race.histories, strict=True) if network.sizes[0] in (2, 64)]
-    steps = list(max(begun, key=len))
+begun = [(label, network, history) for label, network, history in zip(
+    labels, race.terms.networks, race.histories, strict=True) if history.snapshots]
+if begun and (settings.sizes[0] == 2 or (settings.input == "digits" and settings.depth > 1)):
+    films = [frames.Film(label, contest.film(network, history)) for label, network, history in begun]
+    steps = list(max((history.snapshots for _, _, history in begun), key=len))
     if settings.sizes[0] == 2:
         st.markdown("**Decision boundaries**; the slider under the picture goes through the steps")
         ui.show(frames.boundaries(), frames.data(films, steps, contest.placed_points(race.batch)))
-    elif settings.input == "digits" and settings.depth > 1:
-        st.markdown("**Weights of the first twelve neurons** as images; the slider under the picture goes through the steps")
+    else:
+        st.markdown("**Weights of the first twelve neurons** as images; the slider under the picture goes through the "
+                    "steps")
         ui.show(frames.first_weights(), frames.data(films, steps))
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -86,7 +87,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         help="Whose layers are drawn.", bind="query-params", wrap=True) or settings.init[-1]
     ui.control("measure")
 history = race.histories[settings.init.index(contender if contender in settings.init else settings.init[-1])]
-values = np.array(getattr(history, settings.measure)).reshape(len(history.steps), -1)
+values = np.array([*getattr(history, settings.measure)] or np.zeros((0, 0)))
 layers = [curves.Series(f"layer {layer + 1}", color, np.array(history.steps), values[:, layer])
           for layer, color in enumerate(sequential(values.shape[1]))]
 logarithmic = settings.measure in ("gradient_norm", "symmetry_gap")

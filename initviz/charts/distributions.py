@@ -52,9 +52,11 @@ def picture() -> Picture:
     x_scale = alt.Scale(domain=alt.ExprRef("[0, max(1, length(data('columns')))]"), nice=False, zero=False)
     y_scale = alt.Scale(domain=alt.ExprRef("[-max(1, length(data('rows'))), 0]"), nice=False, zero=False)
     y_axis = alt.Axis(values=alt.ExprRef("sequence(-length(data('rows')) + 0.5, 0, 1)"), title=None,
-                      grid=False, labelExpr="data('rows')[round(-datum.value - 0.5)].label", labelOverlap=False, labelPadding=6)
+                      grid=False, labelExpr="data('rows')[round(-datum.value - 0.5)].label", labelOverlap=False,
+                      labelPadding=6)
     top = alt.Axis(orient="top", values=alt.ExprRef("sequence(0.5, length(data('columns')), 1)"), title=None,
-                   grid=False, labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", labelOverlap=False,
+                   grid=False, labelOverlap=False,
+                   labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')",
                    labelFontSize=12, labelFontWeight="bold", labelPadding=20, labelLineHeight=13)
     bottom = alt.Axis(orient="bottom", values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=None, grid=False,
                       labelExpr="data('ticks')[indexof(pluck(data('ticks'), 'x'), datum.value)].label",

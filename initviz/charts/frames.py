@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.charts.neurons import DIVERGING
-from initviz.charts.picture import INK, Data, Picture, carried, named
+from initviz.charts.picture import Data, Picture, carried, named
 
 FRAMES = 12
 HEIGHT = 250
@@ -34,50 +34,52 @@ class Film:
 
 
 def _picture(alt_text: str, color: dict[str, Any], with_points: bool) -> Picture:
-    frame = alt.param(name="frame", value=LAST, bind=alt.binding_range(min=0, max=LAST, step=1, name="Step "))
+    frame = alt.param(name="frame", value=LAST, bind=alt.binding_range(min=0, max=LAST, step=1, name="Snapshot "))
     columns = "length(data('columns'))"
     x_scale = alt.Scale(domain=alt.ExprRef(f"[0, max(1, {columns})]"), nice=False, zero=False)
-    y_scale = alt.Scale(domain=[-0.09, 1], nice=False, zero=False)
+    y_scale = alt.Scale(domain=[0, 1], nice=False, zero=False)
     titles = alt.Axis(orient="top", values=alt.ExprRef(f"sequence(0.5, {columns}, 1)"), grid=False, labelOverlap=False,
                       labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", labelFontSize=12,
                       labelFontWeight="bold", labelLineHeight=13, labelPadding=20, title=None)
     x = alt.X("x:Q", scale=x_scale, axis=titles)
     cells = alt.Chart(named("cells")).transform_calculate(code=f"datum['f' + {frame.name}]").mark_rect(
-        strokeWidth=0, tooltip=None).encode(x=x, x2="x1:Q", y=alt.Y("y:Q", scale=y_scale, axis=None), y2="y1:Q", **color)
-    clock = alt.Chart(named("clock")).transform_calculate(
-        text="'after ' + data('steps')[frame].step + ' steps'").mark_text(align="left", baseline="top", dy=4, dx=2, fontSize=12,
-                                                                    fill=INK, tooltip=None).encode(
-        x=alt.X("x:Q", scale=x_scale, axis=None), y=alt.Y("y:Q", scale=y_scale, axis=None), text="text:N")
+        strokeWidth=0.7, tooltip=None).encode(
+        x=x, x2="x1:Q", y=alt.Y("y:Q", scale=y_scale, axis=None), y2="y1:Q", color=alt.Color("code:Q", **color),
+        stroke=alt.Stroke("code:Q", **color))
+    clock = alt.Chart(named("steps")).mark_point(size=0, opacity=0, tooltip=None).encode(
+        x=alt.X("at:Q", scale=x_scale, axis=alt.Axis(
+            orient="bottom", values=[0], title=None, grid=False, labelAlign="left", labelOverlap=False, labelLimit=300,
+            labelExpr="'after ' + data('steps')[frame].step + ' steps'")))
     layers = [cells.add_params(frame)]
     if with_points:
-        layers.append(alt.Chart(named("points")).mark_circle(size=14, opacity=1, stroke="white", strokeWidth=0.5,
+        layers.append(alt.Chart(named("points")).mark_circle(size=16, opacity=1, stroke="white", strokeWidth=0.7,
                                                              tooltip=None).encode(
             x=x, y=alt.Y("y:Q", scale=y_scale, axis=None),
-            color=alt.Color("class:Q", scale=alt.Scale(type="ordinal", domain=[0, 1, 2], range=CLASS_COLORS),
-                            legend=None)))
-    chart = alt.layer(*layers, clock, *carried("columns", "steps")).properties(width="container", height=HEIGHT)
+            fill=alt.Fill("color:N", scale=None)))
+    chart = alt.layer(*layers, clock, *carried("columns")).properties(width="container", height=HEIGHT)
     return Picture.of(chart, alt_text, "canvas")
 
 
 @functools.cache
 def boundaries() -> Picture:
-    """Decision boundaries of all contenders, side by side; datasets cells, points, columns, steps, clock."""
-    color = {
-        "color": alt.Color("class:O", scale=alt.Scale(domain=[0, 1, 2], range=CLASS_COLORS), legend=None),
-        "opacity": alt.Opacity("confidence:Q", scale=alt.Scale(domain=[0, 9], range=[0.1, 0.85]), legend=None)}
-    picture = _picture("Decision boundaries of every contender, a slider for the step", color, with_points=True)
-    calculate = picture.spec["layer"][0]["transform"]
-    calculate.append({"calculate": "floor(datum.code / 10)", "as": "class"})
-    calculate.append({"calculate": "datum.code % 10", "as": "confidence"})
-    return picture
+    """Decision boundaries of all contenders, side by side; datasets cells, points, columns, steps."""
+    shades = [_towards_white(color, 1 - 0.09 * confidence) for color in CLASS_COLORS for confidence in range(10)]
+    color = {"scale": alt.Scale(type="ordinal", domain=list(range(len(shades))), range=shades), "legend": None}
+    return _picture("Decision boundaries of every contender, a slider for the step", color, with_points=True)
+
+
+def _towards_white(color: str, share: float) -> str:
+    parts = [int(color[i:i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part + (255 - part) * share * 0.9):02x}" for part in parts)
 
 
 @functools.cache
 def first_weights() -> Picture:
-    """The first neurons' incoming weights as little images; datasets cells, columns, steps, clock."""
+    """The first neurons' incoming weights as little images; datasets cells, columns, steps."""
     scale = alt.Scale(domain=[-100, 100], range=DIVERGING, clamp=True)
-    color = {"color": alt.Color("code:Q", scale=scale, legend=None)}
-    return _picture("First layer's weights of every contender as images, a slider for the step", color, with_points=False)
+    color = {"scale": scale, "legend": None}
+    return _picture("First layer's weights of every contender as images, a slider for the step", color,
+                    with_points=False)
 
 
 def data(films: Sequence[Film], steps: Sequence[int], points: tuple[NDArray[Any], NDArray[Any]] | None = None) -> Data:
@@ -97,9 +99,9 @@ def data(films: Sequence[Film], steps: Sequence[int], points: tuple[NDArray[Any]
             **{f"f{i}": film.cells[min(frame, len(film.cells) - 1)].ravel() for i, frame in enumerate(chosen)}}))
         if points is not None:
             spots.append(pd.DataFrame({"x": (left + 0.92 * points[0][:, 0]).astype(np.float32),
-                                       "y": points[0][:, 1].astype(np.float32), "class": points[1].astype(np.int8)}))
+                                       "y": points[0][:, 1].astype(np.float32),
+                                       "color": pd.Categorical.from_codes(points[1], CLASS_COLORS)}))
     found = {"cells": pd.concat(tables, ignore_index=True),
              "columns": pd.DataFrame({"label": [film.label for film in films]}),
-             "clock": pd.DataFrame({"x": [0.0], "y": [0.0]}),
-             "steps": pd.DataFrame({"step": [int(steps[i]) for i in chosen]})}
+             "steps": pd.DataFrame({"step": [int(steps[i]) for i in chosen], "at": 0.0})}
     return found | ({"points": pd.concat(spots, ignore_index=True)} if spots else {})

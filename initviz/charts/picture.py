@@ -61,11 +61,11 @@ def color_of(key: str) -> str:
     return INITIALIZERS[key].color
 
 
-ORDERED = ("#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39")  # viridis, dark to light
+ORDERED = ("#6a51a3", "#3f73b5", "#2a9db0", "#3bab6f", "#8aa93a", "#cf9a35")  # seen on white and on black
 
 
 def sequential(count: int) -> list[str]:
-    """Colours for what is ordered, such as layers: first to last from dark to light."""
+    """Colours for what is ordered, such as layers: first to last from violet to amber."""
     return [ORDERED[round(position * (len(ORDERED) - 1) / max(count - 1, 1))] for position in range(count)]
 
 

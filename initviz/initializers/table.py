@@ -175,7 +175,8 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
               "# Keras has none: set the NumPy array as the layer's weights",
               "# JAX has none: use the NumPy array")),
     "torch_linear": Initializer(
-        "PyTorch's Linear", r"W, b \sim U\left(\pm\tfrac{1}{\sqrt{n_{in}}}\right)", "what a PyTorch network starts from",
+        "PyTorch's Linear", r"W, b \sim U\left(\pm\tfrac{1}{\sqrt{n_{in}}}\right)",
+        "what a PyTorch network starts from",
         "torch.nn.Linear (kaiming_uniform_ with a = sqrt(5)); Glorot and Bengio 2010, eq. (1)",
         "A third of LeCun's variance, so that signals shrink, with random biases.",
         "#882255", lambda: rules.torch_linear(),
@@ -189,7 +190,8 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "Xavier uniform, and biases of zero.",
         "#332288", lambda: variance_scaling(1, "fan_avg", "uniform"), _scaled_code("1.0", "fan_avg", "uniform")),
     "zero_identity": Initializer(
-        "ZerO", r"W = I,\ \text{or } I\,H\,I \text{ where a layer widens}", "residual networks; it learns without randomness",
+        "ZerO", r"W = I,\ \text{or } I\,H\,I \text{ where a layer widens}",
+        "residual networks; it learns without randomness",
         "Zhao, Schaefer and Anandkumar 2022, algorithm 1",
         "Only zeros and ones up to a scale: Hadamard matrices keep the neurons of a widening layer different.",
         "#BBAA00", lambda: rules.zero_identity(),
