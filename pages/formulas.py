@@ -24,8 +24,8 @@ if initializers.open:
         st.info(
             "Notes often write Xavier as `randn(fan_in, fan_out) / sqrt(fan_in)`. That is LeCun's formula. Glorot and "
             "Bengio's divides by the mean of both fans, and the two differ wherever a layer is not square: in "
-            f"the first layer, {xavier.fan_in} → {xavier.fan_out}, Xavier draws a standard deviation of {number(xavier.std)} and "
-            f"LeCun one of {number(lecun.std)}.", icon=":material/compare_arrows:")
+            f"the first layer, {xavier.fan_in} → {xavier.fan_out}, Xavier draws a standard deviation of "
+            f"{number(xavier.std)} and LeCun one of {number(lecun.std)}.", icon=":material/compare_arrows:")
         framework = st.segmented_control(
             "Code for", formulas.FRAMEWORKS, default="NumPy", required=True, key="framework", bind="query-params",
             help="The line that draws the same law.") or "NumPy"

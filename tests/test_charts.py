@@ -1,0 +1,118 @@
+"""Every picture keeps one constant spec, whatever the run; what varies travels in its data."""
+
+from dataclasses import replace
+
+import altair as alt
+import numpy as np
+import pytest
+
+from initviz import make_batch, simulate
+from initviz.charts import curves, depth, distributions, frames, neurons
+from initviz.charts.picture import color_of, label_of, save, sequential, spread_apart
+from initviz.initializers import INITIALIZERS
+from initviz.settings import Settings
+from initviz.simulation import QUANTITIES
+
+CASES = {
+    "first visit": Settings(),
+    "relu, deep": replace(Settings(), activation="relu", depth=60, width=16, batch=32),
+    "overflow": replace(Settings(), activation="linear", init=("ones", "zeros"), depth=40, width=64, batch=8),
+    "one layer": replace(Settings(), depth=1, width=8, batch=8),
+    "one hidden neuron layer": replace(Settings(), depth=2, width=2, batch=8, input="moons"),
+    "symlog": replace(Settings(), scale="symlog", depth=4, width=16, batch=32),
+}
+
+
+def runs_of(settings):
+    batch = make_batch(settings.input, settings.batch, seed=settings.seed, features=settings.width)
+    return [simulate(network, batch, scale=settings.scale) for network in settings.networks()]
+
+
+RUNS = {name: runs_of(settings) for name, settings in CASES.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_distributions_are_drawn_for_every_run(name, quantity):
+    found = distributions.data(RUNS[name], quantity)
+    shown = len(distributions.shown_layers(CASES[name].depth))
+    assert len(found["cells"]) == len(RUNS[name]) * shown
+    drawn = set(np.floor(found["outline"]["x"]).astype(int)) | {int(x) for x in found["spikes"]["x"]} | {
+        int(x) for x in found["notes"]["x"]}
+    assert drawn == set(range(len(RUNS[name])))
+    assert found["outline"]["y"].sub(found["outline"]["base"]).between(-1e-6, distributions.PEAK + 1e-6).all()
+    for frame in found.values():
+        assert not frame.isin(["nan", "inf", "None"]).any(axis=None)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("picture", "quantity"), [
+    (depth.forward_picture, "activation"), (depth.backward_picture, "delta")])
+def test_depth_charts_have_a_finite_axis_and_a_name_for_every_run(name, picture, quantity):
+    found = depth.data(RUNS[name], quantity, "std")
+    frame = found["frame"].iloc[0]
+    assert 0 < frame["low"] < frame["high"] < np.inf
+    assert len(found["names"]) == len(RUNS[name])
+    assert (found["lines"]["y"] > 0).all()
+    assert picture().spec is picture().spec
+
+
+def test_collapse_is_said_where_a_log_axis_cannot_show_it():
+    names = depth.data(RUNS["first visit"], "activation", "std")["names"]["text"]
+    assert "Zeros (0)" in set(names)
+    names = depth.data(RUNS["overflow"], "activation", "std")["names"]["text"]
+    assert "Ones (overflow)" in set(names)
+
+
+def test_a_layer_of_zeros_is_one_spike_and_not_a_histogram():
+    found = distributions.data([run for run in RUNS["first visit"] if run.network.initializer == "zeros"], "activation")
+    assert found["outline"].empty
+    assert len(found["spikes"]) == 10
+    assert set(found["notes"]["text"]) == {"all 0"}
+
+
+def test_equal_columns_show_copies():
+    constant = next(run for run in RUNS["first visit"] if run.network.initializer == "constant")
+    cells = neurons.data([neurons.HeatMap("Constant", constant.samples[2])])["cells"]
+    assert (cells.groupby("y")["value"].nunique() == 1).all()
+
+
+def test_every_chart_is_valid_and_can_be_saved():
+    data = distributions.data(RUNS["first visit"], "activation")
+    svg = save(distributions.picture(), data, height=300)
+    assert svg.startswith(b"<svg")
+    assert b"Xavier" in svg
+    assert save(depth.forward_picture(), depth.data(RUNS["first visit"], "activation", "std"), height=300,
+                form="png").startswith(b"\x89PNG")
+    for picture in (distributions.picture(), depth.forward_picture(), depth.backward_picture(), neurons.picture(),
+                    frames.boundaries(), frames.first_weights()):
+        assert alt.Chart.from_dict({**picture.spec, "usermeta": {}}) is not None
+        assert picture.alt
+
+
+def test_films_carry_a_column_a_frame_whatever_the_number_of_snapshots():
+    for count in (1, 3, 12, 20):
+        found = frames.data([frames.Film("He normal", np.zeros((count, 4, 4), np.int8))], list(range(count)))
+        assert [name for name in found["cells"] if name.startswith("f")] == [f"f{i}" for i in range(frames.FRAMES)]
+        assert list(found["steps"]["step"])[-1] == count - 1
+
+
+def test_names_at_the_lines_ends_do_not_overlap():
+    placed = spread_apart([0.5, 0.5, 0.5, 0.1, 0.99], 0.1, 0.0, 1.0)
+    ordered = np.sort(placed)
+    assert np.diff(ordered).min() >= 0.1 - 1e-9
+    assert (ordered[0], ordered[-1]) >= (0.0, 0.0)
+    assert ordered[-1] <= 1.0
+    assert placed[3] == 0.1
+
+
+def test_no_points_at_all_give_an_empty_chart_with_an_axis():
+    empty = np.zeros(0)
+    found = curves.data([curves.Series("Zeros", "#000000", empty, empty)], log=True, last=100.0)
+    assert np.isfinite(found["frame"].drop(columns=[]).to_numpy(float)).all()
+
+
+def test_every_initialiser_has_a_colour_of_its_own_and_a_name():
+    assert len({color_of(key) for key in INITIALIZERS}) == len(INITIALIZERS)
+    assert len({label_of(key) for key in INITIALIZERS}) == len(INITIALIZERS)
+    assert len(sequential(100)) == 100

@@ -1,0 +1,97 @@
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from initviz import contest
+from initviz.contest import Contest
+from initviz.settings import Settings
+from initviz.training import History
+
+SMALL = replace(Settings(), input="moons", depth=3, width=16, batch=64, steps=20)
+
+
+def finished(settings):
+    run = Contest(settings)
+    while not run.finished:
+        run.advance(time.monotonic() + 0.05)
+    return run
+
+
+def test_histories_stand_in_the_order_of_the_contenders():
+    run = finished(replace(SMALL, init=("zeros", "he_normal", "constant")))
+    assert run.histories[0].loss[-1] == pytest.approx(math.log(2), abs=1e-6)
+    assert run.histories[0].symmetry_gap[0].max() == 0
+    assert run.histories[1].symmetry_gap[0][0] > 0
+    assert run.histories[2].symmetry_gap[0][0] == 0
+
+
+def test_a_stopped_race_keeps_what_it_has_and_goes_on():
+    run = Contest(replace(SMALL, steps=2000))
+    run.advance(time.monotonic())
+    run.stop()
+    assert "Stopped" in run.said
+    assert 0 < run.progress < 1
+    run.resume()
+    assert not run.stopped
+
+
+def test_each_start_gets_a_rate_of_its_own_where_asked():
+    run = finished(replace(SMALL, tuned="best", init=("he_normal", "xavier_normal", "zeros")))
+    assert set(run.rates) <= set(contest.SWEPT_RATES)
+    assert all(history.steps[-1] == SMALL.steps for history in run.histories if history.diverged_at is None)
+
+
+def test_a_repeat_adds_seeds_and_keeps_the_first():
+    run = finished(replace(SMALL, init=("he_normal",)))
+    first = run.histories[0].loss
+    run.repeat()
+    assert not run.finished
+    while not run.finished:
+        run.advance(time.monotonic() + 0.05)
+    (seeds,) = run.all_histories
+    assert len(seeds) == 1 + contest.MORE_SEEDS
+    assert seeds[0].loss == first
+    assert len({tuple(seed.loss) for seed in seeds}) == len(seeds)
+    row = contest.table(["He"], run.rates, run.all_histories, 2).iloc[0]
+    assert " to " in row["Last loss"]
+
+
+@pytest.mark.parametrize("settings", [SMALL, replace(SMALL, input="spiral"), replace(SMALL, input="digits", batch=32)])
+def test_films_hold_one_frame_a_snapshot_within_their_codes(settings):
+    run = finished(settings)
+    for network, history in zip(run.terms.networks, run.histories, strict=True):
+        cells = contest.film(network, history)
+        assert len(cells) == len(history.snapshots)
+        assert np.abs(cells).max() <= 100
+        if network.sizes[0] == 2:
+            assert cells.min() >= 0
+            assert (cells // 10).max() < network.sizes[-1]
+
+
+def test_a_boundary_is_the_networks_own_decision():
+    run = finished(replace(SMALL, init=("he_normal",), steps=200))
+    network, history = run.terms.networks[0], run.histories[0]
+    cells = contest.boundary(network, history.snapshots[200])
+    line = (np.arange(contest.GRID) + 0.5) / contest.GRID * 2 * contest.REACH - contest.REACH
+    x, y = np.meshgrid(line, line[::-1])
+    weights, biases = history.snapshots[200]
+    h = np.stack([x.ravel(), y.ravel()], axis=1)
+    for w, b in zip(weights[:-1], biases[:-1], strict=True):
+        h = np.tanh(h @ w + b)
+    decided = (h @ weights[-1] + biases[-1]).argmax(axis=1).reshape(contest.GRID, contest.GRID)
+    assert (cells // 10 == decided).mean() > 0.99
+
+
+def test_outcomes_are_told_apart():
+    def history(*loss, diverged=None):
+        return History(steps=list(range(len(loss))), loss=list(loss), diverged_at=diverged)
+    chance = math.log(10)
+    assert contest.outcome(history(chance, 0.1), 10) == "learnt"
+    assert contest.outcome(history(chance, chance), 10) == "did not learn"
+    assert contest.outcome(history(chance, 0.8 * chance), 10) == "still learning"
+    assert contest.outcome(history(chance, 2 * chance), 10) == "got worse"
+    assert contest.outcome(history(chance, diverged=3), 10) == "diverged at step 3"
+    assert contest.outcome(history(diverged=0), 10) == "diverged at step 0"
