@@ -32,6 +32,7 @@ SWEPT_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 SWEEP_STEPS = 30
 MORE_SEEDS = 4
 FRAMES = 12
+FILMED = ("digits", "moons", "circles", "spiral")
 WORKERS = 2
 _POOL = ThreadPoolExecutor(WORKERS, "initviz-race")  # NumPy lets go of the interpreter inside its loops
 
@@ -111,8 +112,9 @@ class Contest:
         self.rates = [recipe.rate] * len(self.terms.networks)
         self.stopped = False
         self._sweep = self._sweep_of_rates() if self.terms.tuned else None
-        self._race = self._heats("Racing", self.terms.networks)
+        self._race = self._main_race()
         self._repeats: list[_Phase] = []
+        self.films: list[dict[int, NDArray[np.int8]]] = [{} for _ in self.terms.networks]
 
     def _options(self) -> dict[str, Any]:
         first = self.terms.networks[0]
@@ -123,13 +125,22 @@ class Contest:
         return _Phase.of("Trying rates", len(self.rates), lambda group: best_rates(
             [self.terms.networks[i].parameters() for i in group], self.batch, recipe, SWEPT_RATES, **self._options()))
 
-    def _heats(self, words: str, networks: Sequence[Network]) -> _Phase:
-        steps = self.terms.recipe.steps
-        frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
+    def _heats(self, words: str, networks: Sequence[Network], frames: Sequence[int] = ()) -> _Phase:
         return _Phase.of(words, len(networks), lambda group: Race(
             [networks[i].parameters() for i in group], self.batch, self.terms.recipe, held_out=self.held_out,
-            rates=[self.rates[i] for i in group], snapshots=[int(step) for step in frames if step <= steps],
-            **self._options()))
+            rates=[self.rates[i] for i in group], snapshots=frames, **self._options()))
+
+    def _main_race(self) -> _Phase:
+        steps = self.terms.recipe.steps
+        frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
+        filmed = self.terms.networks[0].depth > 1 and self.terms.input in FILMED
+        return self._heats("Racing", self.terms.networks, [int(f) for f in frames if f <= steps] if filmed else ())
+
+    def _develop(self) -> None:
+        """Make a frame of each new snapshot and let go of its parameters."""
+        for network, history, film in zip(self.terms.networks, self.histories, self.films, strict=True):
+            for step in list(history.snapshots):
+                film[step] = frame(network, history.snapshots.pop(step))
 
     @property
     def _phases(self) -> list[_Phase]:
@@ -186,9 +197,11 @@ class Contest:
         if phase is None:
             return
         phase.advance(until)
+        if phase is self._race:
+            self._develop()
         if phase is self._sweep and phase.finished:
             self.rates = phase.in_order(lambda race: winners(race, SWEPT_RATES))
-            self._race = self._heats("Racing", self.terms.networks)
+            self._race = self._main_race()
 
 
 EXPLANATIONS = {
@@ -236,11 +249,9 @@ def weight_images(parameters: Parameters, side: int = 8) -> NDArray[np.int8]:
     return np.round(100 * sheet / (largest or 1)).astype(np.int8)
 
 
-def film(network: Network, history: History) -> NDArray[np.int8]:
-    """One frame a snapshot: decision boundaries for two inputs, else the first layer's weights (64 inputs)."""
-    two_dimensional = network.sizes[0] == 2
-    return np.stack([boundary(network, parameters) if two_dimensional else weight_images(parameters)
-                     for parameters in history.snapshots.values()])
+def frame(network: Network, parameters: Parameters) -> NDArray[np.int8]:
+    """What is filmed at one step: the decision boundary for two inputs, else the first layer's weights as images."""
+    return boundary(network, parameters) if network.sizes[0] == 2 else weight_images(parameters)
 
 
 def placed_points(batch: Batch, most: int = 150) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -33,7 +33,8 @@ with st.grid(5, min_column_width=160, border=True):
         facts = "  \n".join(f":small[{name}] **{value}**" for name, value in found.numbers)
         st.markdown(f"**{label_of(run.network.initializer)}**  \n:{kind.color}[{kind.icon}] {found.words}\n\n{facts}")
 st.caption("Different neurons: of the last hidden layer. Signal: root mean square of its activations ÷ that of the "
-           "first. Gradient: root mean square of the first layer's weight gradient ÷ that of the last. 1 keeps the scale.")
+           "first. Gradient: root mean square of the first layer's weight gradient ÷ that of the last. "
+           "1 keeps the scale.")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     ui.control("quantity")

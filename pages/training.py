@@ -68,11 +68,10 @@ while not (race.finished or race.stopped):
     if race.finished:
         st.rerun()
 
-begun = [(label, network, history) for label, network, history in zip(
-    labels, race.terms.networks, race.histories, strict=True) if history.snapshots]
-if begun and (settings.sizes[0] == 2 or (settings.input == "digits" and settings.depth > 1)):
-    films = [frames.Film(label, contest.film(network, history)) for label, network, history in begun]
-    steps = list(max((history.snapshots for _, _, history in begun), key=len))
+films = [frames.Film(label, np.stack(list(film.values())))
+         for label, film in zip(labels, race.films, strict=True) if film]
+if films:
+    steps = list(max(race.films, key=len))
     if settings.sizes[0] == 2:
         st.markdown("**Decision boundaries**; the slider under the picture goes through the steps")
         ui.show(frames.boundaries(), frames.data(films, steps, contest.placed_points(race.batch)))

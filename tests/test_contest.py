@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from initviz import contest
+from initviz import Network, contest
 from initviz.contest import Contest
 from initviz.settings import Settings
 from initviz.training import History
@@ -60,11 +60,12 @@ def test_a_repeat_adds_seeds_and_keeps_the_first():
 
 
 @pytest.mark.parametrize("settings", [SMALL, replace(SMALL, input="spiral"), replace(SMALL, input="digits", batch=32)])
-def test_films_hold_one_frame_a_snapshot_within_their_codes(settings):
+def test_films_hold_frames_within_their_codes_and_no_parameters_are_kept(settings):
     run = finished(settings)
-    for network, history in zip(run.terms.networks, run.histories, strict=True):
-        cells = contest.film(network, history)
-        assert len(cells) == len(history.snapshots)
+    for network, film, history in zip(run.terms.networks, run.films, run.histories, strict=True):
+        assert {0, settings.steps} <= set(film)
+        assert history.snapshots == {}
+        cells = np.stack(list(film.values()))
         assert np.abs(cells).max() <= 100
         if network.sizes[0] == 2:
             assert cells.min() >= 0
@@ -72,16 +73,16 @@ def test_films_hold_one_frame_a_snapshot_within_their_codes(settings):
 
 
 def test_a_boundary_is_the_networks_own_decision():
-    run = finished(replace(SMALL, init=("he_normal",), steps=200))
-    network, history = run.terms.networks[0], run.histories[0]
-    cells = contest.boundary(network, history.snapshots[200])
+    network = Network((2, 16, 16, 3), "tanh", "he_normal")
+    weights, biases = network.parameters()
+    cells = contest.boundary(network, (weights, biases))
     line = (np.arange(contest.GRID) + 0.5) / contest.GRID * 2 * contest.REACH - contest.REACH
     x, y = np.meshgrid(line, line[::-1])
-    weights, biases = history.snapshots[200]
     h = np.stack([x.ravel(), y.ravel()], axis=1)
     for w, b in zip(weights[:-1], biases[:-1], strict=True):
         h = np.tanh(h @ w + b)
     decided = (h @ weights[-1] + biases[-1]).argmax(axis=1).reshape(contest.GRID, contest.GRID)
+    assert len(np.unique(decided)) == 3
     assert (cells // 10 == decided).mean() > 0.99
 
 

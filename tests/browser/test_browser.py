@@ -1,0 +1,203 @@
+"""The app as a person meets it, in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from browser.driver import ROOT
+
+from initviz.initializers import INITIALIZERS
+from initviz.settings import PRESETS
+
+pytestmark = pytest.mark.browser
+
+FIRST_PAGE = "signal"
+ADDRESSES = ["" if path.stem == FIRST_PAGE else path.stem for path in sorted((ROOT / "pages").glob("*.py"))]
+VIEWS = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True,
+              "has_touch": True}}
+MARK = "document.querySelectorAll(\"[data-testid='stVegaLiteChart'] svg\").forEach(svg => svg.marked = true)"
+MARKED = "[...document.querySelectorAll(\"[data-testid='stVegaLiteChart'] svg\")].map(svg => svg.marked === true)"
+
+
+def test_the_app_opens_and_draws_its_charts(screen):
+    window = screen()
+    assert window.page.title().endswith("initviz: weight initialisation, seen") or "Signal" in window.page.title()
+    assert window.charts().count() == 3
+    assert window.page.locator("[data-testid='stVegaLiteChart'] svg").count() == 3
+    assert len(window.picture()) > 10_000
+    assert window.query() == ""
+
+
+@pytest.mark.parametrize(("slider", "query"), [("gain", "?gain=1.05"), ("depth", "?depth=11")])
+def test_an_arrow_key_on_a_slider_changes_the_picture_in_place_and_writes_the_address(screen, slider, query):
+    window = screen()
+    before = window.picture()
+    window.page.evaluate(MARK)
+    window.press(slider, "ArrowRight")
+    assert window.picture() != before
+    assert window.page.evaluate(MARKED) == [True] * 3
+    assert window.query() == query
+    window.press(slider, "ArrowLeft")
+    assert window.picture() == before
+    assert window.page.evaluate(MARKED) == [True] * 3
+    assert window.query() == ""
+
+
+def test_a_preset_changes_the_initialisers_the_cards_and_the_address(screen):
+    window = screen()
+    window.act(window.button("preset_he_relu").click)
+    assert window.query() == "?init=He normal&activation=ReLU"
+    chosen = window.page.locator(".st-key-init [data-baseweb='tag'], .st-key-init [aria-label^='Remove ']")
+    assert chosen.count() == 1
+    cards = [words for words in window.words() if words.startswith(tuple(i.label for i in INITIALIZERS.values()))]
+    assert len(cards) == 1
+    assert cards[0].startswith("He normal")
+
+
+def wandered(window):
+    """A window in which somebody has set a few things by mouse and keyboard."""
+    window.act(window.button("preset_xavier_relu").click)
+    window.press("depth", "ArrowLeft", 2)
+    window.press("gain", "ArrowRight", 2)
+    window.act(window.page.locator(".st-key-quantity").get_by_text("Deltas").click)
+    window.act(window.page.locator(".st-key-spread").get_by_text("Root mean square").click)
+    return window
+
+
+def test_a_copied_link_opens_the_same_picture_elsewhere(screen, browser, fresh_server):
+    first = wandered(screen())
+    link = first.page.url.removeprefix(first.base)
+    for base in (first.base, fresh_server):  # the second has answered nobody yet
+        second = screen(base + link)
+        assert second.words() == first.words()
+        assert second.picture() == first.picture()
+        assert second.query() == first.query()
+
+
+@pytest.mark.parametrize("page", [address for address in ADDRESSES if address])
+def test_a_link_to_another_page_opens_it_on_a_server_that_has_just_started(screen, fresh_server, page):
+    window = screen(f"{fresh_server}/{page}?depth=3&gain=2&init=He+normal")
+    assert window.slider("depth").input_value() == "3"
+    assert window.slider("gain").input_value() == "2"
+    assert window.page.get_by_test_id("stTopNavLink").count() == len(ADDRESSES)
+    assert window.page.url.split("?")[0] == f"{fresh_server}/{page}"
+    assert window.page.locator("[data-testid='stMain'] h2").count() == 1
+
+
+def test_the_settings_go_with_a_person_from_page_to_page(screen):
+    window = screen("?depth=3&seed=7")
+    for link in window.page.get_by_test_id("stTopNavLink").all()[1:]:
+        window.act(link.click)
+        assert window.slider("depth").input_value() == "3"
+        assert "depth=3" in window.query()
+    window.act(window.page.get_by_test_id("stTopNavLink").first.click)
+    assert window.query() == "?depth=3&seed=7"
+
+
+def test_reset_brings_the_same_weights_back(screen):
+    window = screen()
+    picture, words = window.picture(), window.words()
+    wandered(window)
+    seed = window.page.locator(".st-key-seed input")
+    seed.fill("5")
+    window.act(lambda: seed.press("Enter"))
+    assert window.picture() != picture
+    window.act(window.button("reset").click)
+    assert window.picture() == picture
+    assert window.words() == words
+    assert window.query() == ""
+
+
+@pytest.mark.parametrize(("given", "query", "notice"), [
+    ("?depth=-3", "?depth=1", "Depth must be"),
+    ("?depth=3.6", "?depth=4", "Depth must be"),
+    ("?seed=1e400&depth=2", "?depth=2&seed=9999", "Seed must be"),
+    ("?init=nonsense", "", "Initialisers"),
+    ("?init=he_normal&init=nonsense", "?init=He normal", "Initialisers"),
+    ("?constant=nan", "", "Constant's value was not a number"),
+    ("?activation=&quantity=", "", "Activation was not"),
+    ("?layer=500&width=8", "?width=8&layer=10", "Look into layer"),
+    ("?input=" + "ab%25/<>%C3%A9" * 80, "", "Input was not"),
+], ids=lambda value: value[:24])
+def test_a_malformed_address_is_mended_with_a_notice(screen, given, query, notice):
+    window = screen(given)
+    assert sorted(window.query().strip("?").split("&")) == sorted(query.strip("?").split("&"))
+    assert any(notice in toast for toast in window.page.get_by_test_id("stToast").all_inner_texts())
+    assert window.charts().count() >= 3
+
+
+def test_a_layer_chosen_by_the_keyboard_or_by_a_click_on_a_distribution_opens_its_heat_map(screen):
+    window = screen()
+    window.press("layer", "ArrowRight", 2)
+    assert window.charts().count() == 4
+    assert window.query() == "?layer=2"
+    assert window.page.locator(".st-key-neurons, [data-testid='stVegaLiteChart'] canvas").count()
+    window.press("layer", "ArrowLeft", 2)
+    assert window.charts().count() == 3
+    cells = window.page.locator(".st-key-distributions svg .mark-rect path")
+    window.act(lambda: cells.nth(6).click(position={"x": 5, "y": 30}))
+    assert window.charts().count() == 4
+    chosen = re.fullmatch(r"\?layer=(\d+)", window.query())
+    assert chosen
+    assert window.slider("layer").input_value() == chosen[1]
+
+
+@pytest.mark.parametrize(("key", "suffix", "start"), [
+    ("numbers", "csv", b"initializer,layer,"), ("histograms", "csv", b"initializer,quantity,layer,"),
+    ("picture_svg", "svg", b"<svg "), ("picture_png", "png", b"\x89PNG\r\n\x1a\n")])
+def test_a_download_is_a_file_of_its_kind(screen, key, suffix, start):
+    window = screen()
+    with window.page.expect_download() as coming:
+        window.button(key).click()
+    content = open(coming.value.path(), "rb").read()
+    assert coming.value.suggested_filename.endswith(f".{suffix}")
+    assert content.startswith(start)
+    if suffix == "csv":
+        rows = list(csv.DictReader(io.StringIO(content.decode())))
+        assert {row["initializer"] for row in rows} == {"zeros", "constant", "xavier_normal", "he_normal", "lecun_normal"}
+        assert {row["layer"] for row in rows} == {str(layer) for layer in range(1, 11)}
+    else:
+        assert len(content) > 20_000
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_page_fits_its_window_in_both_themes_and_on_a_phone(screen, address, view):
+    window = screen(address, **VIEWS[view])
+    assert window.overflow() <= 1
+    background = window.page.evaluate("getComputedStyle(document.querySelector(\"[data-testid='stApp']\")).backgroundColor")
+    light = sum(map(int, re.findall(r"\d+", background)[:3])) > 3 * 128
+    assert light == (view != "dark")
+
+
+def test_a_preset_fits_a_phone(screen):
+    window = screen("?layer=3", **VIEWS["phone"])
+    window.act(window.button("preset_large").click)
+    assert window.overflow() <= 1
+    assert window.charts().count() == 4
+
+
+def test_the_tab_key_reaches_every_slider_of_the_sidebar_and_the_presets(screen):
+    window = screen()
+    reached = set()
+    for _ in range(60):
+        window.page.keyboard.press("Tab")
+        reached.add(window.page.evaluate(
+            "[...(document.activeElement?.closest('[class*=st-key-]')?.classList ?? [])]"
+            ".find(name => name.startsWith('st-key-'))?.slice(7) ?? ''"))
+    assert {"depth", "width", "gain", "constant", "batch", "seed", "reset"} <= reached
+    assert {f"preset_{name}" for name in PRESETS} <= reached
+    assert "quantity" in reached
+
+
+def test_an_unaffordable_comparison_is_refused_and_its_offer_accepted(screen):
+    window = screen("?depth=30&width=1024&batch=1024&init=Zeros&init=Constant&init=Ones")
+    assert window.charts().count() == 0
+    window.act(window.button("use_nearest").click)
+    assert window.charts().count() == 3
