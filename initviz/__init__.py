@@ -6,6 +6,10 @@ from initviz.inputs import INPUTS, Batch, make_batch
 from initviz.network import Network
 from initviz.propagation import Propagation, propagate
 from initviz.simulation import Run, simulate
+from initviz.training import History, Recipe, race, train
 
-__all__ = ["ACTIVATIONS", "INITIALIZERS", "INPUTS", "Batch", "Network", "Propagation", "Run", "initialize",
-           "make_batch", "propagate", "simulate", "variance_scaling"]
+__all__ = [
+    "ACTIVATIONS", "INITIALIZERS", "INPUTS", "Batch", "History", "Network",
+    "Propagation", "Recipe", "Run", "initialize", "make_batch",
+    "propagate", "race", "simulate", "train", "variance_scaling",
+]

@@ -92,9 +92,10 @@ class Network:
             weights.append(initialize(
                 self.initializer, fan_in, fan_out, rng=stream(self.seed, WEIGHT_STREAM, layer), gain=self.gain,
                 dtype=dtype, **dict(self.initializer_params)))
-            rng = stream(self.seed, BIAS_STREAM, layer)
             with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf
                 bias = np.full(fan_out, self.bias, dtype)
+                if self.bias_std or own_bias:
+                    rng = stream(self.seed, BIAS_STREAM, layer)
                 if self.bias_std:
                     bias += dtype.type(self.bias_std) * rng.standard_normal(fan_out, dtype=dtype.type)
                 if own_bias:
