@@ -10,6 +10,7 @@ from initviz.diagnosis import gradient_return, number, signal_ratio
 from initviz.settings import QUANTITY_LABELS, SPREAD_LABELS
 from initviz.simulation import Run
 from initviz.statistics import correlation_baseline
+from initviz.symmetry import ATTEMPTS, LayerView, Result
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -79,3 +80,39 @@ def neurons(runs: Sequence[Run], layer: int) -> str:
 def spread_title(spread: str, quantity: str) -> str:
     """Heading of a depth chart."""
     return f"{SPREAD_LABELS[spread]} of the {quantity}"
+
+
+def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> str:
+    """Scale and variety of each start's last hidden layer."""
+    parts = []
+    for label, layers in zip(labels, views, strict=True):
+        if not layers:
+            parts.append(f"{label} has diverged")
+        elif layers[-1].rms == 0:
+            parts.append(f"{label} has no signal at all")
+        else:
+            last = layers[-1]
+            parts.append(f"{label} has a scale of {number(last.rms)} and a variety of {number(last.variety)}")
+    return f"In the last hidden layer {_listed(parts)}."
+
+
+def copies(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: int) -> str:
+    """Different neurons and symmetry gap of one layer."""
+    parts = []
+    for label, layers in zip(labels, views, strict=True):
+        if layers:
+            view = layers[layer - 1]
+            gap = "symmetry gap 0" if view.gap == 0 else f"symmetry gap {number(view.gap)}"
+            found = view.diversity
+            variety = f"participation ratio {number(found.participation_ratio)}"
+            parts.append(f"{label} {found.distinct_neurons} of {view.neurons}, {variety}, {gap}"
+                         if found.distinct_neurons else f"{label} has overflowed")
+    return f"Different neurons in layer {layer}: {'; '.join(parts)}." if parts else "Every start has diverged."
+
+
+def attempts(results: Sequence[Result], steps: int) -> str:
+    """Which attempts broke the symmetry, and when."""
+    broke = [f"{ATTEMPTS[r.key].label} (step {r.split_at})" for r in results if r.split_at is not None]
+    kept = [ATTEMPTS[r.key].label for r in results if r.split_at is None]
+    said = f"Copies came apart within {steps} steps: {'; '.join(broke)}. " if broke else ""
+    return said + (f"They stayed copies: {'; '.join(kept)}." if kept else "")

@@ -33,9 +33,10 @@ def _mse(output: Array, targets: Array) -> tuple[Array, Array]:
 def _softmax_ce(output: Array, targets: Array) -> tuple[Array, Array]:
     rows = np.arange(len(targets))
     shifted = output - output.max(axis=-1, keepdims=True)
-    p = np.exp(shifted)
+    chosen = shifted[..., rows, targets]
+    p = np.exp(shifted, out=shifted)
     total = p.sum(axis=-1, keepdims=True)
-    loss = np.mean(np.log(total[..., 0]) - shifted[..., rows, targets], axis=-1, dtype=np.float64)
+    loss = np.mean(np.log(total[..., 0]) - chosen, axis=-1, dtype=np.float64)
     p /= total
     p[..., rows, targets] -= 1
     p /= len(targets)

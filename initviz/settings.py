@@ -31,6 +31,9 @@ TUNED_LABELS = MappingProxyType({"same": "Same for all", "best": "Best for each"
 MEASURE_LABELS = MappingProxyType({
     "gradient_norm": "Gradient norm", "update_ratio": "Update ÷ weight", "dead_share": "Dead share",
     "symmetry_gap": "Symmetry gap"})
+MATRIX_LABELS = MappingProxyType({
+    "activations": "Activations", "gradient": "Weight gradients", "similarities": "Similarities"})
+MOMENTS = (0, 1, 2, 5, 10, 20, 50, 100)
 OPTIMIZER_LABELS = MappingProxyType({"sgd": "Gradient descent", "momentum": "Momentum", "adam": "Adam"})
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 assert (tuple(QUANTITY_LABELS), tuple(SCALE_LABELS)) == (QUANTITIES, SCALES)
@@ -97,7 +100,11 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "tuned": Control("Rates", "same", TUNED_LABELS,
                      "Best for each tries eight rates a start first, so that a start is not blamed for a rate."),
     "measure": Control("Explain by", "gradient_norm", MEASURE_LABELS, "What is drawn for each layer over the steps."),
-    "epsilon": Control("Perturbation", 1e-3, Ladder((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
+    "moment": Control("After training for", 0, Ladder(MOMENTS), "Steps of training before the look at neurons."),
+    "matrix": Control("Show neurons by", "activations", MATRIX_LABELS,
+                      "Activations: samples by neurons. Gradients: inputs by neurons. Similarities: neurons by "
+                      "neurons, their correlation over the batch."),
+    "epsilon": Control("Perturbation", 1e-4, Ladder((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
                        "Standard deviation of the normal noise added to every weight to break the symmetry."),
     "spread": Control("Measure", "std", SPREAD_LABELS,
                       "Standard deviation ignores a common offset; the root mean square does not."),
@@ -133,6 +140,8 @@ class Settings:
     minibatch: int = CONTROLS["minibatch"].default
     tuned: str = CONTROLS["tuned"].default
     measure: str = CONTROLS["measure"].default
+    moment: int = CONTROLS["moment"].default
+    matrix: str = CONTROLS["matrix"].default
     epsilon: float = CONTROLS["epsilon"].default
 
     @property

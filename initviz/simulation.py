@@ -58,7 +58,7 @@ def units_of(sizes: tuple[int, ...], x: Array, targets: Array, loss: str) -> dic
     zeros, passed back with its length. Weight gradients: what those make for independent samples. Activations are
     shown as they are.
     """
-    signal = math.sqrt(float(np.mean(np.square(x, dtype=float)))) or 1.0
+    signal = moments(x).rms or 1.0
     rows = 1 if loss == "softmax_ce" else len(x)  # of an output of zeros, every sample's error is equally long
     error = LOSSES[loss](np.zeros((rows, sizes[-1])), targets[:rows])[1] * (rows / len(x))
     length = math.sqrt(float((error * error).sum()) / rows) or 1.0

@@ -119,19 +119,22 @@ class Bins:
 
     def coordinate(self, values: Array, unit: float = 1.0) -> Array:
         """The coordinate of each value; a new array in the dtype of ``values``."""
-        u = np.multiply(values, values.dtype.type(1 / (unit if self.scale == "linear" else 2 * unit * SYMLOG_FLOOR)))
-        if self.scale == "symlog":
-            # asinh u = sign(u) log(|u| + sqrt(u^2 + 1)), several times faster than NumPy's; squares must not overflow
-            size = np.abs(u)
-            np.minimum(size, 1e18, out=size)
-            root = size * size
-            root += 1
-            np.sqrt(root, out=root)
-            root += size
-            np.log(root, out=root)
-            root *= 1 / math.log(10)
-            np.copysign(root, u, out=u)
-        return u
+        return self._stretched(values, unit, 1.0)
+
+    def _stretched(self, values: Array, unit: float, factor: float) -> Array:
+        """The coordinate times a factor."""
+        if self.scale == "linear":
+            return np.multiply(values, values.dtype.type(factor / unit))
+        u = np.multiply(values, values.dtype.type(1 / (2 * unit * SYMLOG_FLOOR)))
+        # asinh u = sign(u) log(|u| + sqrt(u^2 + 1)), several times faster than NumPy's; squares must not overflow
+        size = np.clip(np.abs(u), 0, 1e18)
+        root = size * size
+        root += 1
+        np.sqrt(root, out=root)
+        root += size
+        np.log(root, out=root)
+        root *= factor / math.log(10)
+        return np.copysign(root, u, out=u)
 
     def count_values(self, values: Array, unit: float = 1.0, extremes: tuple[float, float] | None = None) -> Array:
         """How many values lie below the first bin, in each bin and above the last: integers (count + 2,).
@@ -142,14 +145,12 @@ class Bins:
         low, high = extremes or (float(values.min()), float(values.max()))
         if math.isnan(low):
             values = values[~np.isnan(values)]
-        slope = self.count / (self.high - self.low)
-        ends = self.coordinate(np.array([low, high], values.dtype), unit)
-        inside = self.low < ends[0] and ends[1] < self.high
+        inside = self.scale == "linear" and self.low * unit < low and high < self.high * unit
+        bins_a_unit = self.count / (self.high - self.low)
         counts = np.zeros(self.count + 2, np.int64)
         for start in range(0, values.size, BLOCK):
-            u = self.coordinate(values[start:start + BLOCK], unit)
-            u *= slope
-            u += 1 - self.low * slope
+            u = self._stretched(values[start:start + BLOCK], unit, bins_a_unit)
+            u += 1 - self.low * bins_a_unit
             if not inside:
                 np.clip(u, 0, self.count + 1, out=u)
             counts += _count_codes(u.astype(np.uint8), self.count + 2)
@@ -262,7 +263,8 @@ def diversity(h: Array, extremes: tuple[float, float] | None = None) -> Diversit
         inverse = np.zeros(neurons, h.dtype)
         inverse[varies] = 1 / np.sqrt(power[varies])
         np.abs(covariance, out=covariance)
-        correlation = min(1.0, max(0.0, (float(np.vecdot(np.vecdot(covariance, inverse), inverse)) - defined) / (defined * (defined - 1))))
+        total = float(np.vecdot(np.vecdot(covariance, inverse), inverse))  # of |r| over all ordered pairs
+        correlation = min(1.0, max(0.0, (total - defined) / (defined * (defined - 1))))
     return Diversity(distinct, defined, correlation, ratio, scale * (neuron_spread if neuron_spread >= floor else 0.0),
                      scale * sample_spread)
 

@@ -178,6 +178,12 @@ class Race:
                 self._look(updates=None)
         return self
 
+    def parameters(self) -> list[Parameters | None]:
+        """The parameters of each network now; None for those that have diverged."""
+        rows = {int(owner): row for row, owner in enumerate(self._running)}
+        return [([w[rows[i]] for w in self._weights], [b[rows[i], 0] for b in self._biases]) if i in rows else None
+                for i in range(len(self.histories))]
+
     # ------------------------------------------------------------------------------------------ one step
 
     def _next_samples(self) -> tuple[Array, Array]:

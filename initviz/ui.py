@@ -33,6 +33,8 @@ from initviz.settings import (
     write_address,
 )
 from initviz.simulation import Run, simulate
+from initviz.symmetry import LayerView, Result, develop, try_all
+from initviz.training import Recipe
 
 PAGES = Path(__file__).parent.parent / "pages"
 FIRST_PAGE = "signal.py"
@@ -145,12 +147,15 @@ def current_settings() -> Settings:
 
 
 
-def layer_control(depth: int) -> None:
-    """Which layer to look into, none at first. The choices end with the network's depth."""
+def layer_control(most: int, least: int = 0) -> int:
+    """Which layer to look into, 0 for none where that is allowed; the choices end with the last layer there is."""
     spec = CONTROLS["layer"]
-    st.session_state["layer"] = min(mend("layer", st.session_state.get("layer", spec.default))[0], depth)
-    st.select_slider(spec.label, range(depth + 1), format_func=lambda layer: str(layer) if layer else "none",
-                     key="layer", help=spec.help, bind="query-params")
+    layer = min(max(mend("layer", st.session_state.get("layer", spec.default))[0], least), most)
+    st.session_state["layer"] = layer
+    st.select_slider(spec.label, range(least, most + 1) if most > least else (least,),
+                     format_func=lambda layer: str(layer) if layer else "none", key="layer", help=spec.help,
+                     bind="query-params")
+    return layer
 
 
 def look_into_clicked_layer() -> None:
@@ -207,6 +212,22 @@ def current_contest(settings: Settings) -> Contest:
     if held is None or held.terms != Terms.of(settings):
         held = st.session_state["contest"] = Contest(settings)
     return held
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def cached_attempts(network: Network, input_key: str, count: int, recipe: Recipe, epsilon: float) -> list[Result]:
+    """Every way to break the symmetry, tried; shared read-only by all sessions."""
+    batch = make_batch(input_key, count, seed=network.seed, features=network.sizes[0], dtype="float64")
+    return try_all(network, batch, recipe, epsilon)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Training the copies")
+def cached_views(networks: tuple[Network, ...], input_key: str, count: int, recipe: Recipe,
+                 moment: int) -> list[list[LayerView]]:
+    """The hidden layers of each network after ``moment`` steps of training; shared read-only by all sessions."""
+    first = networks[0]
+    batch = make_batch(input_key, count, seed=first.seed, features=first.sizes[0], dtype="float64")
+    return next(develop(networks, batch, recipe, [moment]))[1]
 
 
 def forget_contest() -> None:

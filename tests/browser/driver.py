@@ -40,13 +40,15 @@ new MutationObserver(records => {
 """
 STANDS = """still => document.querySelector("[data-testid='stApp'][data-test-script-state='notRunning']")
   && !document.querySelector("[data-testid='stSkeleton'], [data-testid='stSpinner']")
-  && document.querySelector("[data-testid='stMain'] [data-testid='stMarkdown'], [data-testid='stException']")
+  && document.querySelector("[data-testid='stMain'] [data-testid='stHeading'], [data-testid='stException']")
   && performance.now() - seen.changed > still"""
-# What a chart shows: its paths, where they stand, their colours, its words. Ids and the like differ between two visits.
+# What a chart shows: its paths, where they stand, their colours, its words. The order of an axis' ticks and the ids
+# depend on what was shown before.
 PICTURE = """() => [...document.querySelectorAll("[data-testid='stVegaLiteChart']")].map(chart =>
-  [chart.getAttribute("aria-label"), ...[...chart.querySelectorAll("svg path, svg text, svg rect, svg line")].map(mark =>
-    [mark.tagName, mark.getAttribute("d"), mark.getAttribute("transform"), mark.getAttribute("fill"),
-     mark.tagName === "text" ? mark.textContent : ""].join(" "))])"""
+  [chart.getAttribute("aria-label"), ...[...chart.querySelectorAll("svg path, svg text, svg rect, svg line")]
+    .filter(mark => mark.getAttribute("opacity") !== "0").map(mark =>
+      [mark.tagName, mark.getAttribute("d"), mark.getAttribute("transform"), mark.getAttribute("fill"),
+       mark.tagName === "text" ? mark.textContent : ""].join(" ")).sort()])"""
 
 
 def find_browser() -> str | None:
@@ -147,7 +149,7 @@ class Screen:
 
     def button(self, key: str) -> Any:
         """The button of that key."""
-        return self.page.locator(f".st-key-{key} button").first
+        return self.page.locator(f".st-key-{key} button:visible").first
 
     def charts(self) -> Any:
         """Every chart."""
@@ -155,7 +157,7 @@ class Screen:
 
     def picture(self) -> str:
         """All that the charts draw, as text that two visits can compare."""
-        return json.dumps(self.page.evaluate(PICTURE))
+        return json.dumps(self.page.evaluate(PICTURE), indent=0)
 
     def words(self) -> list[str]:
         """All that the page says: cards, sentences."""

@@ -94,13 +94,14 @@ def test_every_page_opens_with_the_first_visits_settings(page):
             assert (tuple(found) if isinstance(found, list) else found) == default, key
 
 
-def test_every_address_of_a_page_differs_from_its_files_name():
-    stems = {path.stem for path in (ROOT / "pages").glob("*.py")}
-    assert {f"pages/{stem}.py" for stem in stems} == set(PAGES)
+def test_every_page_is_in_the_navigation_and_asks_for_the_entrance_first():
+    assert {f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py")} == set(PAGES)
     for call in page_calls():
-        options = {option.arg: option.value for option in call.keywords}
-        assert {"title", "icon", "url_path"} <= set(options), ast.unparse(call)
-        assert ast.literal_eval(options["url_path"]) not in stems
+        assert {"title", "icon", "help"} <= {option.arg for option in call.keywords}, ast.unparse(call)
+    for page in PAGES:
+        body = ast.parse((ROOT / page).read_text()).body
+        first = next(node for node in body[1:] if not isinstance(node, ast.Import | ast.ImportFrom))
+        assert ast.unparse(first) == "ui.require_entrance()", page
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -354,6 +355,6 @@ def test_what_costs_too_much_is_refused_and_the_nearest_affordable_setting_works
     assert not charts(at)
     assert len(at.warning) == 1
     assert "billion operations" in at.warning[0].value
-    press(at, "use_nearest")
+    press(at, "afford")
     assert not at.warning
     assert len(charts(at)) == 3

@@ -1,0 +1,82 @@
+"""The two collapses in one picture: how strong a layer's signal is, and how different its neurons are."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from initviz.charts.picture import INK, Data, Picture, carried, literal_color, named, spread_apart
+from initviz.diagnosis import number
+
+HEIGHT = 320
+LEAST_DECADES = 2.0
+TOP = 1.15  # of the participation ratio that independent neurons have
+LABEL_GAP = 0.06
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """A start's hidden layers, first to last: scale (root mean square) and variety (1 for independent neurons)."""
+
+    label: str
+    color: str
+    scale: Sequence[float]
+    variety: Sequence[float]
+
+
+@functools.cache
+def picture() -> Picture:
+    """Scale on a log axis against variety, a path an initialiser; datasets points, names, corners, frame."""
+    frame = "data('frame')[0]"
+    x = alt.X("x:Q",
+              scale=alt.Scale(type="log", domain=alt.ExprRef(f"[{frame}.low, {frame}.high]"), nice=False, clamp=True),
+              axis=alt.Axis(title="scale: root mean square of the activations", grid=False, tickCount=6,
+                            labelOverlap=True, format="~g"))
+    y = alt.Y("y:Q", scale=alt.Scale(domain=[-0.05, TOP], nice=False), axis=alt.Axis(
+        title="variety of the neurons", values=[0, 0.5, 1], format="~g"))
+    corners = alt.Chart(named("corners")).mark_text(fontSize=13, fill=INK, opacity=0.55, tooltip=None).encode(
+        x=x, y=y, text="text:N")
+    lines = alt.Chart(named("points")).mark_line(strokeWidth=1.6, opacity=0.7, tooltip=None).encode(
+        x=x, y=y, detail="label:N", order="layer:Q", color=literal_color())
+    points = alt.Chart(named("points")).mark_circle(opacity=1).encode(
+        x=x, y=y, color=literal_color(), size=alt.Size("last:Q", scale=alt.Scale(domain=[0, 1], range=[30, 110]),
+                                                       legend=None),
+        tooltip=[alt.Tooltip("label:N", title="Initialiser"), alt.Tooltip("layer:Q", title="Layer"),
+                 alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("variety:N", title="Variety")])
+    names = alt.Chart(named("names")).mark_text(align="left", dx=9, fontSize=11, fill=INK, tooltip=None).encode(
+        x=x, y=y, text="text:N")
+    chart = alt.layer(corners, lines, points, names, *carried("frame")).properties(width="container", height=HEIGHT)
+    return Picture.of(chart, "Variety of the neurons against the scale of the signal, a path an initialiser, log axis")
+
+
+def data(paths: Sequence[Path]) -> Data:
+    """Datasets for ``picture``. A scale of 0 or beyond all numbers stands at the edge, and its name says so."""
+    known = np.array([s for path in paths for s in path.scale if np.isfinite(s) and s > 0] or [1.0])
+    low, high = np.log10(known.min()), np.log10(known.max())
+    pad = max(0.15 * (high - low), (LEAST_DECADES - (high - low)) / 2)
+    low, high = low - pad, high + 2 * pad
+    rows, ends = [], []
+    for path in paths:
+        where = [10.0 ** (low if s == 0 else high if not np.isfinite(s) else np.log10(s)) for s in path.scale]
+        heights = [v if np.isfinite(v) else 0.0 for v in path.variety]
+        for index, (x, y) in enumerate(zip(where, heights, strict=True)):
+            rows.append((x, min(y, TOP), path.label, path.color, index + 1, float(index == len(where) - 1),
+                         number(float(path.scale[index])), number(float(path.variety[index]))))
+        remark = "" if not where or (np.isfinite(path.scale[-1]) and path.scale[-1] > 0) else (
+            " (0)" if path.scale[-1] == 0 else " (overflow)")
+        ends.append((where[-1] if where else 10.0**low, heights[-1] if heights else 0.0, path.label + remark))
+    frame = pd.DataFrame(ends, columns=["x", "y", "text"])
+    frame["y"] = spread_apart(list(frame["y"]), LABEL_GAP * TOP, 0.0, TOP)
+    corners = ("faint, but different", "different and strong", "faint copies", "strong copies")
+    left, right = 10.0 ** (low + 0.12 * (high - low)), 10.0 ** (high - 0.12 * (high - low))
+    return {
+        "points": pd.DataFrame(rows, columns=["x", "y", "label", "color", "layer", "last", "scale", "variety"]),
+        "names": frame,
+        "corners": pd.DataFrame({"x": [left, right, left, right], "y": [TOP - 0.05, TOP - 0.05, 0.1, 0.1],
+                                 "text": corners}),
+        "frame": pd.DataFrame([{"low": 10.0**low, "high": 10.0**high}])}

@@ -1,0 +1,205 @@
+"""Copies: how different the neurons of a start are, how training keeps copies copies, and what breaks the symmetry.
+
+Everything here is float64, so that round-off is seen for what it is. If all weights of a layer are equal, exchanging
+two of its neurons changes nothing; gradient descent, momentum and Adam commute with the exchange, so that copies stay
+copies (in exact arithmetic; a product over a width that is no multiple of 8 may add its terms in another order).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from initviz.initializers import initialize
+from initviz.inputs import Batch
+from initviz.network import Network, stream
+from initviz.propagation import propagate
+from initviz.statistics import Diversity, distinct_neurons, diversity, moments, participation_baseline
+from initviz.training import Parameters, Race, Recipe, recorded_steps
+
+Array = NDArray[Any]
+SHOWN = 24  # neurons, inputs and samples kept for a picture
+SPLIT = 0.01  # copies count as split where their incoming weights differ by this part of their length
+DROPOUT = 0.2
+RANDOM_BIAS = 0.1
+NOISE_STREAM = 5  # beside those of network.py and training.py
+
+
+def similarity(h: Array) -> Array:
+    """Correlation over the batch between the neurons of ``h`` (batch, neurons): an array (neurons, neurons).
+
+    NaN where it is not defined: a neuron that does not vary over the batch has none.
+    """
+    largest = np.abs(h).max(initial=0)
+    if not np.isfinite(largest) or largest == 0:
+        return np.full((h.shape[1], h.shape[1]), math.nan)
+    centred = h / largest - (h / largest).mean(axis=0)
+    spread = np.sqrt(np.square(centred).sum(axis=0))
+    spread[spread < 64 * np.finfo(h.dtype).eps * math.sqrt(len(h))] = math.nan
+    return np.clip(centred.T @ centred / spread[:, None] / spread, -1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerView:
+    """One hidden layer at one moment: corners of its matrices for a picture, and what is measured of all of it.
+
+    ``activations`` (samples, neurons), ``gradient`` (inputs, neurons) of the incoming weights, ``similarities``
+    (neurons, neurons). ``rms`` is the scale, ``variety`` the participation ratio over that of independent neurons.
+    """
+
+    activations: Array
+    gradient: Array
+    similarities: Array
+    neurons: int
+    rms: float
+    variety: float
+    diversity: Diversity
+    gap: float
+
+
+def examine(network: Network, parameters: Parameters, batch: Batch) -> list[LayerView]:
+    """The hidden layers of a network with these parameters on a batch; empty for a network of one layer."""
+    weights, biases = parameters
+    passed = propagate(weights, biases, batch.x.astype(np.float64), batch.targets, activation=network.activation,
+                       loss=batch.loss, **dict(network.activation_params))
+    views = []
+    for w, h, gradient in zip(weights[:-1], passed.activations[:-1], passed.weight_gradients[:-1], strict=True):
+        found = diversity(h)
+        first = np.linalg.norm(w[:, 0])
+        distance = float(np.linalg.norm(w - w[:, :1], axis=0).max())
+        views.append(LayerView(
+            h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN].copy(), similarity(h[:, :SHOWN]), h.shape[1],
+            moments(h).rms, found.participation_ratio / participation_baseline(*h.shape), found,
+            0.0 if distance == 0 else float(distance / first) if first else math.inf))
+    return views
+
+
+def develop(networks: Sequence[Network], batch: Batch, recipe: Recipe,
+            moments: Sequence[int]) -> Iterator[tuple[int, list[list[LayerView]]]]:
+    """Train the networks side by side and yield (step, the hidden layers of each) at each of the rising ``moments``.
+
+    A network that has diverged yields no layers.
+    """
+    starts = [network.parameters() for network in networks]
+    first = networks[0]
+    race = Race(starts, batch, replace(recipe, steps=max(moments)), activation=first.activation,
+                activation_params=dict(first.activation_params), seed=first.seed, record=[])
+    for step in moments:
+        race.advance(step - race.step)
+        yield step, [[] if now is None else examine(network, now, batch)
+                     for network, now in zip(networks, race.parameters(), strict=True)]
+
+
+# ---------------------------------------------------------------------------------------------- breaking it
+
+Change = Callable[[Parameters, Generator, float], Parameters]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to treat a constant start: how its parameters are changed, and what of the training differs."""
+
+    label: str
+    sentence: str
+    change: Change = lambda start, rng, epsilon: start
+    recipe: tuple[tuple[str, Any], ...] = ()
+    activation: str | None = None
+
+
+def _noise(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+    weights, biases = start
+    return [w + epsilon * rng.standard_normal(w.shape) for w in weights], biases
+
+
+def _random_biases(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+    weights, biases = start
+    return weights, [b + RANDOM_BIAS * rng.standard_normal(b.shape) for b in biases]
+
+
+def _xavier(weight: Array, rng: Generator) -> Array:
+    return initialize("xavier_normal", *weight.shape, rng=rng)
+
+
+def _random_output(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+    weights, biases = start
+    return [*weights[:-1], _xavier(weights[-1], rng)], biases
+
+
+def _zero_output(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+    weights, biases = start
+    return [*(_xavier(w, rng) for w in weights[:-1]), np.zeros_like(weights[-1])], biases
+
+
+def _zero_hidden(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+    weights, biases = start
+    return [*(np.zeros_like(w) for w in weights[:-1]), _xavier(weights[-1], rng)], biases
+
+
+ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
+    "nothing": Attempt("Nothing", "The constant start, as it is."),
+    "adam": Attempt("Nothing, with Adam", "The constant start, trained with Adam at a tenth of the rate.",
+                    recipe=(("optimizer", "adam"),)),
+    "noise": Attempt("Perturbation", "Normal noise of the chosen size on every weight.", _noise),
+    "dropout": Attempt("Dropout", f"Dropout of {DROPOUT:g} on the hidden neurons while training.",
+                       recipe=(("dropout", DROPOUT),)),
+    "biases": Attempt("Random biases", f"Normal biases of {RANDOM_BIAS:g}.", _random_biases),
+    "output": Attempt("Random output weights", "Xavier's weights in the output layer alone.", _random_output),
+    "zero_output": Attempt("Zero output layer", "Xavier's weights in the hidden layer, zeros in the output layer.",
+                           _zero_output),
+    "zero_hidden": Attempt("Zero hidden layer, tanh", "Zeros in the hidden layer, Xavier's weights in the output.",
+                           _zero_hidden, activation="tanh"),
+    "zero_hidden_relu": Attempt("Zero hidden layer, ReLU", "The same with ReLU.", _zero_hidden, activation="relu"),
+})
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came of one attempt: symmetry gap of the hidden layer at the recorded steps, losses, neurons.
+
+    ``split_at`` is the first recorded step whose gap exceeds SPLIT, None where there is none. ``neurons`` counts
+    different incoming weights at the end; 0 where training diverged.
+    """
+
+    key: str
+    steps: list[int]
+    gap: list[float]
+    first_loss: float
+    last_loss: float
+    split_at: int | None
+    neurons: int
+
+
+def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> list[Result]:
+    """Every attempt of the table on a constant start of ``network``: one hidden layer, float64, else ValueError."""
+    if network.depth != 2 or network.dtype != "float64":
+        raise ValueError(f"network must have depth 2 and dtype float64, got {network.depth} and {network.dtype}")
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for key, attempt in ATTEMPTS.items():
+        groups.setdefault((attempt.activation or network.activation, *attempt.recipe), []).append(key)
+    found: dict[str, Result] = {}
+    for keys in groups.values():
+        attempt = ATTEMPTS[keys[0]]
+        changed = replace(recipe, **dict(attempt.recipe))
+        if changed.optimizer == "adam" != recipe.optimizer:
+            changed = replace(changed, rate=recipe.rate / 10)
+        starts = [ATTEMPTS[key].change(network.parameters(), stream(network.seed, NOISE_STREAM), epsilon)
+                  for key in keys]
+        activation = attempt.activation or network.activation
+        race = Race(starts, batch, changed, activation=activation, seed=network.seed,
+                    activation_params=dict(network.activation_params) if activation == network.activation else None,
+                    record=recorded_steps(recipe.steps)).advance()
+        for key, history, end in zip(keys, race.histories, race.parameters(), strict=True):
+            gaps = [float(gap[0]) for gap in history.symmetry_gap]
+            found[key] = Result(
+                key, history.steps, gaps, history.loss[0] if history.loss else math.nan,
+                history.loss[-1] if history.loss and history.diverged_at is None else math.nan,
+                next((step for step, gap in zip(history.steps, gaps, strict=True) if gap > SPLIT), None),
+                0 if end is None else distinct_neurons(end[0][0]))
+    return [found[key] for key in ATTEMPTS]

@@ -1,0 +1,92 @@
+"""Neurons that are copies of one another, and what makes them different."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from initviz import narration, ui
+from initviz.charts import collapse, curves, neurons
+from initviz.charts.picture import UNORDERED, color_of, label_of
+from initviz.diagnosis import number
+from initviz.network import Network
+from initviz.statistics import participation_baseline
+from initviz.symmetry import ATTEMPTS, SPLIT
+from initviz.training import Recipe
+
+MOST_SAMPLES = 128
+
+ui.require_entrance()
+settings = ui.current_settings()
+
+st.header("Copies, or different neurons?", anchor=False)
+st.markdown("A start can collapse in two ways that have nothing to do with each other: its neurons can be **copies** "
+            "of one neuron, and its signal can lose its **scale**. Small random weights give different neurons of almost "
+            "no size; a constant gives one neuron many times, of any size.")
+
+with st.container():
+    settings = replace(settings, batch=min(settings.batch, MOST_SAMPLES), steps=max(settings.moment, 1))
+    ui.refuse_the_unaffordable(settings, training=True)
+    if not settings.init:
+        st.info("Choose at least one initialiser in the sidebar.", icon=":material/tune:")
+        st.stop()
+    if settings.depth < 2:
+        st.info("A network of one layer has no hidden neurons that could be copies: choose a depth of at least 2.",
+                icon=":material/tune:")
+        st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    for key in ("moment", "optimizer", "rate"):
+        ui.control(key)
+labels = [label_of(key) for key in settings.init]
+networks = tuple(replace(network, dtype="float64") for network in settings.networks())
+recipe = Recipe(settings.optimizer, settings.rate)
+views = ui.cached_views(networks, settings.input, settings.batch, recipe, settings.moment)
+
+ui.show(collapse.picture(), collapse.data([
+    collapse.Path(label, color_of(key), [view.rms for view in layers], [view.variety for view in layers])
+    for label, key, layers in zip(labels, settings.init, views, strict=True)]))
+st.caption("Each point is a hidden layer, the large one the last. Variety is the participation ratio of the neurons "
+           f"over that of independent ones. {narration.collapses(labels, views)}")
+
+ui.control("matrix")
+layer = ui.layer_control(settings.depth - 1, least=1)
+maps = [neurons.HeatMap(label, getattr(layers[layer - 1], settings.matrix),
+                        1.0 if settings.matrix == "similarities" else None)
+        for label, layers in zip(labels, views, strict=True) if layers]
+if maps:
+    rows = {"activations": "samples", "gradient": "inputs", "similarities": "neurons"}[settings.matrix]
+    ui.show(neurons.picture(rows), neurons.data(maps))
+baseline = participation_baseline(settings.batch, settings.width)
+st.caption(f"{narration.copies(labels, views, layer)} Independent neurons would have a participation ratio of "
+           f"{number(baseline)}." + ("" if settings.width % 8 == 0 else
+           " The width is no multiple of 8: a product may add the terms of some neurons in another order, so that "
+           "copies may differ by round-off, about 1e-16 of their size at first."))
+
+st.subheader("Break it", anchor=False)
+value = settings.constant or 0.1
+st.markdown(f"One hidden layer of {settings.width} neurons, every weight {value:g}. What makes its copies different, "
+            "and after how many steps?")
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    for key in ("epsilon", "steps"):
+        ui.control(key)
+wanted = ui.current_settings()
+network = Network((networks[0].sizes[0], settings.width, networks[0].sizes[-1]), settings.activation, "constant",
+                  seed=settings.seed, dtype="float64", activation_params=networks[0].activation_params,
+                  initializer_params={"value": value})
+results = ui.cached_attempts(network, settings.input, settings.batch, replace(recipe, steps=wanted.steps),
+                             wanted.epsilon)
+ui.show(curves.picture("Symmetry gap of each attempt against the step, log axis", "step", log=True, points=False),
+        curves.data([curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps), np.array(result.gap),
+                                   "" if any(result.gap) else "exactly 0")
+                     for result, color in zip(results, UNORDERED, strict=True)],
+                    log=True, guide=SPLIT, last=wanted.steps))
+st.caption("Symmetry gap: the largest distance of a neuron's incoming weights from the first neuron's, relative to it. "
+           f"The dotted line, {SPLIT:g}, counts as split. {narration.attempts(results, wanted.steps)}")
+st.dataframe(pd.DataFrame([{
+    "Attempt": ATTEMPTS[result.key].label, "What is changed": ATTEMPTS[result.key].sentence,
+    "Split at step": "never" if result.split_at is None else str(result.split_at),
+    "Last gap": number(result.gap[-1]) if result.gap else "not defined", "Last loss": number(result.last_loss),
+    "Different neurons": f"{result.neurons} of {settings.width}" if result.neurons else "diverged"}
+    for result in results]), hide_index=True, width="stretch")

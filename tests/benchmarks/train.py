@@ -1,0 +1,92 @@
+"""Training steps a second of a race of five starts, as the app runs it, against PyTorch's eager loop.
+
+    python -m tests.benchmarks.train
+
+Both train the same five networks on the same batch with gradient descent, in float32, interleaved in one run; printed is
+the best of several tries and their ratio. PyTorch's networks are trained one after another, as a loop over them would.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as app.py does
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from initviz.contest import Contest
+from initviz.settings import Settings
+
+STARTS = ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal")
+TRIES = 3
+SIZES = {  # what the Training page offers, from its smallest to about its most costly
+    "smallest: depth 2, width 2, batch 8": ({"input": "moons", "depth": 2, "width": 2, "batch": 8}, 400),
+    "moons, depth 4, width 32, batch 256": ({"input": "moons", "depth": 4, "width": 32}, 200),
+    "first visit: depth 10, width 128, batch 256": ({}, 20),
+    "depth 5, width 128, batch 512": ({"depth": 5, "batch": 512}, 20),
+    "depth 10, width 256, batch 1024": ({"width": 256, "batch": 1024}, 4),
+    "depth 3, width 1024, batch 256": ({"depth": 3, "width": 1024}, 8),
+    "depth 100, width 64, batch 128": ({"depth": 100, "width": 64, "batch": 128}, 6),
+}
+
+
+def ours(settings: Settings) -> Callable[[], None]:
+    """A race, from drawing the weights to the last step."""
+    def run() -> None:
+        contest = Contest(settings)
+        while not contest.finished:
+            contest.advance(time.monotonic() + 0.2)
+    return run
+
+
+def pytorch(settings: Settings) -> Callable[[], None]:
+    """The same networks in PyTorch's eager mode, one after another."""
+    import torch
+
+    batch = Contest(settings).batch
+    x, y = torch.from_numpy(batch.x.copy()), torch.from_numpy(batch.targets.copy())
+    activation = {"tanh": torch.tanh, "relu": torch.relu}[settings.activation]
+    starts = [network.parameters() for network in settings.networks()]
+
+    def run() -> None:
+        for weights, biases in starts:
+            parameters = [torch.tensor(array, requires_grad=True) for array in weights + biases]
+            optimizer = torch.optim.SGD(parameters, lr=settings.rate)
+            depth = len(weights)
+            for _ in range(settings.steps):
+                h = x
+                for layer in range(depth):
+                    h = torch.addmm(parameters[depth + layer], h, parameters[layer])
+                    if layer < depth - 1:
+                        h = activation(h)
+                loss = torch.nn.functional.cross_entropy(h, y)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+    return run
+
+
+def main() -> None:
+    try:
+        import torch
+    except ImportError:
+        sys.exit("PyTorch is missing: pip install -r tests/benchmarks/requirements.txt")
+    print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {os.cpu_count()} cores\n")
+    print(f"{'five starts, tanh':46}{'ours, steps/s':>15}{'PyTorch':>10}{'ratio':>8}")
+    for name, (changes, steps) in SIZES.items():
+        settings = replace(Settings(), init=STARTS, steps=steps, **changes)
+        contenders = [ours(settings), pytorch(settings)]
+        best = [float("inf")] * 2
+        for _ in range(TRIES):
+            for index, run in enumerate(contenders):
+                begun = time.perf_counter()
+                run()
+                best[index] = min(best[index], time.perf_counter() - begun)
+        print(f"{name:46}{steps / best[0]:15.1f}{steps / best[1]:10.1f}{best[1] / best[0]:8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The README says what is so."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_example_runs():
+    [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(example, {})
+    assert "constant: 1 different neurons of 128" in said.getvalue()
+
+
+def test_every_file_named_exists():
+    named = re.findall(r"[\w./-]+\.(?:py|txt|gz|md)\b|\.ci/run", README)
+    modules = [module.replace(".", "/") + ".py" for module in re.findall(r"-m (tests[\w.]+)", README)]
+    assert len(modules) == len(list((ROOT / "tests/benchmarks").glob("[a-z]*.py")))
+    assert all((ROOT / name).exists() for name in named + modules)
+
+
+def test_there_are_two_commands_of_one_line():
+    fences = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    assert [fence.count("\n") for fence in fences] == [1, 1]
+    assert all(fence.startswith("python3 -m venv .venv && .venv/bin/pip install -r ") for fence in fences)
