@@ -22,8 +22,8 @@ settings = ui.current_settings()
 
 st.header("Copies, or different neurons?", anchor=False)
 st.markdown("A start can collapse in two ways that have nothing to do with each other: its neurons can be **copies** "
-            "of one neuron, and its signal can lose its **scale**. Small random weights give different neurons of almost "
-            "no size; a constant gives one neuron many times, of any size.")
+            "of one neuron, and its signal can lose its **scale**. Small random weights give different neurons of "
+            "almost no size; a constant gives one neuron many times, of any size.")
 
 with st.container():
     settings = replace(settings, batch=min(settings.batch, MOST_SAMPLES), steps=max(settings.moment, 1))

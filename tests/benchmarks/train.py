@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.train
 
-Both train the same five networks on the same batch with gradient descent, in float32, interleaved in one run; printed is
-the best of several tries and their ratio. PyTorch's networks are trained one after another, as a loop over them would.
+Both train the same five networks on the same batch with gradient descent, in float32, interleaved in one run; printed
+is the best of several tries and their ratio. PyTorch's networks are trained one after another, as a loop would.
 """
 
 from __future__ import annotations
