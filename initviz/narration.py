@@ -92,7 +92,7 @@ def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> st
             parts.append(f"{label} has no signal at all")
         else:
             last = layers[-1]
-            parts.append(f"{label} has a scale of {number(last.rms)} and a variety of {number(last.variety)}")
+            parts.append(f"{label} has a scale of {number(last.rms)} and {number(last.variety)} effective neurons")
     return f"In the last hidden layer {_listed(parts)}."
 
 
@@ -102,7 +102,8 @@ def copies(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: i
     for label, layers in zip(labels, views, strict=True):
         if layers:
             view = layers[layer - 1]
-            gap = "symmetry gap 0" if view.gap == 0 else f"symmetry gap {number(view.gap)}"
+            gap = ("symmetry gap 0" if view.gap == 0 else f"symmetry gap {number(view.gap)}") + (
+                ", gradient 0 (the errors cancel)" if view.cancelled else "")
             found = view.diversity
             variety = f"participation ratio {number(found.participation_ratio)}"
             parts.append(f"{label} {found.distinct_neurons} of {view.neurons}, {variety}, {gap}"
@@ -112,7 +113,8 @@ def copies(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: i
 
 def attempts(results: Sequence[Result], steps: int) -> str:
     """Which attempts broke the symmetry, and when."""
-    broke = [f"{ATTEMPTS[r.key].label} (step {r.split_at})" for r in results if r.split_at is not None]
+    broke = [f"{ATTEMPTS[r.key].label} ({f'step {r.split_at}' if r.split_at else 'from the start'})"
+             for r in results if r.split_at is not None]
     kept = [ATTEMPTS[r.key].label for r in results if r.split_at is None]
     said = f"Copies came apart within {steps} steps: {'; '.join(broke)}. " if broke else ""
     return said + (f"They stayed copies: {'; '.join(kept)}." if kept else "")

@@ -104,6 +104,7 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "matrix": Control("Show neurons by", "activations", MATRIX_LABELS,
                       "Activations: samples by neurons. Gradients: inputs by neurons. Similarities: neurons by "
                       "neurons, their correlation over the batch."),
+    "hidden": Control("Hidden layer", 1, Interval(1, 100, integer=True), "Whose neurons are shown."),
     "epsilon": Control("Perturbation", 1e-4, Ladder((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
                        "Standard deviation of the normal noise added to every weight to break the symmetry."),
     "spread": Control("Measure", "std", SPREAD_LABELS,
@@ -142,6 +143,7 @@ class Settings:
     measure: str = CONTROLS["measure"].default
     moment: int = CONTROLS["moment"].default
     matrix: str = CONTROLS["matrix"].default
+    hidden: int = CONTROLS["hidden"].default
     epsilon: float = CONTROLS["epsilon"].default
 
     @property
@@ -282,6 +284,8 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType({key: control.default for key, co
 
 MOST_OPERATIONS = 100e9  # of one comparison: about two seconds on two cores; a shared server has less
 MOST_TRAINING_OPERATIONS = 1000e9  # of one race, which shows itself as it goes and can be stopped
+MOST_ATTEMPT_OPERATIONS = 60e9  # of all attempts to break the symmetry, in float64 and not shown as they go
+ATTEMPTS_AT_MOST = 12
 MOST_BYTES = 256e6
 OPERATIONS_OF_A_DRAW = 500  # a normal number takes as long as this many operations of a product
 SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
@@ -300,6 +304,15 @@ def operations(settings: Settings) -> float:
 def training_operations(settings: Settings) -> float:
     """Floating-point operations of one race: three products a layer, step and contender."""
     return len(settings.init) * settings.steps * 6 * _pairs(settings) * (settings.minibatch or settings.batch)
+
+
+def affordable_attempt_steps(settings: Settings, steps: int) -> int:
+    """The most steps, up to ``steps``, that trying every way to break the symmetry can afford."""
+    ladder = CONTROLS["steps"].allowed
+    assert isinstance(ladder, Ladder)
+    one = 6 * ATTEMPTS_AT_MOST * settings.batch * settings.width * (settings.sizes[0] + settings.sizes[-1])
+    return int(max((value for value in ladder.values if value <= steps and value * one <= MOST_ATTEMPT_OPERATIONS),
+                   default=0))
 
 
 def peak_bytes(settings: Settings, networks: int = 1) -> float:

@@ -125,7 +125,7 @@ class Run:
         return int(lost[0]) + 1 if lost.size else None
 
 
-def _cancels(delta: Array, weight: Array) -> bool:
+def errors_cancel(delta: Array, weight: Array) -> bool:
     """Whether delta @ weight.T is round-off: as softmax's errors sum to 0, equal output weights pass nothing back."""
     round_off = ROUND_OFF * float(np.finfo(delta.dtype).eps)
     bound = delta.shape[1] * float(max(delta.max(), -delta.min())) * float(max(weight.max(), -weight.min()))
@@ -153,6 +153,9 @@ def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array
     phi, params = network.apply_activation()
     x = batch.x.astype(network.dtype, copy=False)
     check_shapes(weights, biases, x)
+    sizes = (x.shape[1], *(w.shape[1] for w in weights))
+    if sizes != network.sizes:
+        raise ValueError(f"weights must be those of the network's sizes {network.sizes}, got {sizes}")
     check_targets(batch.targets, batch.loss, len(x), network.sizes[-1])
 
     bins = {q: bins_of(q, phi, scale) for q in QUANTITIES}
@@ -188,7 +191,7 @@ def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array
             look_at_neurons(layer, z, h)
             look_at(layer, "weight", weights[layer])
         loss, delta = LOSSES[batch.loss](activations[-1], batch.targets)
-        round_off = depth > 1 and _cancels(delta, weights[-1])
+        round_off = depth > 1 and errors_cancel(delta, weights[-1])
         backwards = backward(weights, x, preactivations, activations, delta, network.activation, **params)
         for layer, (delta, gradient) in zip(reversed(range(depth)), backwards, strict=True):
             look_at(layer, "delta", delta)
@@ -199,4 +202,4 @@ def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array
     columns |= {f"{q}_{name}": measured[q][:, i] for q in QUANTITIES for i, name in enumerate(Moments._fields)}
     columns |= special
     samples = [h[:SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations]
-    return Run(network, len(x), loss, network.sizes[-1], columns, bins, units, counts, samples, round_off)
+    return Run(network, len(x), float(loss), network.sizes[-1], columns, bins, units, counts, samples, round_off)

@@ -21,7 +21,8 @@ from initviz.initializers import initialize
 from initviz.inputs import Batch
 from initviz.network import Network, stream
 from initviz.propagation import propagate
-from initviz.statistics import Diversity, distinct_neurons, diversity, moments, participation_baseline
+from initviz.simulation import errors_cancel
+from initviz.statistics import Diversity, distinct_neurons, diversity, moments
 from initviz.training import Parameters, Race, Recipe, recorded_steps
 
 Array = NDArray[Any]
@@ -29,6 +30,7 @@ SHOWN = 24  # neurons, inputs and samples kept for a picture
 SPLIT = 0.01  # copies count as split where their incoming weights differ by this part of their length
 DROPOUT = 0.2
 RANDOM_BIAS = 0.1
+MOST_RECORDED = 400
 NOISE_STREAM = 5  # beside those of network.py and training.py
 
 
@@ -50,8 +52,9 @@ def similarity(h: Array) -> Array:
 class LayerView:
     """One hidden layer at one moment: corners of its matrices for a picture, and what is measured of all of it.
 
-    ``activations`` (samples, neurons), ``gradient`` (inputs, neurons) of the incoming weights, ``similarities``
-    (neurons, neurons). ``rms`` is the scale, ``variety`` the participation ratio over that of independent neurons.
+    ``activations`` (samples, neurons), ``gradient`` (inputs, neurons) of the incoming weights, zeros where the errors
+    cancel up to round-off (``cancelled``), ``similarities`` (neurons, neurons). ``rms`` is the scale, ``variety`` the
+    participation ratio: how many independent neurons there might as well be.
     """
 
     activations: Array
@@ -62,6 +65,7 @@ class LayerView:
     variety: float
     diversity: Diversity
     gap: float
+    cancelled: bool
 
 
 def examine(network: Network, parameters: Parameters, batch: Batch) -> list[LayerView]:
@@ -70,14 +74,15 @@ def examine(network: Network, parameters: Parameters, batch: Batch) -> list[Laye
     passed = propagate(weights, biases, batch.x.astype(np.float64), batch.targets, activation=network.activation,
                        loss=batch.loss, **dict(network.activation_params))
     views = []
+    cancelled = errors_cancel(passed.deltas[-1], weights[-1])
     for w, h, gradient in zip(weights[:-1], passed.activations[:-1], passed.weight_gradients[:-1], strict=True):
         found = diversity(h)
         first = np.linalg.norm(w[:, 0])
         distance = float(np.linalg.norm(w - w[:, :1], axis=0).max())
         views.append(LayerView(
-            h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN].copy(), similarity(h[:, :SHOWN]), h.shape[1],
-            moments(h).rms, found.participation_ratio / participation_baseline(*h.shape), found,
-            0.0 if distance == 0 else float(distance / first) if first else math.inf))
+            h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN] * (0.0 if cancelled else 1.0),
+            similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, found.participation_ratio, found,
+            0.0 if distance == 0 else float(distance / first) if first else math.inf, cancelled))
     return views
 
 
@@ -111,6 +116,7 @@ class Attempt:
     change: Change = lambda start, rng, epsilon: start
     recipe: tuple[tuple[str, Any], ...] = ()
     activation: str | None = None
+    more_neurons: int = 0
 
 
 def _noise(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
@@ -146,6 +152,8 @@ ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
     "nothing": Attempt("Nothing", "The constant start, as it is."),
     "adam": Attempt("Nothing, with Adam", "The constant start, trained with Adam at a tenth of the rate.",
                     recipe=(("optimizer", "adam"),)),
+    "adam_odd": Attempt("Nothing, with Adam, one neuron more", "The same with a width that is one larger.",
+                        recipe=(("optimizer", "adam"),), more_neurons=1),
     "noise": Attempt("Perturbation", "Normal noise of the chosen size on every weight.", _noise),
     "dropout": Attempt("Dropout", f"Dropout of {DROPOUT:g} on the hidden neurons while training.",
                        recipe=(("dropout", DROPOUT),)),
@@ -182,19 +190,22 @@ def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> l
         raise ValueError(f"network must have depth 2 and dtype float64, got {network.depth} and {network.dtype}")
     groups: dict[tuple[Any, ...], list[str]] = {}
     for key, attempt in ATTEMPTS.items():
-        groups.setdefault((attempt.activation or network.activation, *attempt.recipe), []).append(key)
+        terms = (attempt.activation or network.activation, attempt.more_neurons, *attempt.recipe)
+        groups.setdefault(terms, []).append(key)
     found: dict[str, Result] = {}
     for keys in groups.values():
         attempt = ATTEMPTS[keys[0]]
         changed = replace(recipe, **dict(attempt.recipe))
         if changed.optimizer == "adam" != recipe.optimizer:
             changed = replace(changed, rate=recipe.rate / 10)
-        starts = [ATTEMPTS[key].change(network.parameters(), stream(network.seed, NOISE_STREAM), epsilon)
+        inputs, width, outputs = network.sizes
+        start = replace(network, sizes=(inputs, width + attempt.more_neurons, outputs)).parameters()
+        starts = [ATTEMPTS[key].change(start, stream(network.seed, NOISE_STREAM), epsilon)
                   for key in keys]
         activation = attempt.activation or network.activation
         race = Race(starts, batch, changed, activation=activation, seed=network.seed,
                     activation_params=dict(network.activation_params) if activation == network.activation else None,
-                    record=recorded_steps(recipe.steps)).advance()
+                    record=recorded_steps(recipe.steps, MOST_RECORDED)).advance()
         for key, history, end in zip(keys, race.histories, race.parameters(), strict=True):
             gaps = [float(gap[0]) for gap in history.symmetry_gap]
             found[key] = Result(

@@ -147,14 +147,14 @@ def current_settings() -> Settings:
 
 
 
-def layer_control(most: int, least: int = 0) -> int:
-    """Which layer to look into, 0 for none where that is allowed; the choices end with the last layer there is."""
-    spec = CONTROLS["layer"]
-    layer = min(max(mend("layer", st.session_state.get("layer", spec.default))[0], least), most)
-    st.session_state["layer"] = layer
-    st.select_slider(spec.label, range(least, most + 1) if most > least else (least,),
-                     format_func=lambda layer: str(layer) if layer else "none", key="layer", help=spec.help,
-                     bind="query-params")
+def layer_control(key: str, most: int) -> int:
+    """Which layer to look into, up to the last there is; 0, where the control allows it, is none."""
+    spec = CONTROLS[key]
+    least = spec.default
+    layer = st.session_state[key] = min(max(mend(key, st.session_state.get(key, least))[0], least), most)
+    if most > least:
+        st.select_slider(spec.label, range(least, most + 1), format_func=lambda layer: str(layer) if layer else "none",
+                         key=key, help=spec.help, bind="query-params")
     return layer
 
 
@@ -214,7 +214,7 @@ def current_contest(settings: Settings) -> Contest:
     return held
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner="Trying every way to break the symmetry")
 def cached_attempts(network: Network, input_key: str, count: int, recipe: Recipe, epsilon: float) -> list[Result]:
     """Every way to break the symmetry, tried; shared read-only by all sessions."""
     batch = make_batch(input_key, count, seed=network.seed, features=network.sizes[0], dtype="float64")

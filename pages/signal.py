@@ -56,11 +56,11 @@ with right:
     ui.show(depth.backward_picture(), depth.data(runs, "delta", settings.spread), key="backward")
     st.caption(narration.backward(runs))
 
-ui.layer_control(settings.depth)
-if settings.layer:
-    maps = [neurons.HeatMap(label_of(run.network.initializer), run.samples[settings.layer - 1]) for run in runs]
+layer = ui.layer_control("layer", settings.depth)
+if layer:
+    maps = [neurons.HeatMap(label_of(run.network.initializer), run.samples[layer - 1]) for run in runs]
     ui.show(neurons.picture(), neurons.data(maps), key="neurons")
-    st.caption(narration.neurons(runs, settings.layer))
+    st.caption(narration.neurons(runs, layer))
 
 with st.container(horizontal=True):
     ui.download("Numbers (CSV)", "initviz-layers.csv", lambda: tables.layers(runs).to_csv(index=False), "text/csv",

@@ -11,6 +11,7 @@ from initviz.charts import collapse, curves, neurons
 from initviz.charts.picture import UNORDERED, color_of, label_of
 from initviz.diagnosis import number
 from initviz.network import Network
+from initviz.settings import affordable_attempt_steps
 from initviz.statistics import participation_baseline
 from initviz.symmetry import ATTEMPTS, SPLIT
 from initviz.training import Recipe
@@ -42,27 +43,29 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 labels = [label_of(key) for key in settings.init]
 networks = tuple(replace(network, dtype="float64") for network in settings.networks())
 recipe = Recipe(settings.optimizer, settings.rate)
+baseline = participation_baseline(settings.batch, settings.width)
 views = ui.cached_views(networks, settings.input, settings.batch, recipe, settings.moment)
 
 ui.show(collapse.picture(), collapse.data([
     collapse.Path(label, color_of(key), [view.rms for view in layers], [view.variety for view in layers])
-    for label, key, layers in zip(labels, settings.init, views, strict=True)]))
-st.caption("Each point is a hidden layer, the large one the last. Variety is the participation ratio of the neurons "
-           f"over that of independent ones. {narration.collapses(labels, views)}")
+    for label, key, layers in zip(labels, settings.init, views, strict=True)], baseline))
+st.caption("Each point is a hidden layer, the large one the last. The effective number of neurons is their "
+           f"participation ratio: 1 for copies, {number(baseline)} for independent neurons. "
+           f"{narration.collapses(labels, views)}")
 
 ui.control("matrix")
-layer = ui.layer_control(settings.depth - 1, least=1)
-maps = [neurons.HeatMap(label, getattr(layers[layer - 1], settings.matrix),
-                        1.0 if settings.matrix == "similarities" else None)
+layer = ui.layer_control("hidden", settings.depth - 1)
+similar = settings.matrix == "similarities"
+maps = [neurons.HeatMap(label, getattr(layers[layer - 1], settings.matrix), 1.0 if similar else None,
+                        "not defined" if similar else "overflow")
         for label, layers in zip(labels, views, strict=True) if layers]
 if maps:
-    rows = {"activations": "samples", "gradient": "inputs", "similarities": "neurons"}[settings.matrix]
-    ui.show(neurons.picture(rows), neurons.data(maps))
-baseline = participation_baseline(settings.batch, settings.width)
-st.caption(f"{narration.copies(labels, views, layer)} Independent neurons would have a participation ratio of "
-           f"{number(baseline)}." + ("" if settings.width % 8 == 0 else
-           " The width is no multiple of 8: a product may add the terms of some neurons in another order, so that "
-           "copies may differ by round-off, about 1e-16 of their size at first."))
+    rows = {"activations": "sample", "gradient": "input", "similarities": "neuron"}[settings.matrix]
+    st.markdown(f"**Layer {layer}**: a column a neuron, a row a{'n' if rows == 'input' else ''} {rows}")
+    ui.show(neurons.picture(), neurons.data(maps))
+st.caption(narration.copies(labels, views, layer) + ("" if settings.width % 8 == 0 else
+           " The width is no multiple of 8: a product may add the terms of some neurons in another order, and copies "
+           "may differ by round-off, about 1e-16 of their size at first."))
 
 st.subheader("Break it", anchor=False)
 value = settings.constant or 0.1
@@ -72,18 +75,22 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     for key in ("epsilon", "steps"):
         ui.control(key)
 wanted = ui.current_settings()
+steps = affordable_attempt_steps(settings, wanted.steps)
+if steps < wanted.steps:
+    st.caption(f"At this width and batch {steps} steps are made, not {wanted.steps}.")
 network = Network((networks[0].sizes[0], settings.width, networks[0].sizes[-1]), settings.activation, "constant",
                   seed=settings.seed, dtype="float64", activation_params=networks[0].activation_params,
                   initializer_params={"value": value})
-results = ui.cached_attempts(network, settings.input, settings.batch, replace(recipe, steps=wanted.steps),
+results = ui.cached_attempts(network, settings.input, settings.batch, replace(recipe, steps=steps),
                              wanted.epsilon)
+thin = max(1, steps // 100)
 ui.show(curves.picture("Symmetry gap of each attempt against the step, log axis", "step", log=True, points=False),
-        curves.data([curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps), np.array(result.gap),
-                                   "" if any(result.gap) else "exactly 0")
-                     for result, color in zip(results, UNORDERED, strict=True)],
-                    log=True, guide=SPLIT, last=wanted.steps))
+        curves.data([
+            curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps[::thin]), np.array(result.gap[::thin]),
+                          "" if any(result.gap) else "exactly 0")
+            for result, color in zip(results, UNORDERED, strict=False)], log=True, guide=SPLIT, last=steps))
 st.caption("Symmetry gap: the largest distance of a neuron's incoming weights from the first neuron's, relative to it. "
-           f"The dotted line, {SPLIT:g}, counts as split. {narration.attempts(results, wanted.steps)}")
+           f"The dotted line, {SPLIT:g}, counts as split. {narration.attempts(results, steps)}")
 st.dataframe(pd.DataFrame([{
     "Attempt": ATTEMPTS[result.key].label, "What is changed": ATTEMPTS[result.key].sentence,
     "Split at step": "never" if result.split_at is None else str(result.split_at),

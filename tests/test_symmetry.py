@@ -105,6 +105,17 @@ def test_adam_amplifies_round_off_far_beyond_gradient_descent_at_a_width_of_17()
     assert amplified > 1e3 * round_off or round_off == 0
 
 
+def test_an_attempt_may_have_one_neuron_more():
+    assert ONCE["adam_odd"].neurons in range(1, 18)
+    assert ONCE["adam"].neurons == 1
+
+
+def test_gradients_that_cancel_are_shown_as_0():
+    (view,) = examine(constant(16), constant(16).parameters(), BATCH)
+    assert view.cancelled
+    assert not view.gradient.any()
+
+
 @pytest.mark.parametrize("key", ["noise", "dropout", "biases", "output", "zero_output", "zero_hidden"])
 def test_what_differs_between_neurons_breaks_the_symmetry(key):
     assert ONCE[key].split_at is not None

@@ -15,13 +15,13 @@ from initviz.diagnosis import number
 
 HEIGHT = 320
 LEAST_DECADES = 2.0
-TOP = 1.15  # of the participation ratio that independent neurons have
-LABEL_GAP = 0.06
+BOTTOM = 0.7  # effective neurons: a little below the one of copies
+LABEL_GAP = 0.06  # of the axis
 
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """A start's hidden layers, first to last: scale (root mean square) and variety (1 for independent neurons)."""
+    """A start's hidden layers, first to last: scale (root mean square), variety (effective number of neurons)."""
 
     label: str
     color: str
@@ -31,14 +31,16 @@ class Path:
 
 @functools.cache
 def picture() -> Picture:
-    """Scale on a log axis against variety, a path an initialiser; datasets points, names, corners, frame."""
+    """Scale against variety, both on log axes, a path an initialiser; datasets points, names, corners, frame."""
     frame = "data('frame')[0]"
     x = alt.X("x:Q",
               scale=alt.Scale(type="log", domain=alt.ExprRef(f"[{frame}.low, {frame}.high]"), nice=False, clamp=True),
               axis=alt.Axis(title="scale: root mean square of the activations", grid=False, tickCount=6,
                             labelOverlap=True, format="~g"))
-    y = alt.Y("y:Q", scale=alt.Scale(domain=[-0.05, TOP], nice=False), axis=alt.Axis(
-        title="variety of the neurons", values=[0, 0.5, 1], format="~g"))
+    y = alt.Y("y:Q",
+              scale=alt.Scale(type="log", domain=alt.ExprRef(f"[{BOTTOM}, {frame}.top]"), nice=False, clamp=True),
+              axis=alt.Axis(title="effective number of neurons", values=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+                            format="~g", labelOverlap=True))
     corners = alt.Chart(named("corners")).mark_text(fontSize=13, fill=INK, opacity=0.55, tooltip=None).encode(
         x=x, y=y, text="text:N")
     lines = alt.Chart(named("points")).mark_line(strokeWidth=1.6, opacity=0.7, tooltip=None).encode(
@@ -47,15 +49,19 @@ def picture() -> Picture:
         x=x, y=y, color=literal_color(), size=alt.Size("last:Q", scale=alt.Scale(domain=[0, 1], range=[30, 110]),
                                                        legend=None),
         tooltip=[alt.Tooltip("label:N", title="Initialiser"), alt.Tooltip("layer:Q", title="Layer"),
-                 alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("variety:N", title="Variety")])
+                 alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("variety:N", title="Effective neurons")])
     names = alt.Chart(named("names")).mark_text(align="left", dx=9, fontSize=11, fill=INK, tooltip=None).encode(
         x=x, y=y, text="text:N")
     chart = alt.layer(corners, lines, points, names, *carried("frame")).properties(width="container", height=HEIGHT)
-    return Picture.of(chart, "Variety of the neurons against the scale of the signal, a path an initialiser, log axis")
+    return Picture.of(chart, "Effective number of neurons against the scale of the signal, a path an initialiser")
 
 
-def data(paths: Sequence[Path]) -> Data:
-    """Datasets for ``picture``. A scale of 0 or beyond all numbers stands at the edge, and its name says so."""
+def data(paths: Sequence[Path], most: float) -> Data:
+    """Datasets for ``picture``; ``most`` is the effective number of independent neurons.
+
+    A scale of 0 or beyond all numbers stands at the edge, and its name says so.
+    """
+    top = max(2.0, 1.5 * most)
     known = np.array([s for path in paths for s in path.scale if np.isfinite(s) and s > 0] or [1.0])
     low, high = np.log10(known.min()), np.log10(known.max())
     pad = max(0.15 * (high - low), (LEAST_DECADES - (high - low)) / 2)
@@ -63,20 +69,21 @@ def data(paths: Sequence[Path]) -> Data:
     rows, ends = [], []
     for path in paths:
         where = [10.0 ** (low if s == 0 else high if not np.isfinite(s) else np.log10(s)) for s in path.scale]
-        heights = [v if np.isfinite(v) else 0.0 for v in path.variety]
+        heights = [min(max(v, BOTTOM), top) if np.isfinite(v) else BOTTOM for v in path.variety]
         for index, (x, y) in enumerate(zip(where, heights, strict=True)):
-            rows.append((x, min(y, TOP), path.label, path.color, index + 1, float(index == len(where) - 1),
+            rows.append((x, y, path.label, path.color, index + 1, float(index == len(where) - 1),
                          number(float(path.scale[index])), number(float(path.variety[index]))))
         remark = "" if not where or (np.isfinite(path.scale[-1]) and path.scale[-1] > 0) else (
             " (0)" if path.scale[-1] == 0 else " (overflow)")
-        ends.append((where[-1] if where else 10.0**low, heights[-1] if heights else 0.0, path.label + remark))
+        ends.append((where[-1] if where else 10.0**low, heights[-1] if heights else BOTTOM, path.label + remark))
     frame = pd.DataFrame(ends, columns=["x", "y", "text"])
-    frame["y"] = spread_apart(list(frame["y"]), LABEL_GAP * TOP, 0.0, TOP)
+    span = np.log(BOTTOM), np.log(top)
+    frame["y"] = np.exp(spread_apart(list(np.log(frame["y"])), LABEL_GAP * (span[1] - span[0]), *span))
     corners = ("faint, but different", "different and strong", "faint copies", "strong copies")
     left, right = 10.0 ** (low + 0.12 * (high - low)), 10.0 ** (high - 0.12 * (high - low))
     return {
         "points": pd.DataFrame(rows, columns=["x", "y", "label", "color", "layer", "last", "scale", "variety"]),
         "names": frame,
-        "corners": pd.DataFrame({"x": [left, right, left, right], "y": [TOP - 0.05, TOP - 0.05, 0.1, 0.1],
+        "corners": pd.DataFrame({"x": [left, right, left, right], "y": [0.85 * top, 0.85 * top, 1.3, 1.3],
                                  "text": corners}),
-        "frame": pd.DataFrame([{"low": 10.0**low, "high": 10.0**high}])}
+        "frame": pd.DataFrame([{"low": 10.0**low, "high": 10.0**high, "top": top}])}

@@ -23,30 +23,34 @@ DIVERGING = ["#2166ac", "#67a9cf", "#d1e5f0", "#f7f7f7", "#fddbc7", "#ef8a62", "
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """A matrix (rows, columns) under a name; ``reach`` is the magnitude of full colour, None its own largest."""
+    """A matrix (rows, columns) under a name; ``reach`` is the magnitude of full colour, None its own largest.
+
+    ``missing`` is said where not all values are finite numbers.
+    """
 
     label: str
     values: NDArray[Any]
     reach: float | None = None
+    missing: str = "overflow"
 
 
 @functools.cache
-def picture(row_title: str = "samples", column_title: str = "neurons") -> Picture:
+def picture() -> Picture:
     """Heat maps side by side; datasets cells, columns."""
     x_scale = alt.Scale(domain=alt.ExprRef("[0, data('columns')[0].span]"), nice=False, zero=False)
     y_scale = alt.Scale(domain=alt.ExprRef("[data('columns')[0].rows, 0]"), nice=False, zero=False)
     centres = "pluck(data('columns'), 'centre')"
-    titles = alt.Axis(orient="top", values=alt.ExprRef(centres), title=column_title, grid=False,
+    titles = alt.Axis(orient="top", values=alt.ExprRef(centres), title=None, grid=False,
                       labelExpr=f"split(data('columns')[indexof({centres}, datum.value)].title, '\\n')",
                       labelOverlap=False, labelFontSize=12, labelLineHeight=13, labelPadding=46)
     color: dict[str, Any] = {"field": "value", "type": "quantitative", "legend": None,
                              "scale": alt.Scale(domain=[-1, 1], range=DIVERGING, clamp=True)}
     cells = alt.Chart(named("cells")).mark_rect(strokeWidth=0.7, tooltip=None).encode(
         x=alt.X("x:Q", scale=x_scale, axis=titles), x2="x1:Q",
-        y=alt.Y("y:Q", scale=y_scale, axis=alt.Axis(title=row_title, labels=False, grid=False)), y2="y1:Q",
+        y=alt.Y("y:Q", scale=y_scale, axis=alt.Axis(title=None, labels=False, grid=False)), y2="y1:Q",
         color=alt.Color(**color), stroke=alt.Stroke(**color))
     chart = alt.layer(cells, *carried("columns")).properties(width="container", height=HEIGHT)
-    return Picture.of(chart, f"Heat maps of {row_title} by {column_title}, one an initialiser", "canvas")
+    return Picture.of(chart, "Heat maps of single neurons, a column a neuron, one map an initialiser", "canvas")
 
 
 def data(maps: Sequence[HeatMap]) -> Data:
@@ -64,7 +68,7 @@ def data(maps: Sequence[HeatMap]) -> Data:
             "x": (left + column * width).astype(np.float32), "x1": (left + (column + 1) * width).astype(np.float32),
             "y": row.astype(np.int16), "y1": (row + 1).astype(np.int16),
             "value": np.where(finite, values / (reach or 1.0), np.nan).ravel().astype(np.float32)}))
-        said = "overflow" if not finite.all() else f"±{number(reach)}" if reach else "all 0"
+        said = heat_map.missing if not finite.all() else f"±{number(reach)}" if reach else "all 0"
         columns.append((left + MOST_COLUMNS / 2, "\n".join([*heat_map.label.split(" ", 1), said])))
     span = max(len(maps) * (MOST_COLUMNS + GAP) - GAP, 1)
     frame = pd.DataFrame(columns, columns=["centre", "title"]).assign(span=span, rows=rows)

@@ -63,7 +63,8 @@ def color_of(key: str) -> str:
 
 ORDERED = ("#6a51a3", "#3f73b5", "#2a9db0", "#3bab6f", "#8aa93a", "#cf9a35")  # seen on white and on black
 # Okabe and Ito's first, told apart with colour-blindness, for what has no order and is no initialiser.
-UNORDERED = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D46", "#7A9A01", "#6A51A3")
+UNORDERED = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D46", "#7A9A01", "#6A51A3",
+             "#00A6B4", "#B07AA1")
 
 
 def sequential(count: int) -> list[str]:
