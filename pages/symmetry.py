@@ -86,8 +86,8 @@ results = ui.cached_attempts(network, settings.input, settings.batch, replace(re
 thin = max(1, steps // 100)
 ui.show(curves.picture("Symmetry gap of each attempt against the step, log axis", "step", log=True, points=False),
         curves.data([
-            curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps[::thin]), np.array(result.gap[::thin]),
-                          "" if any(result.gap) else "exactly 0")
+            curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps[::thin]),
+                          np.array(result.gap[::thin]), "" if any(result.gap) else "exactly 0")
             for result, color in zip(results, UNORDERED, strict=False)], log=True, guide=SPLIT, last=steps))
 st.caption("Symmetry gap: the largest distance of a neuron's incoming weights from the first neuron's, relative to it. "
            f"The dotted line, {SPLIT:g}, counts as split. {narration.attempts(results, steps)}")

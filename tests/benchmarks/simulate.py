@@ -190,7 +190,7 @@ def main() -> None:
     names = list(CONTENDERS)
     if find_spec("torch") is None:
         names.remove("torch")
-        print("PyTorch is not installed, so it takes no part: pip install -r tests/requirements.txt\n")
+        print("PyTorch is not installed, so it takes no part: pip install -r tests/benchmarks/requirements.txt\n")
     print("Best of the passes, medians in brackets; milliseconds, ratios, and peak memory of each process in MB.\n")
     print("activation depth width batch |   bare          ours  draw |    ours/bare     torch/ours  |"
           " MB bare  ours torch")
