@@ -1,0 +1,84 @@
+"""The Training and Symmetry pages in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+MOONS = "training?input=Two moons&width=16&depth=3&batch=64&steps=50"
+LONG = "training?input=Two moons&width=64&depth=10&steps=2000"
+FILM = "() => document.querySelector(\"[aria-label^='Decision boundaries'] canvas\").toDataURL()"
+SCRUB = """to => { const slider = document.querySelector("form.vega-bindings input[type='range'], .vega-bind input");
+  slider.value = to; slider.dispatchEvent(new Event('input', {bubbles: true})); }"""
+
+
+def progress(window):
+    """What the progress bar says."""
+    return window.page.get_by_test_id("stProgress").inner_text()
+
+
+def test_the_scrubber_moves_the_boundary_without_the_server(screen):
+    window = screen(MOONS)
+    last, runs = window.page.evaluate(FILM), window.page.evaluate("seen.runs")
+    window.page.evaluate(SCRUB, 0)
+    window.page.wait_for_function(f"last => ({FILM})() !== last", arg=last)
+    window.page.evaluate(SCRUB, 11)
+    window.page.wait_for_function(f"last => ({FILM})() === last", arg=last)
+    assert window.page.evaluate("seen.runs") == runs
+
+
+def test_a_finished_race_is_kept_for_a_person_who_comes_back(screen):
+    window = screen(MOONS)
+    assert progress(window).startswith("Finished: 50 steps")
+    table, curves = window.page.get_by_test_id("stDataFrame").count(), window.charts().nth(0).inner_html()
+    assert table == 1
+    window.act(window.page.get_by_role("link", name="Formulas").first.click)
+    window.page.get_by_role("link", name="Training").first.click()
+    window.page.get_by_test_id("stProgress").wait_for()
+    assert progress(window).startswith("Finished: 50 steps")
+    window.settle()
+    assert len(window.charts().nth(0).inner_html()) == pytest.approx(len(curves), rel=0.05)
+
+
+def test_the_stop_button_stops_and_the_race_goes_on_where_it_was(screen):
+    window = screen("formulas?depth=2")
+    window.page.goto(f"{window.base}/{LONG}")
+    window.button("stop").wait_for()
+    window.page.wait_for_function(
+        "() => /step [1-9]/.test(document.querySelector(\"[data-testid='stProgress']\")?.innerText ?? '')")
+    window.button("stop").click()
+    window.page.wait_for_function(
+        "() => document.querySelector(\"[data-testid='stProgress']\").innerText.startsWith('Stopped')")
+    window.settle()
+    stopped = progress(window)
+    assert "of 2000" in stopped
+    window.page.wait_for_timeout(600)
+    assert progress(window) == stopped
+    window.button("go").click()
+    window.page.wait_for_function(
+        "said => document.querySelector(\"[data-testid='stProgress']\").innerText !== said", arg=stopped)
+    assert progress(window).startswith("Racing")
+
+
+def test_the_curves_grow_while_the_race_is_run(screen):
+    window = screen("formulas?depth=2")
+    window.page.goto(f"{window.base}/{LONG}")
+    grown = "() => document.querySelectorAll(\"[aria-label^='Training loss'] svg path[stroke-width='2.2']\")[0]?" \
+            ".getAttribute('d')"
+    window.page.wait_for_function(f"() => ({grown})()")
+    first = window.page.evaluate(grown)
+    window.page.wait_for_function(f"first => ({grown})() !== first", arg=first)
+    window.check()
+
+
+def test_the_step_slider_trains_and_the_copies_stay_copies(screen):
+    window = screen("symmetry?init=Constant&width=16&depth=3&batch=32&steps=10")
+    before = " ".join(window.words())
+    assert "Constant 1 of 16" in before
+    window.press("moment", "ArrowRight", times=3)
+    after = " ".join(window.words())
+    assert "Constant 1 of 16" in after
+    assert "symmetry gap 0" in after
+    assert "moment=5" in window.query()
+    assert after != before

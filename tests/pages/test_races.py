@@ -1,0 +1,72 @@
+"""The Training and Symmetry pages at the ends of what can be set."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pages.test_pages import visit
+
+from initviz.contest import MORE_SEEDS
+
+TRAINING, SYMMETRY = "pages/training.py", "pages/symmetry.py"
+SMALL = {"input": "moons", "depth": 3, "width": 8, "batch": 16, "steps": 10}
+
+
+def said(at):
+    return " ".join([*(m.value for m in at.markdown), *(c.value for c in at.caption), *(i.value for i in at.info)])
+
+
+@pytest.mark.parametrize("changes", [
+    {"rate": 10, "activation": "linear", "depth": 8, "steps": 50}, {"steps": 0}, {"depth": 1}, {"depth": 2, "width": 2},
+    {"depth": 100, "steps": 10}, {"batch": 8}, {"minibatch": 8, "optimizer": "adam"}, {"tuned": "best"},
+    {"init": ["ones"], "activation": "linear", "depth": 100, "width": 64}, {"input": "digits"}, {"input": "normal"},
+    {"input": "spiral", "activation": "relu", "measure": "dead_share"}, {"measure": "update_ratio"},
+    {"measure": "symmetry_gap", "init": ["zeros"]}])
+def test_a_race_ends_with_pictures_and_a_table(changes):
+    at = visit(TRAINING, **SMALL | changes)
+    assert len(at.dataframe) == 1
+    assert 3 <= len(at.get("vega_lite_chart")) <= 4
+    happened = at.dataframe[0].value["What happened"]
+    assert happened.str.len().gt(0).all()
+
+
+def test_a_rate_that_diverges_is_said_with_its_step():
+    at = visit(TRAINING, **SMALL | {"rate": 10, "activation": "linear", "depth": 8, "steps": 50, "init": ["he_normal"]})
+    assert re.fullmatch(r"diverged at step \d+", at.dataframe[0].value["What happened"][0])
+
+
+def test_a_repeat_from_other_seeds_shows_the_spread():
+    at = visit(TRAINING, **SMALL | {"init": ["he_normal"]})
+    at.button(key="repeat").click().run()
+    assert not at.exception
+    assert str(MORE_SEEDS) in at.button(key="repeat").label
+    assert " to " in at.dataframe[0].value["Last loss"][0]
+
+
+def test_a_race_that_costs_too_much_is_refused_with_the_nearest_that_does_not():
+    at = visit(TRAINING, depth=100, width=512, batch=256, steps=2000)
+    assert "The nearest that fits" in at.warning[0].value
+    assert not at.get("vega_lite_chart")
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"depth": 2}, {"width": 2}, {"width": 17, "optimizer": "adam", "moment": 20}, {"matrix": "similarities"},
+    {"matrix": "gradient", "init": ["zeros", "constant"]}, {"rate": 10, "activation": "linear", "moment": 100},
+    {"init": ["ones"], "activation": "linear", "depth": 100, "width": 64, "batch": 8}, {"epsilon": 0}, {"constant": 0},
+    {"hidden": 100}, {"steps": 0}])
+def test_symmetry_shows_three_pictures_and_a_table(changes):
+    at = visit(SYMMETRY, **SMALL | changes)
+    assert len(at.get("vega_lite_chart")) == 3 or "diverged" in said(at)
+    assert len(at.dataframe) == 1
+
+
+def test_one_layer_has_no_copies_to_show_and_the_page_says_what_to_do():
+    at = visit(SYMMETRY, **SMALL | {"depth": 1})
+    assert "choose a depth of at least 2" in said(at)
+
+
+def test_copies_and_small_random_weights_are_told_apart():
+    at = visit(SYMMETRY, **SMALL | {"depth": 6, "width": 32, "input": "digits", "init": ["constant", "normal"]})
+    assert "Constant 1 of 32" in said(at)
+    assert "Normal 32 of 32" in said(at)
