@@ -73,7 +73,7 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "gain": Control("Gain", 1.0, Interval(0, 4), "Multiplies every weight, whatever the initialiser.", 0.05),
     "constant": Control("Constant's value", 0.1, Interval(-2, 2),
                         "c, the one value of every weight under Constant.", 0.01),
-    "batch": Control("Batch", 256, Interval(8, 1024, integer=True), "Number of samples sent through at once.", 8),
+    "batch": Control("Batch", 128, Interval(8, 1024, integer=True), "Number of samples sent through at once.", 8),
     "seed": Control("Seed", 0, Interval(0, 9999, integer=True),
                     "Fixes every random number: the same seed gives the same inputs, weights and picture."),
     "bias": Control("Bias", 0.0, Interval(-1, 1), "Every bias starts at this value.", 0.05),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from initviz.activations import Activation
 from initviz.inputs import Batch
+from initviz.limits import check
 from initviz.network import Network
 from initviz.propagation import LOSSES, QUIET, backward, check_shapes, check_targets, forward
 from initviz.statistics import (
@@ -136,22 +137,25 @@ def errors_cancel(delta: Array, weight: Array) -> bool:
     return bool(0 < passed <= round_off * parts)
 
 
-def simulate(network: Network, batch: Batch, *, scale: str = "linear") -> Run:
+def simulate(network: Network, batch: Batch, *, scale: str = "linear", counted: Sequence[str] = QUANTITIES) -> Run:
     """Draw the network's parameters, propagate the batch, summarise every layer.
 
-    ``scale`` is that of the histograms' axes, "linear" or "symlog". Raises ValueError where the batch does not fit.
+    ``scale`` is that of the histograms' axes, "linear" or "symlog"; ``counted`` names the quantities that get one.
+    Raises ValueError where the batch does not fit.
     """
-    return summarise(network, *network.parameters(), batch, scale=scale)
+    return summarise(network, *network.parameters(), batch, scale=scale, counted=counted)
 
 
 def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array], batch: Batch, *,
-              scale: str = "linear") -> Run:
-    """Propagate the batch through a network with these parameters, and summarise every layer.
+              scale: str = "linear", counted: Sequence[str] = QUANTITIES) -> Run:
+    """Propagate the batch through a network with these parameters, and summarise every layer; see ``simulate``.
 
-    ``scale`` is that of the histograms' axes, "linear" or "symlog". Raises ValueError where the shapes do not fit.
+    Raises ValueError where the shapes do not fit.
     """
+    check("scale", scale, SCALES)
     phi, params = network.apply_activation()
-    x = batch.x.astype(network.dtype, copy=False)
+    with np.errstate(**QUIET):
+        x = batch.x.astype(network.dtype, copy=False)
     check_shapes(weights, biases, x)
     sizes = (x.shape[1], *(w.shape[1] for w in weights))
     if sizes != network.sizes:
@@ -161,14 +165,16 @@ def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array
     bins = {q: bins_of(q, phi, scale) for q in QUANTITIES}
     units = units_of(network.sizes, x, batch.targets, batch.loss)
     depth = network.depth
-    counts = {q: np.zeros((depth, bins[q].count + 2), np.int64) for q in QUANTITIES}
+    counts = {check("counted", q, QUANTITIES): np.zeros((depth, bins[q].count + 2), np.int64) for q in counted}
     measured = {q: np.full((depth, len(Moments._fields)), NAN) for q in QUANTITIES}
     special = {name: np.full(depth, NAN) for name in LAYER_STATISTICS}
 
     def look_at(layer: int, quantity: str, values: Array) -> Moments:
         found = moments(values)
         measured[quantity][layer] = found
-        counts[quantity][layer] = bins[quantity].count_values(values, units[quantity][layer], (found.min, found.max))
+        if quantity in counts:
+            counts[quantity][layer] = bins[quantity].count_values(
+                values, units[quantity][layer], (found.min, found.max))
         return found
 
     def look_at_neurons(layer: int, z: Array, h: Array) -> None:

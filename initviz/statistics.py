@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from initviz.limits import Interval, check
+
 Array = NDArray[Any]
 NAN = math.nan
 ROUND_OFF = 64  # multiples of eps, relative to the largest entry, below which a spread is round-off
@@ -111,6 +113,9 @@ class Bins:
     high: float
     count: int = 45
     scale: str = "linear"
+
+    def __post_init__(self) -> None:
+        check("bins", self.count, Interval(1, 253, integer=True))  # with both ends a bin's number fits a byte
 
     @property
     def edges(self) -> Array:

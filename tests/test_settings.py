@@ -42,7 +42,7 @@ def is_allowed(key, value):
     ({"activation": ["ReLU"]}, "activation", "relu"), ({"activation": ["relu"]}, "activation", "relu"),
     ({"activation": [""]}, "activation", "tanh"), ({"seed": ["1e400"]}, "seed", 9999),
     ({"rate": ["0.03"]}, "rate", 0.02),
-    ({"steps": ["-5"]}, "steps", 0), ({"batch": ["\x00"]}, "batch", 256)])
+    ({"steps": ["-5"]}, "steps", 0), ({"batch": ["\x00"]}, "batch", 128)])
 def test_an_address_opens_with_the_nearest_allowed_value(query, key, value):
     values, _ = read_address(query)
     assert values[key] == value

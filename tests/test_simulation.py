@@ -3,6 +3,7 @@ import math
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from initviz import ACTIVATIONS, INITIALIZERS, Batch, Network, make_batch, propagate, simulate
@@ -302,3 +303,18 @@ def test_orthogonal_weights_keep_the_length_of_a_signal_exactly_through_a_linear
                    Batch(DIGITS.x, DIGITS.targets, "softmax_ce", 64))
     rms = np.sqrt(np.mean(DIGITS.x.astype(float) ** 2))
     np.testing.assert_allclose(run.column("activation_rms"), rms, rtol=1e-12)
+
+
+def test_an_unknown_scale_or_quantity_raises_value_error():
+    with pytest.raises(ValueError, match="scale must be one of linear, symlog, got 'log'"):
+        simulate(Network(), make_batch("digits", 8), scale="log")
+    with pytest.raises(ValueError, match="counted must be one of"):
+        simulate(Network(), make_batch("digits", 8), counted=("weights",))
+
+
+def test_only_the_counted_quantities_have_histograms_and_everything_else_is_the_same():
+    whole, part = simulate(Network(), make_batch("digits", 32)), simulate(
+        Network(), make_batch("digits", 32), counted=("delta",))
+    assert list(part.counts) == ["delta"]
+    np.testing.assert_array_equal(part.counts["delta"], whole.counts["delta"])
+    pd.testing.assert_frame_equal(part.layers, whole.layers)

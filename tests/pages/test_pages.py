@@ -269,7 +269,7 @@ MENDED = [
     ({"seed": "1e400"}, {"seed": 9999}),
     ({"seed": "-inf"}, {"seed": 0}),
     ({"seed": "abc"}, {"seed": 0}),
-    ({"batch": "abc"}, {"batch": 256}),
+    ({"batch": "abc"}, {"batch": 128}),
     ({"gain": "1e400"}, {"gain": 4}),
     ({"gain": "1;drop"}, {"gain": 1}),
     ({"activation": "<script>alert(1)</script>"}, {"activation": "tanh"}),
