@@ -18,7 +18,7 @@ from initviz.inputs import INPUTS, Batch, make_split
 from initviz.network import Network
 from initviz.propagation import QUIET, forward
 from initviz.settings import Settings
-from initviz.training import History, Parameters, Race, Recipe, best_rates, winners
+from initviz.training import History, Parameters, Race, Recipe, best_rates, recorded_steps, winners
 
 GRID = 28  # cells a side of a decision boundary
 REACH = 2.6  # of the plane, in standard deviations of the inputs
@@ -31,6 +31,7 @@ HELD_OUT = 400
 SWEPT_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 SWEEP_STEPS = 30
 MORE_SEEDS = 4
+MOST_RECORDED = 40  # steps: a look at all held-out samples costs more than a step
 FRAMES = 12
 FILMED = ("digits", "moons", "circles", "spiral")
 WORKERS = 2
@@ -128,7 +129,8 @@ class Contest:
     def _heats(self, words: str, networks: Sequence[Network], frames: Sequence[int] = ()) -> _Phase:
         return _Phase.of(words, len(networks), lambda group: Race(
             [networks[i].parameters() for i in group], self.batch, self.terms.recipe, held_out=self.held_out,
-            rates=[self.rates[i] for i in group], snapshots=frames, **self._options()))
+            rates=[self.rates[i] for i in group], snapshots=frames,
+            record=recorded_steps(self.terms.recipe.steps, MOST_RECORDED), **self._options()))
 
     def _main_race(self) -> _Phase:
         steps = self.terms.recipe.steps

@@ -23,9 +23,9 @@ from initviz.settings import Settings
 STARTS = ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal")
 TRIES = 3
 SIZES = {  # what the Training page offers, from its smallest to about its most costly
-    "smallest: depth 2, width 2, batch 8": ({"input": "moons", "depth": 2, "width": 2, "batch": 8}, 400),
-    "moons, depth 4, width 32, batch 256": ({"input": "moons", "depth": 4, "width": 32}, 200),
-    "first visit: depth 10, width 128, batch 256": ({}, 20),
+    "smallest: depth 2, width 2, batch 8": ({"input": "moons", "depth": 2, "width": 2, "batch": 8}, 500),
+    "moons, depth 4, width 32, batch 128": ({"input": "moons", "depth": 4, "width": 32}, 500),
+    "first visit: depth 10, width 128, batch 128": ({}, 100),
     "depth 5, width 128, batch 512": ({"depth": 5, "batch": 512}, 20),
     "depth 10, width 256, batch 1024": ({"width": 256, "batch": 1024}, 4),
     "depth 3, width 1024, batch 256": ({"depth": 3, "width": 1024}, 8),
