@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 # Before NumPy is imported: one thread a matrix product. On a shared machine the threads of one small product wait for
-# each other far longer than they work (measured: 30 times slower beside one busy process).
+# each other far longer than they work (a training step was 9 times slower beside one busy process).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import streamlit as st
