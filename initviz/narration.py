@@ -40,28 +40,26 @@ def distributions(runs: Sequence[Run], quantity: str) -> str:
     return f"{QUANTITY_LABELS[quantity]}, standard deviation {layers}: {_grouped(runs, say)}."
 
 
-def _per_layer(whole: float, hidden: int) -> str:
-    if math.isnan(whole) or hidden < 2:
-        return "none"
-    return f"{number(whole ** (1 / (hidden - 1)))}" if whole > 0 else "0"
+def _per_layer(runs: Sequence[Run], said: str, whole: Callable[[Run], float]) -> str:
+    hidden = runs[0].network.depth - 1
+    if hidden < 2:
+        return "There are fewer than two hidden layers: nothing to compare."
+
+    def say(run: Run) -> str:
+        ratio = whole(run)
+        return "none" if math.isnan(ratio) else number(ratio ** (1 / (hidden - 1)))
+
+    return f"{said} by, on average: {_grouped(runs, say)}."
 
 
 def forward(runs: Sequence[Run]) -> str:
     """By what factor a layer multiplies the signal, on average."""
-    hidden = runs[0].network.depth - 1
-    if hidden < 2:
-        return "There are fewer than two hidden layers: nothing to compare."
-    return ("Each layer multiplies the root mean square of the activations by, on average: "
-            f"{_grouped(runs, lambda run: _per_layer(signal_ratio(run), hidden))}.")
+    return _per_layer(runs, "Each layer multiplies the root mean square of the activations", signal_ratio)
 
 
 def backward(runs: Sequence[Run]) -> str:
     """By what factor a layer multiplies the gradient on its way back, on average."""
-    hidden = runs[0].network.depth - 1
-    if hidden < 2:
-        return "There are fewer than two hidden layers: nothing to compare."
-    return ("On its way back, right to left, each layer multiplies the gradient by, on average: "
-            f"{_grouped(runs, lambda run: _per_layer(gradient_return(run), hidden))}.")
+    return _per_layer(runs, "On its way back, right to left, each layer multiplies the gradient", gradient_return)
 
 
 def neurons(runs: Sequence[Run], layer: int) -> str:

@@ -23,7 +23,7 @@ from initviz.network import Network, stream
 from initviz.propagation import propagate
 from initviz.simulation import errors_cancel
 from initviz.statistics import Diversity, distinct_neurons, diversity, moments
-from initviz.training import Parameters, Race, Recipe, recorded_steps
+from initviz.training import Parameters, Race, Recipe, recorded_steps, symmetry_gap
 
 Array = NDArray[Any]
 SHOWN = 24  # neurons, inputs and samples kept for a picture
@@ -77,12 +77,10 @@ def examine(network: Network, parameters: Parameters, batch: Batch) -> list[Laye
     cancelled = errors_cancel(passed.deltas[-1], weights[-1])
     for w, h, gradient in zip(weights[:-1], passed.activations[:-1], passed.weight_gradients[:-1], strict=True):
         found = diversity(h)
-        first = np.linalg.norm(w[:, 0])
-        distance = float(np.linalg.norm(w - w[:, :1], axis=0).max())
         views.append(LayerView(
             h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN] * (0.0 if cancelled else 1.0),
             similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, found.participation_ratio, found,
-            0.0 if distance == 0 else float(distance / first) if first else math.inf, cancelled))
+            float(symmetry_gap(w)), cancelled))
     return views
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from initviz.charts.neurons import DIVERGING
 from initviz.charts.picture import Data, Picture, carried, named
+from initviz.contest import FRAMES
 
-FRAMES = 12
 HEIGHT = 250
 CLASS_COLORS = ["#0072B2", "#E69F00", "#009E73"]
 LAST = FRAMES - 1
