@@ -148,9 +148,9 @@ def _zero_hidden(start: Parameters, rng: Generator, epsilon: float) -> Parameter
 
 ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
     "nothing": Attempt("Nothing", "The constant start, as it is."),
-    "adam": Attempt("Nothing, with Adam", "The constant start, trained with Adam at a tenth of the rate.",
+    "adam": Attempt("Adam alone", "The constant start, trained with Adam at a tenth of the rate.",
                     recipe=(("optimizer", "adam"),)),
-    "adam_odd": Attempt("Nothing, with Adam, one neuron more", "The same with a width that is one larger.",
+    "adam_odd": Attempt("Adam, one neuron more", "The same with a width that is one larger.",
                         recipe=(("optimizer", "adam"),), more_neurons=1),
     "noise": Attempt("Perturbation", "Normal noise of the chosen size on every weight.", _noise),
     "dropout": Attempt("Dropout", f"Dropout of {DROPOUT:g} on the hidden neurons while training.",
