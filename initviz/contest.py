@@ -27,7 +27,7 @@ LEARNT = 0.5  # of ln K: the loss counted as learnt in the table
 STILL = 0.02  # of ln K: a loss that moved by less did not learn
 
 
-HELD_OUT = 400
+HELD_OUT = 256
 SWEPT_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 SWEEP_STEPS = 30
 MORE_SEEDS = 4

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from initviz.activations import Activation
 from initviz.activations import activation as named_activation
+from initviz.buffers import Buffers, NewArrays
 from initviz.limits import check
 
 Array = NDArray[Any]
-CACHED = 1 << 15  # values
+CACHED = 1 << 15  # values: so few that the temporaries of an activation stay in the processor's cache
 QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
 
 
@@ -61,44 +63,64 @@ class Propagation:
     input_gradient: Array
 
 
-def _cached_rows(values: Array) -> Iterator[slice]:
-    """Slices along the first axis, so small that the temporaries of an activation stay in the processor's cache."""
-    step = max(1, CACHED * len(values) // max(1, values.size))
-    return (slice(start, start + step) for start in range(0, len(values), step))
+def _product(a: Array, b: Array, name: tuple[str, int], buffers: Buffers) -> Array:
+    shape = (*a.shape[:-1], b.shape[-1]) if a.ndim >= b.ndim else (*b.shape[:-2], a.shape[-2], b.shape[-1])
+    out: Array = np.matmul(a, b, out=buffers.array(name, shape, np.result_type(a, b)))
+    return out
+
+
+def _parts(*arrays: Array) -> Iterator[list[Array]]:
+    """The arrays, of one shape and contiguous, cut into the same short pieces."""
+    flat = [array.reshape(-1) for array in arrays]
+    for start in range(0, flat[0].size, CACHED):
+        yield [array[start:start + CACHED] for array in flat]
+
+
+def activate(phi: Activation, z: Array, out: Array, **params: Any) -> Array:
+    """phi(z), written into ``out``, piece by piece."""
+    for piece, into in _parts(z, out):
+        into[:] = phi.value(piece, **params)
+    return out
 
 
 def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activation: str,
-            masks: Sequence[Array] = (), **params: Any) -> Iterator[tuple[Array, Array]]:
+            masks: Sequence[Array] = (), buffers: Buffers | None = None,
+            **params: Any) -> Iterator[tuple[Array, Array]]:
     """Yield (z, h) of each layer, first to last; h of the last layer is its z.
 
-    ``masks``, where given, multiply the activations of the hidden layers, as dropout does.
+    ``masks``, where given, multiply the activations of the hidden layers, as dropout does. With ``buffers`` the arrays
+    are valid until the same buffers serve another pass.
     """
-    phi = named_activation(activation)
+    phi, buffers = named_activation(activation), buffers or NewArrays()
     h = x
     for layer, (w, b) in enumerate(zip(weights, biases, strict=True), 1):
-        z = h @ w
+        z = _product(h, w, ("preactivation", layer), buffers)
         z += b
-        h = phi.value(z, **params) if layer < len(weights) else z
-        if masks and layer < len(weights):
-            h = h * masks[layer - 1]
+        h = z
+        if layer < len(weights):
+            h = activate(phi, z, buffers.array(("activation", layer), z.shape, z.dtype), **params)
+            if masks:
+                h *= masks[layer - 1]
         yield z, h
 
 
 def backward(weights: Sequence[Array], x: Array, preactivations: Sequence[Array], activations: Sequence[Array],
-             delta: Array, activation: str, masks: Sequence[Array] = (),
+             delta: Array, activation: str, masks: Sequence[Array] = (), buffers: Buffers | None = None,
              **params: Any) -> Iterator[tuple[Array, Array]]:
-    """Yield (delta, weight gradient) of each layer, last to first; ``delta`` is dL/dz of the last layer."""
-    phi = named_activation(activation)
+    """Yield (delta, weight gradient) of each layer, last to first; ``delta`` is dL/dz of the last layer.
+
+    With ``buffers`` a delta is valid for two layers, a gradient until the same buffers serve another pass.
+    """
+    phi, buffers = named_activation(activation), buffers or NewArrays()
     for layer in reversed(range(1, len(weights))):
-        h = activations[layer - 1]
-        yield delta, h.swapaxes(-1, -2) @ delta
-        delta = delta @ weights[layer].swapaxes(-1, -2)
+        h, z = activations[layer - 1], preactivations[layer - 1]
+        yield delta, _product(h.swapaxes(-1, -2), delta, ("gradient", layer), buffers)
+        delta = _product(delta, weights[layer].swapaxes(-1, -2), ("delta", layer % 2), buffers)
         if masks:
             delta *= masks[layer - 1]
-        z = preactivations[layer - 1]
-        for rows in _cached_rows(delta):
-            delta[rows] *= phi.derivative(z[rows], None if masks else h[rows], **params)
-    yield delta, x.swapaxes(-1, -2) @ delta
+        for error, inside, outside in _parts(delta, z, h):
+            error *= phi.derivative(inside, None if masks else outside, **params)
+    yield delta, _product(x.swapaxes(-1, -2), delta, ("gradient", 0), buffers)
 
 
 def check_shapes(weights: Sequence[Array], biases: Sequence[Array], x: Array) -> None:

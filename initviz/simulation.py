@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.activations import Activation
+from initviz.buffers import Buffers, borrowed_buffers
 from initviz.inputs import Batch
 from initviz.limits import check
 from initviz.network import Network
@@ -177,9 +178,9 @@ def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array
                 values, units[quantity][layer], (found.min, found.max))
         return found
 
-    def look_at_neurons(layer: int, z: Array, h: Array) -> None:
+    def look_at_neurons(layer: int, z: Array, h: Array, buffers: Buffers) -> None:
         of_z, of_h = look_at(layer, "preactivation", z), look_at(layer, "activation", h)
-        for name, value in diversity(h, (of_h.min, of_h.max))._asdict().items():
+        for name, value in diversity(h, (of_h.min, of_h.max), buffers)._asdict().items():
             special[name][layer] = value
         special["participation_baseline"][layer] = participation_baseline(*h.shape)
         hidden = layer < depth - 1
@@ -190,22 +191,22 @@ def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array
 
     # Each layer is summarised as soon as it is computed, while it is still in the processor's cache.
     preactivations, activations = [], []
-    with np.errstate(**QUIET):
-        for layer, (z, h) in enumerate(forward(weights, biases, x, network.activation, **params)):
+    with np.errstate(**QUIET), borrowed_buffers() as buffers:
+        for layer, (z, h) in enumerate(forward(weights, biases, x, network.activation, (), buffers, **params)):
             preactivations.append(z)
             activations.append(h)
-            look_at_neurons(layer, z, h)
+            look_at_neurons(layer, z, h, buffers)
             look_at(layer, "weight", weights[layer])
         loss, delta = LOSSES[batch.loss](activations[-1], batch.targets)
         round_off = depth > 1 and errors_cancel(delta, weights[-1])
-        backwards = backward(weights, x, preactivations, activations, delta, network.activation, **params)
+        backwards = backward(weights, x, preactivations, activations, delta, network.activation, (), buffers, **params)
         for layer, (delta, gradient) in zip(reversed(range(depth)), backwards, strict=True):
             look_at(layer, "delta", delta)
             look_at(layer, "weight_gradient", gradient)
+        samples = [h[:SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations]
 
     columns: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(network.sizes[:-1]),
                                  "fan_out": np.array(network.sizes[1:])}
     columns |= {f"{q}_{name}": measured[q][:, i] for q in QUANTITIES for i, name in enumerate(Moments._fields)}
     columns |= special
-    samples = [h[:SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations]
     return Run(network, len(x), float(loss), network.sizes[-1], columns, bins, units, counts, samples, round_off)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from initviz.buffers import Buffers, NewArrays
 from initviz.limits import Interval, check
 
 Array = NDArray[Any]
@@ -234,8 +235,9 @@ def _variance_between_neurons(h: Array) -> tuple[float, float]:
     return square - float(np.square(_row_means(h), dtype=float).mean()), square
 
 
-def diversity(h: Array, extremes: tuple[float, float] | None = None) -> Diversity:
+def diversity(h: Array, extremes: tuple[float, float] | None = None, buffers: Buffers | None = None) -> Diversity:
     """Diversity of the columns of ``h`` (batch, neurons); ``extremes`` saves finding its min and max again."""
+    buffers = buffers or NewArrays()
     low, high = extremes or (float(h.min()), float(h.max()))
     largest = max(abs(low), abs(high))
     batch, neurons = h.shape
@@ -252,8 +254,8 @@ def diversity(h: Array, extremes: tuple[float, float] | None = None) -> Diversit
     neuron_spread = math.sqrt(max(between, 0.0))
     distinct = 1 if square == 0 else distinct_neurons(h, (low / scale, high / scale))
 
-    centred = h - _column_means(h).astype(h.dtype)
-    covariance = centred.T @ centred
+    centred = np.subtract(h, _column_means(h).astype(h.dtype), out=buffers.array("centred", h.shape, h.dtype))
+    covariance = np.matmul(centred.T, centred, out=buffers.array("covariance", (neurons, neurons), h.dtype))
     power = covariance.diagonal().astype(float)
     trace = float(power.sum())
     sample_spread = math.sqrt(trace / h.size)

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.activations import activation as named_activation
+from initviz.buffers import Buffers
 from initviz.inputs import Batch
 from initviz.limits import Interval, check
 from initviz.network import Network, stream
@@ -149,6 +150,7 @@ class Race:
         self._order = stream(seed, ORDER_STREAM)
         self._masks = stream(seed, DROPOUT_STREAM)
         self._queue = np.zeros(0, np.intp)
+        self._buffers, self._looking, self._held_out_buffers = Buffers(), Buffers(), Buffers()
         self.step = 0
         self.histories = [History() for _ in starts]
 
@@ -176,6 +178,9 @@ class Race:
                 self._advance_once()
             if self.step >= self.recipe.steps and len(self._running) and not self._recorded_last():
                 self._look(updates=None)
+        if self.finished:
+            for buffers in (self._buffers, self._looking, self._held_out_buffers):
+                buffers.clear()
         return self
 
     def parameters(self) -> list[Parameters | None]:
@@ -195,12 +200,16 @@ class Race:
         chosen, self._queue = self._queue[:size], self._queue[size:]
         return self._x[chosen], self._targets[chosen]
 
-    def _pass(self, x: Array, targets: Array, masks: Sequence[Array] = ()) -> _Pass:
-        passed = list(forward(self._weights, self._biases, x, self._activation, masks, **self._params))
+    def _pass(self, x: Array, targets: Array, buffers: Buffers, masks: Sequence[Array] = ()) -> _Pass:
+        passed = list(forward(self._weights, self._biases, x, self._activation, masks, buffers, **self._params))
         zs, hs = [z for z, _ in passed], [h for _, h in passed]
-        loss, delta = LOSSES[self.batch.loss](zs[-1], targets)
-        back = list(backward(self._weights, x, zs, hs, delta, self._activation, masks, **self._params))[::-1]
-        return _Pass(loss, [g for _, g in back], [d.sum(axis=-2, keepdims=True) for d, _ in back], zs)
+        loss, error = LOSSES[self.batch.loss](zs[-1], targets)
+        gradients, bias_gradients = [], []
+        for delta, gradient in backward(self._weights, x, zs, hs, error, self._activation, masks, buffers,
+                                        **self._params):
+            gradients.append(gradient)
+            bias_gradients.append(delta.sum(axis=-2, keepdims=True))
+        return _Pass(loss, gradients[::-1], bias_gradients[::-1], zs)
 
     def _dropout_masks(self, samples: int) -> list[Array]:
         share = self.recipe.dropout
@@ -211,7 +220,7 @@ class Race:
 
     def _advance_once(self) -> None:
         x, targets = self._next_samples()
-        seen = self._pass(x, targets, self._dropout_masks(len(x)))
+        seen = self._pass(x, targets, self._buffers, self._dropout_masks(len(x)))
         if not np.isfinite(seen.loss).all():
             seen = self._retire(seen)
             if not len(self._running):
@@ -227,23 +236,30 @@ class Race:
     def _updates(self, gradients: list[Array]) -> list[Array]:
         """What to subtract from each parameter; PyTorch's form of momentum and Adam."""
         rate = self._rates
+        steps = [self._buffers.array(("update", i), g.shape, g.dtype) for i, g in enumerate(gradients)]
         if self.recipe.optimizer == "sgd":
-            return [rate * g for g in gradients]
+            return [np.multiply(rate, g, out=step) for g, step in zip(gradients, steps, strict=True)]
         if self.recipe.optimizer == "momentum":
             for velocity, g in zip(self._memory[0], gradients, strict=True):
                 velocity *= MOMENTUM
                 velocity += g
-            return [rate * velocity for velocity in self._memory[0]]
+            return [np.multiply(rate, velocity, out=step)
+                    for velocity, step in zip(self._memory[0], steps, strict=True)]
         t = self.step + 1
         step_size = rate / (1 - ADAM_DECAY**t)
         root = math.sqrt(1 - ADAM_SQUARE_DECAY**t)
-        updates = []
-        for mean, square, g in zip(*self._memory, gradients, strict=True):
-            mean += (1 - ADAM_DECAY) * (g - mean)
+        spare = self._buffers.array("spare", (max(g.size for g in gradients),), gradients[0].dtype)
+        for mean, square, g, update in zip(*self._memory, gradients, steps, strict=True):
+            term = spare[: g.size].reshape(g.shape)
+            mean += np.multiply(1 - ADAM_DECAY, np.subtract(g, mean, out=term), out=term)
             square *= ADAM_SQUARE_DECAY
-            square += (1 - ADAM_SQUARE_DECAY) * g * g
-            updates.append(step_size * mean / (np.sqrt(square) / root + ADAM_EPSILON))
-        return updates
+            square += np.multiply(1 - ADAM_SQUARE_DECAY, np.multiply(g, g, out=term), out=term)
+            np.sqrt(square, out=term)
+            term /= root
+            term += ADAM_EPSILON
+            np.multiply(step_size, mean, out=update)
+            update /= term
+        return steps
 
     def _retire(self, seen: _Pass) -> _Pass:
         """Mark the networks whose loss is no finite number and take them out of the stack and of the pass."""
@@ -261,7 +277,7 @@ class Race:
 
     def _outputs(self, batch: Batch) -> Array:
         *_, (_, outputs) = forward(self._weights, self._biases, batch.x.astype(self._x.dtype, copy=False),
-                                   self._activation, **self._params)
+                                   self._activation, (), self._held_out_buffers, **self._params)
         return outputs
 
     def _accuracy(self, outputs: Array, targets: Array) -> Array:
@@ -272,7 +288,7 @@ class Race:
     def _look(self, updates: list[Array] | None, seen: _Pass | None = None) -> None:
         """Record this step: of the whole training batch, not of the mini-batch."""
         if seen is None:
-            seen = self._pass(self._x, self._targets)
+            seen = self._pass(self._x, self._targets, self._looking)
             if not np.isfinite(seen.loss).all():
                 finite = np.isfinite(seen.loss)
                 seen = self._retire(seen)
