@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from initviz.meanfield import Prediction
 from initviz.simulation import Run
 from initviz.statistics import ratio
 
@@ -140,3 +141,36 @@ def verdict(run: Run) -> Verdict:
         words = f"Exploding on the way back: {number(backward)} times the gradient arrives."
         return Verdict("exploding", words, numbers)
     return Verdict("healthy", "Healthy: different neurons, signal and gradient keep their scale.", numbers)
+
+
+def outside(run: Run, prediction: Prediction, quantity: str) -> list[int]:
+    """The hidden layers, counted from 1, whose root mean square lies outside theory's band."""
+    least, most = prediction.band(quantity, "rms")
+    found = run.column(f"{quantity}_rms")
+    with np.errstate(invalid="ignore"):
+        inside = (found >= least) & (found <= most)
+    return [int(layer) + 1 for layer in np.flatnonzero(~inside[: run.network.depth - 1])]
+
+
+def _ranges(layers: list[int]) -> str:
+    """1, 2, 3, 7 as "1-3, 7"."""
+    parts: list[list[int]] = []
+    for layer in layers:
+        if parts and parts[-1][-1] == layer - 1:
+            parts[-1].append(layer)
+        else:
+            parts.append([layer])
+    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+
+
+def against_theory(run: Run, prediction: Prediction | None) -> str:
+    """Whether the run is where theory expects it, forward and backward."""
+    if prediction is None:
+        return "Theory: nothing to say, as these weights are not random."
+    if run.network.depth < 2:
+        return "Theory: no hidden layer to speak of."
+    words = []
+    for name, quantity in (("forward", "activation"), ("backward", "delta")):
+        layers = outside(run, prediction, quantity)
+        words.append(f"{name} {'inside the band' if not layers else f'outside it at layer {_ranges(layers)}'}")
+    return f"Theory: {words[0]}, {words[1]}."

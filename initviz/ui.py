@@ -15,6 +15,7 @@ from initviz.charts.picture import Data, Picture
 from initviz.contest import Contest, Terms
 from initviz.inputs import Batch, make_batch
 from initviz.limits import Interval, Ladder
+from initviz.meanfield import Prediction, can_predict, predict
 from initviz.network import Network
 from initviz.settings import (
     CONTROLS,
@@ -186,6 +187,16 @@ def compare(settings: Settings) -> list[Run]:
     """A run for each chosen initialiser."""
     return [cached_run(network, settings.input, settings.batch, settings.scale, settings.quantity)
             for network in settings.networks()]
+
+
+@functools.lru_cache(maxsize=128)
+def cached_prediction(run: Run, input_key: str) -> Prediction | None:
+    """What theory expects of a run's network; None where the theory does not speak of such weights."""
+    network = run.network
+    if not can_predict(network):
+        return None
+    x = cached_batch(input_key, run.batch, network.seed, network.sizes[0]).x
+    return predict(network, x, float(run.column("delta_rms")[-1]) ** 2)
 
 
 def refuse_the_unaffordable(settings: Settings, *, training: bool = False) -> None:

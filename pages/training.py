@@ -93,7 +93,7 @@ logarithmic = settings.measure in ("gradient_norm", "symmetry_gap")
 ui.show(curves.picture(f"{MEASURE_LABELS[settings.measure]} of each layer over the steps", "step", log=logarithmic,
                        points=False),
         curves.data(layers[:: max(1, len(layers) // 10)], log=logarithmic, last=settings.steps,
-                    guide=-3.0 if settings.measure == "update_ratio" else None))
+                    guides=[(-3.0, "about 1e-3")] if settings.measure == "update_ratio" else ()))
 st.caption(contest.EXPLANATIONS[settings.measure])
 
 st.dataframe(contest.table(labels, race.rates, race.all_histories, classes), hide_index=True, width="stretch")

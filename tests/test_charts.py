@@ -49,7 +49,7 @@ def test_distributions_are_drawn_for_every_run(name, quantity):
 @pytest.mark.parametrize(("picture", "quantity"), [
     (depth.forward_picture, "activation"), (depth.backward_picture, "delta")])
 def test_depth_charts_have_a_finite_axis_and_a_name_for_every_run(name, picture, quantity):
-    found = depth.data(RUNS[name], quantity, "std")
+    found = depth.data(RUNS[name], [None] * len(RUNS[name]), quantity, "std")
     frame = found["frame"].iloc[0]
     assert 0 < frame["low"] < frame["high"] < np.inf
     assert len(found["names"]) == len(RUNS[name])
@@ -58,9 +58,9 @@ def test_depth_charts_have_a_finite_axis_and_a_name_for_every_run(name, picture,
 
 
 def test_collapse_is_said_where_a_log_axis_cannot_show_it():
-    names = depth.data(RUNS["first visit"], "activation", "std")["names"]["text"]
+    names = depth.data(RUNS["first visit"], [None] * len(RUNS["first visit"]), "activation", "std")["names"]["text"]
     assert "Zeros (0)" in set(names)
-    names = depth.data(RUNS["overflow"], "activation", "std")["names"]["text"]
+    names = depth.data(RUNS["overflow"], [None] * len(RUNS["overflow"]), "activation", "std")["names"]["text"]
     assert "Ones (overflow)" in set(names)
 
 
@@ -82,8 +82,8 @@ def test_every_chart_is_valid_and_can_be_saved():
     svg = save(distributions.picture(), data, height=300)
     assert svg.startswith(b"<svg")
     assert b"Xavier" in svg
-    assert save(depth.forward_picture(), depth.data(RUNS["first visit"], "activation", "std"), height=300,
-                form="png").startswith(b"\x89PNG")
+    lines = depth.data(RUNS["first visit"], [None] * len(RUNS["first visit"]), "activation", "std")
+    assert save(depth.forward_picture(), lines, height=300, form="png").startswith(b"\x89PNG")
     for picture in (distributions.picture(), depth.forward_picture(), depth.backward_picture(), neurons.picture(),
                     frames.boundaries(), frames.first_weights()):
         assert alt.Chart.from_dict({**picture.spec, "usermeta": {}}) is not None

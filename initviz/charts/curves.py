@@ -29,6 +29,7 @@ class Series:
     """A line: its name, colour and points. Values that are not finite (on a log axis: not above 0) are left out.
 
     ``remark`` stands in brackets behind the name. ``lost_high`` says that what is left out lies above, not below.
+    ``expected`` is what theory expects at each x: a dashed line, and the least and most of a band around it.
     """
 
     label: str
@@ -37,11 +38,12 @@ class Series:
     y: Numbers
     remark: str = ""
     lost_high: bool = False
+    expected: tuple[Numbers, Numbers, Numbers] | None = None
 
 
 @functools.cache
 def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True, points: bool = True) -> Picture:
-    """Lines with names at their right or left ends; datasets lines, names, frame, ticks, guides."""
+    """Lines with names at their right or left ends; datasets lines, names, frame, ticks, guides, expected."""
     frame, room = "data('frame')[0]", "data('frame')[0].room"
     domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
               else f"[{frame}.first - {room}, {frame}.last]")
@@ -57,6 +59,14 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
                             labelExpr=plain_numbers))
     side = 1 if labels_right else -1
     guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(y=y)
+    guide_names = alt.Chart(named("guides")).mark_text(
+        align="left" if labels_right else "right", dx=3 * side, dy=-6, fontSize=10, fill=INK, opacity=0.7,
+        tooltip=None).encode(x=alt.X("x:Q"), y=y, text="text:N")
+    bands = alt.Chart(named("expected")).mark_area(opacity=0.13, clip=True, tooltip=None).encode(
+        x=x, y=alt.Y("low:Q"), y2="high:Q", detail="label:N", color=literal_color())
+    dashes = alt.Chart(named("expected")).mark_line(
+        strokeWidth=1.6, strokeDash=[5, 4], clip=True, tooltip=None).encode(
+        x=x, y=y, detail="label:N", color=literal_color())
     lines = alt.Chart(named("lines")).mark_line(
         strokeWidth=2.2, clip=True, point=alt.OverlayMarkDef(size=26) if points else False).encode(
         x=x, y=y, detail="label:N", color=literal_color(),
@@ -67,20 +77,22 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
         tooltip=None).encode(x=x, y=y, text="text:N")
     keys = alt.Chart(named("names")).mark_square(size=55, opacity=1, xOffset=13 * side, tooltip=None).encode(
         x=x, y=y, color=literal_color())
-    chart = alt.layer(guides, lines, names, keys, *carried("frame", "ticks"))
+    chart = alt.layer(guides, guide_names, bands, dashes, lines, names, keys, *carried("frame", "ticks"))
     return Picture.of(chart.properties(width="container", height=HEIGHT), alt_text)
 
 
-def data(series: Sequence[Series], *, log: bool, labels_right: bool = True, guide: float | None = None,
-         last: float | None = None) -> Data:
-    """Datasets for ``picture``. ``guide`` draws one dotted level; ``last`` holds the x axis open to that value."""
+def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
+         guides: Sequence[tuple[float, str]] = (), last: float | None = None) -> Data:
+    """Datasets for ``picture``. ``guides`` are dotted levels and their names; ``last`` holds the x axis open so far."""
     kept = []
     for line in series:
         keep = np.isfinite(line.y) & ((line.y > 0) | (not log))
         kept.append((np.asarray(line.x)[keep], np.asarray(line.y, float)[keep]))
     on_axis = np.log10 if log else np.asarray
-    values = np.concatenate([y for _, y in kept] + ([np.array([guide])] if guide is not None else []) or [np.zeros(0)])
+    theory = _theory(series, log)
+    values = np.concatenate([*(y for _, y in kept), [level for level, _ in guides], theory["y"].to_numpy(float)])
     low, high = _range(on_axis(values), LEAST_DECADES if log else LEAST_SPAN)
+    theory[["low", "high"]] = theory[["low", "high"]].clip(10.0**low if log else low, 10.0**high if log else high)
     ends = [_end(line, x, y, on_axis, low, high, labels_right) for line, (x, y) in zip(series, kept, strict=True)]
     gap = LABEL_GAP * (high - low)
     places = spread_apart(ends, gap, low + gap / 2, high - gap / 2)
@@ -102,7 +114,24 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True, guid
         "frame": pd.DataFrame([{"low": unlog(low), "high": unlog(high), "first": first, "last": final,
                                 "room": max(LABEL_ROOM * (final - first), 1.0)}]),
         "ticks": pd.DataFrame({"x": np.unique(np.linspace(first, final, 10).round())}),
-        "guides": pd.DataFrame({"y": [] if guide is None else [guide]}, dtype=float)}
+        "guides": pd.DataFrame({"x": [first if labels_right else final] * len(guides),
+                                "y": [float(level) for level, _ in guides], "text": [name for _, name in guides]}),
+        "expected": theory}
+
+
+def _theory(series: Sequence[Series], log: bool) -> pd.DataFrame:
+    """A row an expected point."""
+    columns: dict[str, list[Any]] = {name: [] for name in ("x", "y", "low", "high", "label", "color")}
+    for line in series:
+        if line.expected is None:
+            continue
+        y, least, most = (np.asarray(values, float) for values in line.expected)
+        keep = np.isfinite(y) & np.isfinite(most) & ((least > 0) | (not log))
+        for name, values in (("x", np.asarray(line.x, float)), ("y", y), ("low", least), ("high", most)):
+            columns[name] += values[keep].tolist()
+        columns["label"] += [line.label] * int(keep.sum())
+        columns["color"] += [line.color] * int(keep.sum())
+    return pd.DataFrame(columns).astype(dict.fromkeys(("x", "y", "low", "high"), float))
 
 
 def _range(values: Numbers, least: float) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from initviz.charts import curves
 from initviz.charts.picture import Data, Picture, color_of, label_of
+from initviz.meanfield import Prediction
 from initviz.simulation import Run
 
 
@@ -23,7 +24,7 @@ def backward_picture() -> Picture:
                           "hidden layer", log=True, labels_right=False)
 
 
-def _series(run: Run, quantity: str, spread: str) -> curves.Series:
+def _series(run: Run, prediction: Prediction | None, quantity: str, spread: str) -> curves.Series:
     layers = max(run.network.depth - 1, 1)
     values = run.column(f"{quantity}_{spread}")[:layers]
     if quantity == "delta" and run.hidden_gradient_is_round_off:
@@ -31,14 +32,19 @@ def _series(run: Run, quantity: str, spread: str) -> curves.Series:
     lost = not np.isfinite(values).all()
     remark = "overflow" if lost else "0" if not values.any() else "0 beyond" if (values == 0).any() else ""
     key = run.network.initializer
-    return curves.Series(label_of(key), color_of(key), np.arange(1, layers + 1), values, remark, lost_high=lost)
+    return curves.Series(label_of(key), color_of(key), np.arange(1, layers + 1), values, remark, lost_high=lost,
+                         expected=prediction and tuple(
+                             part[:layers] for part in (prediction.expected(quantity, spread),
+                                                        *prediction.band(quantity, spread))))
 
 
-def data(runs: Sequence[Run], quantity: str, spread: str) -> Data:
+def data(runs: Sequence[Run], predictions: Sequence[Prediction | None], quantity: str, spread: str) -> Data:
     """One statistic ("std" or "rms") of the activations or deltas in the hidden layers.
 
     The output layer is left out: its few neurons have another scale (a network of one layer has no other). Zeros,
     overflows and round-off have no place on a log axis: such points are left out and the name says why.
+    ``predictions`` holds, run by run, what theory expects; None where it says nothing.
     """
-    return curves.data([_series(run, quantity, spread) for run in runs], log=True,
+    return curves.data([_series(run, prediction, quantity, spread)
+                        for run, prediction in zip(runs, predictions, strict=True)], log=True,
                        labels_right=quantity == "activation")

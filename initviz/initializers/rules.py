@@ -40,13 +40,16 @@ class Rule:
     """How one layer's weights are drawn.
 
     ``draw(fan_in, fan_out, rng, dtype)`` returns an array of shape (fan_in, fan_out); ``variance`` and ``mean`` of
-    (fan_in, fan_out) are those of its entries; ``bias``, where a rule draws biases too, returns an array (fan_out,).
+    (fan_in, fan_out) are those of its entries; ``bias``, where a rule draws biases too, returns an array (fan_out,)
+    of mean 0 and variance ``bias_variance``. ``random`` is False where every draw is the same.
     """
 
     draw: Draw
     variance: Moment
     mean: Moment = _zero
     bias: Draw | None = None
+    bias_variance: Moment = _zero
+    random: bool = True
 
 
 def _unit_normal(shape: tuple[int, ...], rng: Generator, dtype: DTypeLike) -> Array:
@@ -76,8 +79,8 @@ UNIT_DRAWS: dict[str, Callable[[tuple[int, ...], Generator, DTypeLike], Array]] 
 }
 
 
-def independent(std: Moment, distribution: str, bias: Draw | None = None) -> Rule:
-    """Independent entries of mean 0 and standard deviation ``std(fan_in, fan_out)``."""
+def independent(std: Moment, distribution: str, **more: Any) -> Rule:
+    """Independent entries of mean 0 and standard deviation ``std(fan_in, fan_out)``; ``more`` fields of the Rule."""
     unit = UNIT_DRAWS[check("distribution", distribution, UNIT_DRAWS)]
 
     def draw(fan_in: int, fan_out: int, rng: Generator, dtype: DTypeLike) -> Array:
@@ -85,7 +88,7 @@ def independent(std: Moment, distribution: str, bias: Draw | None = None) -> Rul
         weights *= std(fan_in, fan_out)
         return weights
 
-    return Rule(draw, variance=lambda fan_in, fan_out: std(fan_in, fan_out) ** 2, bias=bias)
+    return Rule(draw, variance=lambda fan_in, fan_out: std(fan_in, fan_out) ** 2, **more)
 
 
 def variance_scaling(scale: float, mode: str, distribution: str) -> Rule:
@@ -109,7 +112,8 @@ def filled(value: float) -> Rule:
     return Rule(
         draw=lambda fan_in, fan_out, rng, dtype: np.full((fan_in, fan_out), value, dtype),
         variance=_zero,
-        mean=lambda fan_in, fan_out: value)
+        mean=lambda fan_in, fan_out: value,
+        random=False)
 
 
 def _fixed(build: Callable[[int, int], Array]) -> Rule:
@@ -117,7 +121,8 @@ def _fixed(build: Callable[[int, int], Array]) -> Rule:
     return Rule(
         draw=lambda fan_in, fan_out, rng, dtype: build(fan_in, fan_out).astype(dtype),
         variance=lambda fan_in, fan_out: float(build(fan_in, fan_out).var()),
-        mean=lambda fan_in, fan_out: float(build(fan_in, fan_out).mean()))
+        mean=lambda fan_in, fan_out: float(build(fan_in, fan_out).mean()),
+        random=False)
 
 
 def partial_identity() -> Rule:
@@ -173,9 +178,13 @@ def sparse(incoming: int) -> Rule:
 def torch_linear() -> Rule:
     """Weights and biases uniform on +-1/sqrt(fan_in)."""
 
+    def variance(fan_in: int, fan_out: int) -> float:
+        return 1 / (3 * fan_in)
+
     def bias(fan_in: int, fan_out: int, rng: Generator, dtype: DTypeLike) -> Array:
         draws = _unit_uniform((fan_out,), rng, dtype)
-        draws *= math.sqrt(1 / (3 * fan_in))
+        draws *= math.sqrt(variance(fan_in, fan_out))
         return draws
 
-    return independent(lambda fan_in, fan_out: math.sqrt(1 / (3 * fan_in)), "uniform", bias)
+    return independent(lambda fan_in, fan_out: math.sqrt(variance(fan_in, fan_out)), "uniform", bias=bias,
+                       bias_variance=variance)

@@ -1,0 +1,445 @@
+"""What should happen in a wide network, before anything is computed: mean-field theory, and its band at finite width.
+
+In a layer with many inputs a preactivation is normal: over the weights it has the mean ``bias`` and a variance q, the
+length. ``V`` maps one layer's length to the next one's: ``V(q) = sigma_w^2 E phi(bias + sqrt(q) g)^2 + sigma_b^2``,
+where ``sigma_w^2`` is fan_in times the variance of a weight, ``sigma_b^2`` that of a bias and g a unit normal.
+
+Sources: Poole et al. 2016 (maps); Schoenholz et al. 2017 (depth scales); Hanin and Nica 2018 (finite width).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.activations import Activation
+from initviz.activations import activation as named_activation
+from initviz.initializers import rule
+from initviz.limits import ANY, Interval, check
+from initviz.network import Network
+from initviz.propagation import QUIET
+
+Array = NDArray[Any]
+
+REACH = 9.0  # standard deviations: what lies beyond weighs less than 1e-18
+NODES = 32  # of Gauss and Legendre, a piece
+PIECES = (-12.0, -4.0, -1.0, 0.0, 1.0, 4.0, 12.0)  # activations bend, and may have kinks, only here
+# where moments are tabulated: densely where activations bend; below and above they follow powers of the length
+LENGTHS = np.unique(np.concatenate([np.logspace(-74, -8, 200), np.logspace(-8, 8, 500), np.logspace(8, 16, 50)]))
+BAND = 2.5  # standard deviations to each side: 98.8 % of a normal law, so that 95 % is kept where it is not quite one
+MOST = 1e12  # a length beyond is taken for infinite
+LOG_LENGTHS = np.log(LENGTHS)
+NOT_NEGATIVE = Interval(0, math.inf)
+
+
+# ---------------------------------------------------------------------------------------------- normal expectations
+
+@functools.cache
+def _legendre() -> tuple[Array, Array]:
+    return np.polynomial.legendre.leggauss(NODES)
+
+
+def _nodes(mean: Array, std: Array) -> tuple[Array, Array]:
+    """Points and weights (..., points) for expectations over N(mean, std^2): Gauss-Legendre between the pieces' ends.
+
+    Cutting where activations bend keeps the error near round-off for any length, where Gauss-Hermite's is 9 % of
+    E tanh'^2 at a length of 10 with 64 nodes.
+    """
+    mean, std = np.broadcast_arrays(np.asarray(mean, float)[..., None], np.asarray(std, float)[..., None])
+    with np.errstate(**QUIET):
+        cuts = np.where(std > 0, (np.array(PIECES) - mean) / std, math.copysign(REACH, -1))
+    ends = np.concatenate([np.full(std.shape, -REACH), np.clip(cuts, -REACH, REACH), np.full(std.shape, REACH)], -1)
+    half, middle = np.diff(ends)[..., None] / 2, (ends[..., 1:] + ends[..., :-1])[..., None] / 2
+    node, weight = _legendre()
+    g = (middle + half * node).reshape(*std.shape[:-1], -1)
+    density = (half * weight).reshape(g.shape) * np.exp(-g * g / 2)
+    density /= density.sum(axis=-1, keepdims=True)
+    return g, density
+
+
+def expectation(f: Callable[[Array], Array], variance: Any, mean: Any = 0.0) -> Array:
+    """E f(z) for z ~ N(mean, variance), elementwise over arrays of either."""
+    std = np.sqrt(np.asarray(variance, float))
+    g, density = _nodes(mean, std)
+    with np.errstate(**QUIET):
+        z = np.asarray(mean, float)[..., None] + std[..., None] * g
+        found: Array = (f(z) * density).sum(axis=-1)
+    return found
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Normal expectations of an activation at some lengths, arrays of one shape.
+
+    ``mean`` E phi, ``square`` E phi^2, ``fourth`` E phi^4, ``central_fourth`` E (phi - E phi)^4, ``slope_square``
+    E phi'^2, ``slope_fourth`` E phi'^4, ``growth`` d E phi^2 / d q, by Stein's lemma E phi phi' g / sqrt(q).
+    """
+
+    mean: Array
+    square: Array
+    fourth: Array
+    central_fourth: Array
+    slope_square: Array
+    slope_fourth: Array
+    growth: Array
+
+
+@dataclass(frozen=True)
+class Field:
+    """The wide limit of a layer with one activation: ``Field("tanh").length(q, sigma_w=1.3, sigma_b=0.3)``.
+
+    ``params`` are the activation's as sorted pairs; ``bias`` is the mean of all biases.
+    """
+
+    activation: str
+    params: tuple[tuple[str, Any], ...] = ()
+    bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        check("bias", self.bias, ANY)
+        self.phi.value(np.zeros(1), **dict(self.params))  # refuses unknown names
+
+    @property
+    def phi(self) -> Activation:
+        """The activation's record."""
+        return named_activation(self.activation)
+
+    def value(self, z: Array) -> Array:
+        """phi(z)."""
+        return self.phi.value(z, **dict(self.params))
+
+    def slope(self, z: Array) -> Array:
+        """phi'(z)."""
+        return self.phi.derivative(z, **dict(self.params))
+
+    @property
+    def homogeneous(self) -> bool:
+        """Whether phi(a z) = a phi(z) for a > 0, as for ReLU: every length is then as good as any other."""
+        z = np.array([-2.0, -1.0, 1.0, 2.0])
+        h = self.value(z)
+        return bool(np.all(h[[0, 3]] == 2 * h[[1, 2]]))
+
+    def moments(self, q: Any) -> Moments:
+        """Normal expectations at the lengths ``q``; integrals, not a table."""
+        q = np.asarray(q, float)
+        std = np.sqrt(q)
+        g, density = _nodes(self.bias, std)
+        with np.errstate(**QUIET):
+            z = self.bias + std[..., None] * g
+            h, slope = self.value(z), self.slope(z)
+            square, slope_square = h * h, slope * slope
+
+            def over(values: Array) -> Array:
+                return np.asarray((values * density).sum(axis=-1))
+
+            stein = over(h * slope * g) / np.where(std > 0, std, 1)
+            at_zero = over(slope_square)  # of E phi phi', as phi is close to linear on nothing
+            mean = over(h)
+            return Moments(
+                mean, over(square), over(square * square), over((h - mean[..., None]) ** 4), over(slope_square),
+                over(slope_square * slope_square), np.where(std > 0, stein, at_zero))
+
+    def tabulated(self, q: Array) -> Moments:
+        """The same from a table, for many lengths at once; relative error below 1e-4."""
+        place = np.log(np.clip(q, LENGTHS[0], LENGTHS[-1]))
+        after = np.clip(np.searchsorted(LOG_LENGTHS, place), 1, len(LENGTHS) - 1)
+        share = (place - LOG_LENGTHS[after - 1]) / (LOG_LENGTHS[after] - LOG_LENGTHS[after - 1])
+        table = _tabulated(self)
+        found = table[:, after - 1] * (1 - share) + table[:, after] * share
+        with np.errstate(**QUIET):
+            found[1:4] = np.exp(found[1:4])  # powers of the length are straight lines in logarithms
+        return Moments(*found)
+
+    def elasticity(self, q: float) -> float:
+        """d ln E phi'^2 / d ln q, from the table."""
+        return float(np.interp(math.log(min(max(q, LENGTHS[0]), LENGTHS[-1])), LOG_LENGTHS, _elasticities(self)))
+
+    # ------------------------------------------------------------------------------------------ maps
+
+    def length(self, q: Any, sigma_w: float, sigma_b: float) -> Array:
+        """V(q), the length one layer on."""
+        q = np.asarray(q, float)
+        return sigma_w**2 * expectation(lambda z: np.square(self.value(z)), q, self.bias) + sigma_b**2
+
+    def chi(self, q: Any, sigma_w: float) -> Array:
+        """chi_1 = sigma_w^2 E phi'^2: what one layer multiplies the squared gradient by, and C'(1)."""
+        return sigma_w**2 * expectation(lambda z: np.square(self.slope(z)), np.asarray(q, float), self.bias)
+
+    def product(self, f: Callable[[Array], Array], q1: float, q2: float, c: float) -> float:
+        """E f(u1) f(u2) for normal u of variances q1, q2 and correlation c: an expectation inside an expectation."""
+        c = min(1.0, max(-1.0, c))
+        inside = q2 * (1 - c * c)
+
+        def joint(u: Array) -> Array:
+            g = (u - self.bias) / math.sqrt(q1) if q1 > 0 else np.zeros_like(u)
+            return f(u) * expectation(f, inside, self.bias + c * math.sqrt(q2) * g)
+
+        return float(expectation(joint, q1, self.bias))
+
+    def correlation(self, c: float, q1: float, q2: float, sigma_w: float, sigma_b: float) -> float:
+        """C(c): the correlation of two inputs' preactivations one layer on, from lengths q1 and q2; NaN at length 0."""
+        lengths = [float(self.length(q, sigma_w, sigma_b)) for q in (q1, q2)]
+        if min(lengths) <= 0:
+            return math.nan
+        covariance = sigma_w**2 * self.product(self.value, q1, q2, c) + sigma_b**2
+        return max(-1.0, min(1.0, covariance / math.sqrt(lengths[0] * lengths[1])))
+
+    # ------------------------------------------------------------------------------------------ fixed points
+
+    def fixed_point(self, sigma_w: float, sigma_b: float, start: float = 1.0) -> FixedPoint:
+        """Where the lengths go from ``start``, and what happens around it; raises ValueError for negative sigmas."""
+        check("sigma_w", sigma_w, NOT_NEGATIVE)
+        check("sigma_b", sigma_b, NOT_NEGATIVE)
+        q = self._limit(sigma_w, sigma_b, check("start", start, NOT_NEGATIVE))
+        if not math.isfinite(q):
+            return FixedPoint(q, math.nan, math.nan, math.nan, math.nan)
+        at = self.moments(q)
+        chi, back = float(sigma_w**2 * at.slope_square), float(sigma_w**2 * at.growth)
+        c = self._limit_of_correlation(q, chi, sigma_w, sigma_b)
+        return FixedPoint(q, chi, back, c, chi if c == 1 else sigma_w**2 * self.product(self.slope, q, q, c))
+
+    def _limit(self, sigma_w: float, sigma_b: float, start: float) -> float:
+        def excess(q: Any) -> Array:
+            return self.length(q, sigma_w, sigma_b) - q
+
+        at_start = float(excess(start))
+        if not math.isfinite(at_start):
+            return math.inf
+        if abs(at_start) <= 1e-12 * start or start == at_start == 0:
+            return start
+        rising = at_start > 0
+        ladder = np.geomspace(max(start, 1e-16), MOST if rising else 1e-16, 200)
+        if rising:
+            ladder = ladder[ladder >= start]
+        signs = excess(ladder)
+        crossed = np.flatnonzero(signs <= 0) if rising else np.flatnonzero(signs >= 0)
+        if not crossed.size or (not rising and crossed[0] == 0):
+            return math.inf if rising else 0.0
+        low, high = sorted((float(ladder[crossed[0] - 1]) if crossed[0] else start, float(ladder[crossed[0]])))
+        for _ in range(64):
+            middle = math.sqrt(low * high)
+            if excess(middle) > 0:
+                low = middle
+            else:
+                high = middle
+        return math.sqrt(low * high)
+
+    def _limit_of_correlation(self, q: float, chi: float, sigma_w: float, sigma_b: float) -> float:
+        if q == 0 or chi <= 1 + 1e-12:
+            return 1.0
+
+        def excess(c: float) -> float:
+            return sigma_w**2 * self.product(self.value, q, q, c) + sigma_b**2 - c * q
+
+        low, high = 0.0, 1 - 1e-9
+        if excess(low) <= 1e-14 * q:
+            return 0.0
+        for _ in range(52):  # C is convex, above the diagonal at 0 and below it before 1: one crossing
+            middle = (low + high) / 2
+            low, high = (middle, high) if excess(middle) > 0 else (low, middle)
+        return (low + high) / 2
+
+    def critical(self, q: Any) -> tuple[Array, Array]:
+        """The (sigma_w, sigma_b) with chi_1 = 1 and fixed point q, for each q; NaN where no real sigma_b gives it."""
+        q = np.asarray(q, float)
+        at = self.moments(q)
+        with np.errstate(**QUIET):
+            sigma_w2 = 1 / at.slope_square
+            return np.sqrt(sigma_w2), np.sqrt(np.where(q - sigma_w2 * at.square >= -1e-12 * q, np.maximum(
+                q - sigma_w2 * at.square, 0), math.nan))
+
+    def gain(self) -> float:
+        """The sigma_w that keeps a length of 1: 1 / sqrt(E phi^2)."""
+        return 1 / math.sqrt(float(self.moments(1.0).square))
+
+
+@functools.lru_cache(maxsize=64)
+def _tabulated(field: Field) -> Array:
+    """The moments at LENGTHS, a row each, those from ``square`` to ``central_fourth`` as logarithms."""
+    at = field.moments(LENGTHS)
+    table = np.array([getattr(at, name) for name in Moments.__dataclass_fields__])
+    table[1:4] = np.log(np.maximum(table[1:4], 1e-300))
+    return table
+
+
+@functools.lru_cache(maxsize=64)
+def _elasticities(field: Field) -> Array:
+    slope_square = np.maximum(field.moments(LENGTHS).slope_square, 1e-300)
+    found: Array = np.gradient(np.log(slope_square), LOG_LENGTHS)
+    return found
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """Where a wide network settles: ``q`` is the length (0: the signal vanishes; inf: it explodes).
+
+    ``chi`` is chi_1 there; ``return_slope`` V'(q); ``correlation`` c*, where two inputs' correlation goes, and
+    ``correlation_slope`` C'(c*). NaN where the length does not settle.
+    """
+
+    q: float
+    chi: float
+    return_slope: float
+    correlation: float
+    correlation_slope: float
+
+    @property
+    def phase(self) -> str:
+        """"ordered", "chaotic", "critical", or "unbounded" where the length has no fixed point."""
+        if not math.isfinite(self.q):
+            return "unbounded"
+        return "critical" if abs(self.chi - 1) < 1e-6 else "ordered" if self.chi < 1 else "chaotic"
+
+    @property
+    def depth_of_length(self) -> float:
+        """xi_q = -1 / ln V'(q*): layers in which a length's distance from q* falls to 1/e."""
+        return depth_scale(self.return_slope)
+
+    @property
+    def depth_of_correlation(self) -> float:
+        """xi_c = -1 / ln C'(c*)."""
+        return depth_scale(self.correlation_slope)
+
+    @property
+    def depth_of_gradient(self) -> float:
+        """-1 / ln chi_1: layers in which the squared gradient falls to 1/e; negative where it grows."""
+        return depth_scale(self.chi)
+
+
+def depth_scale(factor: float) -> float:
+    """-1 / ln factor; inf at 1, 0 at 0, NaN where there is none."""
+    if math.isnan(factor) or factor < 0:
+        return math.nan
+    return 0.0 if factor == 0 else math.inf if factor == 1 else -1 / math.log(factor)
+
+
+# ---------------------------------------------------------------------------------------------- a network's prediction
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Theory's word on each layer of one network: arrays (depth,), root mean squares or standard deviations.
+
+    Deltas start from the measured error at the output. ``*_spread`` is the standard deviation, between draws of the
+    weights, of the natural logarithm of a layer's mean square; its mean lies half its variance below the prediction's.
+    """
+
+    preactivation_rms: Array
+    preactivation_std: Array
+    preactivation_spread: Array
+    activation_rms: Array
+    activation_std: Array
+    activation_spread: Array
+    delta_rms: Array
+    delta_spread: Array
+
+    def expected(self, quantity: str, statistic: str) -> Array:
+        """The prediction for "activation", "preactivation" or "delta", as "rms" or "std" (a delta's mean is 0)."""
+        found: Array = getattr(self, "delta_rms" if quantity == "delta" else f"{quantity}_{statistic}")
+        return found
+
+    def band(self, quantity: str, statistic: str) -> tuple[Array, Array]:
+        """Least and most of the layer's statistic in at least 95 % of all draws of the weights."""
+        spread = getattr(self, f"{quantity}_spread")
+        with np.errstate(**QUIET):
+            centre = self.expected(quantity, statistic) * np.exp(-np.square(spread) / 4)
+            return centre * np.exp(-BAND * spread / 2), centre * np.exp(BAND * spread / 2)
+
+
+def _log_variance(relative: float) -> float:
+    """Variance of ln m where m is a positive mean of this relative variance: trigamma(1 / relative), of a gamma law."""
+    return relative + relative**2 / 2 + relative**3 / 6
+
+
+def can_predict(network: Network) -> bool:
+    """Whether the weights are random with mean 0, of which alone the theory speaks."""
+    law = rule(network.initializer, **dict(network.initializer_params))
+    first, last = network.sizes[:2], network.sizes[-2:]
+    return law.random and law.variance(*first) > 0 and law.variance(*last) > 0
+
+
+def field_of(network: Network) -> Field:
+    """The wide limit of a network's hidden layers."""
+    return Field(network.activation, network.activation_params, network.bias)
+
+
+def sigmas(network: Network, layer: int) -> tuple[float, float]:
+    """(sigma_w, sigma_b) of a layer, 0 the first: sigma_w^2 is fan_in times the variance of a weight, with the gain."""
+    fan_in, fan_out = network.sizes[layer], network.sizes[layer + 1]
+    law = rule(network.initializer, **dict(network.initializer_params))
+    own = law.bias_variance(fan_in, fan_out)
+    return (abs(network.gain) * math.sqrt(fan_in * law.variance(fan_in, fan_out)),
+            math.sqrt(network.bias_std**2 + own))
+
+
+def predict(network: Network, x: Array, output_error: Array | float = 1.0) -> Prediction:
+    """What theory expects of a network on the inputs ``x`` (batch, features).
+
+    ``output_error`` is the mean square of dL/dz at the output, per sample (batch,) or one number. Every sample has a
+    length of its own; a layer's mean square is their mean. Raises ValueError where ``can_predict`` is False.
+    """
+    if not can_predict(network):
+        raise ValueError(f"initializer must draw random weights of mean 0 for a prediction, got {network.initializer}")
+    field, depth = field_of(network), network.depth
+    rows: dict[str, list[float]] = {name: [] for name in Prediction.__dataclass_fields__}
+    chis, noise, lengths = [], [], []
+    variance = 0.0  # of ln q between draws
+    with np.errstate(**QUIET):
+        incoming = np.square(x, dtype=np.float64).mean(axis=1)  # mean square of what a layer is given, for each sample
+        for layer, width in enumerate(network.sizes[1:]):
+            sigma_w, sigma_b = sigmas(network, layer)
+            q = sigma_w**2 * incoming + sigma_b**2
+            at, last = field.tabulated(q), layer == depth - 1
+            length = float(np.mean(q))
+            square, first = (q + network.bias**2, np.full_like(q, network.bias)) if last else (at.square, at.mean)
+            mean_square = float(np.mean(square))
+            centred = max(mean_square - float(np.mean(first)) ** 2, 0.0)
+            kurtosis = 3.0 if last else _kurtosis(float(np.mean(at.fourth)), mean_square)
+            of_std = 3.0 if last else _kurtosis(float(np.mean(at.central_fourth)), centred)
+            rows["preactivation_std"].append(math.sqrt(length))
+            rows["preactivation_rms"].append(math.sqrt(length + network.bias**2))
+            rows["activation_rms"].append(math.sqrt(mean_square))
+            rows["activation_std"].append(math.sqrt(centred))
+            # A layer's mean square varies with its length, and as an average over so many neurons.
+            rows["preactivation_spread"].append(math.sqrt(variance + _log_variance(2 / width)))
+            rows["activation_spread"].append(math.sqrt(variance + _log_variance((max(kurtosis, of_std) - 1) / width)))
+            if last:
+                break
+            lengths.append(length)
+            chis.append(at.slope_square)
+            noise.append(_log_variance((3 * _kurtosis(float(np.mean(at.slope_fourth)), float(np.mean(at.slope_square)))
+                                        - 1) / width))
+            # Of a deviation of ln q the next layer keeps d ln V / d ln q, and adds that of its own average.
+            next_w, next_b = sigmas(network, layer + 1)
+            following = next_w**2 * mean_square + next_b**2
+            keeps = next_w**2 * float(np.mean(at.growth)) * length / following if following > 0 else 0.0
+            random_share = next_w**2 * mean_square / following if following > 0 else 0.0
+            variance = keeps**2 * variance + random_share**2 * _log_variance((kurtosis - 1) / width)
+            incoming = at.square
+
+        error = np.broadcast_to(np.asarray(output_error, float), q.shape)
+        rows["delta_rms"].append(math.sqrt(float(np.mean(error))))
+        rows["delta_spread"].append(0.0)
+        total = drift = 0.0
+        law = rule(network.initializer, **dict(network.initializer_params))
+        for layer in reversed(range(depth - 1)):
+            fan_in, fan_out = network.sizes[layer + 1:layer + 3]
+            error = error * (network.gain**2 * fan_out * law.variance(fan_in, fan_out) * chis[layer])
+            rows["delta_rms"].append(math.sqrt(float(np.mean(error))))
+            # Beside each layer's own average, deviations of the lengths move phi', at worst all the same way.
+            total += noise[layer]
+            drift += abs(field.elasticity(lengths[layer])) * rows["preactivation_spread"][layer]
+            rows["delta_spread"].append(math.sqrt(total + drift**2))
+    for name in ("delta_rms", "delta_spread"):
+        rows[name].reverse()
+    return Prediction(**{name: np.array(values) for name, values in rows.items()})
+
+
+def _kurtosis(fourth: float, square: float) -> float:
+    """E v^4 / (E v^2)^2, at least 1; 1 where v is 0."""
+    return max(fourth / square**2, 1.0) if square**2 > 0 else 1.0
