@@ -23,6 +23,8 @@ page = st.navigation([
             help="Neurons that are copies of one another, and what makes them different"),
     st.Page("pages/training.py", title="Training", icon=":material/directions_run:",
             help="Train every start on the same data, and see what each costs"),
+    st.Page("pages/theory.py", title="Theory", icon=":material/insights:",
+            help="What should happen before anything is computed, drawn over what does"),
     st.Page("pages/formulas.py", title="Formulas", icon=":material/function:",
             help="Every initialiser and activation: formula, variance, source, code"),
 ], position="top")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.activations import ACTIVATIONS
+from initviz.diagnosis import number
 from initviz.initializers import INITIALIZERS, initialize, rule
-from initviz.network import WEIGHT_STREAM, stream
+from initviz.meanfield import Field, field_of, sigmas
+from initviz.network import WEIGHT_STREAM, Network, stream
 from initviz.settings import Settings
 from initviz.statistics import Bins
 
+PAIRS = (("he_normal", "relu"), ("xavier_normal", "relu"), ("torch_linear", "relu"), ("he_normal", "gelu"),
+         ("he_normal", "silu"), ("he_normal", "elu"), ("lecun_normal", "tanh"), ("xavier_normal", "sigmoid"),
+         ("lecun_normal", "softplus"), ("lecun_normal", "selu"))
+DRIFT_LAYERS = 50
 FRAMEWORKS = ("NumPy", "PyTorch", "Keras", "JAX")
 PICTURE_BINS = Bins(-4, 4, 41)  # in units of 1/sqrt(fan_in)
 MOST_PICTURE_FAN = 256
@@ -72,3 +80,60 @@ def slope_at_zero(key: str, settings: Settings) -> float:
     """phi'(0)."""
     params = {"negative_slope": settings.slope} if key == "leaky_relu" else {}
     return float(ACTIVATIONS[key].derivative(np.zeros(1), **params)[0])
+
+
+def variance_keeping_gain(key: str, settings: Settings) -> float:
+    """1 / sqrt(E phi^2) for a unit normal z: the sigma_w under which a wide network keeps a variance of 1."""
+    return Field(key, (("negative_slope", settings.slope),) if key == "leaky_relu" else ()).gain()
+
+
+@dataclass(frozen=True, eq=False)
+class Drift:
+    """What mean-field theory expects of a pair in wide square layers, from unit inputs on; arrays (DRIFT_LAYERS,).
+
+    ``length`` is the variance of the preactivations, ``activation_rms`` the root mean square of the activations,
+    ``gradient`` what the squared gradient has been multiplied by since that layer, on average.
+    """
+
+    initializer: str
+    activation: str
+    length: NDArray[np.float64]
+    activation_rms: NDArray[np.float64]
+    gradient: NDArray[np.float64]
+
+    @property
+    def label(self) -> str:
+        """Such as "He normal, ReLU"."""
+        return f"{INITIALIZERS[self.initializer].label}, {ACTIVATIONS[self.activation].label}"
+
+
+def drifts(width: int) -> list[Drift]:
+    """How the popular pairs drift with depth; ``width`` matters only to laws that draw biases."""
+    found = []
+    for initializer, activation in PAIRS:
+        network = Network((width, width, width), activation, initializer)
+        field, (sigma_w, sigma_b) = field_of(network), sigmas(network, 0)
+        q = sigma_w**2 + sigma_b**2
+        lengths, sizes, chis = [], [], []
+        for _ in range(DRIFT_LAYERS):
+            at = field.moments(q)
+            lengths.append(q)
+            sizes.append(math.sqrt(float(at.square)))
+            chis.append(sigma_w**2 * float(at.slope_square))
+            q = sigma_w**2 * float(at.square) + sigma_b**2
+        found.append(Drift(initializer, activation, np.array(lengths), np.array(sizes), np.cumprod(chis)))
+    return found
+
+
+def drift_table(found: Sequence[Drift]) -> pd.DataFrame:
+    """A row a pair: the variance of its preactivations at some layers, and the gradient's factor over all of them."""
+    layers = (1, 5, 10, 30, DRIFT_LAYERS)
+    return pd.DataFrame([{
+        "Pair": drift.label, **{f"Layer {layer}": number(float(drift.length[layer - 1])) for layer in layers},
+        f"Squared gradient over {DRIFT_LAYERS} layers": number(float(drift.gradient[-1]))} for drift in found])
+
+
+def tanh_decay(found: Sequence[Drift]) -> tuple[float, float]:
+    """Root mean square of h in the last layer of LeCun with tanh, and 1 / sqrt(2 l) there."""
+    drift = next(drift for drift in found if (drift.initializer, drift.activation) == ("lecun_normal", "tanh"))
+    return float(drift.activation_rms[-1]), 1 / math.sqrt(2 * DRIFT_LAYERS)

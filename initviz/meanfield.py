@@ -153,7 +153,7 @@ class Field:
         table = _tabulated(self)
         found = table[:, after - 1] * (1 - share) + table[:, after] * share
         with np.errstate(**QUIET):
-            found[1:4] = np.exp(found[1:4])  # powers of the length are straight lines in logarithms
+            found[1:6] = np.exp(found[1:6])  # powers of the length are straight lines in logarithms
         return Moments(*found)
 
     def elasticity(self, q: float) -> float:
@@ -261,10 +261,10 @@ class Field:
 
 @functools.lru_cache(maxsize=64)
 def _tabulated(field: Field) -> Array:
-    """The moments at LENGTHS, a row each, those from ``square`` to ``central_fourth`` as logarithms."""
+    """The moments at LENGTHS, a row each, those from ``square`` to ``slope_fourth`` as logarithms."""
     at = field.moments(LENGTHS)
     table = np.array([getattr(at, name) for name in Moments.__dataclass_fields__])
-    table[1:4] = np.log(np.maximum(table[1:4], 1e-300))
+    table[1:6] = np.log(np.maximum(table[1:6], 1e-300))
     return table
 
 
@@ -273,6 +273,26 @@ def _elasticities(field: Field) -> Array:
     slope_square = np.maximum(field.moments(LENGTHS).slope_square, 1e-300)
     found: Array = np.gradient(np.log(slope_square), LOG_LENGTHS)
     return found
+
+
+def phase_diagram(field: Field, sigma_w: Array, sigma_b: Array, start: float = 1.0) -> tuple[Array, Array]:
+    """Fixed points q and chi_1 at them, from the table: two arrays (len(sigma_b), len(sigma_w)).
+
+    Where the lengths grow without bound q is inf and chi NaN.
+    """
+    table = field.tabulated(LENGTHS)
+    q = np.empty((len(sigma_b), len(sigma_w)))
+    middle = int(np.searchsorted(LENGTHS, start))
+    with np.errstate(**QUIET):
+        for column, width in enumerate(np.asarray(sigma_w, float)):
+            # V(q) = q where q - sigma_w^2 A(q) = sigma_b^2; from the start the lengths move to the first such q.
+            excess = LENGTHS - width**2 * table.square
+            reached = np.concatenate([np.minimum.accumulate(excess[:middle][::-1])[::-1],
+                                      np.maximum.accumulate(excess[middle:])])
+            q[:, column] = np.interp(np.square(sigma_b), reached, LENGTHS, left=0.0, right=math.inf)
+        settled = np.isfinite(q)
+        chi = field.tabulated(np.where(settled, q, 1.0)).slope_square * np.square(sigma_w)
+    return q, np.where(settled, chi, math.nan)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from initviz.charts.picture import label_of
 from initviz.diagnosis import gradient_return, number, signal_ratio
+from initviz.meanfield import FixedPoint
 from initviz.settings import QUANTITY_LABELS, SPREAD_LABELS
 from initviz.simulation import Run
 from initviz.statistics import correlation_baseline
@@ -116,3 +117,41 @@ def attempts(results: Sequence[Result], steps: int) -> str:
     kept = [ATTEMPTS[r.key].label for r in results if r.split_at is None]
     said = f"Copies came apart within {steps} steps: {'; '.join(broke)}. " if broke else ""
     return said + (f"They stayed copies: {'; '.join(kept)}." if kept else "")
+
+
+PHASES = {
+    "ordered": "ordered: inputs become alike, the gradient vanishes",
+    "chaotic": "chaotic: near inputs are driven apart, the gradient explodes",
+    "critical": "critical: the gradient keeps its scale",
+    "unbounded": "without bound: the length of the signal grows in every layer"}
+
+
+def _layers(depth: float) -> str:
+    if math.isnan(depth):
+        return "not defined"
+    return "no limit" if math.isinf(depth) else f"{number(abs(depth))} layers"
+
+
+def point(found: FixedPoint) -> list[tuple[str, str, str]]:
+    """(name, value, meaning) of what theory says of a point."""
+    slow = " (slowly: at σ_b = 0 the critical point is reached like 1/l, not exponentially)"
+    vanishes = found.q == 0
+    growth = "grows to e-fold" if found.depth_of_gradient < 0 else "falls to 1/e"
+    return [
+        ("q*", "grows without bound" if math.isinf(found.q) else
+         "0" + (slow if abs(found.chi - 1) < 1e-6 else "") if vanishes else number(found.q, 3),
+         "length: the variance of a preactivation in deep layers"),
+        ("χ₁", number(found.chi, 3), "what a layer multiplies the squared gradient by"),
+        ("c*", "not defined" if vanishes else number(found.correlation, 3),
+         "correlation that any two inputs end up with"),
+        ("ξ_q", _layers(found.depth_of_length), "a length's distance from q* falls to 1/e"),
+        ("ξ_c", _layers(found.depth_of_correlation), "a correlation's distance from c* falls to 1/e"),
+        ("ξ_∇", _layers(found.depth_of_gradient), f"the squared gradient {growth}")]
+
+
+def correlation(expected: Sequence[float], measured: Sequence[float]) -> str:
+    """Where two inputs' correlation ends, predicted and measured."""
+    if math.isnan(expected[-1]):
+        return "There is no signal whose correlation could be taken: σ_w and σ_b are 0, or the length overflows."
+    return (f"In layer {len(expected)} theory expects {number(float(expected[-1]), 3)}, and this network has "
+            f"{number(float(measured[-1]), 3)}. At 1 the network no longer tells the two inputs apart.")

@@ -107,6 +107,14 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "hidden": Control("Hidden layer", 1, Interval(1, 100, integer=True), "Whose neurons are shown."),
     "epsilon": Control("Perturbation", 1e-4, Ladder((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
                        "Standard deviation of the normal noise added to every weight to break the symmetry."),
+    "sigma_w": Control("σ_w", 1.5, Interval(0, 4), "Square root of fan_in times the variance of a weight: 1 under "
+                       "LeCun, √2 under He, 1 under Xavier in a square layer.", 0.05),
+    "sigma_b": Control("σ_b", 0.3, Interval(0, 2), "Standard deviation of the biases.", 0.05),
+    "correlation": Control("Correlation of the two inputs", 0.5, Interval(-1, 1),
+                           "Cosine of the angle between two inputs of one length.", 0.05),
+    "deepest": Control("Deepest", 50, Ladder((10, 20, 50, 100)), "Largest depth of the sweep."),
+    "widest": Control("Widest", 64, Ladder((16, 32, 64, 128, 256)), "Largest width of the sweep."),
+    "seeds": Control("Seeds", 10, Ladder((5, 10, 20, 50, 100)), "Networks of each size, each with weights of its own."),
     "spread": Control("Measure", "std", SPREAD_LABELS,
                       "Standard deviation ignores a common offset; the root mean square does not."),
 })
@@ -145,6 +153,12 @@ class Settings:
     matrix: str = CONTROLS["matrix"].default
     hidden: int = CONTROLS["hidden"].default
     epsilon: float = CONTROLS["epsilon"].default
+    sigma_w: float = CONTROLS["sigma_w"].default
+    sigma_b: float = CONTROLS["sigma_b"].default
+    correlation: float = CONTROLS["correlation"].default
+    deepest: int = CONTROLS["deepest"].default
+    widest: int = CONTROLS["widest"].default
+    seeds: int = CONTROLS["seeds"].default
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -164,6 +178,12 @@ class Settings:
         return Network(
             self.sizes, self.activation, key, self.gain, self.bias, self.bias_std, self.seed,
             activation_params=slope, initializer_params=self.initializer_params(key))
+
+    def network_at_point(self, sizes: tuple[int, ...] | None = None, initializer: str = "lecun_normal") -> Network:
+        """The network at (sigma_w, sigma_b): weights of variance sigma_w^2 / fan_in, biases of sigma_b^2."""
+        slope = {"negative_slope": self.slope} if self.activation == "leaky_relu" else {}
+        return Network(sizes or self.sizes, self.activation, initializer, self.sigma_w, self.bias, self.sigma_b,
+                       self.seed, activation_params=slope)
 
     def networks(self) -> tuple[Network, ...]:
         """The networks to compare, in the order chosen."""

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa  # what Streamlit itself sends data frames with
 import streamlit as st
 
+from initviz import outlook
 from initviz.charts.picture import Data, Picture
 from initviz.contest import Contest, Terms
 from initviz.inputs import Batch, make_batch
@@ -36,6 +37,7 @@ from initviz.settings import (
     write_address,
 )
 from initviz.simulation import Run, simulate
+from initviz.sweep import Survival
 from initviz.symmetry import LayerView, Result, develop, try_all
 from initviz.training import Recipe
 
@@ -248,6 +250,34 @@ def cached_views(networks: tuple[Network, ...], input_key: str, count: int, reci
 def forget_contest() -> None:
     """Callback: the next run begins the race anew."""
     st.session_state.pop("contest", None)
+
+
+# ---------------------------------------------------------------------------------------------- theory
+
+cached_diagram = functools.lru_cache(maxsize=32)(outlook.diagram)
+cached_spectra = functools.lru_cache(maxsize=16)(outlook.spectra)
+cached_correlations = functools.lru_cache(maxsize=64)(outlook.correlations)
+cached_fixed_point = functools.lru_cache(maxsize=64)(outlook.fixed_point)
+
+
+def current_survival(network: Network, deepest: int, widest: int, seeds: int) -> Survival:
+    """This session's sweep of a network's sizes: the one begun before where there is one, as far as it got."""
+    held, wanted = st.session_state.get("survival"), outlook.survival(network, deepest, widest, seeds)
+    if held is None or held.terms != wanted.terms:
+        held = st.session_state["survival"] = wanted
+    return held
+
+
+def forget_survival() -> None:
+    """Callback: the next run begins the sweep anew."""
+    st.session_state.pop("survival", None)
+
+
+def go_to_clicked_point() -> None:
+    """Callback of a click on the phase diagram."""
+    clicked = st.session_state["phase"].selection.get("spot", [])
+    if clicked:
+        set_controls({key: float(clicked[0][key]) for key in ("sigma_w", "sigma_b")})
 
 
 # ---------------------------------------------------------------------------------------------- pictures

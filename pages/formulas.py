@@ -1,9 +1,12 @@
 """Every initialiser and activation: formula, variance for the sizes now chosen, source, code."""
 
+import numpy as np
 import streamlit as st
 
 from initviz import formulas, ui
 from initviz.activations import ACTIVATIONS
+from initviz.charts import curves
+from initviz.charts.picture import UNORDERED
 from initviz.diagnosis import number
 from initviz.initializers import INITIALIZERS
 
@@ -16,7 +19,8 @@ st.markdown(
     f"the gain, now {settings.gain:g}. Layers of the network now chosen: "
     + ", ".join(f"{fan_in} → {fan_out}" for fan_in, fan_out in formulas.shapes(settings)) + ".")
 
-initializers, activations = st.tabs(["Initialisers", "Activations"], key="table", on_change="rerun")
+initializers, activations, pairs = st.tabs(["Initialisers", "Activations", "Popular pairs"], key="table",
+                                           on_change="rerun", bind="query-params")
 
 if initializers.open:
     with initializers:
@@ -57,4 +61,23 @@ if activations.open:
                 st.latex(entry.latex)
                 st.metric("Slope at 0", number(formulas.slope_at_zero(key, settings)), chart_type="line",
                           chart_data=formulas.activation_curve(key, settings), help="phi(z) for z from −4 to 4.")
+                gain = number(formulas.variance_keeping_gain(key, settings), 3)
+                st.markdown(f":small[Gain that keeps a variance of 1: **{gain}** = 1/√(E φ²) for a unit normal z]")
                 st.caption(f"Source: {entry.source}.")
+
+if pairs.open:
+    with pairs:
+        found = formulas.drifts(settings.width)
+        st.markdown("What mean-field theory expects of popular pairs in wide square layers without biases (but for "
+                    "PyTorch's default, which draws them), for unit inputs.")
+        st.markdown("**Variance of the preactivations** against the layer")
+        layers = np.arange(1, formulas.DRIFT_LAYERS + 1)
+        ui.show(curves.picture("Variance of the preactivations against the layer, one line a pair, log axis", "layer",
+                               log=True, points=False),
+                curves.data([curves.Series(drift.label, color, layers, drift.length)
+                             for drift, color in zip(found, UNORDERED, strict=False)], log=True))
+        st.dataframe(formulas.drift_table(found), hide_index=True, width="stretch")
+        size, decay = formulas.tanh_decay(found)
+        st.caption(f"LeCun with tanh falls like 1/√(2l): the root mean square of h in layer {formulas.DRIFT_LAYERS} is "
+                   f"{number(size, 3)}, and 1/√(2·{formulas.DRIFT_LAYERS}) is {number(decay, 3)}. The squared gradient "
+                   "is multiplied by σ_w² E φ′² in each layer (Schoenholz et al. 2017).")

@@ -24,7 +24,7 @@ def backward_picture() -> Picture:
                           "hidden layer", log=True, labels_right=False)
 
 
-def _series(run: Run, prediction: Prediction | None, quantity: str, spread: str) -> curves.Series:
+def _series(run: Run, prediction: Prediction | None, quantity: str, spread: str, name: str) -> curves.Series:
     layers = max(run.network.depth - 1, 1)
     values = run.column(f"{quantity}_{spread}")[:layers]
     if quantity == "delta" and run.hidden_gradient_is_round_off:
@@ -32,19 +32,21 @@ def _series(run: Run, prediction: Prediction | None, quantity: str, spread: str)
     lost = not np.isfinite(values).all()
     remark = "overflow" if lost else "0" if not values.any() else "0 beyond" if (values == 0).any() else ""
     key = run.network.initializer
-    return curves.Series(label_of(key), color_of(key), np.arange(1, layers + 1), values, remark, lost_high=lost,
+    return curves.Series(name or label_of(key), color_of(key), np.arange(1, layers + 1), values, remark, lost_high=lost,
                          expected=prediction and tuple(
                              part[:layers] for part in (prediction.expected(quantity, spread),
                                                         *prediction.band(quantity, spread))))
 
 
-def data(runs: Sequence[Run], predictions: Sequence[Prediction | None], quantity: str, spread: str) -> Data:
+def data(runs: Sequence[Run], predictions: Sequence[Prediction | None], quantity: str, spread: str,
+         guides: Sequence[tuple[float, str]] = (), name: str = "") -> Data:
     """One statistic ("std" or "rms") of the activations or deltas in the hidden layers.
 
     The output layer is left out: its few neurons have another scale (a network of one layer has no other). Zeros,
     overflows and round-off have no place on a log axis: such points are left out and the name says why.
     ``predictions`` holds, run by run, what theory expects; None where it says nothing.
+    ``guides`` are levels and their names; ``name`` stands for that of the initialiser.
     """
-    return curves.data([_series(run, prediction, quantity, spread)
+    return curves.data([_series(run, prediction, quantity, spread, name)
                         for run, prediction in zip(runs, predictions, strict=True)], log=True,
-                       labels_right=quantity == "activation")
+                       labels_right=quantity == "activation", guides=guides)

@@ -1,0 +1,104 @@
+"""The phase diagram over (sigma_w, sigma_b): what kind of network each point is, and where the initialisers lie."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image  # what Streamlit itself reads pictures with
+
+from initviz.charts.picture import Data, Picture, carried, literal_color, named
+
+HEIGHT = 380
+STEP = 0.1  # between the points that a click can choose
+LINE = 0.08  # of sigma_b: a line of text
+DEEPEST = 100.0  # layers: a depth scale beyond is drawn as critical
+ORDERED, CRITICAL, CHAOTIC, UNBOUNDED = (33, 102, 172), (250, 247, 240), (178, 24, 43), (120, 120, 120)
+
+
+@functools.cache
+def picture(most_w: float, most_b: float) -> Picture:
+    """The diagram as an image under points that can be clicked; datasets image, cells, critical, points, here."""
+    x = alt.X("sigma_w:Q", scale=alt.Scale(domain=[0, most_w], nice=False, zero=False),
+              axis=alt.Axis(title="σ_w", grid=False))
+    y = alt.Y("sigma_b:Q", scale=alt.Scale(domain=[0, most_b], nice=False, zero=False),
+              axis=alt.Axis(title="σ_b", grid=False))
+    image = alt.Chart(named("image")).mark_image(
+        width=alt.ExprRef("width"), height=alt.ExprRef("height"), aspect=False, align="left", baseline="top").encode(
+        x=alt.value(0), y=alt.value(0), url="url:N")
+    spot = alt.selection_point(name="spot", fields=["sigma_w", "sigma_b"], on="click", clear=False, toggle=False)
+    cells = alt.Chart(named("cells")).mark_rect(fillOpacity=0.01, fill="white", tooltip=None, cursor="pointer").encode(
+        x=alt.X("left:Q", scale=alt.Scale(domain=[0, most_w], nice=False, zero=False), title="σ_w"), x2="right:Q",
+        y=alt.Y("bottom:Q", scale=alt.Scale(domain=[0, most_b], nice=False, zero=False), title="σ_b"), y2="top:Q",
+    ).add_params(spot)
+    line = alt.Chart(named("critical")).mark_line(stroke="#222222", strokeWidth=2, clip=True, tooltip=None).encode(
+        x=x, y=y, order="place:Q")
+    points = alt.Chart(named("points")).mark_point(
+        filled=True, size=110, opacity=1, stroke="white", strokeWidth=1.5).encode(
+        x=x, y=y, color=literal_color(), tooltip=[
+            alt.Tooltip("label:N", title="Initialiser"), alt.Tooltip("sigma_w:Q", title="σ_w", format=".3f"),
+            alt.Tooltip("sigma_b:Q", title="σ_b", format=".3f")])
+    words: dict[str, Any] = {"align": "left", "dx": 8, "baseline": "middle", "fontSize": 11, "tooltip": None}
+    beside = {"x": x, "y": alt.Y("name_at:Q", title="σ_b"), "text": "name:N"}
+    halo = alt.Chart(named("points")).mark_text(
+        stroke="white", strokeWidth=3, strokeOpacity=0.8, **words).encode(**beside)
+    names = alt.Chart(named("points")).mark_text(fill="#111111", **words).encode(**beside)
+    here = alt.Chart(named("here")).mark_point(
+        shape="cross", angle=45, filled=True, size=220, fill="#111111", stroke="white", strokeWidth=1.5, opacity=1,
+        tooltip=None).encode(x=x, y=y)
+    chart = alt.layer(image, line, cells, points, halo, names, here, *carried("image"))
+    return Picture.of(chart.properties(width="container", height=HEIGHT),
+                      "Phase diagram over sigma_w and sigma_b: ordered, chaotic and critical networks", "canvas")
+
+
+def shade(chi: NDArray[Any]) -> NDArray[np.uint8]:
+    """Colours (rows, columns, 3) of chi_1: blue ordered, red chaotic, the paler the longer the depth scale."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = 1 / np.abs(np.log(chi))
+    near = np.log10(np.clip(depth, 1.0, DEEPEST)) / np.log10(DEEPEST)  # 0 far from critical, 1 at it
+    far = np.where((chi < 1)[..., None], np.array(ORDERED), np.array(CHAOTIC))
+    mixed = far + near[..., None] * (np.array(CRITICAL) - far)
+    return np.where(np.isnan(chi)[..., None], np.array(UNBOUNDED), mixed).round().astype(np.uint8)
+
+
+def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArray[Any], NDArray[Any]],
+         points: Sequence[tuple[str, str, float, float]], here: tuple[float, float]) -> Data:
+    """Datasets for ``picture``: chi_1 (sigma_b rising by rows), critical line, (label, colour, sigma_w, sigma_b)."""
+    file = io.BytesIO()
+    Image.fromarray(shade(chi)[::-1]).save(file, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    w, b = (np.arange(0, most + STEP / 2, STEP) for most in (most_w, most_b))
+    sigma_b, sigma_w = (axis.ravel() for axis in np.meshgrid(b, w, indexing="ij"))
+    inside = (critical[0] <= 2 * most_w) & (critical[1] <= 2 * most_b)  # NaN is not
+    line_w, line_b = critical[0][inside], critical[1][inside]
+    return {
+        "image": pd.DataFrame({"url": [url]}),
+        "cells": pd.DataFrame({
+            "sigma_w": sigma_w.round(3), "sigma_b": sigma_b.round(3),
+            "left": np.maximum(sigma_w - STEP / 2, 0), "right": np.minimum(sigma_w + STEP / 2, most_w),
+            "bottom": np.maximum(sigma_b - STEP / 2, 0), "top": np.minimum(sigma_b + STEP / 2, most_b)}),
+        "critical": pd.DataFrame({"sigma_w": line_w, "sigma_b": line_b,
+                                  "place": np.arange(len(line_w), dtype=float)}),
+        "points": _named(points, most_w, most_b),
+        "here": pd.DataFrame([here], columns=["sigma_w", "sigma_b"], dtype=float)}
+
+
+def _named(points: Sequence[tuple[str, str, float, float]], most_w: float, most_b: float) -> pd.DataFrame:
+    """The points inside the diagram; names of points at one place are joined, and those of neighbours stand apart."""
+    places: dict[tuple[float, float], list[tuple[str, str]]] = {}
+    for label, color, w, b in points:
+        if w <= most_w and b <= most_b:
+            places.setdefault((round(w, 4), round(b, 4)), []).append((label, color))
+    rows = []
+    for place, ((w, b), entries) in enumerate(sorted(places.items())):
+        rows += [(label, color, w, b, ", ".join(name for name, _ in entries) if not index else "",
+                  min(b + LINE * (1 + place % 4), most_b - LINE)) for index, (label, color) in enumerate(entries)]
+    return pd.DataFrame(rows, columns=["label", "color", "sigma_w", "sigma_b", "name", "name_at"]).astype(
+        {"sigma_w": float, "sigma_b": float, "name_at": float})

@@ -1,0 +1,72 @@
+"""Two inputs on their way through one network: how their correlation moves, predicted and measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.limits import Interval, check
+from initviz.meanfield import field_of, sigmas
+from initviz.network import INPUT_STREAM, Network, stream
+from initviz.propagation import QUIET, forward
+
+Array = NDArray[Any]
+CORRELATION = Interval(-1, 1)
+DRAWS, MOST_WEIGHTS = 20, 2e7  # other networks that show the spread, as far as so many weights go
+LEAST_DRAWS = 5
+
+
+def two_inputs(features: int, correlation: float, seed: int = 0) -> Array:
+    """Two inputs (2, features) of mean square 1 whose cosine is exactly ``correlation``; one feature has only +-1."""
+    check("correlation", correlation, CORRELATION)
+    draws = stream(seed, INPUT_STREAM).standard_normal((2, features))
+    first = draws[0] / np.linalg.norm(draws[0])
+    other = draws[1] - (draws[1] @ first) * first
+    length = float(np.linalg.norm(other))
+    other = other / length if length > 1e-12 else np.zeros(features)
+    second = correlation * first + math.sqrt(1 - correlation**2) * other
+    return math.sqrt(features) * np.stack([first, second])
+
+
+def expected_correlations(network: Network, correlation: float) -> Array:
+    """Theory's correlation of the preactivations in each hidden layer, for inputs of mean square 1; NaN at length 0."""
+    field = field_of(network)
+    q, c, found = 1.0, correlation, []
+    with np.errstate(**QUIET):
+        for layer in range(max(network.depth - 1, 1)):
+            sigma_w, sigma_b = sigmas(network, layer)
+            if layer == 0:
+                length = sigma_w**2 + sigma_b**2
+                c = (sigma_w**2 * correlation + sigma_b**2) / length if length > 0 else math.nan
+            else:
+                length = float(field.length(q, sigma_w, sigma_b))
+                c = field.correlation(c, q, q, sigma_w, sigma_b) if math.isfinite(c) and q > 0 else math.nan
+            q = length
+            found.append(c)
+    return np.array(found)
+
+
+def measured_correlations(network: Network, correlation: float) -> Array:
+    """The cosine of the two inputs' preactivations (less the bias all share) in each hidden layer; NaN at length 0."""
+    x = two_inputs(network.sizes[0], correlation, network.seed).astype(network.dtype)
+    weights, biases = network.parameters()
+    _, params = network.apply_activation()
+    found = []
+    with np.errstate(**QUIET):
+        for z, _ in list(forward(weights, biases, x, network.activation, **params))[: max(network.depth - 1, 1)]:
+            z = z.astype(np.float64) - network.bias
+            z = z / np.abs(z).max()
+            found.append(float(z[0] @ z[1] / np.sqrt((z[0] @ z[0]) * (z[1] @ z[1]))))
+    return np.array(found)
+
+
+def drawn_correlations(network: Network, correlation: float) -> Array:
+    """``measured_correlations`` of other draws of the weights, a row each; no row where they would take too long."""
+    draws = int(min(DRAWS, MOST_WEIGHTS // sum(a * b for a, b in pairwise(network.sizes))))
+    return np.array([measured_correlations(replace(network, seed=network.seed + 1 + draw), correlation)
+                     for draw in range(draws if draws >= LEAST_DRAWS else 0)])

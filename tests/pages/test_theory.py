@@ -1,0 +1,58 @@
+"""The Theory page: every tab, at ordinary and at extreme points."""
+
+import pytest
+from pages.test_pages import press, sound, visit, words
+
+THEORY = "pages/theory.py"
+TABS = ("Signal and gradient", "Variance map", "Two inputs", "Depth × width", "Singular values", "Number formats")
+SMALL = {"depth": 4, "width": 8, "batch": 8, "deepest": 10, "widest": 16, "seeds": 5}
+POINTS = {
+    "ordinary": {}, "no weights": {"sigma_w": 0}, "nothing at all": {"sigma_w": 0, "sigma_b": 0},
+    "critical": {"sigma_w": 1, "sigma_b": 0}, "no fixed point": {"sigma_w": 4, "activation": "relu"},
+    "one layer": {"depth": 1}, "two layers": {"depth": 2}, "two neurons": {"width": 2}, "alike": {"correlation": 1},
+    "opposite": {"correlation": -1}, "a bias": {"bias": 1, "activation": "softplus"}, "no initialiser": {"init": ""},
+    "leaky": {"activation": "leaky_relu", "slope": 0.3}}
+
+
+@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_every_tab_at_every_point(tab, point):
+    at = visit(THEORY, show=tab, **(SMALL | POINTS[point]))
+    assert at.get("vega_lite_chart") or at.info
+
+
+def test_the_words_follow_the_point():
+    for sigma_w, phase in ((0.5, "ordered"), (3.0, "chaotic")):
+        assert f"the network is {phase}" in words(visit(THEORY, sigma_w=sigma_w, **SMALL))
+    assert "the network is critical" in words(visit(THEORY, sigma_w=1, sigma_b=0, **SMALL))
+    assert "without bound" in words(visit(THEORY, sigma_w=3, activation="relu", **SMALL))
+    assert "**c*** = 0.122" in words(visit(THEORY, sigma_w=2.5, sigma_b=0.3, **SMALL))  # Poole et al. 2016
+
+
+def test_a_sweep_ends_with_a_share_for_every_size():
+    at = visit(THEORY, show="Depth × width", **SMALL)
+    held = at.session_state["survival"]
+    assert held.finished
+    assert len(held.shares()) == len(held.depths) * len(held.widths) == 3 * 3
+    assert sound(at.run()).session_state["survival"] is held
+
+
+def test_the_verdict_on_signal_names_theorys_band():
+    said = words(visit("pages/signal.py", init=["he_normal", "zeros"], activation="relu", depth=4, width=32))
+    assert "Theory: " in said
+    assert "nothing to say, as these weights are not random" in said
+
+
+def test_formulas_show_gains_and_drifts():
+    assert "Gain that keeps a variance of 1: **1.593**" in words(visit("pages/formulas.py", table="Activations"))
+    at = visit("pages/formulas.py", table="Popular pairs")
+    table = at.dataframe[0].value.set_index("Pair")
+    assert table.loc["He normal, GELU (erf form)", "Layer 5"] == "1.37"
+    assert "is 0.1011, and 1/√(2·50) is 0.1" in words(at)
+
+
+def test_a_refused_size_is_refused_here_too():
+    at = visit(THEORY, depth=100, width=1024, batch=1024)
+    assert at.warning
+    press(at, "afford")
