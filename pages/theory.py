@@ -157,6 +157,6 @@ if tabs["Number formats"].open:
                                                 guides=formats.lines_within(low, high)), key=f"formats_{quantity}")
             st.dataframe(outlook.formats_table(runs), hide_index=True, width="stretch")
             st.caption("The initialisers of the sidebar, computed in float32. A typical value (root mean square) "
-                       "leaves a format where it would be rounded to 0 or is larger than its largest number. Dotted: the "
-                       "ends of the formats that are within reach. The loss is not scaled, as it would be in mixed "
+                       "leaves a format where it would be rounded to 0 or is larger than its largest number. Dotted: "
+                       "the ends of the formats that are within reach. The loss is not scaled, as it would be in mixed "
                        "precision.")
