@@ -9,12 +9,16 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_example_runs():
-    [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        exec(example, {})
-    assert "constant: 1 different neurons of 128" in said.getvalue()
+def test_the_examples_run():
+    said = []
+    for example in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            exec(example, {})
+        said.append(output.getvalue())
+    comparison, sweep = said
+    assert "constant: 1 different neurons of 128" in comparison
+    assert re.fullmatch(r"\d+ of 100 gradients survive\n", sweep)
 
 
 def test_every_file_named_exists():
