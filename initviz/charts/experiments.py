@@ -1,0 +1,21 @@
+"""The plots of an experiment, as curves."""
+
+from __future__ import annotations
+
+from initviz.charts import curves
+from initviz.charts.picture import UNORDERED, Data, Picture, color_of
+from initviz.experiments import Plot
+
+
+def picture(plot: Plot) -> Picture:
+    """The picture of a plot."""
+    return curves.picture(plot.title, plot.x_title, log=plot.log)
+
+
+def data(plot: Plot) -> Data:
+    """The datasets of a plot."""
+    series = [curves.Series(line.label, color_of(line.initializer) if line.initializer else UNORDERED[i % len(UNORDERED)],
+                            line.x, line.y,
+                            expected=None if line.expected is None else (line.expected,) * 3)
+              for i, line in enumerate(plot.lines)]
+    return curves.data(series, log=plot.log, guides=plot.guides)
