@@ -14,8 +14,9 @@ def picture(plot: Plot) -> Picture:
 
 def data(plot: Plot) -> Data:
     """The datasets of a plot."""
-    series = [curves.Series(line.label, color_of(line.initializer) if line.initializer else UNORDERED[i % len(UNORDERED)],
-                            line.x, line.y,
-                            expected=None if line.expected is None else (line.expected,) * 3)
+    colors = [color_of(line.initializer) if line.initializer else UNORDERED[i % len(UNORDERED)]
               for i, line in enumerate(plot.lines)]
+    series = [curves.Series(line.label, color, line.x, line.y,
+                            expected=None if line.expected is None else (line.expected,) * 3)
+              for line, color in zip(plot.lines, colors, strict=True)]
     return curves.data(series, log=plot.log, guides=plot.guides)
