@@ -149,6 +149,15 @@ def point(found: FixedPoint) -> list[tuple[str, str, str]]:
         ("ξ_∇", _layers(found.depth_of_gradient), f"the squared gradient {growth}")]
 
 
+def dead(expected: Sequence[float], measured: Sequence[float], lost: float, bias: float) -> str:
+    """The last hidden layer's dead share, predicted and measured, and the probability of a layer that is off."""
+    there = (f"In layer {len(expected)} theory expects {number(float(expected[-1]), 3)}, and this network has "
+             f"{number(float(measured[-1]), 3)}." if math.isfinite(expected[-1]) and math.isfinite(measured[-1])
+             else "The signal is 0 or overflows, so that theory expects no share.")
+    return there + ("" if bias else f" For one sample, some layer is off as a whole with probability {number(lost)}: "
+                    "1 − Π(1 − 2⁻ⁿ) over the widths n, whatever the scale (Lu et al. 2020).")
+
+
 def correlation(expected: Sequence[float], measured: Sequence[float]) -> str:
     """Where two inputs' correlation ends, predicted and measured."""
     if math.isnan(expected[-1]):

@@ -15,9 +15,18 @@ from initviz.charts.picture import color_of, label_of
 from initviz.diagnosis import number
 from initviz.formats import FORMATS, Format, leaves
 from initviz.jacobian import Spectrum, spectrum
-from initviz.meanfield import Field, FixedPoint, can_predict, phase_diagram, sigmas
+from initviz.meanfield import (
+    Field,
+    FixedPoint,
+    born_dead,
+    can_predict,
+    expected_correlations,
+    expected_dead_shares,
+    phase_diagram,
+    sigmas,
+)
 from initviz.network import Network
-from initviz.pair import drawn_correlations, expected_correlations, measured_correlations, two_inputs
+from initviz.pair import drawn_correlations, measured_correlations, two_inputs
 from initviz.settings import CONTROLS, Settings
 from initviz.simulation import Run
 from initviz.sweep import Survival
@@ -62,6 +71,13 @@ def correlations(network: Network, correlation: float) -> tuple[Array, Array, Ar
     expected, drawn = expected_correlations(network, correlation), drawn_correlations(network, correlation)
     low, high = (drawn.min(axis=0), drawn.max(axis=0)) if len(drawn) else (expected, expected)
     return expected, measured_correlations(network, correlation), low, high
+
+
+def dead_shares(run: Run, x: Array) -> tuple[Array, Array, float]:
+    """Share of each hidden layer's neurons that are off for the whole batch, expected and measured; and born_dead."""
+    network = run.network
+    hidden = network.depth - 1
+    return expected_dead_shares(network, x), run.column("dead_share")[:hidden], born_dead(network.sizes[1:-1])
 
 
 def spectra(network: Network) -> dict[str, Spectrum]:

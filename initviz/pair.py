@@ -1,4 +1,4 @@
-"""Two inputs on their way through one network: how their correlation moves, predicted and measured."""
+"""Two inputs on their way through one network: how their correlation moves, measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initviz.limits import Interval, check
-from initviz.meanfield import field_of, sigmas
 from initviz.network import INPUT_STREAM, Network, stream
 from initviz.propagation import QUIET, forward
 
@@ -31,24 +30,6 @@ def two_inputs(features: int, correlation: float, seed: int = 0) -> Array:
     other = other / length if length > 1e-12 else np.zeros(features)
     second = correlation * first + math.sqrt(1 - correlation**2) * other
     return math.sqrt(features) * np.stack([first, second])
-
-
-def expected_correlations(network: Network, correlation: float) -> Array:
-    """Theory's correlation of the preactivations in each hidden layer, for inputs of mean square 1; NaN at length 0."""
-    field = field_of(network)
-    q, c, found = 1.0, correlation, []
-    with np.errstate(**QUIET):
-        for layer in range(max(network.depth - 1, 1)):
-            sigma_w, sigma_b = sigmas(network, layer)
-            if layer == 0:
-                length = sigma_w**2 + sigma_b**2
-                c = (sigma_w**2 * correlation + sigma_b**2) / length if length > 0 else math.nan
-            else:
-                length = float(field.length(q, sigma_w, sigma_b))
-                c = field.correlation(c, q, q, sigma_w, sigma_b) if math.isfinite(c) and q > 0 else math.nan
-            q = length
-            found.append(c)
-    return np.array(found)
 
 
 def measured_correlations(network: Network, correlation: float) -> Array:

@@ -257,6 +257,9 @@ def forget_contest() -> None:
 cached_diagram = functools.lru_cache(maxsize=32)(outlook.diagram)
 cached_spectra = functools.lru_cache(maxsize=16)(outlook.spectra)
 cached_correlations = functools.lru_cache(maxsize=64)(outlook.correlations)
+cached_dead_shares = functools.lru_cache(maxsize=32)(
+    lambda run, input_key: outlook.dead_shares(run, cached_batch(input_key, run.batch, run.network.seed,
+                                                                 run.network.sizes[0]).x))
 cached_fixed_point = functools.lru_cache(maxsize=64)(outlook.fixed_point)
 
 

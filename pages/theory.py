@@ -51,7 +51,8 @@ with right:
     st.caption(f"{against_theory(run, prediction)} χ₁ = σ_w² E φ′². ξ = −1/ln of the factor by which a layer shrinks a "
                "deviation. A network trains to a depth of about 6 ξ_c (Schoenholz et al. 2017, of one setting).")
 
-names = ["Signal and gradient", "Variance map", "Two inputs", "Depth × width", "Singular values", "Number formats"]
+names = ["Signal and gradient", "Variance map", "Two inputs", "Dead neurons", "Depth × width", "Singular values",
+         "Number formats"]
 tabs = dict(zip(names, st.tabs(names, key="show", on_change="rerun", bind="query-params"), strict=True))
 
 if tabs["Signal and gradient"].open:
@@ -92,6 +93,25 @@ if tabs["Two inputs"].open:
                    "limit of infinite width; shaded: from least to most of some other draws of the weights. "
                    "C(c) = (σ_w² E φ(u₁)φ(u₂) + σ_b²) / q, from layer to layer. "
                    f"{narration.correlation(expected, measured)}")
+
+if tabs["Dead neurons"].open:
+    with tabs["Dead neurons"]:
+        if not field.phi.dies:
+            st.info(f"No neuron of {field.phi.label} is ever off: it passes something on at every preactivation. "
+                    "Choose ReLU in the sidebar.", icon=":material/tune:")
+        elif settings.depth < 2:
+            st.info("A network of one layer has no hidden layer: choose a depth of at least 2.", icon=":material/tune:")
+        else:
+            expected, measured, lost = ui.cached_dead_shares(run, settings.input)
+            layers = np.arange(1, settings.depth)
+            ui.show(curves.picture("Share of dead neurons against the layer", "hidden layer", log=False),
+                    curves.data([curves.Series("this network", UNORDERED[1], layers, measured,
+                                               expected=(expected, expected, expected))], log=False))
+            said = narration.dead(expected, measured, lost, settings.bias)
+            st.caption("Share of neurons whose preactivation is below 0 for every sample of the batch: no gradient "
+                       "reaches their weights. Dashed: a wide network's, from the samples' mean correlation, "
+                       "E Φ(−u/√(1−c))^m for m samples. Nothing dies with depth: the samples become alike, and a "
+                       f"neuron is off for all of them or for none. {said}")
 
 if tabs["Depth × width"].open:
     with tabs["Depth × width"]:

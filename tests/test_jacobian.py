@@ -5,7 +5,8 @@ import pytest
 
 from initviz import Network, propagate
 from initviz.jacobian import spectrum
-from initviz.pair import expected_correlations, measured_correlations, two_inputs
+from initviz.meanfield import expected_correlations
+from initviz.pair import measured_correlations, two_inputs
 
 
 def test_singular_values_are_those_of_finite_differences():

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from initviz.activations import ACTIVATIONS
 from initviz.initializers import INITIALIZERS
 from initviz.inputs import make_batch
-from initviz.meanfield import Field, can_predict, depth_scale, expectation, phase_diagram, predict, sigmas
+from initviz.meanfield import (
+    Field,
+    born_dead,
+    can_predict,
+    depth_scale,
+    expectation,
+    expected_dead_shares,
+    mean_cosine,
+    phase_diagram,
+    predict,
+    sigmas,
+)
 from initviz.network import Network
 from initviz.simulation import simulate
 
@@ -250,3 +261,54 @@ def test_extreme_networks_are_predicted_without_a_warning(network):
         predict(network, np.ones((2, network.sizes[0])))
     assert len(found.delta_rms) == len(found.activation_std) == network.depth
     assert not np.isnan(found.activation_rms).any()
+
+
+# ---------------------------------------------------------------------------------------------- neurons that are off
+
+@pytest.mark.parametrize(("width", "probability"), [(2, 0.9437), (3, 0.7369), (5, 0.2720), (10, 0.0097)])
+def test_as_many_networks_are_born_dead_as_theory_says(width, probability):
+    assert born_dead([width] * 10) == pytest.approx(probability, abs=5e-5)
+    rng = np.random.default_rng(7)
+    h = rng.standard_normal((4000, 1, width))
+    for _ in range(10):
+        h = np.maximum(h @ rng.standard_normal((4000, width, width)), 0)
+    share = float((h == 0).all(axis=(1, 2)).mean())
+    assert abs(share - probability) < 4 * math.sqrt(probability * (1 - probability) / 4000)
+
+
+def test_a_network_without_hidden_layers_cannot_be_born_dead_and_a_wide_one_hardly():
+    assert born_dead([]) == 0
+    assert born_dead([128]) == pytest.approx(2.0**-128)
+    assert born_dead([1]) == 0.5
+    with pytest.raises(ValueError, match=r"widths must be a finite integer of at least 1, got 0"):
+        born_dead([3, 0])
+
+
+def test_the_dead_share_of_a_batch_follows_theory():
+    network = Network((256, *[256] * 20, 10), "relu", "he_normal")
+    batch = make_batch("normal", 128, seed=0, features=256)
+    expected = expected_dead_shares(network, batch.x)
+    runs = [simulate(replace(network, seed=seed), batch, counted=()).column("dead_share")[:-1] for seed in range(8)]
+    assert expected[[4, 9, 19]] == pytest.approx([0.0435, 0.146, 0.266], abs=5e-4)
+    error = np.std(runs, axis=0) / math.sqrt(len(runs))
+    assert (np.abs(np.mean(runs, axis=0) - expected) < 4 * error + 1 / 256).all()
+
+
+def test_two_samples_share_dead_neurons_as_the_arc_sine_says():
+    x = np.array([[1.0, 0.0], [0.6, 0.8]])
+    one_layer = Network((2, 8, 1), "relu", "he_normal")
+    assert expected_dead_shares(one_layer, x)[0] == pytest.approx(0.25 + math.asin(0.6) / (2 * math.pi), rel=1e-9)
+    assert mean_cosine(x) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(("bias", "share"), [(1e3, 0.0), (-1e3, 1.0)])
+def test_a_large_bias_decides_for_all_neurons(bias, share):
+    network = Network((4, 8, 8, 1), "relu", "he_normal", bias=bias)
+    assert expected_dead_shares(network, np.eye(4))[0] == share
+
+
+@pytest.mark.parametrize("x", [np.zeros((3, 4)), np.full((3, 4), 1e200)])
+def test_without_a_length_no_dead_share_is_expected(x):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(expected_dead_shares(Network((4, 8, 8, 1), "relu", "he_normal"), x)).all()

@@ -4,10 +4,15 @@ import pytest
 from pages.test_pages import press, sound, visit, words
 
 THEORY = "pages/theory.py"
-TABS = ("Signal and gradient", "Variance map", "Two inputs", "Depth × width", "Singular values", "Number formats")
+TABS = ("Signal and gradient", "Variance map", "Two inputs", "Dead neurons", "Depth × width",
+        "Singular values", "Number formats")
 SMALL = {"depth": 4, "width": 8, "batch": 8, "deepest": 10, "widest": 16, "seeds": 5}
 POINTS = {
-    "ordinary": {}, "no weights": {"sigma_w": 0}, "nothing at all": {"sigma_w": 0, "sigma_b": 0},
+    "ordinary": {}, "relu": {"activation": "relu", "sigma_w": 1.4},
+    "relu, no weights": {"activation": "relu", "sigma_w": 0},
+    "relu, nothing at all": {"activation": "relu", "sigma_w": 0, "sigma_b": 0},
+    "relu, a bias": {"activation": "relu", "bias": -1},
+    "no weights": {"sigma_w": 0}, "nothing at all": {"sigma_w": 0, "sigma_b": 0},
     "critical": {"sigma_w": 1, "sigma_b": 0}, "no fixed point": {"sigma_w": 4, "activation": "relu"},
     "one layer": {"depth": 1}, "two layers": {"depth": 2}, "two neurons": {"width": 2}, "alike": {"correlation": 1},
     "opposite": {"correlation": -1}, "a bias": {"bias": 1, "activation": "softplus"}, "no initialiser": {"init": ""},
@@ -28,6 +33,12 @@ def test_the_words_follow_the_point():
     assert "the network is critical" in words(visit(THEORY, sigma_w=1, sigma_b=0, **SMALL))
     assert "without bound" in words(visit(THEORY, sigma_w=3, activation="relu", **SMALL))
     assert "**c*** = 0.122" in words(visit(THEORY, sigma_w=2.5, sigma_b=0.3, **SMALL))  # Poole et al. 2016
+
+
+def test_dead_neurons_are_predicted_and_counted():
+    said = words(visit(THEORY, show="Dead neurons", activation="relu", depth=11, width=3, batch=8, sigma_b=0))
+    assert "probability 0.737" in said  # 10 layers of 3 neurons: theory's 0.7369
+    assert "No neuron of tanh is ever off" in words(visit(THEORY, show="Dead neurons", **SMALL))
 
 
 def test_a_sweep_ends_with_a_share_for_every_size():

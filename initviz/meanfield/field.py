@@ -1,10 +1,10 @@
-"""What should happen in a wide network, before anything is computed: mean-field theory, and its band at finite width.
+"""The limit of infinite width: how one layer maps the length and the correlation of its inputs, and where they settle.
 
 In a layer with many inputs a preactivation is normal: over the weights it has the mean ``bias`` and a variance q, the
 length. ``V`` maps one layer's length to the next one's: ``V(q) = sigma_w^2 E phi(bias + sqrt(q) g)^2 + sigma_b^2``,
 where ``sigma_w^2`` is fan_in times the variance of a weight, ``sigma_b^2`` that of a bias and g a unit normal.
 
-Sources: Poole et al. 2016 (maps); Schoenholz et al. 2017 (depth scales); Hanin and Nica 2018 (finite width).
+Sources: Poole et al. 2016 (maps); Schoenholz et al. 2017 (depth scales).
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 
 from initviz.activations import Activation
 from initviz.activations import activation as named_activation
-from initviz.initializers import rule
 from initviz.limits import ANY, Interval, check
-from initviz.network import Network
 from initviz.propagation import QUIET
 
 Array = NDArray[Any]
@@ -32,7 +30,6 @@ NODES = 32  # of Gauss and Legendre, a piece
 PIECES = (-12.0, -4.0, -1.0, 0.0, 1.0, 4.0, 12.0)  # activations bend, and may have kinks, only here
 # where moments are tabulated: densely where activations bend; below and above they follow powers of the length
 LENGTHS = np.unique(np.concatenate([np.logspace(-74, -8, 200), np.logspace(-8, 8, 500), np.logspace(8, 16, 50)]))
-BAND = 2.5  # standard deviations to each side: 98.8 % of a normal law, so that 95 % is kept where it is not quite one
 MOST = 1e12  # a length beyond is taken for infinite
 LOG_LENGTHS = np.log(LENGTHS)
 NOT_NEGATIVE = Interval(0, math.inf)
@@ -337,129 +334,3 @@ def depth_scale(factor: float) -> float:
     if math.isnan(factor) or factor < 0:
         return math.nan
     return 0.0 if factor == 0 else math.inf if factor == 1 else -1 / math.log(factor)
-
-
-# ---------------------------------------------------------------------------------------------- a network's prediction
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Theory's word on each layer of one network: arrays (depth,), root mean squares or standard deviations.
-
-    Deltas start from the measured error at the output. ``*_spread`` is the standard deviation, between draws of the
-    weights, of the natural logarithm of a layer's mean square; its mean lies half its variance below the prediction's.
-    """
-
-    preactivation_rms: Array
-    preactivation_std: Array
-    preactivation_spread: Array
-    activation_rms: Array
-    activation_std: Array
-    activation_spread: Array
-    delta_rms: Array
-    delta_spread: Array
-
-    def expected(self, quantity: str, statistic: str) -> Array:
-        """The prediction for "activation", "preactivation" or "delta", as "rms" or "std" (a delta's mean is 0)."""
-        found: Array = getattr(self, "delta_rms" if quantity == "delta" else f"{quantity}_{statistic}")
-        return found
-
-    def band(self, quantity: str, statistic: str) -> tuple[Array, Array]:
-        """Least and most of the layer's statistic in at least 95 % of all draws of the weights."""
-        spread = getattr(self, f"{quantity}_spread")
-        with np.errstate(**QUIET):
-            centre = self.expected(quantity, statistic) * np.exp(-np.square(spread) / 4)
-            return centre * np.exp(-BAND * spread / 2), centre * np.exp(BAND * spread / 2)
-
-
-def _log_variance(relative: float) -> float:
-    """Variance of ln m where m is a positive mean of this relative variance: trigamma(1 / relative), of a gamma law."""
-    return relative + relative**2 / 2 + relative**3 / 6
-
-
-def can_predict(network: Network) -> bool:
-    """Whether the weights are random with mean 0, of which alone the theory speaks."""
-    law = rule(network.initializer, **dict(network.initializer_params))
-    first, last = network.sizes[:2], network.sizes[-2:]
-    return law.random and law.variance(*first) > 0 and law.variance(*last) > 0
-
-
-def field_of(network: Network) -> Field:
-    """The wide limit of a network's hidden layers."""
-    return Field(network.activation, network.activation_params, network.bias)
-
-
-def sigmas(network: Network, layer: int) -> tuple[float, float]:
-    """(sigma_w, sigma_b) of a layer, 0 the first: sigma_w^2 is fan_in times the variance of a weight, with the gain."""
-    fan_in, fan_out = network.sizes[layer], network.sizes[layer + 1]
-    law = rule(network.initializer, **dict(network.initializer_params))
-    own = law.bias_variance(fan_in, fan_out)
-    return (abs(network.gain) * math.sqrt(fan_in * law.variance(fan_in, fan_out)),
-            math.sqrt(network.bias_std**2 + own))
-
-
-def predict(network: Network, x: Array, output_error: Array | float = 1.0) -> Prediction:
-    """What theory expects of a network on the inputs ``x`` (batch, features).
-
-    ``output_error`` is the mean square of dL/dz at the output, per sample (batch,) or one number. Every sample has a
-    length of its own; a layer's mean square is their mean. Raises ValueError where ``can_predict`` is False.
-    """
-    if not can_predict(network):
-        raise ValueError(f"initializer must draw random weights of mean 0 for a prediction, got {network.initializer}")
-    field, depth = field_of(network), network.depth
-    rows: dict[str, list[float]] = {name: [] for name in Prediction.__dataclass_fields__}
-    chis, noise, lengths = [], [], []
-    variance = 0.0  # of ln q between draws
-    with np.errstate(**QUIET):
-        incoming = np.square(x, dtype=np.float64).mean(axis=1)  # mean square of what a layer is given, for each sample
-        for layer, width in enumerate(network.sizes[1:]):
-            sigma_w, sigma_b = sigmas(network, layer)
-            q = sigma_w**2 * incoming + sigma_b**2
-            at, last = field.tabulated(q), layer == depth - 1
-            length = float(np.mean(q))
-            square, first = (q + network.bias**2, np.full_like(q, network.bias)) if last else (at.square, at.mean)
-            mean_square = float(np.mean(square))
-            centred = max(mean_square - float(np.mean(first)) ** 2, 0.0)
-            kurtosis = 3.0 if last else _kurtosis(float(np.mean(at.fourth)), mean_square)
-            of_std = 3.0 if last else _kurtosis(float(np.mean(at.central_fourth)), centred)
-            rows["preactivation_std"].append(math.sqrt(length))
-            rows["preactivation_rms"].append(math.sqrt(length + network.bias**2))
-            rows["activation_rms"].append(math.sqrt(mean_square))
-            rows["activation_std"].append(math.sqrt(centred))
-            # A layer's mean square varies with its length, and as an average over so many neurons.
-            rows["preactivation_spread"].append(math.sqrt(variance + _log_variance(2 / width)))
-            rows["activation_spread"].append(math.sqrt(variance + _log_variance((max(kurtosis, of_std) - 1) / width)))
-            if last:
-                break
-            lengths.append(length)
-            chis.append(at.slope_square)
-            noise.append(_log_variance((3 * _kurtosis(float(np.mean(at.slope_fourth)), float(np.mean(at.slope_square)))
-                                        - 1) / width))
-            # Of a deviation of ln q the next layer keeps d ln V / d ln q, and adds that of its own average.
-            next_w, next_b = sigmas(network, layer + 1)
-            following = next_w**2 * mean_square + next_b**2
-            keeps = next_w**2 * float(np.mean(at.growth)) * length / following if following > 0 else 0.0
-            random_share = next_w**2 * mean_square / following if following > 0 else 0.0
-            variance = keeps**2 * variance + random_share**2 * _log_variance((kurtosis - 1) / width)
-            incoming = at.square
-
-        error = np.broadcast_to(np.asarray(output_error, float), q.shape)
-        rows["delta_rms"].append(math.sqrt(float(np.mean(error))))
-        rows["delta_spread"].append(0.0)
-        total = drift = 0.0
-        law = rule(network.initializer, **dict(network.initializer_params))
-        for layer in reversed(range(depth - 1)):
-            fan_in, fan_out = network.sizes[layer + 1:layer + 3]
-            error = error * (network.gain**2 * fan_out * law.variance(fan_in, fan_out) * chis[layer])
-            rows["delta_rms"].append(math.sqrt(float(np.mean(error))))
-            # Beside each layer's own average, deviations of the lengths move phi', at worst all the same way.
-            total += noise[layer]
-            drift += abs(field.elasticity(lengths[layer])) * rows["preactivation_spread"][layer]
-            rows["delta_spread"].append(math.sqrt(total + drift**2))
-    for name in ("delta_rms", "delta_spread"):
-        rows[name].reverse()
-    return Prediction(**{name: np.array(values) for name, values in rows.items()})
-
-
-def _kurtosis(fourth: float, square: float) -> float:
-    """E v^4 / (E v^2)^2, at least 1; 1 where v is 0."""
-    return max(fourth / square**2, 1.0) if square**2 > 0 else 1.0
