@@ -249,7 +249,9 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
         code=_code("1.7159 * np.tanh(2 * z / 3)",
 
 
-                                                       "1.7159 * torch.tanh(2 * z / 3)", "1.7159 * keras.ops.tanh(2 * z / 3)", "1.7159 * jnp.tanh(2 * z / 3)"),
+
+                   "1.7159 * torch.tanh(2 * z / 3)",
+                   "1.7159 * keras.ops.tanh(2 * z / 3)", "1.7159 * jnp.tanh(2 * z / 3)"),
         lower=-LECUN_SCALE, upper=LECUN_SCALE),
     "mish": Activation(
         "Mish", r"z \tanh(\ln(1 + e^z))", "Misra 2020",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import gzip
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
@@ -154,6 +154,25 @@ def make_normal(features: int, outputs: int, count: int, *, seed: int = 0, dtype
     if outputs > 1:
         return Batch(x.astype(dtype), y, "softmax_ce", outputs, "normal")
     return Batch(x.astype(dtype), x[:, :1].astype(dtype), "mse", 1, "normal")
+
+
+def batch_for(sizes: Sequence[int], key: str, count: int, *, seed: int = 0) -> Batch:
+    """A batch of the input ``key`` for a network of these sizes; standard normals suit any number of outputs.
+
+    Raises ValueError where the input has other numbers of features or classes.
+    """
+    batch = (make_normal(sizes[0], sizes[-1], count, seed=seed) if key == "normal"
+             else make_batch(key, count, seed=seed, features=sizes[0]))
+    check_fit(sizes, batch)
+    return batch
+
+
+def check_fit(sizes: Sequence[int], batch: Batch) -> None:
+    """Raise ValueError where a network of these sizes does not begin and end as the batch needs it."""
+    for field, value, wanted, kind in (("begin", sizes[0], batch.features, "inputs"),
+                                       ("end", sizes[-1], batch.outputs, "outputs")):
+        if value != wanted:
+            raise ValueError(f"sizes must {field} with {wanted}, as the data has {wanted} {kind}, got {value}")
 
 
 def make_split(key: str, count: int, held_out: int, *, seed: int = 0, features: int = 64,

@@ -130,7 +130,7 @@ def _html_finding(finding: Finding) -> str:
 
 def to_html(report: Report) -> str:
     """One file with its charts inside, for any browser, with no server and no network. What people wrote is escaped."""
-    about = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts(report).items())
+    about = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts(report).items())
     found = "".join(map(_html_finding, report.findings)) or "<li>None.</li>"
     charts = "".join(f"<figure><figcaption><b>{escape(title)}</b></figcaption>"
                      f"{save(*part, height=curves.HEIGHT).decode()}</figure>"
