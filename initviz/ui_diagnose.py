@@ -100,8 +100,8 @@ def ask_lines() -> dict[str, float]:
                    "its source.")
         with st.grid(min_column_width=230):
             for key, line in THRESHOLDS.items():
-                st.number_input(line.label, line.allowed.low, line.allowed.high, line.default, format="%g",
-                                step=max(line.default / 10, 1e-4), key=f"line_{key}", bind="query-params",
+                st.number_input(line.label, float(line.allowed.low), float(line.allowed.high), line.default,
+                                max(line.default / 10, 1e-4), format="%g", key=f"line_{key}", bind="query-params",
                                 help=f"{line.help} Source: {line.source}.")
     return mend_lines({key: st.session_state.get(f"line_{key}") for key in THRESHOLDS})
 
@@ -138,8 +138,8 @@ def show_layers(report: Report) -> None:
     shares = [title for title, name in (("Dead", "dead_share"), ("Saturated", "saturated_share")) if title in frame]
     for title in shares:
         frame[title] = numbers[f"{title.lower()}_share"].to_numpy()
-    order = ["Shape", "Activations, rms", "Signal", "Deltas, rms", "Gradient", "Different neurons", "Different", *shares,
-             "Weights, std", "Preactivations, std", "Weight gradients, rms"]
+    order = ["Shape", "Activations, rms", "Signal", "Deltas, rms", "Gradient", "Different neurons", "Different",
+             *shares, "Weights, std", "Preactivations, std", "Weight gradients, rms"]
     helps = {"Signal": "Activations' root mean square ÷ the largest hidden layer's.",
              "Gradient": "Deltas' root mean square ÷ the largest hidden layer's.",
              "Different": "Different neurons ÷ all of the layer.",

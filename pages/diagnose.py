@@ -12,8 +12,8 @@ ui.require_entrance()
 settings = ui.current_settings()
 
 st.header("Is it the start?", anchor=False)
-st.markdown("Describe your network, and see what its start does to your data before anything is learned: what is wrong, "
-            "by which rule, and what would mend it.")
+st.markdown("Describe your network, and see what its start does to your data before anything is learned: what is "
+            "wrong, by which rule, and what would mend it.")
 
 with st.container():
     asked = ui_diagnose.ask(settings)

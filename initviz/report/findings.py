@@ -293,7 +293,8 @@ class Report:
     @property
     def summary(self) -> str:
         """The findings counted, in one sentence."""
-        counts = [f"{self.count(severity)} {severity}" for severity in SEVERITIES if self.count(severity)]
+        counts = [f"{count} {severity}{'s' if count > 1 and severity != 'grave' else ''}"
+                  for severity in SEVERITIES if (count := self.count(severity))]
         return f"Findings: {', '.join(counts)}." if counts else "Nothing found."
 
     @cached_property
