@@ -134,7 +134,7 @@ def remedies(start: Start) -> list[Remedy]:
     """The other starts to try, on the same data: the table's for the activation, LSUV, the given weights rescaled."""
     network, batch = start.network, start.batch
     better, why = recommended(network)
-    label = INITIALIZERS[better.initializer].label + (f", gain {better.gain:g}" if better.gain != 1 else "")
+    label = INITIALIZERS[better.initializer].label + (f" × {better.gain:g}" if better.gain != 1 else "")
     zeros = [np.zeros_like(b) for b in start.biases]
     plain = replace(network, bias=0.0, bias_std=0.0)
     found = []

@@ -139,7 +139,7 @@ def test_remedies_mend_what_a_default_start_loses():
     assert report.severity == "grave"
     for remedy, after in report.remedies:
         assert after.severity != "grave", remedy.key
-    assert list(comparison(report)["Start"]) == ["As it is", "LeCun normal, gain 1.593", "LSUV", "Rescaled"]
+    assert list(comparison(report)["Start"]) == ["As it is", "LeCun normal × 1.593", "LSUV", "Rescaled"]
 
 
 HOSTILE = "<script>alert('x')</script> & \"name\""
