@@ -130,6 +130,13 @@ def start_of(network: Network, batch: Batch, name: str) -> Start:
     return Start(network, *network.parameters(), batch, name)
 
 
+def start_from(weights: Sequence[Array], biases: Sequence[Array], network: Network, batch: Batch, name: str) -> Start:
+    """A start from somebody's own weights (fan_in, fan_out) and biases; ``network`` says activation and seed."""
+    sizes = (len(weights[0]), *(w.shape[1] for w in weights))
+    own = replace(network, sizes=sizes, dtype=np.result_type(*weights, *biases).name)
+    return Start(own, weights, biases, batch, name, drawn=False)
+
+
 def remedies(start: Start) -> list[Remedy]:
     """The other starts to try, on the same data: the table's for the activation, LSUV, the given weights rescaled."""
     network, batch = start.network, start.batch

@@ -308,7 +308,6 @@ MOST_ATTEMPT_OPERATIONS = 60e9  # of all attempts to break the symmetry, in floa
 ATTEMPTS_AT_MOST = 12
 MOST_BYTES = 256e6
 DIAGNOSED_STARTS = 5  # as it is, and the remedies
-MOST_DIAGNOSIS_BYTES = 512e6
 OPERATIONS_OF_A_DRAW = 500  # a normal number takes as long as this many operations of a product
 SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
 
@@ -357,11 +356,11 @@ def check_diagnosis(sizes: Sequence[int], batch: int) -> None:
     orthonormal = sum(8 * max(pair) * min(pair) ** 2 for pair in pairwise(sizes))  # a QR decomposition a layer
     cost = DIAGNOSED_STARTS * pass_operations(sizes, batch) + orthonormal
     memory = DIAGNOSED_STARTS * pass_bytes(sizes, batch)
-    if cost > MOST_OPERATIONS or memory > MOST_DIAGNOSIS_BYTES:
+    if cost > MOST_OPERATIONS or memory > MOST_BYTES:
         raise ValueError(
             f"these sizes on {batch} samples would take about {cost / 1e9:,.0f} billion operations and "
             f"{memory / 1e6:,.0f} MB, where this app allows {MOST_OPERATIONS / 1e9:,.0f} and "
-            f"{MOST_DIAGNOSIS_BYTES / 1e6:,.0f}: choose narrower or fewer layers, or a smaller batch")
+            f"{MOST_BYTES / 1e6:,.0f}: choose narrower or fewer layers, or a smaller batch")
 
 
 def affordable(settings: Settings, *, training: bool = False) -> bool:

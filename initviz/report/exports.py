@@ -122,8 +122,7 @@ def _html_table(frame: pd.DataFrame) -> str:
 
 
 def _html_finding(finding: Finding) -> str:
-    where = f", layer {finding.layer}" if finding.layer else ""
-    return (f"<li><span class={finding.severity}>{finding.severity}</span> <b>{escape(finding.title)}</b>{where}: "
+    return (f"<li><span class={finding.severity}>{finding.severity}</span> <b>{escape(finding.title)}</b>: "
             f"{escape(finding.words)}<br><small>Rule: {escape(finding.rule)}. Source: {escape(finding.source)}. "
             f"Firmness: {escape(finding.firm)}.</small></li>")
 

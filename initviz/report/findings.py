@@ -69,7 +69,8 @@ def silence(batch: Batch) -> float:
     """The loss of a network that says nothing: ln K for K classes, the targets' variance for numbers."""
     if batch.loss == "softmax_ce":
         return math.log(batch.outputs)
-    return float(np.var(batch.targets, axis=0).mean())
+    with np.errstate(**QUIET):
+        return float(np.var(batch.targets, axis=0).mean())
 
 
 # ---------------------------------------------------------------------------------------------- the rules
@@ -79,10 +80,10 @@ def _overflow(m: Measured) -> Iterator[Finding]:
     if layer is not None:
         yield Finding("overflow", "grave", "Overflow", f"The preactivations of layer {layer} are not all numbers that "
                       f"{m.run.network.dtype} can hold.", math.inf, layer, "every preactivation is a finite number",
-                      "Amazon's Debugger, ExplodingTensor", EXACT)
+                      "SageMaker Debugger, ExplodingTensor", EXACT)
     elif not math.isfinite(m.run.loss):
         yield Finding("overflow", "grave", "Overflow", "The loss is not a number that can be held.", math.inf, None,
-                      "the loss is a finite number", "Amazon's Debugger, ExplodingTensor", EXACT)
+                      "the loss is a finite number", "SageMaker Debugger, ExplodingTensor", EXACT)
 
 
 def _silent(m: Measured) -> Iterator[Finding]:
@@ -117,7 +118,7 @@ def _copies(m: Measured) -> Iterator[Finding]:
 
 def _ratio_finding(m: Measured, key: str, name: str, value: float, words: str, source: str) -> Iterator[Finding]:
     shrunk, grown = m.lines["shrunk"], m.lines["grown"]
-    if value < shrunk or value > grown:
+    if math.isfinite(value) and (value < shrunk or value > grown):
         yield Finding(key, m.graver(m.lines["lost"], value, m.lines["burst"]),
                       f"{name} {'vanishes' if value < shrunk else 'explodes'}", words, value, None,
                       f"between {number(shrunk)} and {number(grown)}; grave below {number(m.lines['lost'])} or above "
@@ -130,7 +131,7 @@ def _signal(m: Measured) -> Iterator[Finding]:
     yield from _ratio_finding(
         m, "signal", "The signal", value, f"Root mean square of the activations, last hidden layer ÷ first: "
         f"{number(value)}; each layer multiplies it by {number(value ** (1 / max(hidden - 1, 1)))}.",
-        "Amazon's Debugger, PoorWeightInitialization; the grave lines AutoTrainer's, there of gradients")
+        "SageMaker Debugger, PoorWeightInitialization; the grave lines AutoTrainer's, there of gradients")
 
 
 def _gradient(m: Measured) -> Iterator[Finding]:
@@ -148,7 +149,7 @@ def _gradient(m: Measured) -> Iterator[Finding]:
     yield from _ratio_finding(
         m, "gradient", "The gradient", value, "Length of dL/dz, first hidden layer ÷ last: "
         f"{number(value)}; weight gradients, first layer ÷ last: {number(m.run.gradient_ratio)}.",
-        "AutoTrainer (Zhang et al. 2021); Amazon's Debugger")
+        "AutoTrainer (Zhang et al. 2021); SageMaker Debugger")
 
 
 def _share(m: Measured, key: str, title: str, words: str, source: str) -> Iterator[Finding]:
@@ -161,13 +162,13 @@ def _share(m: Measured, key: str, title: str, words: str, source: str) -> Iterat
 
 def _dead(m: Measured) -> Iterator[Finding]:
     yield from _share(m, "dead", "Dead ReLUs", "{} of layer {}'s neurons are off for every sample of the batch: their "
-                      f"weights get no gradient from these {m.run.batch} samples.", "Amazon's Debugger, DeadRelu")
+                      f"weights get no gradient from these {m.run.batch} samples.", "SageMaker Debugger, DeadRelu")
 
 
 def _saturated(m: Measured) -> Iterator[Finding]:
     yield from _share(m, "saturated", "Saturated", "{} of layer {}'s activations are beyond 97 % of the way to an end "
                       "of their range.",
-                      "97 %: makemore part 3; half a layer: Amazon's Debugger")
+                      "97 %: makemore part 3; half a layer: SageMaker Debugger")
 
 
 def _alike(m: Measured) -> Iterator[Finding]:
@@ -184,16 +185,16 @@ def _alike(m: Measured) -> Iterator[Finding]:
 
 def _inputs(m: Measured) -> Iterator[Finding]:
     x = m.start.batch.x.astype(np.float64)
-    columns, means = np.sqrt(np.square(x).mean(axis=0)), x.mean(axis=0)
-    constant = int(np.count_nonzero(np.ptp(x, axis=0) == 0))
-    rms = math.sqrt(float(np.square(columns).mean()))
-    spread = math.sqrt(float(x.var(axis=0).mean()))
-    typical = float(np.median(columns[columns > 0])) if columns.any() else 0.0
+    with np.errstate(**QUIET):
+        columns, means = np.sqrt(np.square(x).mean(axis=0)), x.mean(axis=0)
+        constant = int(np.count_nonzero(np.ptp(x, axis=0) == 0))
+        rms, offset = math.sqrt(float(np.square(columns).mean())), math.sqrt(float(np.square(means).mean()))
+        spread = math.sqrt(float(x.var(axis=0).mean()))
+        typical = float(np.median(columns[columns > 0])) if columns.any() else 0.0
     source = "LeCun et al. 1998, section 4.3, for the rule; its line is a convention"
     for key, value, words in (
             ("columns", ratio(float(columns.max()), typical), "The largest input column is {} times the median one."),
-            ("offset", ratio(math.sqrt(float(np.square(means).mean())), spread),
-             "The inputs' means are {} times their spread."),
+            ("offset", ratio(offset, spread), "The inputs' means are {} times their spread."),
             ("scale", max(ratio(rms, 1.0), ratio(1.0, rms)), f"The inputs' root mean square is {number(rms)}.")):
         if value > m.lines[key]:
             yield Finding(f"inputs_{key}", "warning", "Unscaled inputs", words.format(number(value)), value, None,

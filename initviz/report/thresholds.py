@@ -34,10 +34,10 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType({
         "convention; that all are copies (one different neuron) needs no line"),
     "shrunk": Threshold(
         "Last ÷ first, shrunk", SHRUNK, SHARE, "Below it signal or gradient are said to shrink over the layers.",
-        "the inverse of the 10 between layers at which Amazon's Debugger reports poor initialisation"),
+        "the inverse of the 10 between layers at which SageMaker Debugger reports poor initialisation"),
     "grown": Threshold(
         "Last ÷ first, grown", GROWN, Interval(1, 1e6), "Above it signal or gradient are said to grow.",
-        "Amazon's Debugger, PoorWeightInitialization: 10 between the largest and the smallest layer's variance"),
+        "SageMaker Debugger, PoorWeightInitialization: 10 between the largest and the smallest layer's variance"),
     "lost": Threshold(
         "Last ÷ first, grave loss", 1e-3, SHARE, "Below it the loss of signal or gradient is grave.",
         "AutoTrainer (Zhang et al. 2021): first ÷ last gradient below 1e-3, there also with an absolute bound"),
@@ -46,7 +46,7 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType({
         "AutoTrainer (Zhang et al. 2021): first ÷ last gradient above 70"),
     "mostly": Threshold(
         "Dead or saturated share", MOSTLY, SHARE, "Above it a layer's dead or saturated share is a finding.",
-        "Amazon's Debugger, DeadRelu and SaturatedActivation: more than half of a layer"),
+        "SageMaker Debugger, DeadRelu and SaturatedActivation: more than half of a layer"),
     "nearly_all": Threshold(
         "Dead or saturated share, grave", 0.9, SHARE, "Above it the share is grave.", "convention"),
     "alike": Threshold(
