@@ -8,11 +8,25 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from initviz import ACTIVATIONS, INITIALIZERS, Batch, Network, make_batch
 from initviz.diagnosis import verdict
+from initviz.inputs import make_normal
 from initviz.repair import start_of
-from initviz.report import DEFAULTS, THRESHOLDS, check_lines, comparison, diagnose, mend_lines, table, to_html, to_json
+from initviz.report import (
+    DEFAULTS,
+    THRESHOLDS,
+    check_lines,
+    comparison,
+    diagnose,
+    mend_lines,
+    pictures,
+    table,
+    to_html,
+    to_json,
+)
 from initviz.report.findings import EXACT, RATIO, SEVERITIES, silence
 
 DIGITS = make_batch("digits", 128)
@@ -168,3 +182,22 @@ def test_the_files_say_everything_and_need_nothing(case):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_has_a_report(activation):
     assert table(report_on(activation, depth=3, width=8)).shape[0] == 3
+
+
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_is_drawn_gets_a_report_in_words(data):
+    pick = lambda *choices: data.draw(st.sampled_from(choices))  # noqa: E731
+    sizes = tuple(data.draw(st.lists(st.sampled_from([1, 2, 3, 8, 17]), min_size=2, max_size=7)))
+    dtype = pick("float32", "float64")
+    network = Network(sizes, pick(*ACTIVATIONS), pick(*INITIALIZERS), gain=pick(0, 1, 1e-30, 1e20, -2, 1e300),
+                      bias=pick(0, 5, -1e10, 1e300), bias_std=pick(0, 1, 1e20), seed=pick(0, 1, 2), dtype=dtype)
+    batch = make_normal(sizes[0], sizes[-1], pick(1, 2, 9, 30), seed=pick(0, 1), dtype=dtype)
+    batch = replace(batch, x=batch.x * batch.x.dtype.type(pick(0, 1, 1e-30, 1e30)))
+    report = diagnose(start_of(network, batch, "drawn"))
+    json.loads(to_json(report), parse_constant=pytest.fail)
+    assert pictures(report)
+    words = " ".join([*(finding.words + finding.rule for finding in report.findings), comparison(report).to_string(),
+                      table(report).to_string()])
+    assert not re.search(r"\b(nan|NaN|inf|None)\b", words)

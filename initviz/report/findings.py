@@ -254,7 +254,10 @@ def _updates(m: Measured) -> Iterator[Finding]:
     speeds = speeds[np.isfinite(speeds) & (speeds > 0)]
     if speeds.size < m.run.network.depth:
         return
-    spread, middle = float(speeds.max() / speeds.min()), float(np.median(speeds))
+    with np.errstate(**QUIET):
+        spread, middle = float(speeds.max() / speeds.min()), float(np.median(speeds))
+    if not (math.isfinite(spread) and math.isfinite(TARGET_UPDATE / middle)):
+        return  # further apart than numbers go: the ratio findings have said so
     uneven = spread > m.lines["updates"]
     yield Finding("updates", "warning" if uneven else "note", "Uneven updates" if uneven else "A rate to begin with",
                   f"Gradient ÷ weight differs between layers by a factor of {number(spread)}. In the median layer a "
