@@ -24,6 +24,7 @@ FRAMEWORK_DEFAULTS = {"torch_linear": "PyTorch by default", "keras_dense": "Kera
 STARTS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
 SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label}
 COLORS = {"grave": "red", "warning": "orange", "note": "gray"}
+MOST_LETTERS = 400  # of a sentence that may name what somebody wrote
 ROW, HEAD, MOST_TABLE = 35, 38, 430  # pixels
 
 
@@ -34,7 +35,7 @@ def plain(text: str) -> str:
 
 def complain(error: ValueError) -> None:
     """The one sentence that a bad input gets."""
-    sentence = plain(str(error))
+    sentence = plain(str(error)[:MOST_LETTERS])
     st.error(f"{sentence[:1].upper()}{sentence[1:]}.", icon=":material/error:")
 
 
@@ -54,9 +55,9 @@ def _say_start(key: str) -> str:
 def ask(settings: Settings) -> tuple[Hashable, Start] | None:
     """The start that the controls describe, and the terms it stands for; None after saying what is wrong with them."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=340,
+        text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
                              help="From the inputs to the outputs, such as 784-512-512-10.")
-        key = st.selectbox("Start", STARTS, format_func=_say_start, key="start", bind="query-params", width=340,
+        key = st.selectbox("Start", STARTS, format_func=_say_start, key="start", bind="query-params", width=290,
                            help="What your framework does where nothing is said, or any initialiser of the table.")
         source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
                                       format_func=SOURCES.__getitem__, bind="query-params",
@@ -108,7 +109,7 @@ def ask_lines() -> dict[str, float]:
 
 def current_report(terms: Hashable, start: Start, lines: Lines) -> Report:
     """The report on a start, computed once for the same terms in a row."""
-    report: Report = kept("report", (terms, tuple(lines.items())), lambda: diagnose(start, lines))
+    report: Report = kept("diagnosis", (terms, tuple(lines.items())), lambda: diagnose(start, lines))
     return report
 
 
@@ -119,8 +120,7 @@ def show_findings(report: Report) -> None:
     if not report.findings:
         st.success("No rule finds anything wrong with this start on this data.", icon=":material/check_circle:")
     for finding in report.findings:
-        where = f", layer {finding.layer}" if finding.layer else ""
-        st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**{where}: {finding.words}"
+        st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.words}"
                     f"  \n:small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firm}.]]")
 
 

@@ -86,7 +86,7 @@ def test_the_code_is_a_whole_script_for_this_architecture(framework, which):
 
 def test_the_report_can_be_taken_away():
     at = visit(DIAGNOSE, **SMALL)
-    held = at.session_state["report"][1]
+    held = at.session_state["diagnosis"][1]
     assert json.loads(to_json(held))["network"] == "64-16-16-10"
     keys = {button.key for button in at.get("download_button")}
     assert {"report_html", "report_json", "weights_lsuv", "weights_rescaled", "weights_recommended"} <= keys
