@@ -25,6 +25,8 @@ page = st.navigation([
             help="Train every start on the same data, and see what each costs"),
     st.Page("pages/theory.py", title="Theory", icon=":material/insights:",
             help="What should happen before anything is computed, drawn over what does"),
+    st.Page("pages/diagnose.py", title="Diagnose", icon=":material/troubleshoot:",
+            help="Your architecture, your data, your weights: what is wrong with the start, what mends it, its code"),
     st.Page("pages/formulas.py", title="Formulas", icon=":material/function:",
             help="Every initialiser and activation: formula, variance, source, code"),
 ], position="top")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import gzip
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
@@ -58,7 +58,8 @@ class Input:
     limit: int | None = None
 
 
-def _standardised(x: Array) -> Array:
+def standardised(x: Array) -> Array:
+    """Every column of ``x`` (rows, columns) with mean 0 and standard deviation 1; a constant one becomes 0."""
     spread = x.std(axis=0)
     return (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
 
@@ -69,7 +70,7 @@ def digits() -> tuple[Array, Array]:
     packed = resources.files("initviz").joinpath("data/digits.csv.gz").read_bytes()
     lines = gzip.decompress(packed).decode().split()
     rows = np.array([line.split(",") for line in lines], dtype=np.int64)
-    x, y = _standardised(rows[:, :64].astype(float)), rows[:, 64].copy()
+    x, y = standardised(rows[:, :64].astype(float)), rows[:, 64].copy()
     x.flags.writeable = y.flags.writeable = False
     return x, y
 
@@ -81,7 +82,12 @@ def _draw_digits(count: int, features: int, rng: Generator) -> tuple[Array, Arra
 
 
 def _draw_normal(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
-    teacher = rng.standard_normal((features, 10))
+    return _draw_normal_for(10, count, features, rng)
+
+
+def _draw_normal_for(outputs: int, count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    """Unit normals (count, features), and which of ``outputs`` random linear functions of them is largest."""
+    teacher = rng.standard_normal((features, outputs))
     x = rng.standard_normal((count, features))
     return x, (x @ teacher).argmax(axis=1)
 
@@ -134,6 +140,39 @@ def make_batch(key: str, count: int, *, seed: int = 0, features: int = 64, dtype
     The arrays are read-only. Raises ValueError for an unknown key or a count the input cannot give.
     """
     return make_split(key, count, 0, seed=seed, features=features, dtype=dtype)[0]
+
+
+def make_normal(features: int, outputs: int, count: int, *, seed: int = 0, dtype: str = "float32") -> Batch:
+    """Standard normal inputs for any network: ``outputs`` classes, or for a single output a number to fit (mse).
+
+    Of ten outputs the same as ``make_batch("normal", ...)``. Raises ValueError for a number out of range.
+    """
+    check("dtype", dtype, DTYPES)
+    features, outputs = check("features", features, BATCH), check("outputs", outputs, BATCH)
+    rng = stream(check("seed", seed, SEED), INPUT_STREAM)
+    x, y = _draw_normal_for(outputs, check("batch", count, BATCH), features, rng)
+    if outputs > 1:
+        return Batch(x.astype(dtype), y, "softmax_ce", outputs, "normal")
+    return Batch(x.astype(dtype), x[:, :1].astype(dtype), "mse", 1, "normal")
+
+
+def batch_for(sizes: Sequence[int], key: str, count: int, *, seed: int = 0) -> Batch:
+    """A batch of the input ``key`` for a network of these sizes; standard normals suit any number of outputs.
+
+    Raises ValueError where the input has other numbers of features or classes.
+    """
+    batch = (make_normal(sizes[0], sizes[-1], count, seed=seed) if key == "normal"
+             else make_batch(key, count, seed=seed, features=sizes[0]))
+    check_fit(sizes, batch)
+    return batch
+
+
+def check_fit(sizes: Sequence[int], batch: Batch) -> None:
+    """Raise ValueError where a network of these sizes does not begin and end as the batch needs it."""
+    for field, value, wanted, kind in (("begin", sizes[0], batch.features, "inputs"),
+                                       ("end", sizes[-1], batch.outputs, "outputs")):
+        if value != wanted:
+            raise ValueError(f"sizes must {field} with {wanted}, as the data has {wanted} {kind}, got {value}")
 
 
 def make_split(key: str, count: int, held_out: int, *, seed: int = 0, features: int = 64,

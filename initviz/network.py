@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ Pairs = tuple[tuple[str, Any], ...]
 
 SIZE = Interval(1, 1_000_000, integer=True)
 SEED = Interval(0, 2**63 - 1, integer=True)
+MOST_LAYERS = 1000  # that a text may ask for
 DTYPES = ("float32", "float64")
 INPUT_STREAM, WEIGHT_STREAM, BIAS_STREAM = range(3)
 
@@ -26,6 +28,15 @@ INPUT_STREAM, WEIGHT_STREAM, BIAS_STREAM = range(3)
 def stream(seed: int, *path: int) -> np.random.Generator:
     """The random stream of that seed and path: inputs, weights and biases of each layer have one each."""
     return np.random.default_rng((seed, *path))
+
+
+def read_sizes(text: str) -> tuple[int, ...]:
+    """Layer sizes, inputs to outputs, from a text such as "784-512-512-10"; ValueError where it is none."""
+    parts = re.split(r"\s*(?:->|[-,;x×→])\s*|\s+", text.strip())
+    if len(parts) < 2 or len(parts) > MOST_LAYERS + 1 or not all(re.fullmatch("[0-9]{1,7}", part) for part in parts):
+        shown = text if len(text) <= 40 else f"{text[:40]}..."
+        raise ValueError(f"sizes must be 2 to {MOST_LAYERS + 1} whole numbers such as 784-512-512-10, got {shown!r}")
+    return tuple(check("sizes", int(part), SIZE) for part in parts)
 
 
 @dataclass(frozen=True)

@@ -307,23 +307,29 @@ MOST_TRAINING_OPERATIONS = 1000e9  # of one race, which shows itself as it goes 
 MOST_ATTEMPT_OPERATIONS = 60e9  # of all attempts to break the symmetry, in float64 and not shown as they go
 ATTEMPTS_AT_MOST = 12
 MOST_BYTES = 256e6
+DIAGNOSED_STARTS = 5  # as it is, and the remedies
 OPERATIONS_OF_A_DRAW = 500  # a normal number takes as long as this many operations of a product
 SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
 
 
-def _pairs(settings: Settings) -> int:
-    return sum(a * b for a, b in pairwise(settings.sizes))
+def _pairs(sizes: Sequence[int]) -> int:
+    return sum(a * b for a, b in pairwise(sizes))
+
+
+def pass_operations(sizes: Sequence[int], batch: int) -> float:
+    """Floating-point operations of one simulation: three products a layer, the neurons' covariance, the draws."""
+    products = batch * (6 * _pairs(sizes) + sum(n * n for n in sizes[1:]))
+    return products + OPERATIONS_OF_A_DRAW * _pairs(sizes)
 
 
 def operations(settings: Settings) -> float:
-    """Floating-point operations of one comparison: three products a layer, the neurons' covariance, the draws."""
-    products = settings.batch * (6 * _pairs(settings) + sum(n * n for n in settings.sizes[1:]))
-    return len(settings.init) * (products + OPERATIONS_OF_A_DRAW * _pairs(settings))
+    """Floating-point operations of one comparison."""
+    return len(settings.init) * pass_operations(settings.sizes, settings.batch)
 
 
 def training_operations(settings: Settings) -> float:
     """Floating-point operations of one race: three products a layer, step and contender."""
-    return len(settings.init) * settings.steps * 6 * _pairs(settings) * (settings.minibatch or settings.batch)
+    return len(settings.init) * settings.steps * 6 * _pairs(settings.sizes) * (settings.minibatch or settings.batch)
 
 
 def affordable_attempt_steps(settings: Settings, steps: int) -> int:
@@ -335,9 +341,26 @@ def affordable_attempt_steps(settings: Settings, steps: int) -> int:
                    default=0))
 
 
-def peak_bytes(settings: Settings, networks: int = 1) -> float:
+def pass_bytes(sizes: Sequence[int], batch: int) -> float:
     """Memory of one pass: preactivations and activations of every layer in float32, weights and their draws."""
-    return networks * 8 * (settings.batch * sum(settings.sizes) + _pairs(settings))
+    return 8 * (batch * sum(sizes) + _pairs(sizes))
+
+
+def peak_bytes(settings: Settings, networks: int = 1) -> float:
+    """Memory of one comparison, whose passes follow each other, or of so many networks at once."""
+    return networks * pass_bytes(settings.sizes, settings.batch)
+
+
+def check_diagnosis(sizes: Sequence[int], batch: int) -> None:
+    """Raise ValueError where a diagnosis with its remedies is too costly for a shared machine."""
+    orthonormal = sum(8 * max(pair) * min(pair) ** 2 for pair in pairwise(sizes))  # a QR decomposition a layer
+    cost = DIAGNOSED_STARTS * pass_operations(sizes, batch) + orthonormal
+    memory = DIAGNOSED_STARTS * pass_bytes(sizes, batch)
+    if cost > MOST_OPERATIONS or memory > MOST_BYTES:
+        raise ValueError(
+            f"these sizes on {batch} samples would take about {cost / 1e9:,.0f} billion operations and "
+            f"{memory / 1e6:,.0f} MB, where this app allows {MOST_OPERATIONS / 1e9:,.0f} and "
+            f"{MOST_BYTES / 1e6:,.0f}: choose narrower or fewer layers, or a smaller batch")
 
 
 def affordable(settings: Settings, *, training: bool = False) -> bool:

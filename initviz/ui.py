@@ -79,6 +79,12 @@ def set_controls(changes: Mapping[str, Any]) -> None:
         st.session_state[key] = _held(key, value)
 
 
+def set_state(changes: Mapping[str, Any]) -> None:
+    """Set widgets that are no controls from a callback."""
+    for key, value in changes.items():
+        st.session_state[key] = value
+
+
 def reset() -> None:
     """Every control as on the first visit."""
     set_controls(DEFAULTS)

@@ -20,6 +20,7 @@ HEIGHT = 300
 LABEL_GAP = 0.05  # of the axis: the least distance between two labels at the lines' ends
 LABEL_ROOM = 0.42  # of the range of x, kept free for labels
 LEAST_DECADES, LEAST_SPAN = 1.0, 0.1
+MOST_DECADES = 306.0
 
 Numbers = NDArray[Any]
 
@@ -92,6 +93,8 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
     theory = _theory(series, log)
     values = np.concatenate([*(y for _, y in kept), [level for level, _ in guides], theory["y"].to_numpy(float)])
     low, high = _range(on_axis(values), LEAST_DECADES if log else LEAST_SPAN)
+    if log:  # 10 to the power of either must be a number
+        low, high = (min(max(end, -MOST_DECADES + room), MOST_DECADES + room) for end, room in ((low, -1), (high, 0)))
     theory[["low", "high"]] = theory[["low", "high"]].clip(10.0**low if log else low, 10.0**high if log else high)
     ends = [_end(line, x, y, on_axis, low, high, labels_right) for line, (x, y) in zip(series, kept, strict=True)]
     gap = LABEL_GAP * (high - low)

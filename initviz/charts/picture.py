@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,15 +89,25 @@ def spread_apart(positions: list[float], gap: float, low: float, high: float) ->
     return [float(position) for position in placed]
 
 
+def _with_data(picture: Picture, data: Data, **options: Any) -> dict[str, Any]:
+    """The spec with its data inside it."""
+    spec = picture.spec | {"datasets": {name: frame.to_dict("records") for name, frame in data.items()}} | options
+    spec.pop("usermeta", None)
+    return spec
+
+
+def chart(picture: Picture, data: Data, *, height: int = 300, width: int = 700) -> alt.LayerChart:
+    """The picture with its data as an Altair chart, for a notebook; ``.save(file)`` writes it as HTML, PNG or SVG."""
+    spec = _with_data(picture, data, width=width, height=height)
+    return alt.LayerChart.from_dict(json.loads(json.dumps(spec).replace(INK, "#666666")))  # seen on white and on black
+
+
 def save(picture: Picture, data: Data, *, height: int, width: int = 1000, form: str = "svg") -> bytes:
     """The picture with its data as a file, "svg" or "png", on white."""
     import vl_convert
 
-    spec = picture.spec | {
-        "width": width, "height": height, "background": "white", "padding": 10,
-        "datasets": {name: frame.to_dict("records") for name, frame in data.items()},
-        "config": {"view": {"stroke": None}, "axis": {"grid": False, "domain": False, "ticks": False}}}
-    spec.pop("usermeta", None)
+    spec = _with_data(picture, data, width=width, height=height, background="white", padding=10, config={
+        "view": {"stroke": None}, "axis": {"grid": False, "domain": False, "ticks": False}})
     if form == "svg":
         return str(vl_convert.vegalite_to_svg(spec)).replace(INK, "#222222").encode()
     return bytes(vl_convert.vegalite_to_png(spec, scale=2))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from textwrap import indent
 from types import MappingProxyType
 from typing import Any
 
@@ -22,9 +23,14 @@ NOT_NEGATIVE = Interval(0, float("inf"))
 class Initializer:
     """One initialiser: what it draws, what it promises, what it was made for and where it comes from.
 
-    ``latex`` is the law of one weight; ``rule(**params)`` makes the Rule; ``code`` maps a framework to the line that
-    draws the same law for a layer ``(fan_in, fan_out)``, with ``{parameter}`` fields; ``color`` is its colour in every
-    picture. The gain that multiplies any of them is not part of the formula.
+    ``latex`` is the law of one weight; ``rule(**params)`` makes the Rule; ``color`` is its colour in every picture. The
+    gain that multiplies any of them is not part of the formula.
+
+    ``code`` maps a framework to the lines that draw the same law for a layer ``(fan_in, fan_out)``, with
+    ``{parameter}`` fields: in NumPy (with ``rng``) and JAX (with ``key``) an expression of the weights or lines that
+    end by setting ``W``, in PyTorch lines that fill ``layer.weight`` (fan_out, fan_in), in Keras an expression of an
+    initialiser or lines that define ``initializer``. ``bias_code`` does so for what is drawn of a bias, in every
+    framework an expression.
     """
 
     label: str
@@ -36,6 +42,7 @@ class Initializer:
     rule: Callable[..., Rule]
     code: Mapping[str, str]
     parameters: tuple[Parameter, ...] = ()
+    bias_code: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def _code(numpy: str, pytorch: str, keras: str, jax: str) -> Mapping[str, str]:
@@ -67,6 +74,9 @@ def _he(distribution: str) -> Callable[..., Rule]:
     return lambda mode, negative_slope: variance_scaling(2 / (1 + negative_slope**2), mode, distribution)
 
 
+_ZERO_IDENTITY = (
+    "H = np.ones((1, 1))\nwhile len(H) < fan_out:\n    H = np.block([[H, H], [H, -H]])\n"
+    "W = np.eye(fan_in, fan_out) if fan_out <= fan_in else H[:fan_in, :fan_out] / np.sqrt(len(H))\n")
 _HE_SCALE = "(2 / (1 + {negative_slope}**2))"
 
 INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
@@ -172,8 +182,12 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
               "keep = rng.random((fan_in, fan_out)).argsort(axis=0) < 15\nW = W * keep",
               "W = torch.randn(fan_out, fan_in)\n"
               "layer.weight.data = W * (torch.rand(fan_out, fan_in).argsort(1).argsort(1) < 15)",
-              "# Keras has none: set the NumPy array as the layer's weights",
-              "# JAX has none: use the NumPy array")),
+              "def initializer(shape, dtype=None):\n"
+              "    rank = keras.ops.argsort(keras.random.uniform(shape), axis=0)\n"
+              "    return keras.random.normal(shape, dtype=dtype) * keras.ops.cast(rank < 15, dtype)",
+              "W_key, rank_key = jax.random.split(key)\n"
+              "rank = jax.random.uniform(rank_key, (fan_in, fan_out)).argsort(axis=0)\n"
+              "W = jax.random.normal(W_key, (fan_in, fan_out)) * (rank < 15)")),
     "torch_linear": Initializer(
         "PyTorch's Linear", r"W, b \sim U\left(\pm\tfrac{1}{\sqrt{n_{in}}}\right)",
         "what a PyTorch network starts from",
@@ -181,25 +195,39 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "A third of LeCun's variance, so that signals shrink, with random biases.",
         "#882255", lambda: rules.torch_linear(),
         _code("rng.uniform(-1, 1, (fan_in, fan_out)) / np.sqrt(fan_in)  # biases: the same range",
-              "torch.nn.Linear(fan_in, fan_out)  # its default",
+              "torch.nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))  # torch.nn.Linear's default",
               'keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")',
-              'jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")(key, (fan_in, fan_out))')),
+              'jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")(key, (fan_in, fan_out))'),
+        bias_code=_code("rng.uniform(-1, 1, fan_out) / np.sqrt(fan_in)",
+                        "(2 * torch.rand(fan_out) - 1) / math.sqrt(fan_in)",
+                        "keras.random.uniform((fan_out,), -1, 1) / math.sqrt(fan_in)",
+                        "jax.random.uniform(bias_key, (fan_out,), minval=-1, maxval=1) / math.sqrt(fan_in)")),
     "keras_dense": Initializer(
         "Keras' Dense", r"W \sim U\left(\pm\sqrt{\tfrac{6}{n_{in} + n_{out}}}\right),\ b = 0",
         "what a Keras network starts from", "keras.layers.Dense (glorot_uniform); Glorot and Bengio 2010, eq. (16)",
         "Xavier uniform, and biases of zero.",
         "#332288", lambda: variance_scaling(1, "fan_avg", "uniform"), _scaled_code("1.0", "fan_avg", "uniform")),
+    "flax_dense": Initializer(
+        "Flax's Dense", r"W \sim N\left(0, \tfrac{1}{n_{in}}\right) \text{ cut at } 2\sigma,\ b = 0",
+        "what a Flax network starts from", "flax.linen.Dense (lecun_normal, truncated); LeCun et al. 1998, eq. (16)",
+        "LeCun's variance from a truncated normal that is widened to keep it, and biases of zero.",
+        "#117733", lambda: variance_scaling(1, "fan_in", "truncated_normal"),
+        _code("W = rng.standard_normal((fan_in, fan_out))\nwhile (outside := np.abs(W) > 2).any():\n"
+              "    W[outside] = rng.standard_normal(outside.sum())\nW /= 0.87962566103423978 * np.sqrt(fan_in)",
+              "std = 1 / (0.87962566103423978 * math.sqrt(fan_in))  # the cut leaves 0.88 of it\n"
+              "torch.nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)",
+              "keras.initializers.LecunNormal()", "jax.nn.initializers.lecun_normal()(key, (fan_in, fan_out))")),
     "zero_identity": Initializer(
         "ZerO", r"W = I,\ \text{or } I\,H\,I \text{ where a layer widens}",
         "residual networks; it learns without randomness",
         "Zhao, Schaefer and Anandkumar 2022, algorithm 1",
         "Only zeros and ones up to a scale: Hadamard matrices keep the neurons of a widening layer different.",
         "#BBAA00", lambda: rules.zero_identity(),
-        _code("H = np.ones((1, 1))\nwhile len(H) < fan_out:\n    H = np.block([[H, H], [H, -H]])\n"
-              "W = np.eye(fan_in, fan_out) if fan_out <= fan_in else H[:fan_in, :fan_out] / np.sqrt(len(H))",
-              "torch.nn.init.eye_(layer.weight)  # fan_out <= fan_in",
-              "keras.initializers.Identity()  # fan_out <= fan_in",
-              "jnp.eye(fan_in, fan_out)  # fan_out <= fan_in")),
+        _code(_ZERO_IDENTITY.rstrip(),
+              _ZERO_IDENTITY + "with torch.no_grad():\n    layer.weight.copy_(torch.from_numpy(W.T))",
+              "def initializer(shape, dtype=None):\n    fan_in, fan_out = shape\n"
+              + indent(_ZERO_IDENTITY, "    ") + "    return keras.ops.convert_to_tensor(W, dtype)",
+              _ZERO_IDENTITY + "W = jnp.asarray(W)")),
 })
 
 

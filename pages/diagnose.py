@@ -1,0 +1,48 @@
+"""A practitioner's own network: what is wrong with its start, what would mend it, and what to write."""
+
+import streamlit as st
+
+from initviz import ui, ui_diagnose
+from initviz.charts.picture import label_of
+from initviz.diagnosis import verdict
+from initviz.repair import recommended
+from initviz.report import comparison, pictures
+
+ui.require_entrance()
+settings = ui.current_settings()
+
+st.header("Is it the start?", anchor=False)
+st.markdown("Describe your network, and see what its start does to your data before anything is learned: what is "
+            "wrong, by which rule, and what would mend it.")
+
+with st.container():
+    asked = ui_diagnose.ask(settings)
+    lines = ui_diagnose.ask_lines()
+if asked is None:
+    st.stop()
+
+report = ui_diagnose.current_report(*asked, lines)
+better, why = recommended(report.start.network)
+
+st.subheader("What is found", anchor=False)
+st.markdown(f"**{report.summary}** {verdict(report.run).words}")
+ui_diagnose.show_findings(report)
+
+st.subheader("Layer by layer", anchor=False)
+ui_diagnose.show_layers(report)
+st.caption("Bars of Signal and Gradient are shares of the largest hidden layer's; empty for the output, which has "
+           "another scale.")
+
+st.subheader("Before and after, on the same data", anchor=False)
+st.dataframe(comparison(report), hide_index=True, width="stretch")
+places = st.columns(2)
+for place, (title, (picture, data)) in zip(places, pictures(report).items(), strict=True):
+    with place:
+        st.markdown(f"**{title}**")
+        ui.show(picture, data)
+st.markdown("  \n".join(f":small[**{remedy.label}**: {remedy.why}]" for remedy, _ in report.remedies))
+
+st.subheader("The code", anchor=False)
+ui_diagnose.show_code(report.start.network, better)
+st.caption(f"Recommended: {label_of(better.initializer)}, gain {better.gain:g}, biases 0. {why}")
+ui_diagnose.show_downloads(report)
