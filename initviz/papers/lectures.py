@@ -153,8 +153,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "Karpathy's makemore, part 3: the diagnostics",
         "In a tanh network of five layers a gain of 5/3 keeps the activations' spread; 1 lets it shrink, 3 saturates "
         "them, 0.5 kills both them and the gradient.",
-        "30 inputs, five layers of 100 tanh neurons, 27 outputs, W = randn/√n · gain, the last layer times 0.1, a batch "
-        "of 32, no batch normalisation; means over ten networks. Replaced: the embedded letters of names by unit "
+        "30 inputs, five layers of 100 tanh neurons, 27 outputs, W = randn/√n · gain, the last layer times 0.1, a "
+        "batch of 32, no batch normalisation; means over ten networks. Replaced: the embedded letters of names by unit "
         "normals, the next letters by classes 0 to 9.",
         "The gain decides where tanh's variance map settles: at 0.651 for 5/3, at 0 for gains up to 1. The lecture's "
         "own numbers are those of one batch, which is what the tolerances are for.",

@@ -56,8 +56,8 @@ def _lecun_tanh(seed: int, depth: float) -> Finding:
         Check.within("Variance at which deep layers settle", settled.q, 0.382441, 1e-5,
                      "Derived: the q that solves q = E f(√q g)², g a unit normal."),
         Check("Variance of the preactivations, last layer", float(measured[-1]), *_band(theory[-1], layers), theory[-1],
-              "Derived: theory's variance; e to ±3·√(5 L / n) for L layers of n neurons, but at most ±20 %, bounds what "
-              "a draw moves it."),
+              "Derived: theory's variance; e to ±3·√(5 L / n) for L layers of n neurons, but at most ±20 %, bounds "
+              "what a draw moves it."),
     ]
     shown = slice(None, None, 100)
     plots = [
@@ -67,9 +67,9 @@ def _lecun_tanh(seed: int, depth: float) -> Finding:
         Plot("Variance of the preactivations against the layer", "layer", [
             Line("this network", np.arange(1, layers + 1), measured, np.array(theory), "lecun_normal")],
             guides=[(1.0, "kept"), (settled.q, "settled")])]
-    return Finding(checks, plots, f"f keeps {number(kept, 3)} of a unit variance; in layer {layers} the preactivations' "
-                   f"variance is {number(float(measured[-1]))}, theory's limit {number(settled.q)}. A layer multiplies "
-                   f"the squared gradient by {number(settled.chi, 3)} there.")
+    return Finding(checks, plots, f"f keeps {number(kept, 3)} of a unit variance; in layer {layers} the variance of "
+                   f"the preactivations is {number(float(measured[-1]))}, theory's limit {number(settled.q)}. A layer "
+                   f"multiplies the squared gradient by {number(settled.chi, 3)} there.")
 
 
 def _band(expected: float, layers: int) -> tuple[float, float]:
@@ -187,7 +187,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
             "Layers", LECUN_DEPTH, Interval(1, 100, integer=True), "Layers the signal passes.")})),
     "martens_sparse": Experiment(
         "Martens 2010, sparse initialisation",
-        "Fifteen incoming weights from N(0, 1) for each neuron: how strongly it is driven does not depend on the width.",
+        "Fifteen incoming weights from N(0, 1) for each neuron: how strongly it is driven does not depend on the "
+        "width.",
         "One layer at five widths, 256 unit normal inputs, biases 0, and dense weights of the same law beside it. "
         "Replaced: the deep autoencoders; only their start is looked at.",
         "A preactivation is a sum of fifteen terms whatever the width, so its variance is fifteen times the inputs' "
@@ -207,8 +208,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
     "he_depth": Experiment(
         "He et al. 2015, figures 2 and 3: Xavier against He",
         "With ReLU, Xavier's scale over L layers is (1/√2)^L of He's: at 22 layers both learn, at 30 only He does.",
-        "ReLU layers of one width, the same draws and inputs under both starts, float64. Replaced: the 22- and 30-layer "
-        "convolutional nets trained on ImageNet; only the cause, the scale at the start, is computed, not the training.",
+        "ReLU layers of one width, the same draws and inputs under both starts, float64. Replaced: the 22- and "
+        "30-layer convolutional nets on ImageNet; only the cause, the scale at the start, is computed, no training.",
         "ReLU passes any positive factor through, so both networks switch the same neurons on and differ by the factor "
         "alone. It is 2^(-L/2) of the standard deviation, 2^(-L) of the variance.",
         "He, Zhang, Ren and Sun 2015, section 2.2, figures 2 and 3 (equation and figure numbers not checked against "
