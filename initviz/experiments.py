@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from initviz.settings import Control
@@ -43,6 +44,14 @@ class Check:
         return cls(what, measured, target - room, target + room, target, why)
 
     @classmethod
+    def furthest(cls, what: str, measured: Numbers, targets: Sequence[float], relative: float, why: str = "") -> Check:
+        """Of numbers one a layer, the one furthest from its target relative to it; the first layer is 1."""
+        ratios = np.abs(np.asarray(measured, float) / np.asarray(targets, float) - 1)
+        worst = int(np.argmax(ratios))  # NaN, where there is one
+        return cls.within(f"{what}: layer {worst + 1}, the furthest off", float(measured[worst]),
+                          float(targets[worst]), relative, why)
+
+    @classmethod
     def most(cls, what: str, measured: float, high: float, why: str = "") -> Check:
         """The number must be at most ``high``."""
         return cls(what, measured, -math.inf, high, None, why)
@@ -69,13 +78,18 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Plot:
-    """Lines over one x axis; ``guides`` are dotted levels and their names. ``title`` says what y is."""
+    """Lines over one x axis; ``guides`` are dotted levels and their names. ``title`` says what y is.
+
+    ``points`` marks the points of the lines; ``ordered`` lines, such as layers, get colours in their order.
+    """
 
     title: str
     x_title: str
     lines: Sequence[Line]
     log: bool = False
     guides: Sequence[tuple[float, str]] = ()
+    points: bool = True
+    ordered: bool = False
 
 
 @dataclass(frozen=True, eq=False)

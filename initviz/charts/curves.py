@@ -49,7 +49,7 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
               else f"[{frame}.first - {room}, {frame}.last]")
     x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(domain), nice=False, zero=False),
-              axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False, format="d",
+              axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False, format="~g",
                             labelOverlap=True))
     plain_numbers = ("datum.value == 0 || abs(datum.value) >= 0.001 && abs(datum.value) < 10000 "
                      "? format(datum.value, '~g') : format(datum.value, '~e')")
@@ -102,6 +102,7 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
     xs = np.concatenate([np.asarray(line.x, float) for line in series] + [np.zeros(0 if last is None else 1)])
     first = float(xs.min(initial=math.inf)) if xs.size else 0.0
     final = max(float(xs.max(initial=-math.inf)), last or first) if xs.size else 1.0
+    whole = first == final or bool((xs == np.round(xs)).all())
     unlog = (lambda v: 10.0**v) if log else (lambda v: v)
     return {
         "lines": pd.DataFrame({
@@ -115,8 +116,8 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
             "text": [line.label + (f" ({line.remark})" if line.remark else "") for line in series],
             "color": [line.color for line in series]}),
         "frame": pd.DataFrame([{"low": unlog(low), "high": unlog(high), "first": first, "last": final,
-                                "room": max(LABEL_ROOM * (final - first), 1.0)}]),
-        "ticks": pd.DataFrame({"x": np.unique(np.linspace(first, final, 10).round())}),
+                                "room": max(LABEL_ROOM * (final - first), 1.0 if whole else 0.0)}]),
+        "ticks": pd.DataFrame({"x": _ticks(first, final, whole)}),
         "guides": pd.DataFrame({"x": [first if labels_right else final] * len(guides),
                                 "y": [float(level) for level, _ in guides], "text": [name for _, name in guides]}),
         "expected": theory}
@@ -135,6 +136,15 @@ def _theory(series: Sequence[Series], log: bool) -> pd.DataFrame:
         columns["label"] += [line.label] * int(keep.sum())
         columns["color"] += [line.color] * int(keep.sum())
     return pd.DataFrame(columns).astype(dict.fromkeys(("x", "y", "low", "high"), float))
+
+
+def _ticks(first: float, final: float, whole: bool) -> Numbers:
+    """About ten places on the x axis, whole numbers for layers and steps."""
+    if whole:
+        return np.unique(np.linspace(first, final, 10).round())
+    step = 10.0 ** math.floor(math.log10(final - first))
+    step *= min((part for part in (0.1, 0.2, 0.5, 1.0) if part * step * 10 >= final - first), default=1.0)
+    return np.round(step * np.arange(math.ceil(first / step - 1e-9), math.floor(final / step + 1e-9) + 1), 12)
 
 
 def _range(values: Numbers, least: float) -> tuple[float, float]:
