@@ -25,6 +25,7 @@ from initviz.settings import (
     MOST_INITIALIZERS,
     MOST_OPERATIONS,
     MOST_TRAINING_OPERATIONS,
+    Control,
     Settings,
     affordable,
     mend,
@@ -115,27 +116,30 @@ def show_notices() -> None:
 
 def control(key: str, **options: Any) -> None:
     """The widget of a control, bound to the address."""
-    spec = CONTROLS[key]
+    widget(CONTROLS[key], key, **options)
+
+
+def widget(spec: Control, key: str, **options: Any) -> Any:
+    """A widget for what ``spec`` allows, bound to the address under ``key``; returns its value."""
     shared = {"key": key, "help": spec.help, "bind": "query-params"} | options
     if isinstance(spec.allowed, Interval):
         if key == "seed":  # a whole number_input cannot hold the inf that an address may name
-            st.number_input(spec.label, float(spec.allowed.low), float(spec.allowed.high), float(spec.default), 1.0,
-                            format="%.0f", **shared)
-        else:
-            kind = int if spec.allowed.integer else float
-            low, high, default, step = (kind(v) for v in (spec.allowed.low, spec.allowed.high, spec.default, spec.step))
-            st.slider(spec.label, low, high, default, step, **shared)
-    elif isinstance(spec.allowed, Ladder):
-        st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format, width=230, **shared)
-    elif spec.many:
-        st.multiselect(spec.label, list(spec.allowed), list(spec.default), format_func=spec.allowed.__getitem__,
-                       max_selections=MOST_INITIALIZERS, **shared)
-    elif len(spec.allowed) > 5 or key == "input":
-        st.selectbox(spec.label, list(spec.allowed), list(spec.allowed).index(spec.default),
-                     format_func=spec.allowed.__getitem__, **shared)
-    else:
-        st.segmented_control(spec.label, list(spec.allowed), default=spec.default, required=True, wrap=True,
-                             format_func=spec.allowed.__getitem__, **shared)
+            return st.number_input(spec.label, float(spec.allowed.low), float(spec.allowed.high), float(spec.default),
+                                   1.0, format="%.0f", **shared)
+        kind = int if spec.allowed.integer else float
+        low, high, default, step = (kind(v) for v in (spec.allowed.low, spec.allowed.high, spec.default, spec.step))
+        return st.slider(spec.label, low, high, default, step, **shared)
+    if isinstance(spec.allowed, Ladder):
+        return st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format, width=230,
+                                **shared)
+    if spec.many:
+        return st.multiselect(spec.label, list(spec.allowed), list(spec.default),
+                              format_func=spec.allowed.__getitem__, max_selections=MOST_INITIALIZERS, **shared)
+    if len(spec.allowed) > 5 or key == "input":
+        return st.selectbox(spec.label, list(spec.allowed), list(spec.allowed).index(spec.default),
+                            format_func=spec.allowed.__getitem__, **shared)
+    return st.segmented_control(spec.label, list(spec.allowed), default=spec.default, required=True, wrap=True,
+                                format_func=spec.allowed.__getitem__, **shared)
 
 
 def sidebar() -> None:

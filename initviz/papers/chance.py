@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from initviz.diagnosis import number, percent
 from initviz.experiments import Check, Experiment, Finding, Line, Numbers, Plot
 from initviz.limits import Interval
+from initviz.meanfield import born_dead
 from initviz.network import INPUT_STREAM, WEIGHT_STREAM, stream
 from initviz.settings import Control
 
@@ -74,11 +75,6 @@ BORN = {2: 0.9437, 3: 0.7369, 5: 0.2720, 10: 0.0097}
 ON_A_LINE = {2: (0.9, 1.0, None), 3: (0.55, 0.65, 0.6), 5: (0.1, 1.0, None), 10: (0.0, 0.01, None)}
 
 
-def _born_dead(widths: Sequence[int]) -> float:
-    """Probability that all neurons of some layer are off for one input: symmetric weights, no biases."""
-    return 1 - math.prod(1 - 0.5**width for width in widths)
-
-
 def dead_shares(width: int, depth: int, networks: int, seed: int) -> tuple[Numbers, Numbers]:
     """Share of networks (depth,) some layer of which is off at x = 1, and at x = 1 as well as -1: one input, no bias.
 
@@ -115,7 +111,7 @@ def _lu(seed: int, depth: float) -> Finding:
                for width, (low, high, target) in ON_A_LINE.items()]
     plots = [
         Plot("Share of networks dead for one input against the depth", "hidden layers", [
-            Line(f"width {width}", at, single[:len(at)], np.array([_born_dead((width,) * int(layer)) for layer in at]))
+            Line(f"width {width}", at, single[:len(at)], np.array([born_dead((width,) * int(layer)) for layer in at]))
             for width, (single, _) in found.items()]),
         Plot("Share of networks dead on the whole line against the depth", "hidden layers", [
             Line(f"width {width}", at, both[:len(at)]) for width, (_, both) in found.items()])]

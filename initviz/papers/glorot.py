@@ -23,7 +23,7 @@ SOURCE = ("Glorot and Bengio 2010, \"Understanding the difficulty of training de
           "AISTATS, ")
 SETTING = ("Five hidden layers of 1000 tanh neurons and a softmax, biases 0, 300 samples, before any training, as in "
            "sections 2.3 and 4.2.2. Replaced: the paper's images (Shapeset-3×2) are not available; the inputs here are "
-           "1024 independent unit normals, the classes random. ")
+           "1024 independent unit normals, the classes random.")
 SAMPLES, FEATURES, LAYERS, CLASSES, WIDTH = 300, 1024, 5, 10, 1000
 BINS = 80
 NAMES = MappingProxyType({"standard": "Standard", "normalised": "Normalised"})

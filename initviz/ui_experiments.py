@@ -1,0 +1,113 @@
+"""A page of experiments: choose one, bend it, run it again with another seed, see all verdicts."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from initviz import ui
+from initviz.charts import experiments as charts
+from initviz.diagnosis import number
+from initviz.experiments import FAILS, HOLDS, PARTLY, Check, Experiment, Finding
+from initviz.settings import CONTROLS, DEFAULTS
+
+COLORS = {HOLDS: "green", PARTLY: "orange", FAILS: "red"}
+DIGITS = 3
+ICONS = {HOLDS: ":material/check_circle:", PARTLY: ":material/rule:", FAILS: ":material/cancel:"}
+
+
+@functools.lru_cache(maxsize=128)
+def cached_finding(run: Any, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Finding:
+    """What an experiment's run finds, shared read-only by all sessions."""
+    return run(seed, **dict(knobs))
+
+
+def find(experiment: Experiment, seed: int, knobs: Mapping[str, Any]) -> Finding:
+    """What the experiment finds for these knobs, computed once."""
+    return cached_finding(experiment.run, seed, tuple(knobs.items()))
+
+
+def allowed(check: Check) -> str:
+    """Where a check's number must lie, in words."""
+    low, high = number(check.low, DIGITS), number(check.high, DIGITS)
+    if check.low == check.high:
+        return f"exactly {low}"
+    if check.low == -math.inf:
+        return f"at most {high}"
+    if check.high == math.inf:
+        return f"at least {low}"
+    return f"{low} to {high}"
+
+
+def table(finding: Finding) -> list[dict[str, str]]:
+    """The checks of a finding as rows of words."""
+    return [{"": "✓" if check.holds else "✗",
+             "Number": f"{check.what}. :small[:gray[{check.why}]]" if check.why else check.what,
+             "Measured": number(check.measured, DIGITS),
+             "Target": "" if check.target is None else number(check.target, DIGITS), "Must be": allowed(check)}
+            for check in finding.checks]
+
+
+def _another_seed() -> None:
+    seed = int(st.session_state.get("seed", DEFAULTS["seed"]))
+    ui.set_controls({"seed": seed + 1 if seed < CONTROLS["seed"].allowed.high else 0})
+
+
+def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:
+    """Which experiment to look at, bound to the address under ``name``."""
+    return st.selectbox(label, list(experiments), format_func=lambda key: experiments[key].title, key=name,
+                        bind="query-params", help="Type to search. The address names what is chosen.")
+
+
+def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[str, str]) -> None:
+    """One experiment: its claim, its knobs, verdict, pictures, numbers and source. ``words`` say a verdict."""
+    st.markdown(f"> {experiment.claim}")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        knobs = {name: ui.widget(spec, f"{key}_{name}", width=290) for name, spec in experiment.knobs.items()}
+        st.button("Another seed", icon=":material/casino:", on_click=_another_seed, key="another_seed",
+                  help=f"Run it again with other random numbers. This is seed {seed}; the sidebar sets any.")
+        if experiment.explore is not None:
+            page, controls = experiment.explore(knobs)
+            if st.button("Open in the explorer", icon=":material/open_in_new:", key="explore", type="primary",
+                         on_click=ui.set_controls, args=(dict(DEFAULTS) | {"seed": seed} | dict(controls),),
+                         help=f"The same case on the page {page.capitalize()}, with every control there is."):
+                st.switch_page(ui.PAGES / f"{page}.py")
+    finding = find(experiment, seed, knobs)
+    st.markdown(f":{COLORS[finding.verdict]}-badge[{ICONS[finding.verdict]} {words[finding.verdict]}] {finding.said}")
+    for place, plot in zip(st.columns(len(finding.plots)) if finding.plots else (), finding.plots, strict=True):
+        with place:
+            st.markdown(f"**{plot.title}**")
+            ui.show(charts.picture(plot), charts.data(plot))
+    if any(line.expected is not None for plot in finding.plots for line in plot.lines):
+        st.caption("Solid: measured. Dashed: published or derived.")
+    st.table(table(finding), hide_index=True)
+    st.markdown(f"**Why.** {experiment.reason}")
+    st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {experiment.source}")
+
+
+def _ask_for_all(name: str, seed: int) -> None:
+    st.session_state["ran_all"] = (name, seed)
+
+
+def show_all(name: str, experiments: Mapping[str, Experiment], seed: int, words: Mapping[str, str]) -> None:
+    """Every experiment's verdict at its first settings, computed when asked for."""
+    with st.expander(f"All {len(experiments)} at once", icon=":material/checklist:"):
+        st.button("Run them all", icon=":material/play_arrow:", key="run_all", on_click=_ask_for_all,
+                  args=(name, seed), help=f"Each with its first settings and seed {seed}. What has been run before is "
+                  "not run again.")
+        if st.session_state.get("ran_all") != (name, seed):
+            st.caption("Runs every experiment with its first settings and lists the verdicts.")
+            return
+        bar, rows = st.progress(0.0), []
+        for done, experiment in enumerate(experiments.values(), 1):
+            bar.progress(done / len(experiments), experiment.title)
+            finding = find(experiment, seed, experiment.defaults())
+            held = sum(check.holds for check in finding.checks)
+            rows.append({"Experiment": experiment.title, "Verdict": words[finding.verdict],
+                         "Checks that hold": f"{held} of {len(finding.checks)}"})
+        bar.empty()
+        st.table(rows, hide_index=True)

@@ -1,0 +1,19 @@
+"""The figures of the papers, remade: each with the published or derived targets beside what is measured here."""
+
+import streamlit as st
+
+from initviz import ui, ui_experiments
+from initviz.experiments import FAILS, HOLDS, PARTLY
+from initviz.papers import PAPERS
+
+ui.require_entrance()
+settings = ui.current_settings()
+
+st.header("The papers, run again", anchor=False)
+st.markdown("A figure or a number of a paper, computed in front of you: the setting as published, its targets beside "
+            "ours, and how far they may lie apart and why.")
+
+words = {HOLDS: "agrees with the paper", PARTLY: "agrees in part", FAILS: "does not agree"}
+key = ui_experiments.choose("Paper", "paper", PAPERS)
+ui_experiments.show_experiment(key, PAPERS[key], settings.seed, words)
+ui_experiments.show_all("papers", PAPERS, settings.seed, words)
