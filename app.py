@@ -27,6 +27,8 @@ page = st.navigation([
             help="What should happen before anything is computed, drawn over what does"),
     st.Page("pages/diagnose.py", title="Diagnose", icon=":material/troubleshoot:",
             help="Your architecture, your data, your weights: what is wrong with the start, what mends it, its code"),
+    st.Page("pages/notes.py", title="Notes", icon=":material/fact_check:",
+            help="What notes on the subject say, sentence by sentence, put to the test"),
     st.Page("pages/papers.py", title="Papers", icon=":material/menu_book:",
             help="Figures of the papers remade, their numbers beside ours"),
     st.Page("pages/formulas.py", title="Formulas", icon=":material/function:",

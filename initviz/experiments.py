@@ -35,7 +35,7 @@ class Check:
     @property
     def holds(self) -> bool:
         """Whether the number lies where it must."""
-        return self.low <= self.measured <= self.high
+        return bool(self.low <= self.measured <= self.high)
 
     @classmethod
     def within(cls, what: str, measured: float, target: float, relative: float, why: str = "") -> Check:

@@ -130,8 +130,8 @@ def widget(spec: Control, key: str, **options: Any) -> Any:
         low, high, default, step = (kind(v) for v in (spec.allowed.low, spec.allowed.high, spec.default, spec.step))
         return st.slider(spec.label, low, high, default, step, **shared)
     if isinstance(spec.allowed, Ladder):
-        return st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format, width=230,
-                                **shared)
+        return st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format,
+                                **{"width": 230} | shared)
     if spec.many:
         return st.multiselect(spec.label, list(spec.allowed), list(spec.default),
                               format_func=spec.allowed.__getitem__, max_selections=MOST_INITIALIZERS, **shared)

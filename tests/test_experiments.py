@@ -9,12 +9,28 @@ import pytest
 
 from initviz.experiments import FAILS, HOLDS, PARTLY, Check, Experiment, Finding, Line, Plot
 from initviz.limits import Interval, Ladder
+from initviz.notes import NOTES
+from initviz.notes.remedies import kurtosis
 from initviz.papers import PAPERS
+from initviz.settings import DEFAULTS, affordable, mend, read_settings
 
 DISAGREE = {  # the papers' sentences that a computation does not bear out, by what is measured
     "lecun_tanh": ["Variance of f(x) for a unit normal x"],
     "glorot_singular_values": ["Normalised: mean singular value of a layer's Jacobian"]}
-EXPERIMENTS: dict[str, Experiment] = {**PAPERS}
+VERDICTS = {  # of the notes: the predictions of a sentence that fail, by their place
+    "zeros_symmetry": [], "zeros_stuck": [1, 2], "zeros_vanish": [1], "zeros_output": [], "same_symmetry": [],
+    "same_signal": [2], "same_slow": [0, 1], "same_gradient": [], "same_optimum": [1, 2],
+    "xavier_formula": [0, 1, 2, 3], "xavier_smooth": [2, 3], "he": [], "lecun": [1, 2], "gaussian": [0, 1, 2, 3],
+    "scale": [3], "converge": [0, 1, 4, 5], "crucial": [2]}
+BENT = [  # what turning a knob must do to the verdict
+    ("zeros_stuck", {"activation": "tanh"}, HOLDS), ("zeros_output", {"activation": "sigmoid", "depth": 2}, PARTLY),
+    ("same_slow", {"epsilon": 0.01}, HOLDS), ("same_slow", {"optimizer": "adam"}, FAILS),
+    ("same_signal", {"activation": "tanh"}, PARTLY), ("same_gradient", {"loss": "softmax_ce"}, FAILS),
+    ("same_gradient", {"activation": "tanh"}, PARTLY), ("same_optimum", {"depth": 2}, FAILS),
+    ("xavier_formula", {"shape": "square"}, PARTLY), ("xavier_smooth", {"depth": 3}, HOLDS),
+    ("he", {"slope": 1}, PARTLY), ("lecun", {"outputs": 256}, PARTLY),
+    ("converge", {"activation": "tanh"}, HOLDS), ("converge", {"depth": 3}, HOLDS)]
+EXPERIMENTS: dict[str, Experiment] = {**NOTES, **PAPERS}
 REACH = 1e-9  # of a check's interval beside the target that lies in it
 
 
@@ -58,6 +74,41 @@ def test_a_paper_gets_the_verdict_that_it_always_got(key):
     assert [check.what for check in finding.checks if not check.holds] == DISAGREE.get(key, [])
 
 
+def test_the_notes_are_seventeen_in_their_order():
+    assert list(VERDICTS) == list(NOTES)
+    assert [int(experiment.title.split(".")[0]) for experiment in NOTES.values()] == list(range(1, 18))
+
+
+@pytest.mark.parametrize("key", NOTES)
+def test_a_sentence_of_the_notes_gets_the_verdict_that_it_always_got(key):
+    finding = NOTES[key].run(0, **NOTES[key].defaults())
+    assert_sound(finding)
+    assert [i for i, check in enumerate(finding.checks) if not check.holds] == VERDICTS[key]
+
+
+@pytest.mark.parametrize(("key", "knobs", "verdict"), BENT, ids=str)
+def test_a_knob_bends_the_verdict(key, knobs, verdict):
+    assert NOTES[key].run(0, **NOTES[key].defaults() | knobs).verdict == verdict
+
+
+@pytest.mark.parametrize("key", NOTES)
+def test_a_sentence_opens_in_the_explorer_with_settings_that_it_can_afford(key):
+    experiment = NOTES[key]
+    for knobs in (experiment.defaults(), *ends(experiment)):
+        page, controls = experiment.explore(knobs)
+        assert page in ("signal", "symmetry", "training", "formulas")
+        for name, value in controls.items():
+            assert mend(name, value)[1] == "", (name, value)
+        settings = read_settings(DEFAULTS | controls)
+        assert affordable(settings, training=page == "training")
+
+
+def test_kurtosis_is_3_for_a_gaussian_and_9_fifths_for_a_uniform_law():
+    rng = np.random.default_rng(0)
+    assert kurtosis(rng.standard_normal(400_000)) == pytest.approx(3, abs=0.05)
+    assert kurtosis(rng.random(400_000)) == pytest.approx(1.8, abs=0.01)
+
+
 @pytest.mark.parametrize(("key", "knobs"), [
     (key, knobs) for key, experiment in EXPERIMENTS.items() for knobs in ends(experiment)], ids=str)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -85,7 +136,10 @@ def test_a_verdict_follows_from_the_checks():
     good, bad = Check("good", 1.0, 0.5, 1.5), Check("bad", math.nan, -math.inf, math.inf)
     for checks, verdict in (([good], HOLDS), ([good, bad], PARTLY), ([bad], FAILS)):
         assert Finding(checks, plots, "Said.").verdict == verdict
-    assert Check.most("m", 1, 1).holds and not Check.most("m", 1.1, 1).holds
-    assert Check.least("l", 1, 1).holds and not Check.least("l", 0.9, 1).holds
-    assert Check.within("w", -1.1, -1, 0.2).holds and not Check.within("w", 1, -1, 0.2).holds
+    assert Check.most("m", 1, 1).holds
+    assert not Check.most("m", 1.1, 1).holds
+    assert Check.least("l", 1, 1).holds
+    assert not Check.least("l", 0.9, 1).holds
+    assert Check.within("w", -1.1, -1, 0.2).holds
+    assert not Check.within("w", 1, -1, 0.2).holds
     assert Check.furthest("f", np.array([1.0, 2.2, 3]), (1, 2, 3), 0.05).what == "f: layer 2, the furthest off"

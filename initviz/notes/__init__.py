@@ -1,0 +1,13 @@
+"""The study notes that this project grew from, sentence by sentence, each put to the test.
+
+A check is what the sentence itself predicts; the verdict is how many of its predictions the computation bears out.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from initviz.experiments import Experiment
+from initviz.notes import constants, remedies, zeros
+
+NOTES: Mapping[str, Experiment] = MappingProxyType({
+    key: experiment for part in (zeros, constants, remedies) for key, experiment in part.CLAIMS.items()})

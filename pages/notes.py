@@ -1,0 +1,19 @@
+"""The study notes, sentence by sentence: each put to the test, with what it predicts beside what happens."""
+
+import streamlit as st
+
+from initviz import ui, ui_experiments
+from initviz.experiments import FAILS, HOLDS, PARTLY
+from initviz.notes import NOTES
+
+ui.require_entrance()
+settings = ui.current_settings()
+
+st.header("The notes, put to the test", anchor=False)
+st.markdown("Seventeen sentences as notes on weight initialisation have them. Each predicts something; it is computed, "
+            "and the verdict is how many of the predictions come true.")
+
+words = {HOLDS: "holds", PARTLY: "holds only in part", FAILS: "does not hold"}
+key = ui_experiments.choose("Sentence", "note", NOTES)
+ui_experiments.show_experiment(key, NOTES[key], settings.seed, words)
+ui_experiments.show_all("notes", NOTES, settings.seed, words)
