@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from initviz import ui
 from initviz.charts import experiments as charts
 from initviz.diagnosis import number
 from initviz.experiments import FAILS, HOLDS, PARTLY, Check, Experiment, Finding
-from initviz.settings import CONTROLS, DEFAULTS
+from initviz.settings import CONTROLS, DEFAULTS, write_address
 
 COLORS = {HOLDS: "green", PARTLY: "orange", FAILS: "red"}
 DIGITS = 3
@@ -40,6 +41,8 @@ def allowed(check: Check) -> str:
         return f"at most {high}"
     if check.high == math.inf:
         return f"at least {low}"
+    if low == high:  # nearer than the digits show
+        return f"{low} ± {number((check.high - check.low) / 2, 1)}"
     return f"{low} to {high}"
 
 
@@ -63,6 +66,16 @@ def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:
                         bind="query-params", help="Type to search. The address names what is chosen.")
 
 
+def explorer_address(page: str, controls: Mapping[str, Any]) -> str:
+    """The address, beside this page's own, of a page with these controls.
+
+    A link into a new tab: st.switch_page refuses a page whose widgets are bound to the address, and st.page_link
+    leaves the session's own values standing.
+    """
+    query = [(name, text) for name, value in controls.items() for text in write_address(name, value)]
+    return f"./{'' if f'{page}.py' == ui.FIRST_PAGE else page}?{urlencode(query)}"
+
+
 def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[str, str]) -> None:
     """One experiment: its claim, its knobs, verdict, pictures, numbers and source. ``words`` say a verdict."""
     st.markdown(f"> {experiment.claim}")
@@ -72,10 +85,9 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
                   help=f"Run it again with other random numbers. This is seed {seed}; the sidebar sets any.")
         if experiment.explore is not None:
             page, controls = experiment.explore(knobs)
-            if st.button("Open in the explorer", icon=":material/open_in_new:", key="explore", type="primary",
-                         on_click=ui.set_controls, args=(dict(DEFAULTS) | {"seed": seed} | dict(controls),),
-                         help=f"The same case on the page {page.capitalize()}, with every control there is."):
-                st.switch_page(ui.PAGES / f"{page}.py")
+            st.link_button("Open in the explorer", explorer_address(page, {"seed": seed} | controls), type="primary",
+                           icon=":material/open_in_new:", key="explore", help="The same case, in a new tab, on the "
+                           f"page {page.capitalize()} with every control there is.")
     finding = find(experiment, seed, knobs)
     st.markdown(f":{COLORS[finding.verdict]}-badge[{ICONS[finding.verdict]} {words[finding.verdict]}] {finding.said}")
     for place, plot in zip(st.columns(len(finding.plots)) if finding.plots else (), finding.plots, strict=True):

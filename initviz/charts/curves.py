@@ -49,8 +49,8 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
               else f"[{frame}.first - {room}, {frame}.last]")
     x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(domain), nice=False, zero=False),
-              axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False, format="~g",
-                            labelOverlap=True))
+              axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False,
+                            labelExpr="format(datum.value, '~g')", labelOverlap=True))
     plain_numbers = ("datum.value == 0 || abs(datum.value) >= 0.001 && abs(datum.value) < 10000 "
                      "? format(datum.value, '~g') : format(datum.value, '~e')")
     y = alt.Y("y:Q", title=None,
@@ -139,12 +139,15 @@ def _theory(series: Sequence[Series], log: bool) -> pd.DataFrame:
 
 
 def _ticks(first: float, final: float, whole: bool) -> Numbers:
-    """About ten places on the x axis, whole numbers for layers and steps."""
-    if whole:
-        return np.unique(np.linspace(first, final, 10).round())
+    """About ten round places on the x axis; whole numbers and the first of them for layers and steps."""
+    if first == final:
+        return np.array([first])
     step = 10.0 ** math.floor(math.log10(final - first))
     step *= min((part for part in (0.1, 0.2, 0.5, 1.0) if part * step * 10 >= final - first), default=1.0)
-    return np.round(step * np.arange(math.ceil(first / step - 1e-9), math.floor(final / step + 1e-9) + 1), 12)
+    step = max(step, 1.0) if whole else step
+    low = first + step / 2 * (1 + 1e-9) if whole else first
+    places = step * np.arange(math.ceil(low / step - 1e-9), math.floor(final / step + 1e-9) + 1)
+    return np.round(np.concatenate([[first], places] if whole else [places]), 12)
 
 
 def _range(values: Numbers, least: float) -> tuple[float, float]:

@@ -127,9 +127,10 @@ def _slow(seed: int, epsilon: float, optimizer: str) -> Finding:
         Check.most(f"Slow, but there: loss after {STEPS:,} steps", same.loss[-1], soon,
                    f"What Xavier's start has after {SOON}: {SLOWNESS} times slower is read as slow.")]
     plots = [
-        Plot("Symmetry gap of the hidden layer, log axis", "step", [Line("Constant", steps, gap,
-                                                                        initializer="constant")], log=True,
-             points=False),
+        Plot("Symmetry gap of the hidden layer, log axis", "step", [
+            Line("Constant" if gap.any() else "Constant, exactly 0", steps, gap, initializer="constant"),
+            Line("Xavier", np.array(varied.steps), np.array([float(gaps[0]) for gaps in varied.symmetry_gap]),
+                 initializer="xavier_normal")], log=True, guides=[(SPLIT, "split")], points=False),
         Plot("Loss", "step", [
             Line(name, np.array(history.steps), np.array(history.loss), initializer=key) for name, key, history in (
                 ("Constant", "constant", same), ("Xavier", "xavier_normal", varied))], points=False)]

@@ -153,7 +153,7 @@ def _he(seed: int, slope: float, depth: float) -> Finding:
 # ---------------------------------------------------------------------------------------------- 13: LeCun
 
 LECUN_FAN_IN = 256
-EARLY_NINETIES = (1990, 1994)
+NINETIES, EARLY = 1990, 4
 
 
 def _lecun(seed: int, outputs: float) -> Finding:
@@ -171,7 +171,7 @@ def _lecun(seed: int, outputs: float) -> Finding:
     checks = [
         Check("The formula: largest difference between randn / √fan_in and LeCun normal on the same numbers",
               float(np.abs(formula - drawn).max()), 0, 1e-15, 0, "10⁻¹⁵ is round-off."),
-        Check("Early 1990s: year of the source", float(years[0]), *EARLY_NINETIES, None,
+        Check("Early 1990s: years from 1990 to the source", float(int(years[0]) - NINETIES), 0, EARLY, None,
               "Efficient BackProp is of 1998; scaling by the fan-in is older still, of the late 1980s."),
         Check(f"Very similar to Xavier: its weights over Xavier's, {LECUN_FAN_IN} to {int(outputs)}", near, 0.9, 1.1, 1,
               "Within 10 %, read as very similar.")]

@@ -115,13 +115,12 @@ def _stuck(seed: int, activation: str, depth: float) -> Finding:
         Check(f"Layer 1 after {EARLY} steps: the same", float(np.ptp(later[0])), 0, 0, 0, "The same on each weight."),
         Check.most(f"Between the neurons of a layer after {EARLY} steps, relative", between, 1e-9,
                    "The same on each neuron. " + NO_PART)]
-    output = np.arange(1, 11)
-    pixels = np.arange(1, 65)
     plots = [
-        Plot("dL/dW of the output layer at the start, by output", "output", [
-            Line(f"from neuron {neuron + 1}", output, first[-1][neuron]) for neuron in (0, 1)]),
-        Plot(f"dL/dW of layer 1 after {EARLY} steps, by pixel", "pixel", [
-            Line(f"neuron {neuron + 1}", pixels, later[0][:, neuron]) for neuron in (0, 1)], points=False)]
+        Plot(f"{title}, over the largest", x_title, [
+            Line(f"{name} {neuron + 1}", np.arange(1, len(values) + 1), values / (np.abs(gradient).max() or 1))
+            for neuron, values in enumerate(rows)], points=False) for title, x_title, name, gradient, rows in (
+            ("dL/dW of the output layer at the start", "output", "from neuron", first[-1], first[-1][:2]),
+            (f"dL/dW of layer 1 after {EARLY} steps", "pixel", "neuron", later[0], later[0][:, :2].T))]
     if not any(gradient.any() for gradient in (*first, *later)):
         return Finding(checks, plots, "Every gradient of a weight is 0: the same they are, and it says little.")
     return Finding(checks, plots, f"After {EARLY} steps the gradients of a neuron's weights run from "
