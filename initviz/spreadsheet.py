@@ -1,0 +1,219 @@
+"""Rows from a CSV file: numbers to send through a network and a column to be predicted, read without trusting them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from initviz.inputs import Batch, standardised
+from initviz.limits import Interval, check
+from initviz.network import INPUT_STREAM, SEED, stream
+
+Array = NDArray[Any]
+MOST_BYTES = 20 * 10**6
+MOST_COLUMNS, MOST_ROWS, MOST_CELLS, MOST_CLASSES = 2_000, 20_000, 2_000_000, 1_000
+FEW_VALUES = 20  # so many different whole numbers or fewer are taken for classes, as a column of measurements has more
+MOST_SHOWN, MOST_NAMED = 60, 5
+MOST_HEAD = 10**6  # letters of the first two rows
+SEPARATORS = ",;\t"
+COUNT = Interval(1, 1_000_000, integer=True)
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The columns of a file: ``values`` maps a name to floats (rows,), NaN where missing, or to texts.
+
+    ``notes`` are sentences on what was left out.
+    """
+
+    values: dict[str, Array]
+    notes: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(self.values)
+
+    def batch(self, target: str, *, standardise: bool = True, count: int = 128, seed: int = 0) -> Batch:
+        """``count`` rows, or all where there are fewer, drawn by ``seed``: float32 inputs and the column ``target``.
+
+        Texts and up to 20 different whole numbers are classes; other numbers are predicted as they are, standardised,
+        by the squared error. Inputs are the other columns of numbers that are not constant; rows that miss a value are
+        left out. ValueError where nothing is left to learn from.
+        """
+        check("target", target, self.values.keys())
+        check("count", count, COUNT)
+        inputs = {name: column for name, column in self.values.items()
+                  if name != target and column.dtype.kind == "f" and not _constant(column)}
+        if not inputs:
+            raise ValueError(f"there must be a column of numbers beside the target {_shown(target)} that are not all "
+                             "the same")
+        x, wanted = np.stack(list(inputs.values()), axis=1), self.values[target]
+        whole = np.isfinite(x).all(axis=1) & (np.isfinite(wanted) if wanted.dtype.kind == "f" else wanted != "")
+        if whole.sum() < 2:
+            raise ValueError("there must be at least two rows without a missing value")
+        x, wanted = x[whole], wanted[whole]
+        targets, loss, outputs = _targets(target, wanted)
+        if standardise:
+            x = standardised(x / np.maximum(np.abs(x).max(axis=0), 1))  # squares of the largest numbers overflow
+        elif np.abs(x).max() > LARGEST:
+            raise ValueError(f"numbers beyond {LARGEST:.1g} need to be standardised")
+        chosen = stream(check("seed", seed, SEED), INPUT_STREAM).permutation(len(x))[:count]
+        return Batch(x[chosen].astype(np.float32), targets[chosen], loss, outputs)
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}...")
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(_shown(name) for name in names[:MOST_NAMED]) + more
+
+
+def _constant(column: Array) -> bool:
+    finite = column[np.isfinite(column)]
+    return not finite.size or bool((finite == finite[0]).all())
+
+
+def _targets(name: str, column: Array) -> tuple[Array, str, int]:
+    """Targets, loss and number of outputs for a column without missing values."""
+    kinds, classes = np.unique(column, return_inverse=True)
+    if len(kinds) < 2:
+        raise ValueError(f"the target {_shown(name)} must have at least two different values")
+    if column.dtype.kind == "f" and (len(kinds) > FEW_VALUES or (kinds != np.round(kinds)).any()):
+        scaled = column / max(float(np.abs(column).max()), 1.0)
+        return standardised(scaled[:, None]).astype(np.float32), "mse", 1
+    if len(kinds) > MOST_CLASSES:
+        raise ValueError(f"the target {_shown(name)} must have at most {MOST_CLASSES:,} classes, got {len(kinds):,}")
+    return classes.astype(np.int64), "softmax_ce", len(kinds)
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+def read(data: bytes) -> Table:
+    """The table in a CSV file's content; ValueError for all that is none.
+
+    Separators are commas, semicolons (then decimal commas, too) or tabs. A first line that is not all numbers names
+    the columns.
+    """
+    text = _decoded(data)
+    first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    separator = max(SEPARATORS, key=first.count)
+    columns = first.count(separator) + 1
+    if columns > MOST_COLUMNS:
+        raise ValueError(f"the file must have at most {MOST_COLUMNS:,} columns, got {columns:,}")
+    if columns < 2:
+        raise ValueError("the file must have at least two columns, inputs and a target, with commas, semicolons or "
+                         "tabs between them")
+    named, following = _first_rows(text, separator)
+    if len(following) > len(named):  # pandas would take what has no name for an index
+        raise ValueError(f"this cannot be read as a table: line 2 has {len(following)} cells where {len(named)} are "
+                         "expected")
+    header = not all(_is_number(cell, separator) for cell in named)
+    most = min(MOST_ROWS, MOST_CELLS // columns)
+    try:
+        frame = pd.read_csv(
+            io.BytesIO(data), encoding="utf-8-sig", sep=separator, header=0 if header else None, nrows=most + 1,
+            skipinitialspace=True, decimal="," if separator == ";" and "," in text else ".")
+    except Exception as error:  # pandas raises many kinds
+        where = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        reason = f": line {where[2]} has {where[3]} cells where {where[1]} are expected" if where else ""
+        raise ValueError(f"this cannot be read as a table{reason}") from None
+    if len(frame) < 2:
+        raise ValueError(f"the file must have at least two rows of data, got {len(frame)}")
+    notes = []
+    if len(frame) > most:
+        frame = frame.iloc[:most]
+        notes.append(f"Only the first {most:,} rows are read.")
+    values: dict[str, Array] = {}
+    for place, name in enumerate(frame.columns):
+        text_name = _name(name, place, header)
+        values[text_name if text_name not in values else f"{text_name} ({place + 1})"] = _column(frame.iloc[:, place])
+    numbers = {name: column for name, column in values.items() if column.dtype.kind == "f"}
+    if not numbers:
+        raise ValueError("the file must have at least one column of numbers, and has words only")
+    if all(_constant(column) for column in numbers.values()):
+        raise ValueError("at least one column of numbers must not be constant, and all are")
+    return Table(values, (*notes, *_notes(values)))
+
+
+def _notes(values: dict[str, Array]) -> list[str]:
+    notes = []
+    words = [name for name, column in values.items() if column.dtype.kind != "f"]
+    numbers = {name: column for name, column in values.items() if column.dtype.kind == "f"}
+    constant = [name for name, column in numbers.items() if _constant(column)]
+    missing = {name: int((~np.isfinite(column)).sum()) for name, column in numbers.items() if name not in constant}
+    lacking = [name for name, count in missing.items() if count]
+    if words:
+        notes.append(f"Columns of words can be the target and are no inputs: {_named(words)}.")
+    if constant:
+        notes.append(f"Constant columns are left out: {_named(constant)}.")
+    if lacking:
+        notes.append(f"Rows that miss a number are left out; {sum(missing.values()):,} are missing or infinite, in "
+                     f"{_named(lacking)}.")
+    return notes
+
+
+def _decoded(data: bytes) -> str:
+    if not data.strip():
+        raise ValueError("the file is empty: it must have rows of numbers with commas between them")
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"the file must be at most {MOST_BYTES / 1e6:,.0f} MB, got {len(data) / 1e6:,.0f}")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError("the file is UTF-16: save it as UTF-8, which spreadsheets call CSV UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8 text: save it as CSV UTF-8") from None
+    if "\0" in text:
+        raise ValueError("the file is no text: it holds zero bytes, as UTF-16 and binary files do: save it as CSV "
+                         "UTF-8")
+    return text
+
+
+def _first_rows(text: str, separator: str) -> tuple[list[str], list[str]]:
+    """The cells of the first two rows that are not blank; none where there is no second."""
+    try:
+        rows = list(islice(filter(None, csv.reader(io.StringIO(text[:MOST_HEAD], newline=""), delimiter=separator,
+                                                   skipinitialspace=True)), 2))
+    except csv.Error as error:
+        raise ValueError(f"this cannot be read as a table: {error}") from None
+    return rows[0], rows[1] if len(rows) > 1 else []
+
+
+def _is_number(cell: str, separator: str) -> bool:
+    cell = cell.strip().strip('"')
+    try:
+        float(cell.replace(",", ".") if separator == ";" else cell)
+    except ValueError:
+        return not cell
+    return True
+
+
+def _name(name: Any, place: int, header: bool) -> str:
+    text = str(name).strip()
+    return text if header and text and not text.startswith("Unnamed: ") else f"column {place + 1}"
+
+
+def _column(column: pd.Series[Any]) -> Array:
+    """Floats, NaN where missing or infinite; texts where any cell is a word."""
+    try:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=math.nan).copy()
+    except OverflowError:  # a whole number of hundreds of digits
+        numbers = np.full(len(column), math.nan)
+    if (np.isnan(numbers) & column.notna().to_numpy()).any():
+        return column.fillna("").astype(str).to_numpy(object)
+    numbers[np.isinf(numbers)] = math.nan
+    return numbers
