@@ -32,6 +32,7 @@ DIRECTORY_ENTRY = b"PK\x01\x02"
 FLOATS = MappingProxyType({"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")})
 DTYPE_NAMES = MappingProxyType({"float16": "F16", "bfloat16": "BF16", "float32": "F32", "float64": "F64"})
 ALLOWED = "float16, bfloat16, float32 or float64"
+_Arranged = tuple[tuple[int, ...], list[str], list[str | None]]  # sizes (none: no chain), names of matrices, of biases
 LAYOUT_LABELS = MappingProxyType({"torch": "PyTorch, (out, in)", "keras": "Keras and Flax, (in, out)"})
 
 
@@ -93,20 +94,25 @@ class Checkpoint:
     def _matrices(self) -> list[str]:
         return [name for name, array in self.arrays.items() if array.ndim == 2]
 
-    def _arranged(self, layout: str) -> tuple[tuple[int, ...], list[str], list[str | None]]:
-        """Sizes and names of matrices and biases, layer by layer; no sizes where they do not chain.
+    def _arranged(self, layout: str) -> _Arranged:
+        """The layers in the order of the numbers in the names, else in that of the file: the first that chains at all.
 
-        Tried are the order of the numbers in the names and that of the file, the latter first where names have none.
+        Where names have no numbers the file's order is tried first.
         """
         orders = [sorted(self._matrices(), key=_natural), self._matrices()]
         numbered = any(letter.isdigit() for name in orders[0] for letter in name)
         for matrices in orders if numbered else orders[::-1]:
-            shapes = [self._turned(name, layout).shape for name in matrices]
-            biases = self._biases(matrices)
-            if shapes and biases is not None and all(a[1] == b[0] for a, b in pairwise(shapes)) and all(
-                    name is None or len(self.arrays[name]) == shape[1]
-                    for name, shape in zip(biases, shapes, strict=True)):
-                return (shapes[0][0], *(shape[1] for shape in shapes)), matrices, biases
+            if any(self._chained(matrices, key)[0] for key in LAYOUT_LABELS):
+                return self._chained(matrices, layout)
+        return (), [], []
+
+    def _chained(self, matrices: list[str], layout: str) -> _Arranged:
+        shapes = [self._turned(name, layout).shape for name in matrices]
+        biases = self._biases(matrices)
+        if shapes and biases is not None and all(a[1] == b[0] for a, b in pairwise(shapes)) and all(
+                name is None or len(self.arrays[name]) == shape[1]
+                for name, shape in zip(biases, shapes, strict=True)):
+            return (shapes[0][0], *(shape[1] for shape in shapes)), matrices, biases
         return (), [], []
 
     def _biases(self, matrices: list[str]) -> list[str | None] | None:

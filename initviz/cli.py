@@ -12,13 +12,15 @@ from typing import Any
 
 import pandas as pd
 
+from initviz import checkpoints, spreadsheet
 from initviz.activations import ACTIVATIONS
 from initviz.diagnosis import number
 from initviz.export import FRAMEWORKS, code
 from initviz.initializers import INITIALIZERS, rule
-from initviz.inputs import INPUTS, batch_for
+from initviz.inputs import INPUTS, Batch, batch_for, check_fit
+from initviz.limits import check
 from initviz.network import Network, read_sizes
-from initviz.repair import Start, start_of
+from initviz.repair import Start, start_from, start_of
 from initviz.report import (
     THRESHOLDS,
     Report,
@@ -35,6 +37,7 @@ from initviz.tables import layers
 
 FOUND, BAD_INPUT = 1, 2
 BAR = 10
+MOST_FILE_BYTES = 10**9
 
 
 def _pair(text: str) -> tuple[str, float]:
@@ -82,6 +85,12 @@ def parser() -> argparse.ArgumentParser:
     _network_options(one)
     one.add_argument("--init", default="he_normal", choices=INITIALIZERS, metavar="KEY",
                      help=f"how the weights are drawn: {', '.join(INITIALIZERS)} (default: %(default)s)")
+    one.add_argument("--weights", type=Path, metavar="FILE",
+                     help="examine the weights of this .npz or .safetensors file; they bring their sizes")
+    one.add_argument("--layout", metavar="KEY", help="of the file's matrices, where their shapes leave a choice")
+    one.add_argument("--data", type=Path, metavar="FILE", help="send the rows of this CSV file through the network")
+    one.add_argument("--target", metavar="COLUMN", help="the CSV file's column to predict (default: the last)")
+    one.add_argument("--raw", action="store_true", help="do not standardise the CSV file's columns")
     one.add_argument("--threshold", type=_pair, action="append", default=[], metavar="NAME=NUMBER",
                      help=f"moves a line, may be repeated: {', '.join(THRESHOLDS)}")
     one.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -123,11 +132,41 @@ def _network(options: argparse.Namespace, sizes: tuple[int, ...], key: str) -> N
                    activation_params=slope, initializer_params=params)
 
 
+def _content(path: Path) -> bytes:
+    """A file's bytes; ValueError where there are too many."""
+    size = path.stat().st_size
+    if size > MOST_FILE_BYTES:
+        raise ValueError(f"{path} must be at most {MOST_FILE_BYTES / 1e6:,.0f} MB, got {size / 1e6:,.0f}")
+    return path.read_bytes()
+
+
+def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> Batch:
+    if options.data is None:
+        batch = batch_for(sizes, options.input, options.batch, seed=options.seed)
+        return replace(batch, name=INPUTS[options.input].label)
+    read = spreadsheet.read(_content(options.data))
+    target = check("--target", options.target, read.columns) if options.target else read.columns[-1]
+    batch = read.batch(target, standardise=not options.raw, count=options.batch, seed=options.seed)
+    check_fit(sizes, batch)
+    for note in read.notes:
+        print(f"initviz: {note}", file=sys.stderr)
+    return replace(batch, name=options.data.name)
+
+
 def _start(options: argparse.Namespace) -> Start:
-    network = _network(options, _sizes(options), options.init)
-    batch = batch_for(network.sizes, options.input, options.batch, seed=options.seed)
-    named = replace(batch, name=INPUTS[options.input].label)
-    return start_of(network, named, INITIALIZERS[options.init].label)
+    if options.weights is None:
+        network = _network(options, _sizes(options), options.init)
+        return start_of(network, _data(options, network.sizes), INITIALIZERS[options.init].label)
+    if options.sizes:
+        raise ValueError("--sizes must not be given with --weights, which bring their own")
+    checkpoint = checkpoints.read(_content(options.weights), options.weights.name)
+    layouts = {layout.key: layout for layout in checkpoint.layouts()}
+    if len(layouts) > 1 and options.layout is None:
+        raise ValueError("--layout must be given, as the shapes fit each of " + ", ".join(layouts))
+    layout = layouts[check("--layout", options.layout, layouts.keys()) if options.layout else next(iter(layouts))]
+    weights, biases = checkpoint.parameters(layout.key)
+    network = _network(options, layout.sizes, options.init)
+    return start_from(weights, biases, network, _data(options, network.sizes), options.weights.name)
 
 
 # ---------------------------------------------------------------------------------------------- what is printed
@@ -166,6 +205,8 @@ def text(report: Report) -> str:
 def _diagnose(options: argparse.Namespace) -> int:
     start, lines = _start(options), check_lines(dict(options.threshold))
     if options.code:
+        if not start.drawn:
+            raise ValueError("--code must not be given with --weights: there is no law that draws them")
         print(code(start.network, options.code), end="")
         return 0
     report = diagnose(start, lines)

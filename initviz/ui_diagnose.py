@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 import streamlit as st
 
-from initviz import export, ui
+from initviz import checkpoints, export, spreadsheet, ui
 from initviz.initializers import INITIALIZERS
-from initviz.inputs import INPUTS, Batch, batch_for
+from initviz.inputs import INPUTS, Batch, check_fit, make_normal
 from initviz.network import Network, read_sizes
-from initviz.repair import Start, start_of
+from initviz.repair import Start, start_from, start_of
 from initviz.report import THRESHOLDS, Report, diagnose, mend_lines, table, to_html, to_json
 from initviz.report.thresholds import Lines
 from initviz.settings import Settings, check_diagnosis
@@ -22,7 +23,8 @@ FIRST_SIZES = "64-128-128-128-128-128-128-10"
 FRAMEWORK_DEFAULTS = {"torch_linear": "PyTorch by default", "keras_dense": "Keras by default",
                       "flax_dense": "Flax by default"}
 STARTS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
-SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label}
+SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label, "csv": "Your CSV"}
+MOST_MEGABYTES = 20
 COLORS = {"grave": "red", "warning": "orange", "note": "gray"}
 MOST_LETTERS = 400  # of a sentence that may name what somebody wrote
 ROW, HEAD, MOST_TABLE = 35, 38, 430  # pixels
@@ -52,11 +54,34 @@ def _say_start(key: str) -> str:
         INITIALIZERS[key].label)
 
 
-def ask(settings: Settings) -> tuple[Hashable, Start] | None:
-    """The start that the controls describe, and the terms it stands for; None after saying what is wrong with them."""
+@dataclass(frozen=True)
+class Own:
+    """Somebody's own weights: the file, its name, and the layout that the person confirmed."""
+
+    checkpoint: checkpoints.Checkpoint
+    name: str
+    layout: checkpoints.Layout
+
+    def write(self, start: Start) -> bytes:
+        """A start's parameters in the file's own names, layout, dtype and format."""
+        return self.checkpoint.write(start.weights, start.biases, self.layout.key)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The start that the controls describe, the terms by which it is known, and the file that it came from, if any."""
+
+    start: Start
+    terms: Hashable
+    own: Own | None
+
+
+def ask(settings: Settings) -> Asked | None:
+    """What the controls describe; None after one sentence on what is wrong with it or missing."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
-                             help="From the inputs to the outputs, such as 784-512-512-10.")
+                             help="From the inputs to the outputs, such as 784-512-512-10. Your own weights bring "
+                                  "their own.")
         key = st.selectbox("Start", STARTS, format_func=_say_start, key="start", bind="query-params", width=290,
                            help="What your framework does where nothing is said, or any initialiser of the table.")
         source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
@@ -67,31 +92,79 @@ def ask(settings: Settings) -> tuple[Hashable, Start] | None:
                f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}. "
                "Its depth, width, input and list of initialisers are for the other pages.")
     try:
-        sizes = read_sizes(text or "")
+        own, file_id = _ask_weights()
+        batch, data_id = _ask_data(settings) if source == "csv" else (None, source)
+        if source == "csv" and batch is None:
+            return None
+        sizes = own.layout.sizes if own else read_sizes(text or "")
         check_diagnosis(sizes, settings.batch)
         network = replace(settings.network(key), sizes=sizes)
-        terms = (network, source, settings.batch)
-        batch = _batch(sizes, source, settings)
-        return terms, start_of(network, batch, _say_start(key))
+        if batch is None:
+            batch = (make_normal(sizes[0], sizes[-1], settings.batch, seed=settings.seed) if source == "normal" else
+                     ui.cached_batch(source, settings.batch, settings.seed, sizes[0]))
+            batch = replace(batch, name=SOURCES[source])
+        if own is None:
+            offer_sizes(sizes, batch)
+        check_fit(sizes, batch)
+        terms = (network, data_id, settings.batch, file_id, own and own.layout)
+        start = (start_from(*own.checkpoint.parameters(own.layout.key), network, batch, own.name) if own
+                 else start_of(network, batch, _say_start(key)))
+        return Asked(start, terms, own)
     except ValueError as error:
         complain(error)
         return None
 
 
-def _batch(sizes: tuple[int, ...], source: str, settings: Settings) -> Batch:
-    """The batch asked for; where the sizes do not fit it, a button offers those that do."""
-    try:
-        return replace(batch_for(sizes, source, settings.batch, seed=settings.seed), name=SOURCES[source])
-    except ValueError:
-        offer_sizes(sizes, INPUTS[source].features or sizes[0], INPUTS[source].classes)
-        raise
+def _ask_weights() -> tuple[Own | None, Hashable]:
+    """Somebody's own weights, where they gave a file, and the file's identity."""
+    with st.expander("Your own weights", icon=":material/upload_file:"):
+        file = st.file_uploader("A .npz or .safetensors file", ["npz", "safetensors"], key="weights_file",
+                                max_upload_size=MOST_MEGABYTES,
+                                help="The state dict of a multilayer perceptron: weights and biases. It is read in "
+                                     "memory, never run, and forgotten with this session.")
+        if file is None:
+            st.session_state.pop("weights read", None)
+            return None, None
+        checkpoint = kept("weights read", file.file_id, lambda: checkpoints.read(file.getvalue(), file.name))
+        layouts = {layout.key: layout for layout in checkpoint.layouts()}
+        chosen = st.selectbox("Layout of its matrices", list(layouts), key="layout",
+                              format_func=lambda key: f"{layouts[key].label}: {'-'.join(map(str, layouts[key].sizes))}",
+                              help="Found from the shapes that chain; please confirm. Square layers fit both.")
+        st.text(f"{file.name}: {len(checkpoint.arrays)} arrays", help="As the file names itself.")
+    return Own(checkpoint, file.name, layouts[chosen]), file.file_id
 
 
-def offer_sizes(sizes: tuple[int, ...], features: int, outputs: int) -> None:
-    """A button that gives the network the inputs and outputs that the data needs."""
-    fitting = "-".join(map(str, (features, *sizes[1:-1], outputs)))
-    st.button(f"Use {fitting}", on_click=ui.set_state, args=({"architecture": fitting},), key="fit",
-              type="primary", help="The same hidden layers, with the inputs and outputs of the data.")
+def _ask_data(settings: Settings) -> tuple[Batch | None, Hashable]:
+    """A batch of somebody's own table and its identity; None where no file was given yet."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        file = st.file_uploader("A CSV file of numbers", ["csv", "txt"], key="data_file", width=420,
+                                max_upload_size=MOST_MEGABYTES,
+                                help="With a header or not. It is read in memory and forgotten with this session.")
+        if file is None:
+            st.session_state.pop("data read", None)
+            st.info("Choose a CSV file.", icon=":material/upload_file:")
+            return None, None
+        read = kept("data read", file.file_id, lambda: spreadsheet.read(file.getvalue()))
+        target = st.selectbox("Target", read.columns, index=len(read.columns) - 1, key="target", width=240,
+                              help="The column to be predicted: classes or numbers. All others are inputs.")
+        standardise = st.toggle("Standardise", True, key="standardise", bind="query-params",
+                                help="Every input column with mean 0 and standard deviation 1. Off shows what unscaled "
+                                     "inputs do.")
+    for note in read.notes:
+        st.caption(plain(note))
+    terms = (file.file_id, target, standardise, settings.batch, settings.seed)
+    batch = kept("own batch", terms, lambda: read.batch(target, standardise=standardise, count=settings.batch,
+                                                    seed=settings.seed))
+    return replace(batch, name=file.name), terms
+
+
+def offer_sizes(sizes: tuple[int, ...], batch: Batch) -> None:
+    """Where the sizes do not fit the data, a button that gives them the inputs and outputs that it needs."""
+    fitting = (batch.features, *sizes[1:-1], batch.outputs)
+    if fitting != sizes:
+        said = "-".join(map(str, fitting))
+        st.button(f"Use {said}", on_click=ui.set_state, args=({"architecture": said},), key="fit", type="primary",
+                  help="The same hidden layers, with the inputs and outputs of the data.")
 
 
 def ask_lines() -> dict[str, float]:
@@ -107,9 +180,9 @@ def ask_lines() -> dict[str, float]:
     return mend_lines({key: st.session_state.get(f"line_{key}") for key in THRESHOLDS})
 
 
-def current_report(terms: Hashable, start: Start, lines: Lines) -> Report:
+def current_report(asked: Asked, lines: Lines) -> Report:
     """The report on a start, computed once for the same terms in a row."""
-    report: Report = kept("diagnosis", (terms, tuple(lines.items())), lambda: diagnose(start, lines))
+    report: Report = kept("diagnosis", (asked.terms, tuple(lines.items())), lambda: diagnose(asked.start, lines))
     return report
 
 
@@ -151,20 +224,22 @@ def show_layers(report: Report) -> None:
         for title, words in helps.items() if title in frame})
 
 
-def show_code(network: Network, better: Network) -> None:
-    """The start as source, as it is or as the table would have it."""
+def show_code(start: Start, better: Network) -> None:
+    """The start as source, as it is or, as for somebody's own weights, as the table would have it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which = st.segmented_control("Start of the code", ["Recommended", "As chosen"], default="Recommended",
-                                     required=True, key="code_start", bind="query-params",
+        which = st.segmented_control("Start of the code", ["Recommended", "As chosen"][:2 if start.drawn else 1],
+                                     default="Recommended", required=True, key="code_start", bind="query-params",
                                      help="The table's start for this activation, or the one chosen above.")
         framework = st.segmented_control("Code for", export.FRAMEWORKS, default="PyTorch", required=True,
                                          key="code_for", bind="query-params", help="A complete script that runs.")
     framework = framework if framework in export.FRAMEWORKS else "PyTorch"
-    st.code(export.code(network if which == "As chosen" else better, framework), language="python")
+    chosen = start.network if which == "As chosen" and start.drawn else better
+    st.code(export.code(chosen, framework), language="python")
 
 
-def show_downloads(report: Report) -> None:
-    """The report and the repaired weights as files."""
+def show_downloads(report: Report, own: Own | None) -> None:
+    """The report and the repaired weights as files, the weights in the form in which they came."""
+    form = PurePath(own.name).suffix if own else ".npz"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ui.download("Report (HTML)", "diagnosis.html", lambda: to_html(report), "text/html", key="report_html",
                     help="One file with its charts inside; opens without a server and without a network.")
@@ -172,8 +247,10 @@ def show_downloads(report: Report) -> None:
                     help="Findings, layers, remedies and thresholds.")
         for remedy, _ in report.remedies:
             if remedy.key != "standardised":
-                ui.download(f"{remedy.label} (.npz)", f"{remedy.key}.npz",
-                            lambda start=remedy.start: export.state_dict(start.weights, start.biases),
+                ui.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",
+                            lambda start=remedy.start: own.write(start) if own else export.state_dict(
+                                start.weights, start.biases),
                             "application/octet-stream", key=f"weights_{remedy.key}",
-                            help="These parameters under the names and shapes of the PyTorch code's network: "
+                            help="These parameters in the names, layout and number format of your file." if own else
+                                 "These parameters under the names and shapes of the PyTorch code's network: "
                                  "layers.0.weight (out, in), layers.0.bias and so on.")

@@ -21,7 +21,7 @@ with st.container():
 if asked is None:
     st.stop()
 
-report = ui_diagnose.current_report(*asked, lines)
+report = ui_diagnose.current_report(asked, lines)
 better, why = recommended(report.start.network)
 
 st.subheader("What is found", anchor=False)
@@ -43,6 +43,6 @@ for place, (title, (picture, data)) in zip(places, pictures(report).items(), str
 st.markdown("  \n".join(f":small[**{remedy.label}**: {remedy.why}]" for remedy, _ in report.remedies))
 
 st.subheader("The code", anchor=False)
-ui_diagnose.show_code(report.start.network, better)
+ui_diagnose.show_code(report.start, better)
 st.caption(f"Recommended: {label_of(better.initializer)}, gain {better.gain:g}, biases 0. {why}")
-ui_diagnose.show_downloads(report)
+ui_diagnose.show_downloads(report, asked.own)

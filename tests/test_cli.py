@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -127,3 +128,53 @@ def test_the_module_runs_without_streamlit():
                           cwd=Path(__file__).parents[1])
     assert done.returncode == 0, done.stderr
     assert "he_normal" in done.stdout
+
+
+# ---------------------------------------------------------------------------------------------- own files
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "small.npz", **{
+        "0.weight": 1e-4 * rng.standard_normal((16, 3)), "0.bias": np.zeros(16),
+        "2.weight": 1e-4 * rng.standard_normal((12, 16)), "2.bias": np.zeros(12),
+        "4.weight": 1e-4 * rng.standard_normal((3, 12)), "4.bias": np.zeros(3)})
+    np.savez(tmp_path / "square.npz", **{"w1": rng.standard_normal((10, 10)), "b1": np.zeros(10),
+                                         "w2": rng.standard_normal((10, 10)), "b2": np.zeros(10)})
+    rows = "\n".join(f"{rng.normal():.3f},{1e4 * rng.normal():.1f},{rng.normal():.3f},{row % 3}" for row in range(50))
+    (tmp_path / "rows.csv").write_text(f"a,b,c,kind\n{rows}\n")
+    (tmp_path / "words.csv").write_text("a,b\nx,y\nz,w\n")
+    return tmp_path
+
+
+def test_weights_and_data_of_ones_own_are_examined(capsys, files):
+    code, out, _ = said(capsys, "diagnose", "--weights", files / "small.npz", "--data", files / "rows.csv",
+                        "--batch", 40)
+    assert code == 1  # the second layer keeps 3e-4 of the signal: 1e-4 times the root of half its 16 inputs
+    assert "Network: 3-16-12-3" in out
+    assert "Start: small.npz" in out
+    assert "Data: rows.csv, 40 samples" in out
+
+
+def test_a_csv_is_standardised_unless_it_is_to_stay_raw(capsys, files):
+    options = ["diagnose", "--sizes", "3-8-3", "--data", files / "rows.csv", "--target", "kind", "--batch", "40"]
+    assert "Unscaled inputs" not in said(capsys, *options)[1]
+    assert "Unscaled inputs" in said(capsys, *options, "--raw")[1]
+
+
+@pytest.mark.parametrize(("options", "sentence"), [
+    (["--weights", "none.npz"], "No such file or directory"),
+    (["--weights", "rows.csv"], "initviz: "), (["--weights", "square.npz"], "--layout must be given"),
+    (["--weights", "square.npz", "--layout", "zz"], "--layout must be one of"),
+    (["--weights", "small.npz", "--sizes", "3-3"], "--sizes must not be given with --weights"),
+    (["--weights", "small.npz", "--code", "NumPy"], "--code must not be given with --weights"),
+    (["--sizes", "3-8-3", "--data", "words.csv"], ""), (["--sizes", "3-8-3", "--data", "rows.csv", "--target", "zz"],
+                                                       "--target must be one of a, b, c, kind, got 'zz'"),
+    (["--sizes", "4-8-3", "--data", "rows.csv"], "sizes must begin with 3")])
+def test_a_bad_file_gets_one_sentence(capsys, files, options, sentence):
+    paths = [files / option if "." in option else option for option in options]
+    code, out, err = said(capsys, "diagnose", *paths)
+    assert code == 2
+    assert not out
+    assert sentence in err
+    assert err.count("\n") == 1

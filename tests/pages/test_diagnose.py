@@ -1,8 +1,11 @@
 """The page Diagnose: every start and framework, thresholds, and one sentence for what does not fit."""
 
 import ast
+import io
+import itertools
 import json
 
+import numpy as np
 import pytest
 from pages.test_pages import charts, press, sound, visit, words
 
@@ -98,3 +101,91 @@ def test_text_from_a_file_is_never_markup(text):
     assert "\n" not in shown
     for sign in "*[]:$`<>#":
         assert shown.count(sign) == shown.count("\\" + sign)
+
+
+# ---------------------------------------------------------------------------------------------- own files
+
+def state_dict(sizes, gain=1.0, transposed=True):
+    """A PyTorch (out, in) or Keras (in, out) state dict as an .npz, ReLU's He weights times a gain."""
+    rng, arrays = np.random.default_rng(0), {}
+    for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+        w = (gain * np.sqrt(2 / fan_in) * rng.standard_normal((fan_in, fan_out))).astype(np.float32)
+        arrays |= {f"net.{layer}.weight": w.T if transposed else w, f"net.{layer}.bias": np.zeros(fan_out, np.float32)}
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def table_of(rows=60, scale=1.0):
+    rng = np.random.default_rng(1)
+    lines = ["first,second,third,kind"] + [
+        f"{scale * rng.normal():.4f},{rng.normal():.4f},{rng.normal():.4f},{row % 3}" for row in range(rows)]
+    return "\n".join(lines).encode()
+
+
+def upload(at, key, name, data):
+    return sound(at.file_uploader(key=key).upload(name, data).run())
+
+
+@pytest.mark.parametrize("transposed", [True, False])
+def test_own_weights_are_examined_and_bring_their_sizes(transposed):
+    at = upload(visit(DIAGNOSE, activation="ReLU", architecture="nonsense"), "weights_file", "net.npz",
+                state_dict((64, 24, 16, 10), gain=1e-3, transposed=transposed))
+    assert not at.error
+    assert "64-24-16-10" in at.selectbox(key="layout").options[0]
+    assert "net.npz" in [text.value.split(":")[0] for text in at.text]
+    assert len(charts(at)) == 2
+    report = at.session_state["diagnosis"][1]
+    assert report.run.network.sizes == (64, 24, 16, 10)
+    assert report.run.column("weight_std")[0] == pytest.approx(1e-3 * (2 / 64) ** 0.5, rel=0.1)
+
+
+def test_repaired_weights_go_back_into_the_names_and_shapes_that_came():
+    at = upload(visit(DIAGNOSE, activation="ReLU"), "weights_file", "net.npz", state_dict((64, 24, 16, 10), gain=9.0))
+    report = at.session_state["diagnosis"][1]
+    layout = next(iter(at.session_state["weights read"][1].layouts()))
+    lsuv = next(remedy.start for remedy, _ in report.remedies if remedy.key == "lsuv")
+    held = np.load(io.BytesIO(at.session_state["weights read"][1].write(lsuv.weights, lsuv.biases, layout.key)))
+    assert held["net.1.weight"].shape == (16, 24)
+    np.testing.assert_array_equal(held["net.1.weight"].T, lsuv.weights[1])
+
+
+def test_a_csv_is_sent_through_and_its_scale_is_seen():
+    at = visit(DIAGNOSE, architecture="3-16-16-3", data="Your CSV", batch=48, activation="ReLU")
+    assert "Choose a CSV file" in at.info[0].value
+    at = upload(at, "data_file", "mine.csv", table_of(scale=1e4))
+    assert not at.error
+    assert at.selectbox(key="target").value == "kind"
+    assert "Unscaled inputs" not in words(at)
+    sound(at.toggle(key="standardise").set_value(False).run())
+    assert "Unscaled inputs" in words(at)
+    assert "Standardised inputs" in at.dataframe[1].value["Start"].tolist()
+
+
+def test_sizes_that_fit_a_csv_are_offered():
+    at = upload(visit(DIAGNOSE, data="Your CSV", batch=48), "data_file", "mine.csv", table_of())
+    assert "Sizes must begin with 3" in at.error[0].value
+    press(at, "fit")
+    assert not at.error
+    assert at.session_state["architecture"].startswith("3-128-")
+
+
+@pytest.mark.parametrize(("key", "name", "data"), [
+    ("weights_file", "empty.npz", b""), ("weights_file", "text.npz", b"hello"),
+    ("weights_file", "cut.safetensors", b"\xff" * 20), ("data_file", "words.csv", b"a,b\nc,d\ne,f\n"),
+    ("data_file", "empty.csv", b"")])
+def test_a_bad_file_gets_one_sentence_and_the_controls_stay(key, name, data):
+    at = upload(visit(DIAGNOSE, data="Your CSV" if key == "data_file" else "Digits"), key, name, data)
+    assert len(at.error) == 1
+    assert at.error[0].value.endswith(".")
+    assert at.text_input(key="architecture")
+    assert not charts(at)
+
+
+def test_nothing_uploaded_is_shown_as_markup():
+    header = b"<b>x</b>,:red[y],**z**\n"
+    rows = b"".join(b"%d,%d,%d\n" % (i, i * i % 7, i % 2) for i in range(40))
+    at = upload(visit(DIAGNOSE, data="Your CSV", architecture="2-8-2", batch=32), "data_file", "<i>mine</i>.csv",
+                header + rows)
+    assert "<i>" not in words(at)
+    assert "**z**" not in words(at)
