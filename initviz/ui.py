@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -65,6 +66,16 @@ def require_entrance() -> None:
         pages = [st.Page(path, default=path.name == FIRST_PAGE) for path in PAGES.glob("*.py")]
         st.navigation(pages, position="hidden")
         st.rerun()
+
+
+@functools.cache
+def keep_modules() -> None:
+    """Called once a page has been run: Streamlit collects garbage after every run, and need not look at modules.
+
+    They are 300,000 objects and cost each rerun as long as a small network does.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 # ---------------------------------------------------------------------------------------------- controls

@@ -59,6 +59,13 @@ def find_browser() -> str | None:
 @contextlib.contextmanager
 def serve() -> Iterator[str]:
     """A server of the app on a free loopback port; yields its address."""
+    with serve_process() as (base, _, _):
+        yield base
+
+
+@contextlib.contextmanager
+def serve_process() -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[[], str]]]:
+    """The same; yields its address, the process and what reads its log so far."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -75,13 +82,16 @@ def serve() -> Iterator[str]:
                     if answer.status == 200:
                         break
                 if server.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    raise RuntimeError(f"the server did not start: {log.read()[-2000:]}")
+                    raise RuntimeError(f"the server did not start: {_read(log)[-2000:]}")
                 time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", server, lambda: _read(log)
         finally:
             server.terminate()
             server.wait(20)
+
+
+def _read(log: Any) -> str:
+    return os.pread(log.fileno(), 10**7, 0).decode(errors="replace")  # does not move where the server writes
 
 
 @contextlib.contextmanager
