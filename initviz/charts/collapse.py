@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import altair as alt
 import numpy as np
-import pandas as pd
 
-from initviz.charts.picture import INK, Data, Picture, carried, literal_color, named, spread_apart
+from initviz.charts.picture import INK, Data, Picture, carried, columns, literal_color, named, spread_apart
 from initviz.diagnosis import number
 
 HEIGHT = 320
@@ -76,14 +75,12 @@ def data(paths: Sequence[Path], most: float) -> Data:
         remark = "" if not where or (np.isfinite(path.scale[-1]) and path.scale[-1] > 0) else (
             " (0)" if path.scale[-1] == 0 else " (overflow)")
         ends.append((where[-1] if where else 10.0**low, heights[-1] if heights else BOTTOM, path.label + remark))
-    frame = pd.DataFrame(ends, columns=["x", "y", "text"])
     span = np.log(BOTTOM), np.log(top)
-    frame["y"] = np.exp(spread_apart(list(np.log(frame["y"])), LABEL_GAP * (span[1] - span[0]), *span))
+    places = np.exp(spread_apart([float(np.log(y)) for _, y, _ in ends], LABEL_GAP * (span[1] - span[0]), *span))
     corners = ("faint, but different", "different and strong", "faint copies", "strong copies")
     left, right = 10.0 ** (low + 0.12 * (high - low)), 10.0 ** (high - 0.12 * (high - low))
     return {
-        "points": pd.DataFrame(rows, columns=["x", "y", "label", "color", "layer", "last", "scale", "variety"]),
-        "names": frame,
-        "corners": pd.DataFrame({"x": [left, right, left, right], "y": [0.85 * top, 0.85 * top, 1.3, 1.3],
-                                 "text": corners}),
-        "frame": pd.DataFrame([{"low": 10.0**low, "high": 10.0**high, "top": top}])}
+        "points": columns(rows, "x", "y", "label", "color", "layer", "last", "scale", "variety"),
+        "names": {"x": [x for x, _, _ in ends], "y": places, "text": [text for *_, text in ends]},
+        "corners": {"x": [left, right, left, right], "y": [0.85 * top, 0.85 * top, 1.3, 1.3], "text": corners},
+        "frame": {"low": [10.0**low], "high": [10.0**high], "top": [top]}}

@@ -10,7 +10,6 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.charts.picture import INK, Data, Picture, carried, literal_color, named, spread_apart
@@ -91,11 +90,12 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
         kept.append((np.asarray(line.x)[keep], np.asarray(line.y, float)[keep]))
     on_axis = np.log10 if log else np.asarray
     theory = _theory(series, log)
-    values = np.concatenate([*(y for _, y in kept), [level for level, _ in guides], theory["y"].to_numpy(float)])
+    values = np.concatenate([*(y for _, y in kept), [level for level, _ in guides], theory["y"]])
     low, high = _range(on_axis(values), LEAST_DECADES if log else LEAST_SPAN)
     if log:  # 10 to the power of either must be a number
         low, high = (min(max(end, -MOST_DECADES + room), MOST_DECADES + room) for end, room in ((low, -1), (high, 0)))
-    theory[["low", "high"]] = theory[["low", "high"]].clip(10.0**low if log else low, 10.0**high if log else high)
+    for name in ("low", "high"):
+        theory[name] = np.clip(theory[name], 10.0**low if log else low, 10.0**high if log else high)
     ends = [_end(line, x, y, on_axis, low, high, labels_right) for line, (x, y) in zip(series, kept, strict=True)]
     gap = LABEL_GAP * (high - low)
     places = spread_apart(ends, gap, low + gap / 2, high - gap / 2)
@@ -105,37 +105,39 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
     whole = first == final or bool((xs == np.round(xs)).all())
     unlog = (lambda v: 10.0**v) if log else (lambda v: v)
     return {
-        "lines": pd.DataFrame({
+        "lines": {
             "x": np.concatenate([x for x, _ in kept] or [np.zeros(0)]).astype(np.float32),
             "y": np.concatenate([y for _, y in kept] or [np.zeros(0)]),
             "label": [line.label for line, (x, _) in zip(series, kept, strict=True) for _ in x],
             "color": [line.color for line, (x, _) in zip(series, kept, strict=True) for _ in x],
-            "shown": [number(value) for _, y in kept for value in y]}),
-        "names": pd.DataFrame({
+            "shown": [number(value) for _, y in kept for value in y]},
+        "names": {
             "x": [final if labels_right else first] * len(series), "y": [unlog(place) for place in places],
             "text": [line.label + (f" ({line.remark})" if line.remark else "") for line in series],
-            "color": [line.color for line in series]}),
-        "frame": pd.DataFrame([{"low": unlog(low), "high": unlog(high), "first": first, "last": final,
-                                "room": max(LABEL_ROOM * (final - first), 1.0 if whole else 0.0)}]),
-        "ticks": pd.DataFrame({"x": _ticks(first, final, whole)}),
-        "guides": pd.DataFrame({"x": [first if labels_right else final] * len(guides),
-                                "y": [float(level) for level, _ in guides], "text": [name for _, name in guides]}),
+            "color": [line.color for line in series]},
+        "frame": {"low": [unlog(low)], "high": [unlog(high)], "first": [first], "last": [final],
+                  "room": [max(LABEL_ROOM * (final - first), 1.0 if whole else 0.0)]},
+        "ticks": {"x": _ticks(first, final, whole)},
+        "guides": {"x": [first if labels_right else final] * len(guides),
+                   "y": [float(level) for level, _ in guides], "text": [name for _, name in guides]},
         "expected": theory}
 
 
-def _theory(series: Sequence[Series], log: bool) -> pd.DataFrame:
+def _theory(series: Sequence[Series], log: bool) -> dict[str, Any]:
     """A row an expected point."""
-    columns: dict[str, list[Any]] = {name: [] for name in ("x", "y", "low", "high", "label", "color")}
+    parts: dict[str, list[Numbers]] = {name: [np.zeros(0)] for name in ("x", "y", "low", "high")}
+    labels: list[str] = []
+    colors: list[str] = []
     for line in series:
         if line.expected is None:
             continue
         y, least, most = (np.asarray(values, float) for values in line.expected)
         keep = np.isfinite(y) & np.isfinite(most) & ((least > 0) | (not log))
         for name, values in (("x", np.asarray(line.x, float)), ("y", y), ("low", least), ("high", most)):
-            columns[name] += values[keep].tolist()
-        columns["label"] += [line.label] * int(keep.sum())
-        columns["color"] += [line.color] * int(keep.sum())
-    return pd.DataFrame(columns).astype(dict.fromkeys(("x", "y", "low", "high"), float))
+            parts[name].append(values[keep])
+        labels += [line.label] * int(keep.sum())
+        colors += [line.color] * int(keep.sum())
+    return {name: np.concatenate(part) for name, part in parts.items()} | {"label": labels, "color": colors}
 
 
 def _ticks(first: float, final: float, whole: bool) -> Numbers:

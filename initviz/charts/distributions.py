@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from initviz.charts.picture import INK, Data, Picture, carried, color_of, label_of, literal_color, named
+from initviz.charts.picture import INK, Data, Picture, carried, color_of, columns, label_of, literal_color, named
 from initviz.diagnosis import number, percent
 from initviz.simulation import Run
 from initviz.statistics import Bins
@@ -25,6 +25,7 @@ MARGIN = 0.05  # of a column's width, left free at each side
 PEAK = 0.86  # of a row's height
 SPIKE = 1e-3  # a range of values narrower than this part of a bin is drawn as one spike
 LEAST_PEAK = 0.02  # of all values: a layer whose other values are fewer is not blown up to full height
+MOMENTS = ("mean", "std", "min", "max")
 NOTED = 0.01  # a share beyond the axis is noted from here on
 
 AXIS_TITLES = {
@@ -131,23 +132,23 @@ def data(runs: Sequence[Run], quantity: str) -> Data:
     labels = [label_of(run.network.initializer) for run in runs]
 
     filled = [(column, row, shape.heights) for column, row, _, _, shape in drawn if shape.heights is not None]
-    columns = np.repeat([column for column, _, _ in filled], bins.count).astype(np.int16)
+    places = np.repeat([column for column, _, _ in filled], bins.count).astype(np.int16)
     bases = -1 - np.repeat([row for _, row, _ in filled], bins.count).astype(np.float32)
     heights = np.concatenate([heights for *_, heights in filled] or [np.zeros(0, np.float32)])
     centres = np.tile((np.arange(bins.count) + 0.5) / bins.count, len(filled))
-    outline = pd.DataFrame({
+    outline = {
         "cell": np.repeat(np.arange(len(filled), dtype=np.int16), bins.count),
-        "x": (columns + _within(centres)).astype(np.float32), "y": bases + PEAK * heights, "base": bases,
-        "color": pd.Categorical.from_codes(columns, colors)})
+        "x": (places + _within(centres)).astype(np.float32), "y": bases + PEAK * heights, "base": bases,
+        "color": pd.Categorical.from_codes(places, colors)}
 
     def statistic(name: str, run: Run, layer: int) -> float:
         return float(run.column(f"{quantity}_{name}")[layer - 1])
 
-    cells = pd.DataFrame([{
-        "x0": column + 0.02, "x1": column + 0.98, "y0": -row - 0.97, "y1": -row - 0.03, "color": colors[column],
-        "key": run.network.initializer, "initializer": labels[column], "layer": layer,
-        **{name: number(statistic(name, run, layer)) for name in ("mean", "std", "min", "max")},
-        "zeros": percent(statistic("zero_share", run, layer))} for column, row, run, layer, _ in drawn])
+    cells = columns([(
+        column + 0.02, column + 0.98, -row - 0.97, -row - 0.03, colors[column], run.network.initializer, labels[column],
+        layer, *(number(statistic(name, run, layer)) for name in MOMENTS), percent(statistic("zero_share", run, layer)))
+        for column, row, run, layer, _ in drawn],
+        "x0", "x1", "y0", "y1", "color", "key", "initializer", "layer", *MOMENTS, "zeros")
     spikes = [(column + _within(shape.spike[0]), -row - 1.0, -row - 1 + PEAK * shape.spike[1], colors[column])
               for column, row, _, _, shape in drawn if shape.spike]
     notes = [(column + x, -row - 1 + y, text) for column, row, _, _, shape in drawn for x, y, text in shape.notes]
@@ -155,11 +156,10 @@ def data(runs: Sequence[Run], quantity: str) -> Data:
              for column in range(len(runs)) for value in _tick_values(bins)]
     return {
         "outline": outline, "cells": cells,
-        "spikes": pd.DataFrame(spikes, columns=["x", "base", "y", "color"]),
-        "notes": pd.DataFrame(notes, columns=["x", "y", "text"]),
-        "columns": pd.DataFrame({"label": labels}),
-        "rows": pd.DataFrame({"label": [f"layer {layer}" if layer < depth else "output" for layer in rows]}),
-        "ticks": pd.DataFrame(ticks, columns=["x", "label"])}
+        "spikes": columns(spikes, "x", "base", "y", "color"), "notes": columns(notes, "x", "y", "text"),
+        "columns": {"label": labels},
+        "rows": {"label": [f"layer {layer}" if layer < depth else "output" for layer in rows]},
+        "ticks": columns(ticks, "x", "label")}
 
 
 def _tick_values(bins: Bins) -> list[float]:

@@ -13,11 +13,10 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.charts.neurons import DIVERGING
-from initviz.charts.picture import Data, Picture, carried, named
+from initviz.charts.picture import Columns, Data, Picture, carried, named, stacked
 from initviz.contest import FRAMES
 
 HEIGHT = 250
@@ -93,15 +92,14 @@ def data(films: Sequence[Film], steps: Sequence[int], points: tuple[NDArray[Any]
         rows, columns = film.cells.shape[1:]
         row, column = np.divmod(np.arange(rows * columns), columns)
         left, width = index + 0.04, 0.92 / columns
-        tables.append(pd.DataFrame({
+        tables.append({
             "x": (left + column * width).astype(np.float32), "x1": (left + (column + 1) * width).astype(np.float32),
             "y": (1 - (row + 1) / rows).astype(np.float32), "y1": (1 - row / rows).astype(np.float32),
-            **{f"f{i}": film.cells[min(frame, len(film.cells) - 1)].ravel() for i, frame in enumerate(chosen)}}))
+            **{f"f{i}": film.cells[min(frame, len(film.cells) - 1)].ravel() for i, frame in enumerate(chosen)}})
         if points is not None:
-            spots.append(pd.DataFrame({"x": (left + 0.92 * points[0][:, 0]).astype(np.float32),
-                                       "y": points[0][:, 1].astype(np.float32),
-                                       "color": pd.Categorical.from_codes(points[1], CLASS_COLORS)}))
-    found = {"cells": pd.concat(tables, ignore_index=True),
-             "columns": pd.DataFrame({"label": [film.label for film in films]}),
-             "steps": pd.DataFrame({"step": [int(steps[i]) for i in chosen], "at": 0.0})}
-    return found | ({"points": pd.concat(spots, ignore_index=True)} if spots else {})
+            spots.append({"x": (left + 0.92 * points[0][:, 0]).astype(np.float32),
+                          "y": points[0][:, 1].astype(np.float32), "color": np.array(CLASS_COLORS)[points[1]]})
+    found: dict[str, Columns] = {
+        "cells": stacked(tables), "columns": {"label": [film.label for film in films]},
+        "steps": {"step": [int(steps[i]) for i in chosen], "at": [0.0] * len(chosen)}}
+    return found | ({"points": stacked(spots)} if spots else {})

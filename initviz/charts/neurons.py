@@ -9,10 +9,9 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from initviz.charts.picture import Data, Picture, carried, named
+from initviz.charts.picture import Data, Picture, carried, columns, named, stacked
 from initviz.diagnosis import number
 
 MOST_COLUMNS, MOST_ROWS = 24, 20
@@ -55,7 +54,7 @@ def picture() -> Picture:
 
 def data(maps: Sequence[HeatMap]) -> Data:
     """Datasets for ``picture``: the first rows and columns of each map, under its name and the reach of its colours."""
-    cells, columns = [], []
+    cells, titles = [], []
     rows = 1
     for index, heat_map in enumerate(maps):
         values = np.asarray(heat_map.values, np.float64)[:MOST_ROWS, :MOST_COLUMNS]
@@ -64,12 +63,13 @@ def data(maps: Sequence[HeatMap]) -> Data:
         reach = heat_map.reach if heat_map.reach is not None else float(np.abs(values[finite]).max(initial=0))
         left = index * (MOST_COLUMNS + GAP)
         row, column = np.divmod(np.arange(values.size), values.shape[1])
-        cells.append(pd.DataFrame({
+        cells.append({
             "x": (left + column * width).astype(np.float32), "x1": (left + (column + 1) * width).astype(np.float32),
             "y": row.astype(np.int16), "y1": (row + 1).astype(np.int16),
-            "value": np.where(finite, values / (reach or 1.0), np.nan).ravel().astype(np.float32)}))
+            "value": np.where(finite, values / (reach or 1.0), np.nan).ravel().astype(np.float32)})
         said = heat_map.missing if not finite.all() else f"±{number(reach)}" if reach else "all 0"
-        columns.append((left + MOST_COLUMNS / 2, "\n".join([*heat_map.label.split(" ", 1), said])))
+        titles.append((left + MOST_COLUMNS / 2, "\n".join([*heat_map.label.split(" ", 1), said])))
     span = max(len(maps) * (MOST_COLUMNS + GAP) - GAP, 1)
-    frame = pd.DataFrame(columns, columns=["centre", "title"]).assign(span=span, rows=rows)
-    return {"cells": pd.concat(cells, ignore_index=True), "columns": frame}
+    return {"cells": stacked(cells),
+            "columns": columns([(centre, title, span, rows) for centre, title in titles],
+                               "centre", "title", "span", "rows")}

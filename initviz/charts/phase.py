@@ -10,11 +10,10 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image  # what Streamlit itself reads pictures with
 
-from initviz.charts.picture import Data, Picture, carried, literal_color, named
+from initviz.charts.picture import Columns, Data, Picture, carried, columns, literal_color, named
 
 HEIGHT = 380
 STEP = 0.1  # between the points that a click can choose
@@ -79,18 +78,17 @@ def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArra
     inside = (critical[0] <= 2 * most_w) & (critical[1] <= 2 * most_b)  # NaN is not
     line_w, line_b = critical[0][inside], critical[1][inside]
     return {
-        "image": pd.DataFrame({"url": [url]}),
-        "cells": pd.DataFrame({
+        "image": {"url": [url]},
+        "cells": {
             "sigma_w": sigma_w.round(3), "sigma_b": sigma_b.round(3),
             "left": np.maximum(sigma_w - STEP / 2, 0), "right": np.minimum(sigma_w + STEP / 2, most_w),
-            "bottom": np.maximum(sigma_b - STEP / 2, 0), "top": np.minimum(sigma_b + STEP / 2, most_b)}),
-        "critical": pd.DataFrame({"sigma_w": line_w, "sigma_b": line_b,
-                                  "place": np.arange(len(line_w), dtype=float)}),
+            "bottom": np.maximum(sigma_b - STEP / 2, 0), "top": np.minimum(sigma_b + STEP / 2, most_b)},
+        "critical": {"sigma_w": line_w, "sigma_b": line_b, "place": np.arange(len(line_w), dtype=float)},
         "points": _named(points, most_w, most_b),
-        "here": pd.DataFrame([here], columns=["sigma_w", "sigma_b"], dtype=float)}
+        "here": {"sigma_w": [float(here[0])], "sigma_b": [float(here[1])]}}
 
 
-def _named(points: Sequence[tuple[str, str, float, float]], most_w: float, most_b: float) -> pd.DataFrame:
+def _named(points: Sequence[tuple[str, str, float, float]], most_w: float, most_b: float) -> Columns:
     """The points inside the diagram; names of points at one place are joined, and those of neighbours stand apart."""
     places: dict[tuple[float, float], list[tuple[str, str]]] = {}
     for label, color, w, b in points:
@@ -100,5 +98,4 @@ def _named(points: Sequence[tuple[str, str, float, float]], most_w: float, most_
     for place, ((w, b), entries) in enumerate(sorted(places.items())):
         rows += [(label, color, w, b, ", ".join(name for name, _ in entries) if not index else "",
                   min(b + LINE * (1 + place % 4), most_b - LINE)) for index, (label, color) in enumerate(entries)]
-    return pd.DataFrame(rows, columns=["label", "color", "sigma_w", "sigma_b", "name", "name_at"]).astype(
-        {"sigma_w": float, "sigma_b": float, "name_at": float})
+    return columns(rows, "label", "color", "sigma_w", "sigma_b", "name", "name_at")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 
 from initviz.initializers import INITIALIZERS
 
-Data = Mapping[str, pd.DataFrame]
+Columns = Mapping[str, Any]  # sequences of one length by name: lists, arrays, categoricals
+Data = Mapping[str, Columns]
 INK = "currentColor"  # text in a mark follows the page's theme
 
 
@@ -45,6 +45,17 @@ def named(name: str) -> alt.NamedData:
 def carried(*names: str) -> list[alt.Chart]:
     """Empty layers for datasets that only expressions read: Vega-Lite leaves out those that no mark draws."""
     return [alt.Chart(named(name)).mark_point(size=0, opacity=0, tooltip=None).encode() for name in names]
+
+
+def columns(rows: Iterable[Sequence[Any]], *names: str) -> Columns:
+    """The columns of a table that is given row by row."""
+    by_row = list(rows)
+    return {name: [row[place] for row in by_row] for place, name in enumerate(names)}
+
+
+def stacked(parts: Sequence[Columns]) -> Columns:
+    """Tables of the same columns of numbers, one below the other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def literal_color(field: str = "color") -> alt.Color:
@@ -91,7 +102,9 @@ def spread_apart(positions: list[float], gap: float, low: float, high: float) ->
 
 def _with_data(picture: Picture, data: Data, **options: Any) -> dict[str, Any]:
     """The spec with its data inside it."""
-    spec = picture.spec | {"datasets": {name: frame.to_dict("records") for name, frame in data.items()}} | options
+    records = {name: [dict(zip(table, row, strict=True)) for row in zip(*(
+        np.asarray(column).tolist() for column in table.values()), strict=True)] for name, table in data.items()}
+    spec = picture.spec | {"datasets": records} | options
     spec.pop("usermeta", None)
     return spec
 

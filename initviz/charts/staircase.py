@@ -6,7 +6,6 @@ import functools
 
 import altair as alt
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.charts.picture import INK, UNORDERED, Data, Picture, carried, literal_color, named
@@ -41,10 +40,10 @@ def data(q: NDArray[np.float64], mapped: NDArray[np.float64], lengths: NDArray[n
     """Datasets for ``picture``: the map at ``q``, predicted and measured lengths, layer by layer, up to ``most``."""
     stairs = np.repeat(lengths, 2)
     return {
-        "curve": pd.DataFrame({"x": q, "y": mapped, "place": np.arange(len(q), dtype=float)}),
-        "diagonal": pd.DataFrame({"x": [0.0, most], "y": [0.0, most]}),
-        "stairs": pd.DataFrame({"x": stairs[:-1], "y": np.concatenate([[0.0], stairs[2:]]),
-                                "place": np.arange(len(stairs) - 1, dtype=float)}),
-        "points": pd.DataFrame({"x": measured[:-1], "y": measured[1:], "color": MEASURED,
-                                "layer": np.arange(1, len(measured), dtype=float)}),
-        "frame": pd.DataFrame([{"most": most}])}
+        "curve": {"x": q, "y": mapped, "place": np.arange(len(q), dtype=float)},
+        "diagonal": {"x": [0.0, most], "y": [0.0, most]},
+        "stairs": {"x": stairs[:-1], "y": np.concatenate([[0.0], stairs[2:]]),
+                   "place": np.arange(len(stairs) - 1, dtype=float)},
+        "points": {"x": measured[:-1], "y": measured[1:], "color": [MEASURED] * (len(measured) - 1),
+                   "layer": np.arange(1, len(measured), dtype=float)},
+        "frame": {"most": [most]}}

@@ -6,9 +6,8 @@ import functools
 from collections.abc import Mapping, Sequence
 
 import altair as alt
-import pandas as pd
 
-from initviz.charts.picture import Data, Picture, named
+from initviz.charts.picture import Data, Picture, columns, named
 from initviz.diagnosis import percent
 
 HEIGHT = 320
@@ -33,6 +32,6 @@ def picture() -> Picture:
 def data(shares: Mapping[tuple[int, int], tuple[float, int]], depths: Sequence[int], widths: Sequence[int]) -> Data:
     """Dataset for ``picture``; a size without an answer yet has an empty cell."""
     rows = [(depth, width, *shares.get((depth, width), (float("nan"), 0))) for depth in depths for width in widths]
-    return {"cells": pd.DataFrame(
+    return {"cells": columns(
         [(depth, width, share, of, percent(share) if of else "") for depth, width, share, of in rows],
-        columns=["depth", "width", "share", "of", "said"])}
+        "depth", "width", "share", "of", "said")}
