@@ -57,21 +57,21 @@ def find_browser() -> str | None:
 
 
 @contextlib.contextmanager
-def serve() -> Iterator[str]:
+def serve(script: str = "app.py") -> Iterator[str]:
     """A server of the app on a free loopback port; yields its address."""
-    with serve_process() as (base, _, _):
+    with serve_process(script) as (base, _, _):
         yield base
 
 
 @contextlib.contextmanager
-def serve_process() -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[[], str]]]:
+def serve_process(script: str = "app.py") -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[[], str]]]:
     """The same; yields its address, the process and what reads its log so far."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryFile("w+") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}",
+            [sys.executable, "-m", "streamlit", "run", script, f"--server.port={port}",
              "--server.address=127.0.0.1", "--server.headless=true", "--server.fileWatcherType=none"],
             cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONUNBUFFERED": "1"})
         try:
