@@ -1,0 +1,32 @@
+"""Seven steps for a newcomer: guess first, then see it computed."""
+
+import streamlit as st
+
+from initviz import ui, ui_experiments, ui_lesson
+from initviz.lesson import STEPS
+
+ui.require_entrance()
+seed = ui.current_settings().seed
+
+st.header("Seven steps", anchor=False)
+key = ui_lesson.choose_step()
+step = STEPS[key]
+
+st.subheader(step.title, anchor=False)
+st.markdown(step.task)
+guess = ui_lesson.ask(key, step)
+if guess is None:
+    st.info("Guess first; then it is computed.", icon=":material/help:")
+    st.stop()
+
+seen = ui_lesson.look(key, seed)
+right = step.right(seen)
+ui_lesson.judge(guess, right)
+st.markdown(seen.said)
+ui_lesson.draw(seen)
+with st.container(horizontal=True):
+    ui_lesson.offer_next(key)
+    st.link_button("Go on from here", ui_experiments.explorer_address(step.page, {"seed": seed} | step.changes),
+                   icon=":material/open_in_new:", key="explore", help="The same case, in a new tab, with every control "
+                   "there is.")
+ui_lesson.show_progress(seed)

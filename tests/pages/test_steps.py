@@ -1,0 +1,45 @@
+"""The page Lesson: guess, see, go on; the address keeps where one was."""
+
+import pytest
+from pages.test_pages import charts, press, sound, visit, words
+
+from initviz.lesson import STEPS
+
+LESSON = "pages/lesson.py"
+
+
+def title(key):
+    return f"{list(STEPS).index(key) + 1}. {STEPS[key].title}"
+
+
+@pytest.mark.parametrize("key", STEPS)
+def test_a_step_asks_first_and_then_computes(key):
+    at = visit(LESSON, step=title(key))
+    assert "Guess first" in at.info[0].value
+    assert not charts(at)
+    sound(at.radio(key=f"guess_{key}").set_value(STEPS[key].answers[0].label).run())
+    assert len(charts(at)) == 1
+    assert len(at.success) + len(at.warning) == 1
+    assert "Guesses so far: 1 of 7" in words(at)
+
+
+def test_the_way_through_keeps_the_guesses_in_the_address():
+    at = visit(LESSON)
+    for key, step in STEPS.items():
+        sound(at.radio(key=f"guess_{key}").set_value(step.answers[0].label).run())
+        if key != "train":
+            press(at, "next_step")
+    assert at.query_params["guesses"] in ("0000000", ["0000000"])
+    assert "Guesses so far: 7 of 7, 1 of them right" in words(at)  # the first answers: only the first step's is right
+
+
+def test_a_link_opens_a_step_with_its_guesses():
+    at = visit(LESSON, step=title("large"), guesses="02--2--")
+    assert "Yes: More than half" in at.success[0].value
+    assert "Guesses so far: 3 of 7, 3 of them right" in words(at)
+
+
+@pytest.mark.parametrize("guesses", ["", "9999999", "abc", "-" * 500, "0" * 500, "<b>", "٣"])
+def test_rubbish_in_the_address_is_no_guess(guesses):
+    at = visit(LESSON, step="<b>nothing</b>", guesses=guesses)
+    assert at.radio(key="guess_layer")
