@@ -29,7 +29,8 @@ MOST_BYTES, MOST_UNPACKED, MOST_HEADER = 64 * 10**6, 8 * MOST_PARAMETERS, 10**6
 MOST_SHOWN = 60  # letters of a name in a sentence
 SUFFIXES = (".npz", ".safetensors")
 DIRECTORY_ENTRY = b"PK\x01\x02"
-FLOATS = MappingProxyType({"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")})
+FLOATS: Mapping[str, np.dtype[Any]] = MappingProxyType(
+    {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")})
 DTYPE_NAMES = MappingProxyType({"float16": "F16", "bfloat16": "BF16", "float32": "F32", "float64": "F64"})
 ALLOWED = "float16, bfloat16, float32 or float64"
 _Arranged = tuple[tuple[int, ...], list[str], list[str | None]]  # sizes (none: no chain), names of matrices, of biases
@@ -237,7 +238,7 @@ def _read_safetensors(data: bytes) -> dict[str, tuple[Array, str]]:
         raise ValueError(f"this is no .safetensors file, or a cut one: its header says that it has {header:,} bytes, "
                          f"where the file has {max(len(data) - 8, 0):,} left and at most {MOST_HEADER:,} are read")
     try:
-        tensors = safetensors.deserialize(data)
+        tensors = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except BaseException as error:  # a panic of the Rust code is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise

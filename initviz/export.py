@@ -216,7 +216,7 @@ def state_dict(weights: Sequence[Array], biases: Sequence[Array]) -> bytes:
 
     ``network.load_state_dict({name: torch.from_numpy(array) for name, array in numpy.load(file).items()})`` reads it.
     """
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
         arrays |= {f"layers.{layer}.weight": np.ascontiguousarray(w.T), f"layers.{layer}.bias": b}
     file = io.BytesIO()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,7 @@ def activation_curve(key: str, settings: Settings) -> NDArray[np.float64]:
 
 def slope_at_zero(key: str, settings: Settings) -> float:
     """phi'(0)."""
-    params = {"negative_slope": settings.slope} if key == "leaky_relu" else {}
+    params: dict[str, Any] = {"negative_slope": settings.slope} if key == "leaky_relu" else {}
     return float(ACTIVATIONS[key].derivative(np.zeros(1), **params)[0])
 
 
@@ -121,7 +122,8 @@ def drifts(width: int) -> list[Drift]:
             sizes.append(math.sqrt(float(at.square)))
             chis.append(sigma_w**2 * float(at.slope_square))
             q = sigma_w**2 * float(at.square) + sigma_b**2
-        found.append(Drift(initializer, activation, np.array(lengths), np.array(sizes), np.cumprod(chis)))
+        found.append(Drift(initializer, activation, np.array(lengths), np.array(sizes),
+                           np.array(chis, np.float64).cumprod()))
     return found
 
 

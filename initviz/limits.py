@@ -24,7 +24,7 @@ class Interval:
             return f"{'an' if self.integer else 'a'} {kind} between {self.low:g} and {self.high:g}"
         return f"a finite {kind}" + (f" of at least {self.low:g}" if math.isfinite(self.low) else "")
 
-    def __contains__(self, value: object) -> bool:
+    def __contains__(self, value: Any) -> bool:
         if isinstance(value, bool | np.bool_) or not hasattr(value, "__float__"):
             return False
         try:

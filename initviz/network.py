@@ -75,7 +75,8 @@ class Network:
         put(self, "bias_std", check("bias_std", self.bias_std, Interval(0, math.inf)))
         put(self, "seed", check("seed", self.seed, SEED))
         check("dtype", self.dtype, DTYPES)
-        entries = {"activation": ACTIVATIONS[self.activation], "initializer": INITIALIZERS[self.initializer]}
+        entries: dict[str, Any] = {"activation": ACTIVATIONS[self.activation],
+                                   "initializer": INITIALIZERS[self.initializer]}
         for name, entry in entries.items():
             pairs = getattr(self, f"{name}_params")
             try:
@@ -89,6 +90,11 @@ class Network:
     def depth(self) -> int:
         """Number of weight layers."""
         return len(self.sizes) - 1
+
+    @property
+    def activation_pairs(self) -> Pairs:
+        """The activation's parameters as sorted pairs."""
+        return tuple(dict(self.activation_params).items())
 
     def apply_activation(self) -> tuple[Any, dict[str, Any]]:
         """The activation's record and its parameters."""

@@ -33,7 +33,7 @@ from initviz.sweep import Survival
 
 Array = NDArray[Any]
 CELLS = 200  # of the phase diagram, each way
-MOST_W, MOST_B = CONTROLS["sigma_w"].allowed.high, CONTROLS["sigma_b"].allowed.high
+MOST_W, MOST_B = CONTROLS["sigma_w"].highest, CONTROLS["sigma_b"].highest
 WIDEST_JACOBIAN = 128
 SHOWN_LAYERS = 16
 SIZES = (2, 5, 10, 20, 50, 100)

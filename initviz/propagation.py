@@ -27,12 +27,13 @@ CACHED = 1 << 15  # values: so few that the temporaries of an activation stay in
 QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
 
 
-def _mse(output: Array, targets: Array) -> tuple[Array, Array]:
+def _mse(output: Array, targets: Array) -> tuple[Any, Array]:
     residual = output - targets
-    return np.mean(residual * residual, axis=(-2, -1), dtype=np.float64), residual * (2 / targets.size)
+    loss = np.mean(residual * residual, axis=(-2, -1), dtype=np.float64)
+    return loss, residual * (2 / targets.size)
 
 
-def _softmax_ce(output: Array, targets: Array) -> tuple[Array, Array]:
+def _softmax_ce(output: Array, targets: Array) -> tuple[Any, Array]:
     rows = np.arange(len(targets))
     shifted = output - output.max(axis=-1, keepdims=True)
     chosen = shifted[..., rows, targets]
@@ -46,7 +47,7 @@ def _softmax_ce(output: Array, targets: Array) -> tuple[Array, Array]:
 
 
 # Each maps (output, targets) to the loss, one number a network, and dL/d output.
-LOSSES: Mapping[str, Callable[[Array, Array], tuple[Array, Array]]] = MappingProxyType(
+LOSSES: Mapping[str, Callable[[Array, Array], tuple[Any, Array]]] = MappingProxyType(
     {"mse": _mse, "softmax_ce": _softmax_ce})
 
 

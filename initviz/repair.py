@@ -119,7 +119,7 @@ def recommended(network: Network) -> tuple[Network, str]:
         key = "lecun_normal"
         why = f"LeCun's variance, 1 / fan_in, is the one that {label} keeps (Klambauer et al. 2017 of SELU)."
     else:
-        key, changes["gain"] = "lecun_normal", round(Field(network.activation, network.activation_params).gain(), 3)
+        key, changes["gain"] = "lecun_normal", round(Field(network.activation, network.activation_pairs).gain(), 3)
         why = (f"For {label} a gain of {changes['gain']:g} = 1/√(E φ²) over LeCun's 1/√fan_in keeps preactivations of "
                "variance 1 at variance 1 in a wide layer.")
     return replace(network, initializer=key, bias=0.0, bias_std=0.0, **changes), why

@@ -53,6 +53,13 @@ class Control:
     step: float = 1
     many: bool = False
 
+    @property
+    def highest(self) -> float:
+        """The upper end of an Interval."""
+        if not isinstance(self.allowed, Interval):
+            raise TypeError(f"{self.label} has no upper end")
+        return self.allowed.high
+
 
 def _labels(table: Mapping[str, Any]) -> Mapping[str, str]:
     return MappingProxyType({key: entry.label for key, entry in table.items()})
@@ -381,7 +388,8 @@ def nearest_affordable(settings: Settings, *, training: bool = False) -> Setting
         for field, smallest in SMALLEST_WORTHWHILE.items()}
     for field, values in choices.items():
         for value in values:
-            candidate = replace(settings, **{field: value})
+            change: dict[str, Any] = {field: value}
+            candidate = replace(settings, **change)
             if affordable(candidate, training=training):
                 return candidate
             if value == values[-1]:

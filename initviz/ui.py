@@ -132,7 +132,7 @@ def control(key: str, **options: Any) -> None:
 
 def widget(spec: Control, key: str, **options: Any) -> Any:
     """A widget for what ``spec`` allows, bound to the address under ``key``; returns its value."""
-    shared = {"key": key, "help": spec.help, "bind": "query-params"} | options
+    shared: dict[str, Any] = {"key": key, "help": spec.help, "bind": "query-params"} | options
     if isinstance(spec.allowed, Interval):
         if key == "seed":  # a whole number_input cannot hold the inf that an address may name
             return st.number_input(spec.label, float(spec.allowed.low), float(spec.allowed.high), float(spec.default),
@@ -141,8 +141,9 @@ def widget(spec: Control, key: str, **options: Any) -> Any:
         low, high, default, step = (kind(v) for v in (spec.allowed.low, spec.allowed.high, spec.default, spec.step))
         return st.slider(spec.label, low, high, default, step, **shared)
     if isinstance(spec.allowed, Ladder):
-        return st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format,
-                                **{"width": 230} | shared)
+        width = shared.pop("width", 230)
+        return st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format, width=width,
+                                **shared)
     if spec.many:
         return st.multiselect(spec.label, list(spec.allowed), list(spec.default),
                               format_func=spec.allowed.__getitem__, max_selections=MOST_INITIALIZERS, **shared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
@@ -237,6 +238,11 @@ def show_code(start: Start, better: Network) -> None:
     st.code(export.code(chosen, framework), language="python")
 
 
+def _parameters(own: Own | None, start: Start) -> bytes:
+    """A start's parameters as a file, in the form of one's own where there is one."""
+    return own.write(start) if own else export.state_dict(start.weights, start.biases)
+
+
 def show_downloads(report: Report, own: Own | None) -> None:
     """The report and the repaired weights as files, the weights in the form in which they came."""
     form = PurePath(own.name).suffix if own else ".npz"
@@ -248,8 +254,7 @@ def show_downloads(report: Report, own: Own | None) -> None:
         for remedy, _ in report.remedies:
             if remedy.key != "standardised":
                 ui.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",
-                            lambda start=remedy.start: own.write(start) if own else export.state_dict(
-                                start.weights, start.biases),
+                            functools.partial(_parameters, own, remedy.start),
                             "application/octet-stream", key=f"weights_{remedy.key}",
                             help="These parameters in the names, layout and number format of your file." if own else
                                  "These parameters under the names and shapes of the PyTorch code's network: "

@@ -57,7 +57,7 @@ def table(finding: Finding) -> list[dict[str, str]]:
 
 def _another_seed() -> None:
     seed = int(st.session_state.get("seed", DEFAULTS["seed"]))
-    ui.set_controls({"seed": seed + 1 if seed < CONTROLS["seed"].allowed.high else 0})
+    ui.set_controls({"seed": seed + 1 if seed < CONTROLS["seed"].highest else 0})
 
 
 def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:
@@ -85,7 +85,7 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
                   help=f"Run it again with other random numbers. This is seed {seed}; the sidebar sets any.")
         if experiment.explore is not None:
             page, controls = experiment.explore(knobs)
-            st.link_button("Open in the explorer", explorer_address(page, {"seed": seed} | controls), type="primary",
+            st.link_button("Open in the explorer", explorer_address(page, {"seed": seed, **controls}), type="primary",
                            icon=":material/open_in_new:", key="explore", help="The same case, in a new tab, on the "
                            f"page {page.capitalize()} with every control there is.")
     finding = find(experiment, seed, knobs)

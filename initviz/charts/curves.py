@@ -84,7 +84,7 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
 def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
          guides: Sequence[tuple[float, str]] = (), last: float | None = None) -> Data:
     """Datasets for ``picture``. ``guides`` are dotted levels and their names; ``last`` holds the x axis open so far."""
-    kept = []
+    kept: list[tuple[Numbers, Numbers]] = []
     for line in series:
         keep = np.isfinite(line.y) & ((line.y > 0) | (not log))
         kept.append((np.asarray(line.x)[keep], np.asarray(line.y, float)[keep]))
@@ -103,7 +103,10 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
     first = float(xs.min(initial=math.inf)) if xs.size else 0.0
     final = max(float(xs.max(initial=-math.inf)), last or first) if xs.size else 1.0
     whole = first == final or bool((xs == np.round(xs)).all())
-    unlog = (lambda v: 10.0**v) if log else (lambda v: v)
+
+    def unlog(value: float) -> float:
+        return 10.0**value if log else value
+
     return {
         "lines": {
             "x": np.concatenate([x for x, _ in kept] or [np.zeros(0)]).astype(np.float32),

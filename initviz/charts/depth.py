@@ -32,10 +32,12 @@ def _series(run: Run, prediction: Prediction | None, quantity: str, spread: str,
     lost = not np.isfinite(values).all()
     remark = "overflow" if lost else "0" if not values.any() else "0 beyond" if (values == 0).any() else ""
     key = run.network.initializer
+    expected = None
+    if prediction is not None:
+        least, most = prediction.band(quantity, spread)
+        expected = prediction.expected(quantity, spread)[:layers], least[:layers], most[:layers]
     return curves.Series(name or label_of(key), color_of(key), np.arange(1, layers + 1), values, remark, lost_high=lost,
-                         expected=prediction and tuple(
-                             part[:layers] for part in (prediction.expected(quantity, spread),
-                                                        *prediction.band(quantity, spread))))
+                         expected=expected)
 
 
 def data(runs: Sequence[Run], predictions: Sequence[Prediction | None], quantity: str, spread: str,

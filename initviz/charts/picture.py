@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+from altair import TopLevelMixin
 
 from initviz.initializers import INITIALIZERS
 
@@ -28,7 +29,7 @@ class Picture:
     alt: str
 
     @classmethod
-    def of(cls, chart: alt.TopLevelMixin, alt_text: str, renderer: str = "svg") -> Picture:
+    def of(cls, chart: TopLevelMixin, alt_text: str, renderer: str = "svg") -> Picture:
         """The picture of an Altair chart over named data."""
         spec: dict[str, Any] = chart.to_dict()
         for key in ("config", "$schema", "datasets"):  # the page's theme gives the config

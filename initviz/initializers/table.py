@@ -250,5 +250,5 @@ def initialize(key: str, fan_in: int, fan_out: int, *, rng: Generator, gain: flo
     with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf
         weights = rule(key, **params).draw(*shape, rng, dtype)
         if gain != 1:
-            weights *= np.dtype(dtype).type(gain)
+            weights *= np.asarray(gain, dtype)
     return weights

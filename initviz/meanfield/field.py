@@ -42,7 +42,7 @@ def _legendre() -> tuple[Array, Array]:
     return np.polynomial.legendre.leggauss(NODES)
 
 
-def _nodes(mean: Array, std: Array) -> tuple[Array, Array]:
+def _nodes(mean: Any, std: Array) -> tuple[Array, Array]:
     """Points and weights (..., points) for expectations over N(mean, std^2): Gauss-Legendre between the pieces' ends.
 
     Cutting where activations bend keeps the error near round-off for any length, where Gauss-Hermite's is 9 % of

@@ -65,7 +65,7 @@ def can_predict(network: Network) -> bool:
 
 def field_of(network: Network) -> Field:
     """The wide limit of a network's hidden layers."""
-    return Field(network.activation, network.activation_params, network.bias)
+    return Field(network.activation, network.activation_pairs, network.bias)
 
 
 def sigmas(network: Network, layer: int) -> tuple[float, float]:

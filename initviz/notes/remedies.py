@@ -116,7 +116,7 @@ HE_WIDTH, HE_SAMPLES = 256, 256
 
 def _he(seed: int, slope: float, depth: float) -> Finding:
     """Claim 12: He's formula, what ReLU lets through, and the signal over depth."""
-    params = {"negative_slope": slope}
+    params: dict[str, Any] = {"negative_slope": slope}
     z = stream(seed, INPUT_STREAM).standard_normal((HE_SAMPLES, HE_WIDTH))
     passed = np.where(z > 0, z, slope * z)
     x = make_batch("normal", HE_SAMPLES, seed=seed, features=HE_WIDTH, dtype="float64").x
