@@ -4,12 +4,21 @@ import contextlib
 import io
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
+
+import numpy as np
+import pytest
+from test_experiments import DISAGREE
 
 from initviz import Network, make_batch, simulate
 from initviz.charts import depth
 from initviz.charts.picture import chart
 from initviz.cli import main
+from initviz.experiments import FAILS, HOLDS, PARTLY
+from initviz.initializers import table
+from initviz.notes import NOTES
+from initviz.papers import PAPERS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -28,6 +37,19 @@ def test_the_examples_run():
     assert drawing == ""
 
 
+def test_the_entry_of_a_new_initialiser_draws_what_it_promises():
+    example, = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+    (key, entry), = eval("{" + example + "}", vars(table)).items()
+    rule = entry.rule()
+    weights = rule.draw(300, 200, np.random.default_rng(0), "float64")
+    assert key not in table.INITIALIZERS
+    assert entry.color not in {known.color for known in table.INITIALIZERS.values()}
+    assert weights.var() == pytest.approx(rule.variance(300, 200), rel=0.03)
+    assert rule.variance(300, 200) == pytest.approx((300 * 200) ** -0.5)
+    same = eval(entry.code["NumPy"], {"rng": np.random.default_rng(0), "fan_in": 300, "fan_out": 200})
+    np.testing.assert_allclose(same, weights)
+
+
 def test_the_command_line_example_runs():
     command, = re.findall(r"\$ \.venv/bin/python -m initviz (.*)\n", README)
     output = io.StringIO()
@@ -44,10 +66,18 @@ def test_a_chart_for_a_notebook_holds_its_data():
 
 
 def test_every_file_named_exists():
-    named = re.findall(r"[\w./-]+\.(?:py|txt|gz|md)\b|\.ci/run", README)
-    modules = [module.replace(".", "/") + ".py" for module in re.findall(r"-m (tests[\w.]+)", README)]
-    assert len(modules) == len(list((ROOT / "tests/benchmarks").glob("[a-z]*.py")))
-    assert all((ROOT / name).exists() for name in named + modules)
+    known = [*ROOT.glob("*"), *(ROOT / "initviz").rglob("*.py"), *(ROOT / "tests").glob("*.py")]
+    for name in re.findall(r"[\w./-]*\w\.(?:py|txt|gz|md|toml)\b|\.ci/run", README):
+        assert (ROOT / name).exists() or name in {path.name for path in known}, name
+    modules = {module.replace(".", "/") + ".py" for module in re.findall(r"tests\.(?:benchmarks|load)\.\w+", README)}
+    runnable = {*(ROOT / "tests/benchmarks").glob("*.py"), *(ROOT / "tests/load").glob("*.py")}
+    assert {ROOT / module for module in modules} == runnable - {ROOT / "tests/benchmarks/floor.py"}
+
+
+def test_the_verdicts_are_counted_as_the_readme_counts_them():
+    notes = Counter(note.run(0, **note.defaults()).verdict for note in NOTES.values())
+    assert f"| {notes[HOLDS]} / {notes[PARTLY]} / {notes[FAILS]} |" in README
+    assert f"{len(PAPERS) - len(DISAGREE)} of {len(PAPERS)} |" in README
 
 
 def test_there_are_two_commands_of_one_line():
