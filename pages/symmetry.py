@@ -87,7 +87,7 @@ thin = max(1, steps // 100)
 ui.show(curves.picture("Symmetry gap of each attempt against the step, log axis", "step", log=True, points=False),
         curves.data([
             curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps[::thin]),
-                          np.array(result.gap[::thin]), "" if any(result.gap) else "exactly 0")
+                          np.array(result.gap[::thin]), "" if any(result.gap) else "0")
             for result, color in zip(results, UNORDERED, strict=False)], log=True, guides=[(SPLIT, "")], last=steps))
 st.caption("Symmetry gap: the largest distance of a neuron's incoming weights from the first neuron's, relative to it. "
            f"The dotted line, {SPLIT:g}, counts as split. {narration.attempts(results, steps)}")

@@ -61,8 +61,8 @@ def _lecun_tanh(seed: int, depth: float) -> Finding:
     ]
     shown = slice(None, None, 100)
     plots = [
-        Plot("The sigmoid f and its second derivative", "x", [
-            Line("f(x) = 1.7159 tanh(2x/3)", x[shown], phi.value(x)[shown]), Line("f''(x)", x[shown], bend[shown])],
+        Plot("f(x) = 1.7159 tanh(2x/3) and its second derivative", "x", [
+            Line("f(x)", x[shown], phi.value(x)[shown]), Line("f''(x)", x[shown], bend[shown])],
             points=False),
         Plot("Variance of the preactivations against the layer", "layer", [
             Line("this network", np.arange(1, layers + 1), measured, np.array(theory), "lecun_normal")],
