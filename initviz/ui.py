@@ -238,7 +238,7 @@ def refuse_the_unaffordable(settings: Settings, *, training: bool = False) -> No
         f"This would take about {cost / 1e9:,.0f} billion operations and {memory / 1e6:,.0f} MB, where this app allows "
         f"{most / 1e9:,.0f} and {MOST_BYTES / 1e6:,.0f}. The nearest that fits: {said}.",
         icon=":material/hourglass_disabled:")
-    st.button(f"Use {said}", on_click=set_controls, args=(changes,), type="primary", key="afford",
+    st.button(f"Use {said}", on_click=set_controls, args=(changes,), key="afford",
               help="Sets these controls; everything else stays.")
     st.stop()
 

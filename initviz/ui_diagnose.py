@@ -164,7 +164,7 @@ def offer_sizes(sizes: tuple[int, ...], batch: Batch) -> None:
     fitting = (batch.features, *sizes[1:-1], batch.outputs)
     if fitting != sizes:
         said = "-".join(map(str, fitting))
-        st.button(f"Use {said}", on_click=ui.set_state, args=({"architecture": said},), key="fit", type="primary",
+        st.button(f"Use {said}", on_click=ui.set_state, args=({"architecture": said},), key="fit",
                   help="The same hidden layers, with the inputs and outputs of the data.")
 
 

@@ -85,7 +85,7 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
                   help=f"Run it again with other random numbers. This is seed {seed}; the sidebar sets any.")
         if experiment.explore is not None:
             page, controls = experiment.explore(knobs)
-            st.link_button("Open in the explorer", explorer_address(page, {"seed": seed, **controls}), type="primary",
+            st.link_button("Open in the explorer", explorer_address(page, {"seed": seed, **controls}),
                            icon=":material/open_in_new:", key="explore", help="The same case, in a new tab, on the "
                            f"page {page.capitalize()} with every control there is.")
     finding = find(experiment, seed, knobs)

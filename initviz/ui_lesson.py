@@ -75,7 +75,7 @@ def offer_next(key: str) -> None:
     keys = list(STEPS)
     if key != keys[-1]:
         following = keys[keys.index(key) + 1]
-        st.button(f"Next: {STEPS[following].title}", icon=":material/arrow_forward:", type="primary", key="next_step",
+        st.button(f"Next: {STEPS[following].title}", icon=":material/arrow_forward:", key="next_step",
                   on_click=ui.set_state, args=({"step": following},), help="Guesses are kept.")
 
 

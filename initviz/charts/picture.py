@@ -34,6 +34,8 @@ class Picture:
         spec: dict[str, Any] = chart.to_dict()
         for key in ("config", "$schema", "datasets"):  # the page's theme gives the config
             spec.pop(key, None)
+        for layer in spec.get("layer", [spec]):  # the alt text speaks for all marks; nameless ones only disturb
+            layer["mark"]["aria"] = False
         spec["usermeta"] = {"embedOptions": {"renderer": renderer}}
         return cls(spec, alt_text)
 
