@@ -38,7 +38,7 @@ page = st.navigation([
 ], position="top")
 
 ui.open_address()
-ui.sidebar()
+ui.sidebar(page.url_path)
 ui.show_notices()
 ui.mark_entrance()
 page.run()

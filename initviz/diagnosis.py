@@ -106,7 +106,7 @@ def verdict(run: Run) -> Verdict:
     width = sizes[-2]
     distinct = run.column("distinct_neurons")[:-1]
     forward, backward = signal_ratio(run), gradient_return(run)
-    numbers = (("Different neurons", "not defined" if not distinct[-1] else f"{distinct[-1]:.0f} of {width}"),
+    numbers = (("Different", "not defined" if not distinct[-1] else f"{distinct[-1]:.0f} of {width}"),
                ("Signal", "0" if run.column("activation_rms")[:-1].max() == 0
                 else "overflow" if run.overflow_layer else number(forward)),
                ("Gradient", _gradient_words(run)))
@@ -140,7 +140,7 @@ def verdict(run: Run) -> Verdict:
     if backward > GROWN:
         words = f"Exploding on the way back: {number(backward)} times the gradient arrives."
         return Verdict("exploding", words, numbers)
-    return Verdict("healthy", "Healthy: different neurons, signal and gradient keep their scale.", numbers)
+    return Verdict("healthy", "Healthy: signal and gradient keep their scale.", numbers)
 
 
 def outside(run: Run, prediction: Prediction, quantity: str) -> list[int]:
@@ -166,11 +166,10 @@ def _ranges(layers: list[int]) -> str:
 def against_theory(run: Run, prediction: Prediction | None) -> str:
     """Whether the run is where theory expects it, forward and backward."""
     if prediction is None:
-        return "Theory: nothing to say, as these weights are not random."
+        return "Theory: none, as the weights are not random."
     if run.network.depth < 2:
         return "Theory: no hidden layer to speak of."
-    words = []
-    for name, quantity in (("forward", "activation"), ("backward", "delta")):
-        layers = outside(run, prediction, quantity)
-        words.append(f"{name} {'inside the band' if not layers else f'outside it at layer {_ranges(layers)}'}")
-    return f"Theory: {words[0]}, {words[1]}."
+    left = [(name, layers) for name, quantity in (("forward", "activation"), ("backward", "delta"))
+            if (layers := outside(run, prediction, quantity))]
+    return "Theory: " + (" and ".join(f"{name} outside its band at layer {_ranges(layers)}" for name, layers in left)
+                         if left else "inside its band") + "."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from initviz.charts.picture import label_of
 from initviz.diagnosis import gradient_return, number, signal_ratio
@@ -39,6 +40,22 @@ def distributions(runs: Sequence[Run], quantity: str) -> str:
 
     layers = f"from layer 1 to {last + 1}" if last else "of layer 1"
     return f"{QUANTITY_LABELS[quantity]}, standard deviation {layers}: {_grouped(runs, say)}."
+
+
+def scrub(labels: Sequence[str], name: str, values: Sequence[float], kinds: Sequence[Sequence[str]]) -> str:
+    """For which of the values, frame by frame, each start is healthy; ``kinds`` are the verdicts, a list a frame."""
+    def healthy(start: int) -> str:
+        good = [frame[start] == "healthy" for frame in kinds]
+        ranges = [[values[at] for at, _ in group] for is_good, group in groupby(enumerate(good), lambda pair: pair[1])
+                  if is_good]
+        return _listed([f"{part[0]:g}" if len(part) == 1 else f"{part[0]:g} to {part[-1]:g}" for part in ranges] or
+                       ["no value"])
+
+    groups: dict[str, list[str]] = {}
+    for start, label in enumerate(labels):
+        groups.setdefault(healthy(start), []).append(label)
+    return f"{name} at which a start is healthy: " + "; ".join(
+        f"{_listed(names)} {said}" for said, names in groups.items()) + "."
 
 
 def _per_layer(runs: Sequence[Run], said: str, whole: Callable[[Run], float]) -> str:

@@ -23,9 +23,11 @@ from initviz.simulation import QUANTITIES, SCALES
 MOST_INITIALIZERS = 8
 
 QUANTITY_LABELS = MappingProxyType({
-    "activation": "Activations h", "preactivation": "Preactivations z", "delta": "Deltas dL/dz",
-    "weight": "Weights W", "weight_gradient": "Weight gradients dL/dW"})
+    "activation": "Activations", "preactivation": "Preactivations", "delta": "Deltas", "weight": "Weights",
+    "weight_gradient": "Weight gradients"})
 SCALE_LABELS = MappingProxyType({"linear": "Linear", "symlog": "Symmetric log"})
+SCRUB_LABELS = MappingProxyType({"none": "Off", "gain": "Gain", "constant": "Constant's value"})
+SCRUBBED = MappingProxyType({"gain": (0.0, 4.0, 0.2), "constant": (-0.5, 0.5, 0.05)})  # from, to, in steps of
 SPREAD_LABELS = MappingProxyType({"std": "Standard deviation", "rms": "Root mean square"})
 TUNED_LABELS = MappingProxyType({"same": "Same for all", "best": "Best for each"})
 MEASURE_LABELS = MappingProxyType({
@@ -93,9 +95,14 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
                     "fan_in keeps the signal's scale forward, fan_out the gradient's backward."),
     "slope": Control("Leaky ReLU's slope", 0.01, Interval(0, 1),
                      "Slope of Leaky ReLU below 0. He's variance takes it into account.", 0.01),
-    "quantity": Control("Show", "activation", QUANTITY_LABELS, "What the distributions are of."),
+    "quantity": Control("Show", "activation", QUANTITY_LABELS,
+                        "What the distributions are of: activations h = phi(z), preactivations z = h W + b, deltas "
+                        "dL/dz, weights W, weight gradients dL/dW."),
     "scale": Control("Axis", "linear", SCALE_LABELS,
                      "Linear shows shapes around the healthy scale; symmetric log shows twelve powers of ten."),
+    "scrub": Control("Slider in the picture", "none", SCRUB_LABELS,
+                     "Computes the picture for many values at once; a slider under it then moves through them as fast "
+                     "as the browser draws."),
     "layer": Control("Look into layer", 0, Interval(0, 100, integer=True),
                      "Opens the layer's single neurons and samples. A click on a distribution does the same."),
     "optimizer": Control("Optimiser", "sgd", OPTIMIZER_LABELS,
@@ -148,6 +155,7 @@ class Settings:
     slope: float = CONTROLS["slope"].default
     quantity: str = CONTROLS["quantity"].default
     scale: str = CONTROLS["scale"].default
+    scrub: str = CONTROLS["scrub"].default
     layer: int = CONTROLS["layer"].default
     spread: str = CONTROLS["spread"].default
     optimizer: str = CONTROLS["optimizer"].default
@@ -195,6 +203,15 @@ class Settings:
     def networks(self) -> tuple[Network, ...]:
         """The networks to compare, in the order chosen."""
         return tuple(self.network(key) for key in self.init)
+
+    def scrubbed(self) -> tuple[Settings, ...]:
+        """These settings for each value of the slider in the picture, in its order; none where there is no slider."""
+        if self.scrub not in SCRUBBED:
+            return ()
+        low, high, step = SCRUBBED[self.scrub]
+        values = [round(low + step * index, 9) for index in range(round((high - low) / step) + 1)]
+        changes: list[dict[str, Any]] = [{self.scrub: value} for value in values]
+        return tuple(replace(self, **change) for change in changes)
 
 
 # ---------------------------------------------------------------------------------------------- the address

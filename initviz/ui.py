@@ -12,9 +12,11 @@ from typing import Any
 import pyarrow as pa  # what Streamlit itself sends data frames with
 import streamlit as st
 
-from initviz import outlook
-from initviz.charts.picture import Data, Picture
+from initviz import narration, outlook
+from initviz.charts import distributions
+from initviz.charts.picture import Data, Picture, label_of
 from initviz.contest import Contest, Terms
+from initviz.diagnosis import verdict
 from initviz.inputs import Batch, make_batch
 from initviz.limits import Interval, Ladder
 from initviz.meanfield import Prediction, can_predict, predict
@@ -26,6 +28,7 @@ from initviz.settings import (
     MOST_INITIALIZERS,
     MOST_OPERATIONS,
     MOST_TRAINING_OPERATIONS,
+    SCRUBBED,
     Control,
     Settings,
     affordable,
@@ -47,6 +50,9 @@ PAGES = Path(__file__).parent.parent / "pages"
 FIRST_PAGE = "signal.py"
 SIDEBAR = ("init", "activation", "input", "depth", "width", "gain", "constant", "batch", "seed")
 SIDEBAR_MORE = ("bias", "bias_std", "std", "limit", "mode", "slope")
+UNUSED = {  # shared controls without a meaning on a page, by the page's address: they are not shown there
+    **dict.fromkeys(("lesson", "notes", "papers"), {*SIDEBAR, *SIDEBAR_MORE} - {"seed"}),
+    "diagnose": {"init", "input", "depth", "width"}, "formulas": {"init", "activation", "batch", "bias", "bias_std"}}
 
 
 # ---------------------------------------------------------------------------------------------- the entrance
@@ -154,14 +160,16 @@ def widget(spec: Control, key: str, **options: Any) -> Any:
                                 format_func=spec.allowed.__getitem__, **shared)
 
 
-def sidebar() -> None:
-    """The controls that all pages share."""
+def sidebar(page: str) -> None:
+    """The controls that pages share, as far as the page of that address uses them; the others keep their values."""
+    first, more = ([key for key in keys if key not in UNUSED.get(page, ())] for keys in (SIDEBAR, SIDEBAR_MORE))
     with st.sidebar:
-        for key in SIDEBAR:
+        for key in first:
             control(key)
-        with st.expander("Biases and single parameters"):
-            for key in SIDEBAR_MORE:
-                control(key)
+        if more:
+            with st.expander("Biases and single parameters"):
+                for key in more:
+                    control(key)
         st.button("Reset all", icon=":material/restart_alt:", on_click=reset, width="stretch",
                   key="reset", help="Every control as on the first visit: the same seed, the same weights.")
 
@@ -211,6 +219,18 @@ def compare(settings: Settings) -> list[Run]:
     """A run for each chosen initialiser."""
     return [cached_run(network, settings.input, settings.batch, settings.scale, settings.quantity)
             for network in settings.networks()]
+
+
+@functools.lru_cache(maxsize=8)
+def cached_film(frames: tuple[tuple[Network, ...], ...], input_key: str, count: int, scale: str,
+                quantity: str) -> tuple[Data, list[list[str]]]:
+    """The distributions of each frame, and each network's kind of verdict there; shared read-only by all sessions."""
+    runs: dict[Network, Run] = {}
+    for network in dict.fromkeys(network for frame in frames for network in frame):
+        batch = cached_batch(input_key, count, network.seed, network.sizes[0])
+        runs[network] = simulate(network, batch, scale=scale, counted=(quantity,))
+    shown = [[runs[network] for network in frame] for frame in frames]
+    return distributions.film_data(shown, quantity), [[verdict(run).key for run in frame] for frame in shown]
 
 
 @functools.lru_cache(maxsize=128)
@@ -313,6 +333,25 @@ def show(picture: Picture, data: Data, **options: Any) -> Any:
     datasets = {name: pa.table({column: pa.array(values) for column, values in table.items()})
                 for name, table in data.items()}
     return place.vega_lite_chart({**picture.spec, "datasets": datasets}, alt=picture.alt, **options)
+
+
+def show_film(settings: Settings) -> None:
+    """The distributions with a slider inside the picture; one sentence instead where that would cost too much."""
+    frames, name = settings.scrubbed(), CONTROLS[settings.scrub].label
+    cost = len(frames) * operations(settings)
+    if cost > MOST_OPERATIONS:
+        st.info(f"The {len(frames)} pictures of this slider would take about {cost / 1e9:,.0f} billion operations, "
+                f"where this app allows {MOST_OPERATIONS / 1e9:,.0f}: choose narrower or fewer layers, or a smaller "
+                "batch. The sliders at the side compute one picture at a time.", icon=":material/hourglass_disabled:")
+        return
+    with st.container(), st.spinner("Computing the picture for every value of its slider"):
+        data, kinds = cached_film(tuple(frame.networks() for frame in frames), settings.input, settings.batch,
+                                  settings.scale, settings.quantity)
+    low, high, step = SCRUBBED[settings.scrub]
+    show(distributions.film(name, low, high, step, CONTROLS[settings.scrub].default), data,
+         height=distributions.height(settings.depth), key="film")
+    st.caption(narration.scrub([label_of(key) for key in settings.init], name,
+                               [getattr(frame, settings.scrub) for frame in frames], kinds))
 
 
 def download(label: str, file_name: str, content: Callable[[], bytes | str], mime: str, *, key: str, help: str) -> None:

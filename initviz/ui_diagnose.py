@@ -90,8 +90,7 @@ def ask(settings: Settings) -> Asked | None:
                                       help="What is sent through the network. Standard normals suit any sizes.")
     key, source = key if key in STARTS else STARTS[0], source if source in SOURCES else "digits"
     st.caption(f"From the sidebar: {settings.network(key).apply_activation()[0].label}, gain {settings.gain:g}, "
-               f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}. "
-               "Its depth, width, input and list of initialisers are for the other pages.")
+               f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}.")
     try:
         own, file_id = _ask_weights()
         batch, data_id = _ask_data(settings) if source == "csv" else (None, source)

@@ -27,25 +27,28 @@ with above:
 runs = ui.compare(settings)
 predictions = [ui.cached_prediction(run, settings.input) for run in runs]
 
-with st.grid(5, min_column_width=160, border=True):
+with st.grid(5, min_column_width=160, border=True, gap="small"):
     for run, prediction in zip(runs, predictions, strict=True):
         found = verdict(run)
         kind = KINDS[found.key]
-        facts = "  \n".join(f":small[{name}] **{value}**" for name, value in found.numbers)
-        theory = against_theory(run, prediction)
-        st.markdown(f"**{label_of(run.network.initializer)}**  \n:{kind.color}[{kind.icon}] {found.words}\n\n{facts}"
-                    f"\n\n:small[:gray[{theory}]]")
-st.caption("Different neurons: of the last hidden layer. Signal: root mean square of its activations ÷ that of the "
-           "first. Gradient: root mean square of the first layer's weight gradient ÷ that of the last. "
-           "1 keeps the scale. Theory: mean-field theory's band for at least 95 % of all draws of the weights, dashed "
-           "and shaded below; on the way back it starts from the measured error at the output.")
+        facts = [f":small[{name} **{value}**]" for name, value in found.numbers]
+        theory = f":small[:gray[{against_theory(run, prediction)}]]"
+        st.markdown("  \n".join([f"**{label_of(run.network.initializer)}**",
+                                 f":{kind.color}[{kind.icon}] {found.words}", *facts, theory]))
+st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the "
+           "activations, last hidden layer ÷ first. Gradient: of the weight gradients, first layer ÷ last. "
+           "1 keeps the scale.")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     ui.control("quantity")
     ui.control("scale")
+    ui.control("scrub")
 shapes = distributions.data(runs, settings.quantity)
-ui.show(distributions.picture(), shapes, height=distributions.height(settings.depth), key="distributions",
-        on_select=ui.look_into_clicked_layer, selection_mode="cell")
+if settings.scrub == "none":
+    ui.show(distributions.picture(), shapes, height=distributions.height(settings.depth), key="distributions",
+            on_select=ui.look_into_clicked_layer, selection_mode="cell")
+else:
+    ui.show_film(settings)
 st.caption(f"{distributions.AXIS_TITLES[settings.quantity].capitalize()}; each layer is drawn to its own peak, ← and → "
            f"are shares beyond the axis. {narration.distributions(runs, settings.quantity)}")
 
@@ -59,6 +62,8 @@ with right:
     st.markdown(f"**← Backward** {narration.spread_title(settings.spread, 'deltas dL/dz')}")
     ui.show(depth.backward_picture(), depth.data(runs, predictions, "delta", settings.spread), key="backward")
     st.caption(narration.backward(runs))
+st.caption("Solid: measured. Dashed: mean-field theory, shaded its band for at least 95 % of all draws of the weights; "
+           "on the way back it starts from the measured error at the output.")
 
 layer = ui.layer_control("layer", settings.depth)
 if layer:

@@ -49,9 +49,10 @@ def picture() -> Picture:
                                                        legend=None),
         tooltip=[alt.Tooltip("label:N", title="Initialiser"), alt.Tooltip("layer:Q", title="Layer"),
                  alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("variety:N", title="Effective neurons")])
-    names = alt.Chart(named("names")).mark_text(align="left", dx=9, fontSize=11, fill=INK, tooltip=None).encode(
-        x=x, y=y, text="text:N")
-    chart = alt.layer(corners, lines, points, names, *carried("frame")).properties(width="container", height=HEIGHT)
+    names = [alt.Chart(named("names")).transform_filter(f"datum.side == {side}").mark_text(
+        align="left" if side > 0 else "right", dx=9 * side, fontSize=11, fill=INK, baseline="middle",
+        tooltip=None).encode(x=x, y=y, text="text:N") for side in (-1, 1)]
+    chart = alt.layer(corners, lines, points, *names, *carried("frame")).properties(width="container", height=HEIGHT)
     return Picture.of(chart, "Effective number of neurons against the scale of the signal, a path an initialiser")
 
 
@@ -74,13 +75,16 @@ def data(paths: Sequence[Path], most: float) -> Data:
                          number(float(path.scale[index])), number(float(path.variety[index]))))
         remark = "" if not where or (np.isfinite(path.scale[-1]) and path.scale[-1] > 0) else (
             " (0)" if path.scale[-1] == 0 else " (overflow)")
-        ends.append((where[-1] if where else 10.0**low, heights[-1] if heights else BOTTOM, path.label + remark))
+        fading = len(where) > 1 and where[-1] < where[0]  # then its name stands to the left, where no point is
+        ends.append((where[-1] if where else 10.0**low, heights[-1] if heights else BOTTOM, path.label + remark,
+                     -1 if fading and where[-1] > 10.0**low else 1))
     span = np.log(BOTTOM), np.log(top)
-    places = np.exp(spread_apart([float(np.log(y)) for _, y, _ in ends], LABEL_GAP * (span[1] - span[0]), *span))
+    places = np.exp(spread_apart([float(np.log(y)) for _, y, *_ in ends], LABEL_GAP * (span[1] - span[0]), *span))
     corners = ("faint, but different", "different and strong", "faint copies", "strong copies")
     left, right = 10.0 ** (low + 0.12 * (high - low)), 10.0 ** (high - 0.12 * (high - low))
     return {
         "points": columns(rows, "x", "y", "label", "color", "layer", "last", "scale", "variety"),
-        "names": {"x": [x for x, _, _ in ends], "y": places, "text": [text for *_, text in ends]},
+        "names": {"x": [x for x, *_ in ends], "y": places, "text": [text for _, _, text, _ in ends],
+                  "side": [side for *_, side in ends]},
         "corners": {"x": [left, right, left, right], "y": [0.85 * top, 0.85 * top, 1.3, 1.3], "text": corners},
         "frame": {"low": [10.0**low], "high": [10.0**high], "top": [top]}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,14 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from initviz.charts.picture import INK, Data, Picture, carried, literal_color, named, spread_apart
+from initviz.charts.picture import INK, Columns, Data, Picture, carried, literal_color, named, spread_apart
 from initviz.diagnosis import number
 
 HEIGHT = 300
 LABEL_GAP = 0.05  # of the axis: the least distance between two labels at the lines' ends
 LABEL_ROOM = 0.42  # of the range of x, kept free for labels
 LEAST_DECADES, LEAST_SPAN = 1.0, 0.1
+MOST_LEVELS = 7  # named places on the y axis
 MOST_DECADES = 306.0
 
 Numbers = NDArray[Any]
@@ -43,20 +45,19 @@ class Series:
 
 @functools.cache
 def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True, points: bool = True) -> Picture:
-    """Lines with names at their right or left ends; datasets lines, names, frame, ticks, guides, expected."""
+    """Lines with names at their right or left ends; datasets lines, names, frame, ticks, levels, guides, expected."""
     frame, room = "data('frame')[0]", "data('frame')[0].room"
     domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
               else f"[{frame}.first - {room}, {frame}.last]")
     x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(domain), nice=False, zero=False),
               axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False,
                             labelExpr="format(datum.value, '~g')", labelOverlap=True))
-    plain_numbers = ("datum.value == 0 || abs(datum.value) >= 0.001 && abs(datum.value) < 10000 "
-                     "? format(datum.value, '~g') : format(datum.value, '~e')")
+    levels = "pluck(data('levels'), 'y')"
     y = alt.Y("y:Q", title=None,
               scale=alt.Scale(type="log" if log else "linear", nice=False, clamp=True, zero=False,
                               domain=alt.ExprRef(f"[{frame}.low, {frame}.high]")),
-              axis=alt.Axis(orient="left" if labels_right else "right", tickCount=6, labelOverlap=True,
-                            labelExpr=plain_numbers))
+              axis=alt.Axis(orient="left" if labels_right else "right", values=alt.ExprRef(levels), labelOverlap=True,
+                            labelExpr=f"data('levels')[indexof({levels}, datum.value)].text"))
     side = 1 if labels_right else -1
     guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(y=y)
     guide_names = alt.Chart(named("guides")).mark_text(
@@ -77,7 +78,7 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
         tooltip=None).encode(x=x, y=y, text="text:N")
     keys = alt.Chart(named("names")).mark_square(size=55, opacity=1, xOffset=13 * side, tooltip=None).encode(
         x=x, y=y, color=literal_color())
-    chart = alt.layer(guides, guide_names, bands, dashes, lines, names, keys, *carried("frame", "ticks"))
+    chart = alt.layer(guides, guide_names, bands, dashes, lines, names, keys, *carried("frame", "ticks", "levels"))
     return Picture.of(chart.properties(width="container", height=HEIGHT), alt_text)
 
 
@@ -121,6 +122,7 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
         "frame": {"low": [unlog(low)], "high": [unlog(high)], "first": [first], "last": [final],
                   "room": [max(LABEL_ROOM * (final - first), 1.0 if whole else 0.0)]},
         "ticks": {"x": _ticks(first, final, whole)},
+        "levels": _levels(low, high, log),
         "guides": {"x": [first if labels_right else final] * len(guides),
                    "y": [float(level) for level, _ in guides], "text": [name for _, name in guides]},
         "expected": theory}
@@ -143,13 +145,38 @@ def _theory(series: Sequence[Series], log: bool) -> dict[str, Any]:
     return {name: np.concatenate(part) for name, part in parts.items()} | {"label": labels, "color": colors}
 
 
+def _levels(low: float, high: float, log: bool) -> Columns:
+    """Round places on the y axis and their names; ``low`` and ``high`` are exponents of 10 where it is a log axis."""
+    if log:
+        step = max(1, round(_step(high - low, MOST_LEVELS)))
+        parts = (1, 2, 5) if high - low <= MOST_LEVELS / 3 else (1,)
+        places = [part * 10.0**power for power in range(math.floor(low), math.floor(high) + 1)
+                  if power % step == 0 for part in parts]
+        found = [place for place in places if low <= math.log10(place) <= high]
+    else:
+        step_size = _step(high - low, MOST_LEVELS)
+        found = [float(f"{place * step_size:.12g}") for place in range(math.ceil(low / step_size - 1e-9),
+                                                                       math.floor(high / step_size + 1e-9) + 1)]
+    return {"y": found, "text": [_round_number(place) for place in found]}
+
+
+def _round_number(value: float) -> str:
+    """A round number without the digits that say nothing: 0.2, 5000, 10⁻⁴, 1.5 × 10⁴."""
+    said = f"{value:g}" if value == 0 or 1e-3 <= abs(value) < 1e4 else number(value, 3)
+    return re.sub(r"\.?0+ ×", " ×", said).removeprefix("1 × ").replace("-", "−")
+
+
+def _step(span: float, most: int) -> float:
+    """The least of 1, 2, 5 times a power of 10 that goes into ``span`` at most ``most`` times."""
+    step = 10.0 ** math.floor(math.log10(span / most))
+    return step * next(part for part in (1.0, 2.0, 5.0, 10.0) if part * step * most >= span * (1 - 1e-9))
+
+
 def _ticks(first: float, final: float, whole: bool) -> Numbers:
     """About ten round places on the x axis; whole numbers and the first of them for layers and steps."""
     if first == final:
         return np.array([first])
-    step = 10.0 ** math.floor(math.log10(final - first))
-    step *= min((part for part in (0.1, 0.2, 0.5, 1.0) if part * step * 10 >= final - first), default=1.0)
-    step = max(step, 1.0) if whole else step
+    step = max(_step(final - first, 10), 1.0 if whole else 0.0)
     low = first + step / 2 * (1 + 1e-9) if whole else first
     places = step * np.arange(math.ceil(low / step - 1e-9), math.floor(final / step + 1e-9) + 1)
     return np.round(np.concatenate([[first], places] if whole else [places]), 12)

@@ -23,6 +23,7 @@ ROW_HEIGHT = 46
 FRAME_HEIGHT = 70
 MARGIN = 0.05  # of a column's width, left free at each side
 PEAK = 0.86  # of a row's height
+FULL = 100  # a film's height of a peak: small integers are sent
 SPIKE = 1e-3  # a range of values narrower than this part of a bin is drawn as one spike
 LEAST_PEAK = 0.02  # of all values: a layer whose other values are fewer is not blown up to full height
 MOMENTS = ("mean", "std", "min", "max")
@@ -47,9 +48,10 @@ def height(depth: int) -> int:
     return FRAME_HEIGHT + ROW_HEIGHT * len(shown_layers(depth))
 
 
-@functools.cache
-def picture() -> Picture:
-    """Distributions by layer and initialiser; datasets outline, spikes, cells, notes, columns, rows, ticks."""
+def _chart(frame: str = "") -> alt.LayerChart | alt.FacetChart:
+    """Distributions by layer and initialiser. ``frame``, where given, is the parameter that says which frame is shown:
+    then an outline's heights are in f0, f1 and so on, and spikes and notes name their frame.
+    """
     x_scale = alt.Scale(domain=alt.ExprRef("[0, max(1, length(data('columns')))]"), nice=False, zero=False)
     y_scale = alt.Scale(domain=alt.ExprRef("[-max(1, length(data('rows'))), 0]"), nice=False, zero=False)
     y_axis = alt.Axis(values=alt.ExprRef("sequence(-length(data('rows')) + 0.5, 0, 1)"), title=None,
@@ -66,20 +68,40 @@ def picture() -> Picture:
 
     cells = alt.Chart(named("cells")).mark_rect(fillOpacity=0.05, cornerRadius=3).encode(
         x=alt.X("x0:Q", scale=x_scale, axis=top), x2="x1:Q", y=alt.Y("y0:Q", scale=y_scale, axis=y_axis), y2="y1:Q",
-        color=literal_color(),
-        tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in (
+        color=literal_color())
+    outline, spikes, notes = (alt.Chart(named(name)) for name in ("outline", "spikes", "notes"))
+    if frame:
+        outline = outline.transform_calculate(y=f"datum.base + {PEAK / FULL} * datum['f' + {frame}]")
+        spikes, notes = (chart.transform_filter(f"datum.frame == {frame}") for chart in (spikes, notes))
+    else:
+        cells = cells.encode(tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in (
             ("initializer", "Initialiser"), ("layer", "Layer"), ("mean", "Mean"), ("std", "Standard deviation"),
-            ("min", "Smallest"), ("max", "Largest"), ("zeros", "Exactly 0"))],
-    ).add_params(alt.selection_point(name="cell", fields=["layer", "key"], on="click", clear=False, toggle=False))
-    outline = alt.Chart(named("outline")).mark_area(
+            ("min", "Smallest"), ("max", "Largest"), ("zeros", "Exactly 0"))]).add_params(
+            alt.selection_point(name="cell", fields=["layer", "key"], on="click", clear=False, toggle=False))
+    outline = outline.mark_area(
         interpolate="step", fillOpacity=0.75, strokeWidth=0, clip=True, tooltip=None).encode(
         x=alt.X("x:Q", scale=x_scale, axis=bottom), y=y, y2="base:Q", detail="cell:Q", color=literal_color())
-    spikes = alt.Chart(named("spikes")).mark_rule(strokeWidth=3, strokeCap="butt", tooltip=None).encode(
+    spikes = spikes.mark_rule(strokeWidth=3, strokeCap="butt", tooltip=None).encode(
         x=alt.X("x:Q", scale=x_scale, axis=None), y=y, y2="base:Q", color=literal_color())
-    notes = alt.Chart(named("notes")).mark_text(fontSize=11, fill=INK, tooltip=None, baseline="middle").encode(
+    notes = notes.mark_text(fontSize=11, fill=INK, tooltip=None, baseline="middle").encode(
         x=alt.X("x:Q", scale=x_scale, axis=None), y=y, text="text:N")
-    chart = alt.layer(cells, outline, spikes, notes, *carried("columns", "rows", "ticks")).properties(width="container")
-    return Picture.of(chart, "Distributions of neurons, a row a layer, a column an initialiser")
+    return alt.layer(cells, outline, spikes, notes, *carried("columns", "rows", "ticks")).properties(width="container")
+
+
+@functools.cache
+def picture() -> Picture:
+    """Distributions by layer and initialiser; datasets outline, spikes, cells, notes, columns, rows, ticks."""
+    return Picture.of(_chart(), "Distributions of neurons, a row a layer, a column an initialiser")
+
+
+@functools.cache
+def film(name: str, low: float, high: float, step: float, first: float) -> Picture:
+    """The same with a slider inside it for a number from ``low`` to ``high``, of which every ``step`` is a frame."""
+    number_shown = alt.param(name="shown", value=first, bind=alt.binding_range(min=low, max=high, step=step,
+                                                                              name=f"{name} "))
+    frame = alt.param(name="frame", expr=f"round((shown - {low}) / {step})")
+    return Picture.of(_chart("frame").add_params(number_shown, frame),
+                      f"Distributions of neurons, a row a layer, a column an initialiser, a slider for {name}")
 
 
 def _within(fraction: Any) -> Any:
@@ -124,41 +146,89 @@ def _shape(run: Run, quantity: str, layer: int) -> _Shape:
 
 def data(runs: Sequence[Run], quantity: str) -> Data:
     """The datasets of ``picture`` for runs of one depth and one axis, at least one."""
-    depth, bins = runs[0].network.depth, runs[0].bins[quantity]
-    rows = shown_layers(depth)
-    drawn = [(column, row, run, layer, _shape(run, quantity, layer))
-             for column, run in enumerate(runs) for row, layer in enumerate(rows)]
+    drawn = _drawn(runs, quantity)
     colors = [color_of(run.network.initializer) for run in runs]
-    labels = [label_of(run.network.initializer) for run in runs]
-
+    bins = runs[0].bins[quantity]
     filled = [(column, row, shape.heights) for column, row, _, _, shape in drawn if shape.heights is not None]
-    places = np.repeat([column for column, _, _ in filled], bins.count).astype(np.int16)
-    bases = -1 - np.repeat([row for _, row, _ in filled], bins.count).astype(np.float32)
+    outline = _places(bins, [(column, row) for column, row, _ in filled], colors)
     heights = np.concatenate([heights for *_, heights in filled] or [np.zeros(0, np.float32)])
-    centres = np.tile((np.arange(bins.count) + 0.5) / bins.count, len(filled))
-    outline = {
-        "cell": np.repeat(np.arange(len(filled), dtype=np.int16), bins.count),
-        "x": (places + _within(centres)).astype(np.float32), "y": bases + PEAK * heights, "base": bases,
-        "color": pd.Categorical.from_codes(places, colors)}
 
     def statistic(name: str, run: Run, layer: int) -> float:
         return float(run.column(f"{quantity}_{name}")[layer - 1])
 
-    cells = columns([(
-        column + 0.02, column + 0.98, -row - 0.97, -row - 0.03, colors[column], run.network.initializer, labels[column],
-        layer, *(number(statistic(name, run, layer)) for name in MOMENTS), percent(statistic("zero_share", run, layer)))
-        for column, row, run, layer, _ in drawn],
-        "x0", "x1", "y0", "y1", "color", "key", "initializer", "layer", *MOMENTS, "zeros")
-    spikes = [(column + _within(shape.spike[0]), -row - 1.0, -row - 1 + PEAK * shape.spike[1], colors[column])
-              for column, row, _, _, shape in drawn if shape.spike]
-    notes = [(column + x, -row - 1 + y, text) for column, row, _, _, shape in drawn for x, y, text in shape.notes]
+    cells = columns([(*_corners(column, row), colors[column], run.network.initializer,
+                      label_of(run.network.initializer), layer,
+                      *(number(statistic(name, run, layer)) for name in MOMENTS),
+                      percent(statistic("zero_share", run, layer))) for column, row, run, layer, _ in drawn],
+                    *CORNERS, "color", "key", "initializer", "layer", *MOMENTS, "zeros")
+    return {
+        "outline": outline | {"y": outline["base"] + PEAK * heights}, "cells": cells,
+        "spikes": columns(_spikes(drawn, colors), "x", "base", "y", "color"),
+        "notes": columns(_notes(drawn), "x", "y", "text"), **_frame(runs, bins)}
+
+
+def film_data(frames: Sequence[Sequence[Run]], quantity: str) -> Data:
+    """The datasets of ``film``: the runs of each frame, all of the same initialisers, depth and axis."""
+    runs = frames[0]
+    bins = runs[0].bins[quantity]
+    colors = [color_of(run.network.initializer) for run in runs]
+    by_frame = [_drawn(shown, quantity) for shown in frames]
+    flat = np.zeros(bins.count, np.float32)
+    heights = {f"f{index}": np.concatenate([
+        np.round(FULL * (flat if shape.heights is None else shape.heights)) for *_, shape in drawn]).astype(np.int8)
+        for index, drawn in enumerate(by_frame)}
+    cells = [(column, row) for column, row, *_ in by_frame[0]]
+    return {
+        "outline": _places(bins, cells, colors) | heights,
+        "cells": columns([(*_corners(column, row), colors[column]) for column, row in cells], *CORNERS, "color"),
+        "spikes": columns([(*spike, index) for index, drawn in enumerate(by_frame) for spike in _spikes(drawn, colors)],
+                          "x", "base", "y", "color", "frame"),
+        "notes": columns([(*note, index) for index, drawn in enumerate(by_frame) for note in _notes(drawn)],
+                         "x", "y", "text", "frame"), **_frame(runs, bins)}
+
+
+_Drawn = list[tuple[int, int, Run, int, _Shape]]  # column, row, run, layer and what is drawn of it
+CORNERS = ("x0", "x1", "y0", "y1")
+
+
+def _drawn(runs: Sequence[Run], quantity: str) -> _Drawn:
+    """Every cell, column by column."""
+    return [(column, row, run, layer, _shape(run, quantity, layer))
+            for column, run in enumerate(runs) for row, layer in enumerate(shown_layers(run.network.depth))]
+
+
+def _corners(column: int, row: int) -> tuple[float, float, float, float]:
+    return column + 0.02, column + 0.98, -row - 0.97, -row - 0.03
+
+
+def _places(bins: Bins, cells: Sequence[tuple[int, int]], colors: Sequence[str]) -> dict[str, Any]:
+    """Where the outlines of some cells stand, a row a bin."""
+    places = np.repeat([column for column, _ in cells], bins.count).astype(np.int16)
+    centres = np.tile((np.arange(bins.count) + 0.5) / bins.count, len(cells))
+    return {
+        "cell": np.repeat(np.arange(len(cells), dtype=np.int16), bins.count),
+        "x": (places + _within(centres)).astype(np.float32),
+        "base": -1 - np.repeat([row for _, row in cells], bins.count).astype(np.float32),
+        "color": pd.Categorical.from_codes(places, colors)}
+
+
+def _spikes(drawn: _Drawn, colors: Sequence[str]) -> list[tuple[Any, ...]]:
+    return [(column + _within(shape.spike[0]), -row - 1.0, -row - 1 + PEAK * shape.spike[1], colors[column])
+            for column, row, _, _, shape in drawn if shape.spike]
+
+
+def _notes(drawn: _Drawn) -> list[tuple[Any, ...]]:
+    return [(column + x, -row - 1 + y, text) for column, row, _, _, shape in drawn for x, y, text in shape.notes]
+
+
+def _frame(runs: Sequence[Run], bins: Bins) -> Data:
+    """Names of the columns and rows, and the ticks of every column."""
+    depth = runs[0].network.depth
     ticks = [(column + _within((value - bins.low) / (bins.high - bins.low)), _tick(value, bins.scale))
              for column in range(len(runs)) for value in _tick_values(bins)]
     return {
-        "outline": outline, "cells": cells,
-        "spikes": columns(spikes, "x", "base", "y", "color"), "notes": columns(notes, "x", "y", "text"),
-        "columns": {"label": labels},
-        "rows": {"label": [f"layer {layer}" if layer < depth else "output" for layer in rows]},
+        "columns": {"label": [label_of(run.network.initializer) for run in runs]},
+        "rows": {"label": [f"layer {layer}" if layer < depth else "output" for layer in shown_layers(depth)]},
         "ticks": columns(ticks, "x", "label")}
 
 
