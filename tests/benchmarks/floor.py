@@ -1,40 +1,34 @@
-"""An app that computes nothing: the first page's charts for gains that were computed before, and a slider to choose.
+"""An app that computes nothing: a page's charts as they were recorded for each place of a slider, and that slider.
 
-What it takes to redraw them is Streamlit's and the browser's share of the first page's slider, and its floor.
+What it takes to redraw them is Streamlit's and the browser's share of the page's slider, and its floor. The recording
+is the file that ``FLOOR`` names: the charts in each row of the page, and per place the datasets of each chart.
 """
+
+import os
+import pickle
+from pathlib import Path
 
 import streamlit as st
 
 from initviz import ui
-from initviz.charts import depth, distributions
-from initviz.settings import Settings
-
-GAINS = 41
 
 st.set_page_config(layout="wide")
 
 
 @st.cache_resource
-def pictures():
-    """The datasets of the three charts for every gain of the slider, from 0 to 2."""
-    found = []
-    for step in range(GAINS):
-        settings = Settings(gain=0.05 * step)
-        runs = ui.compare(settings)
-        predictions = [ui.cached_prediction(run, settings.input) for run in runs]
-        found.append((distributions.data(runs, "activation"), depth.data(runs, predictions, "activation", "std"),
-                      depth.data(runs, predictions, "delta", "std")))
-    return found
+def recording():
+    """(charts in each row, per place (picture, data, options) of each chart)."""
+    return pickle.loads(Path(os.environ["FLOOR"]).read_bytes())
 
 
+rows, places = recording()
 with st.sidebar:
-    gain = st.slider("Gain", 0.0, 2.0, 1.0, 0.05, key="gain")
+    place = st.slider("Place", 0, len(places) - 1, 0, 1, key="place")
 st.header("Floor")
-shapes, forward, backward = pictures()[round(gain / 0.05)]
-ui.show(distributions.picture(), shapes, height=distributions.height(10), key="distributions")
-left, right = st.columns(2)
-with left:
-    ui.show(depth.forward_picture(), forward, key="forward")
-with right:
-    ui.show(depth.backward_picture(), backward, key="backward")
+charts = list(places[place])
+for number in rows:
+    for column in st.columns(number):
+        with column:
+            picture, data, options = charts.pop(0)
+            ui.show(picture, data, **options)
 ui.keep_modules()

@@ -1,36 +1,71 @@
-"""How long after a key press on a slider the last chart is repainted, on the first visit's settings.
+"""How long after a key press on a slider the last chart is repainted, on every page with sliders.
 
-    python -m tests.benchmarks.slider [--presses 16] [--rounds 3] [--slider gain depth] [--address '']
+    python -m tests.benchmarks.slider [--page signal theory] [--presses 16] [--rounds 3]
 
-In a headless Chromium, after a few presses that are not counted; in turns with an app that draws the same charts and
-computes nothing. Prints per slider the median and the 95th percentile
-of the time from the key press to the first frame after the charts' last change, and of its parts: until the browser
-has sent the new value, until it has received the server's last message, until that frame.
+In a headless Chromium, on the first visit's settings, after a few presses that are not counted; in turns with an app
+that redraws the same charts and computes nothing. Every value is new: none comes from a cache. Prints for each page the
+median and the 95th percentile of the time from the key press to the first frame after the charts' last change, the
+parts of it (until the browser has sent the value, until it has received the server's last message, until that frame),
+the bytes received, and the ratio to the floor. Last come the sliders inside pictures, which do not ask the server.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import pickle
 import statistics
 import sys
+import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from browser.driver import Screen, find_browser, launch, serve
+from pages.test_pages import visit
 
-FLOOR = "tests/benchmarks/floor.py"
+from initviz import ui
+
 QUIET = 400  # milliseconds without a change: the press is over
 UNCOUNTED = 4
 
-# Remembers when the browser last spoke to the server and the server to it.
+
+@dataclass(frozen=True)
+class Case:
+    """A page and its address, the slider to move, where it starts, and how many charts stand in each row."""
+
+    address: str
+    slider: str
+    first: float
+    step: float
+    rows: tuple[int, ...]
+
+
+CASES = {
+    "signal": Case("", "gain", 1.0, 0.05, (1, 2)),
+    "symmetry": Case("symmetry", "gain", 1.0, 0.05, (1, 1, 1)),
+    "theory": Case("theory", "sigma_w", 1.5, 0.05, (1, 2)),
+    "diagnose": Case("diagnose", "gain", 1.0, 0.05, (2,)),
+    "notes": Case("notes?note=11. Xavier: smooth propagation", "xavier_smooth_depth", 10, 1, (1,)),
+    "papers": Case("papers", "lecun_tanh_depth", 20, 1, (2,)),
+    "formulas": Case("formulas?table=Popular pairs", "width", 64, 1, (1,)),
+}
+SCRUBBED = {"signal, gain": "?scrub=Gain", "signal, constant": "?scrub=Constant's value",
+            "training, step": "training?steps=10"}
+
+# Remembers when the browser last spoke to the server and the server to it, and how much that was.
 SOCKET = """
-window.talk = {sent: 0, received: 0};
+window.talk = {sent: 0, received: 0, bytes: 0};
 window.WebSocket = class extends WebSocket {
   constructor(...args) {
     super(...args);
-    this.addEventListener("message", event => { talk.received = event.timeStamp; });
+    this.addEventListener("message", event => {
+      talk.received = event.timeStamp; talk.bytes += event.data.size ?? event.data.byteLength ?? 0; });
   }
   send(data) { talk.sent ||= performance.now(); super.send(data); }
 };
@@ -38,7 +73,8 @@ window.WebSocket = class extends WebSocket {
 # Remembers when the key went down and when a chart last changed; every change waits for the frame that shows it.
 WATCH = """() => {
   window.press = {down: 0, changed: 0, painted: 0};
-  document.addEventListener("keydown", () => { press.down = performance.now(); talk.sent = 0; }, true);
+  document.addEventListener("keydown", () => {
+    press.down = performance.now(); talk.sent = 0; talk.bytes = 0; }, true);
   const observer = new MutationObserver(() => {
     press.changed = performance.now();
     requestAnimationFrame(() => setTimeout(() => { press.painted = performance.now(); }));
@@ -46,22 +82,54 @@ WATCH = """() => {
   for (const chart of document.querySelectorAll("[data-testid='stVegaLiteChart']"))
     observer.observe(chart, {subtree: true, childList: true, attributes: true, characterData: true});
 }"""
-OVER = """quiet => press.changed > press.down && press.painted >= press.changed
+OVER = """quiet => press.painted >= press.changed && talk.received > press.down
   && document.querySelector("[data-testid='stApp'][data-test-script-state='notRunning']")
-  && performance.now() - press.painted > quiet"""
+  && performance.now() - Math.max(press.painted, talk.received) > quiet"""
+# Moves the slider inside a picture through its values and back, and waits for each frame.
+SCRUB = """async () => {
+  const slider = document.querySelector("form.vega-bindings input[type='range'], .vega-bind input"), times = [];
+  const [low, high, step] = [+slider.min, +slider.max, +slider.step];
+  for (let turn = 0; turn < 40; turn++) {
+    const began = performance.now();
+    slider.value = low + step * (turn % Math.round((high - low) / step + 1));
+    slider.dispatchEvent(new Event("input", {bubbles: true}));
+    await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    times.push(performance.now() - began);
+  }
+  return times;
+}"""
+
+Press = tuple[float, float, float, float]  # milliseconds until sent, received, painted; bytes received
 
 
-def measure(window: Screen, slider: str, presses: int) -> list[tuple[float, float, float]]:
-    """Milliseconds from the press until sent, until received, until the last chart is repainted, for each press."""
+def record(case: Case, count: int) -> Any:
+    """The charts of the page for so many places of its slider, as ``floor.py`` reads them."""
+    address, _, question = case.address.partition("?")
+    query = dict(part.split("=") for part in question.split("&")) if question else {}
+    places: list[list[Any]] = []
+
+    def show(picture: Any, data: Any, **options: Any) -> Any:
+        places[-1].append((picture, data, {key: options[key] for key in ("height", "key") if key in options}))
+
+    with mock.patch.object(ui, "show", show):
+        for place in range(count):
+            places.append([])
+            visit(f"pages/{address or 'signal'}.py", **query, **{case.slider: f"{case.first + case.step * place:g}"})
+    return case.rows, places
+
+
+def measure(window: Screen, slider: str, presses: int) -> list[Press]:
+    """What each of so many key presses took, after a few that do not count."""
     found = []
     handle = window.slider(slider)
     handle.focus()
     for press in range(presses + UNCOUNTED):
         handle.press("ArrowRight")  # always on: a value that was shown before would come from a cache
         window.page.wait_for_function(OVER, arg=QUIET, polling=50)
-        down, *moments = window.page.evaluate("[press.down, talk.sent, talk.received, press.painted]")
+        down, sent, received, painted, size = window.page.evaluate(
+            "[press.down, talk.sent, talk.received, press.painted, talk.bytes]")
         if press >= UNCOUNTED:
-            found.append(tuple(moment - down for moment in moments))
+            found.append((sent - down, received - down, max(painted, received) - down, size))
         time.sleep(0.05)
     window.check()
     return found
@@ -71,47 +139,61 @@ def ninety_five(values: list[float]) -> float:
     return statistics.quantiles(values, n=20, method="inclusive")[-1]
 
 
-def row(name: str, values: list[float]) -> str:
-    return f"  {name:34}{statistics.median(values):8.0f}{ninety_five(values):8.0f}{min(values):8.0f}"
+def line(name: str, presses: list[Press]) -> str:
+    painted = [press[2] for press in presses]
+    parts = ([sent for sent, *_ in presses], [received - sent for sent, received, *_ in presses],
+             [painted - received for _, received, painted, _ in presses])
+    return (f"{name:22}{statistics.median(painted):8.0f}{ninety_five(painted):8.0f}" + "".join(
+        f"{statistics.median(part):8.0f}" for part in parts)
+        + f"{statistics.median(press[3] for press in presses) / 1000:8.0f}")
 
 
-def table(title: str, found: list[tuple[float, float, float]]) -> None:
-    print(f"{title}, {len(found)} presses, ms{'median':>30}{'95 %':>8}{'least':>8}")
-    print(row("key press to last chart repainted", [painted for *_, painted in found]))
-    print(row("  key press to value sent", [sent for sent, *_ in found]))
-    print(row("  to the server's last message", [received - sent for sent, received, _ in found]))
-    print(row("  to the last repaint", [painted - received for _, received, painted in found]), flush=True)
+def take_turns(browser: Any, name: str, case: Case, args: argparse.Namespace) -> None:
+    """Measure a page and its floor in turns, and print both."""
+    found: dict[str, list[Press]] = {name: [], "  its floor": []}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "floor.pickle"
+        file.write_bytes(pickle.dumps(record(case, args.presses + UNCOUNTED + 1)))
+        os.environ["FLOOR"] = str(file)
+        start = f"{'&' if '?' in case.address else '?'}{case.slider}={case.first:g}"
+        for _ in range(args.rounds):
+            for who, script, address, slider in ((name, "app.py", case.address + start, case.slider),
+                                                 ("  its floor", "tests/benchmarks/floor.py", "", "place")):
+                with serve(script) as base:
+                    window = Screen(browser, base)
+                    window.page.add_init_script(SOCKET)
+                    window.open(address)
+                    window.page.evaluate(WATCH)
+                    found[who].extend(measure(window, slider, args.presses))
+                    window.close()
+    for who, presses in found.items():
+        print(line(who, presses), end="" if who == "  its floor" else "\n")
+    ours, floor = ([press[2] for press in presses] for presses in found.values())
+    print(f"{statistics.median(ours) / statistics.median(floor):10.2f}"
+          f"{ninety_five(ours) / statistics.median(floor):8.2f}", flush=True)
 
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--presses", type=int, default=16, help="of each slider in each of the rounds; at most 16")
+    ask.add_argument("--page", nargs="+", default=list(CASES), choices=CASES)
+    ask.add_argument("--presses", type=int, default=16, help="in each of the rounds")
     ask.add_argument("--rounds", type=int, default=3, help="the app and the floor take turns")
-    ask.add_argument("--slider", nargs="+", default=["gain"])
-    ask.add_argument("--address", default="", help="page and settings, such as '?activation=ReLU'")
     args = ask.parse_args()
     if find_browser() is None:
         sys.exit("needs Chromium or Chrome")
-    found: dict[str, list[tuple[float, float, float]]] = {}
+    logging.getLogger("streamlit").setLevel(logging.ERROR)  # recording a page outside a server is meant
+    print("Milliseconds from the key press; ratio: to the floor's median\n"
+          f"{'':22}{'median':>8}{'95 %':>8}{'sent':>8}{'server':>8}{'browser':>8}{'kB':>8}{'ratio':>10}{'95 %':>8}")
     with launch() as browser:
-        for _ in range(args.rounds):
-            for script, sliders in (("app.py", args.slider), (FLOOR, ["gain"])):
-                with serve(script) as base:
-                    window = Screen(browser, base)
-                    window.page.add_init_script(SOCKET)
-                    window.open(args.address if script != FLOOR else "")
-                    window.page.evaluate(WATCH)
-                    for slider in sliders:
-                        name = slider if script != FLOOR else "floor"
-                        found.setdefault(name, []).extend(measure(window, slider, args.presses))
-                    window.close()
-    for name, presses in found.items():
-        table(name, presses)
-    floor = [painted for *_, painted in found["floor"]]
-    for slider in args.slider:
-        times = [painted for *_, painted in found[slider]]
-        print(f"{slider} ÷ floor: median {statistics.median(times) / statistics.median(floor):.2f}, 95th percentile ÷ "
-              f"median of the floor {ninety_five(times) / statistics.median(floor):.2f}")
+        for name in args.page:
+            take_turns(browser, name, CASES[name], args)
+        print("\nA slider inside the picture, milliseconds from a move to the frame that shows it")
+        with serve() as base:
+            for name, address in SCRUBBED.items():
+                window = Screen(browser, base).open(address)
+                times = window.page.evaluate(SCRUB)[5:]
+                print(f"{name:22}{statistics.median(times):8.0f}{ninety_five(times):8.0f}", flush=True)
+                window.close()
 
 
 if __name__ == "__main__":
