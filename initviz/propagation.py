@@ -107,15 +107,16 @@ def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activat
 
 def backward(weights: Sequence[Array], x: Array, preactivations: Sequence[Array], activations: Sequence[Array],
              delta: Array, activation: str, masks: Sequence[Array] = (), buffers: Buffers | None = None,
-             **params: Any) -> Iterator[tuple[Array, Array]]:
+             keep: bool = True, **params: Any) -> Iterator[tuple[Array, Array]]:
     """Yield (delta, weight gradient) of each layer, last to first; ``delta`` is dL/dz of the last layer.
 
-    With ``buffers`` a delta is valid for two layers, a gradient until the same buffers serve another pass.
+    With ``buffers`` a delta is valid for two layers, a gradient until the same buffers serve another pass, or, without
+    ``keep``, until the next layer's.
     """
     phi, buffers = named_activation(activation), buffers or NewArrays()
     for layer in reversed(range(1, len(weights))):
         h, z = activations[layer - 1], preactivations[layer - 1]
-        yield delta, _product(h.swapaxes(-1, -2), delta, ("gradient", layer), buffers)
+        yield delta, _product(h.swapaxes(-1, -2), delta, ("gradient", layer * keep), buffers)
         delta = _product(delta, weights[layer].swapaxes(-1, -2), ("delta", layer % 2), buffers)
         if masks:
             delta *= masks[layer - 1]

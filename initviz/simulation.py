@@ -199,7 +199,8 @@ def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array
             look_at(layer, "weight", weights[layer])
         loss, delta = LOSSES[batch.loss](activations[-1], batch.targets)
         round_off = depth > 1 and errors_cancel(delta, weights[-1])
-        backwards = backward(weights, x, preactivations, activations, delta, network.activation, (), buffers, **params)
+        backwards = backward(weights, x, preactivations, activations, delta, network.activation, (), buffers,
+                             keep=False, **params)
         for layer, (delta, gradient) in zip(reversed(range(depth)), backwards, strict=True):
             look_at(layer, "delta", delta)
             look_at(layer, "weight_gradient", gradient)

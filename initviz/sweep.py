@@ -51,7 +51,8 @@ def probe(network: Network, input: str = "normal", count: int = 16) -> Outcome:
         zs, hs = [z for z, _ in passed], [h for _, h in passed]
         _, error = LOSSES[batch.loss](hs[-1], batch.targets)
         lengths = [moments(delta).rms * math.sqrt(delta.shape[1])
-                   for delta, _ in backward(weights, batch.x, zs, hs, error, network.activation, (), buffers, **params)]
+                   for delta, _ in backward(weights, batch.x, zs, hs, error, network.activation, (), buffers,
+                                            keep=False, **params)]
         return Outcome(network, ratio(moments(hs[-2]).rms, moments(hs[0]).rms), ratio(lengths[-1], lengths[1]))
 
 

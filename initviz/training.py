@@ -89,13 +89,26 @@ class History:
         return next((step for step, loss in zip(self.steps, self.loss, strict=True) if loss <= threshold), None)
 
 
+LEAST_SQUARES = 1e-24  # of float32 numbers: below, single squares have lost digits or vanished
+
+
+def _squares(x: Array) -> Array:
+    """Sum of the squares over the last two axes; in float64 where float32 would lose them or overflow."""
+    total: Array = np.vecdot(x, x).sum(axis=-1, dtype=np.float64)
+    if x.dtype != np.float64 and not ((total > LEAST_SQUARES) & (total < math.inf)).all():
+        return np.square(x, dtype=np.float64).sum(axis=(-2, -1))
+    return total
+
+
 def symmetry_gap(weight: Array) -> Array:
     """max_j ||w_j - w_1|| / ||w_1|| over the neurons (columns) of weights (..., fan_in, fan_out); 0/0 is 0."""
     first = weight[..., :1]
-    distance = np.sqrt(np.square(weight - first, dtype=np.float64).sum(axis=-2)).max(axis=-1)
-    length = np.sqrt(np.square(first, dtype=np.float64).sum(axis=(-2, -1)))
+    apart = weight - first
+    squares = np.square(apart).sum(axis=-2).max(axis=-1)
+    if weight.dtype != np.float64 and not ((squares > LEAST_SQUARES) & (squares < math.inf)).all() and apart.any():
+        squares = np.square(apart, dtype=np.float64).sum(axis=-2).max(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(distance == 0, 0.0, distance / length)
+        return np.where(squares == 0, 0.0, np.sqrt(squares / _squares(first)))
 
 
 def recorded_steps(steps: int, most: int = 80) -> list[int]:
@@ -298,7 +311,7 @@ class Race:
         zs = seen.preactivations
         accuracy = self._accuracy(zs[-1], self._targets)
         held_out = self._accuracy(self._outputs(self.held_out), self.held_out.targets) if self.held_out else None
-        norms = np.stack([np.sqrt(np.square(g, dtype=np.float64).sum(axis=(-2, -1))) for g in seen.gradients], axis=1)
+        norms = np.stack([np.sqrt(_squares(gradient)) for gradient in seen.gradients], axis=1)
         gaps = np.stack([symmetry_gap(w) for w in self._weights], axis=1)
         ratios = np.stack([_log_ratio(u, w) for u, w in zip(updates, self._weights, strict=True)], axis=1) \
             if updates else np.full(norms.shape, math.nan)
@@ -323,9 +336,9 @@ class Race:
 
 def _log_ratio(update: Array, weight: Array) -> Array:
     """log10 of rms(update) / rms(weight), a network each; NaN where either is 0."""
-    sums = [np.square(part, dtype=np.float64).sum(axis=(-2, -1)) for part in (update, weight)]
+    moved, held = _squares(update), _squares(weight)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((sums[0] > 0) & (sums[1] > 0), 0.5 * np.log10(sums[0] / sums[1]), math.nan)
+        return np.where((moved > 0) & (held > 0), 0.5 * np.log10(moved / held), math.nan)
 
 
 def race(networks: Sequence[Network], batch: Batch, recipe: Recipe | None = None, **options: Any) -> Race:
@@ -341,7 +354,6 @@ def race(networks: Sequence[Network], batch: Batch, recipe: Recipe | None = None
 def train(network: Network, batch: Batch, recipe: Recipe | None = None, **options: Any) -> History:
     """Train one network to the end; see Recipe for how and Race for the options."""
     return race([network], batch, recipe, **options).advance().histories[0]
-
 
 
 def best_rates(starts: Sequence[Parameters], batch: Batch, recipe: Recipe, rates: Sequence[float],

@@ -1,7 +1,8 @@
 """What should happen in a wide network, before anything is computed: mean-field theory and its band."""
 
+from initviz.meanfield.diagram import critical_line, phase_diagram
 from initviz.meanfield.dying import born_dead, expected_dead_shares, mean_cosine
-from initviz.meanfield.field import Field, FixedPoint, Moments, depth_scale, expectation, phase_diagram
+from initviz.meanfield.field import Field, FixedPoint, Moments, depth_scale, expectation
 from initviz.meanfield.prediction import (
     Prediction,
     can_predict,
@@ -13,7 +14,7 @@ from initviz.meanfield.prediction import (
 )
 
 __all__ = [
-    "Field", "FixedPoint", "Moments", "Prediction", "born_dead", "can_predict", "depth_scale", "expectation",
-    "expected_correlations", "expected_dead_shares", "expected_lengths", "field_of", "mean_cosine", "phase_diagram",
-    "predict", "sigmas",
+    "Field", "FixedPoint", "Moments", "Prediction", "born_dead", "can_predict", "critical_line", "depth_scale",
+    "expectation", "expected_correlations", "expected_dead_shares", "expected_lengths", "field_of", "mean_cosine",
+    "phase_diagram", "predict", "sigmas",
 ]

@@ -28,10 +28,13 @@ Array = NDArray[Any]
 REACH = 9.0  # standard deviations: what lies beyond weighs less than 1e-18
 NODES = 32  # of Gauss and Legendre, a piece
 PIECES = (-12.0, -4.0, -1.0, 0.0, 1.0, 4.0, 12.0)  # activations bend, and may have kinks, only here
-# where moments are tabulated: densely where activations bend; below and above they follow powers of the length
-LENGTHS = np.unique(np.concatenate([np.logspace(-74, -8, 200), np.logspace(-8, 8, 500), np.logspace(8, 16, 50)]))
+# Moments are tabulated at lengths evenly spaced in logarithms, so near that cubic interpolation is right to 1e-7;
+# beyond either end activations follow a power of the length to 1e-6.
+LOWEST, HIGHEST, CELLS = math.log(1e-20), math.log(1e16), 1400
+LENGTHS = np.exp(np.linspace(LOWEST, HIGHEST, CELLS + 1))
+STEEP = 3.0  # of logarithms over four neighbours: more than a cubic can follow
+VANISHING = 1e-10  # a standard deviation that stands for 0 where slopes are averaged: at a kink both sides count
 MOST = 1e12  # a length beyond is taken for infinite
-LOG_LENGTHS = np.log(LENGTHS)
 NOT_NEGATIVE = Interval(0, math.inf)
 
 
@@ -115,47 +118,44 @@ class Field:
         """phi'(z)."""
         return self.phi.derivative(z, **dict(self.params))
 
-    @property
-    def homogeneous(self) -> bool:
-        """Whether phi(a z) = a phi(z) for a > 0, as for ReLU: every length is then as good as any other."""
-        z = np.array([-2.0, -1.0, 1.0, 2.0])
-        h = self.value(z)
-        return bool(np.all(h[[0, 3]] == 2 * h[[1, 2]]))
-
     def moments(self, q: Any) -> Moments:
         """Normal expectations at the lengths ``q``; integrals, not a table."""
         q = np.asarray(q, float)
         std = np.sqrt(q)
-        g, density = _nodes(self.bias, std)
+        near = np.maximum(std, VANISHING)
+        g, density = _nodes(self.bias, near)
         with np.errstate(**QUIET):
-            z = self.bias + std[..., None] * g
+            z = self.bias + near[..., None] * g
             h, slope = self.value(z), self.slope(z)
-            square, slope_square = h * h, slope * slope
 
             def over(values: Array) -> Array:
                 return np.asarray((values * density).sum(axis=-1))
 
-            stein = over(h * slope * g) / np.where(std > 0, std, 1)
-            at_zero = over(slope_square)  # of E phi phi', as phi is close to linear on nothing
-            mean = over(h)
+            growth = over(h * slope * g) / near
+            if np.any(std < near):
+                h = self.value(self.bias + std[..., None] * g)
+            mean, square, slope_square = over(h), h * h, slope * slope
             return Moments(
                 mean, over(square), over(square * square), over((h - mean[..., None]) ** 4), over(slope_square),
-                over(slope_square * slope_square), np.where(std > 0, stein, at_zero))
+                over(slope_square * slope_square), growth)
 
     def tabulated(self, q: Array) -> Moments:
-        """The same from a table, for many lengths at once; relative error below 1e-4."""
-        place = np.log(np.clip(q, LENGTHS[0], LENGTHS[-1]))
-        after = np.clip(np.searchsorted(LOG_LENGTHS, place), 1, len(LENGTHS) - 1)
-        share = (place - LOG_LENGTHS[after - 1]) / (LOG_LENGTHS[after] - LOG_LENGTHS[after - 1])
-        table = _tabulated(self)
-        found = table[:, after - 1] * (1 - share) + table[:, after] * share
+        """The same from a table, for many lengths at once; relative error below 1e-6 of what is a power far out."""
+        coefficients = _cubics(self)
+        place = (np.log(np.clip(q, 1e-300, 1e300)) - LOWEST) / (HIGHEST - LOWEST) * CELLS
+        cell = np.clip(np.floor(place), -1, CELLS).astype(np.intp) + 1
+        within = place - np.maximum(cell - 1, 0)
+        found = coefficients[3][:, cell]
+        for part in coefficients[2::-1]:
+            found *= within
+            found += part[:, cell]
         with np.errstate(**QUIET):
-            found[1:6] = np.exp(found[1:6])  # powers of the length are straight lines in logarithms
+            found[1:6] = np.exp(found[1:6])
+            found[0] *= np.sqrt(found[1])
+            found[6] *= found[1] / q
+        if not np.all(q):
+            found = np.where(q == 0, _at_zero(self).reshape(-1, *np.ones(np.ndim(q), int)), found)
         return Moments(*found)
-
-    def elasticity(self, q: float) -> float:
-        """d ln E phi'^2 / d ln q, from the table."""
-        return float(np.interp(math.log(min(max(q, LENGTHS[0]), LENGTHS[-1])), LOG_LENGTHS, _elasticities(self)))
 
     # ------------------------------------------------------------------------------------------ maps
 
@@ -198,8 +198,18 @@ class Field:
             return FixedPoint(q, math.nan, math.nan, math.nan, math.nan)
         at = self.moments(q)
         chi, back = float(sigma_w**2 * at.slope_square), float(sigma_w**2 * at.growth)
-        c = self._limit_of_correlation(q, chi, sigma_w, sigma_b)
-        return FixedPoint(q, chi, back, c, chi if c == 1 else sigma_w**2 * self.product(self.slope, q, q, c))
+        if q == 0 or (sigma_b == self.bias == 0 and self._straight(q)):
+            # Without a length that is added, only a kink moves correlations, and they go to 1 slowly.
+            c, slope = (math.nan, math.nan) if self._straight(q) else (1.0, chi / back if back else math.nan)
+        else:
+            c = self._limit_of_correlation(q, chi, sigma_w, sigma_b)
+            slope = chi if c == 1 else sigma_w**2 * self.product(self.slope, q, q, c)
+        return FixedPoint(q, chi, back, c, slope)
+
+    def _straight(self, q: float) -> bool:
+        """Whether phi maps a correlation to itself at that length, as a linear one does."""
+        q = max(q, VANISHING**2)
+        return abs(self.product(self.value, q, q, 0.5) - 0.5 * float(self.moments(q).square)) < 1e-6 * q
 
     def _limit(self, sigma_w: float, sigma_b: float, start: float) -> float:
         def excess(q: Any) -> Array:
@@ -228,7 +238,7 @@ class Field:
         return math.sqrt(low * high)
 
     def _limit_of_correlation(self, q: float, chi: float, sigma_w: float, sigma_b: float) -> float:
-        if q == 0 or chi <= 1 + 1e-12:
+        if chi <= 1 + 1e-12:
             return 1.0
 
         def excess(c: float) -> float:
@@ -257,39 +267,39 @@ class Field:
 
 
 @functools.lru_cache(maxsize=64)
-def _tabulated(field: Field) -> Array:
-    """The moments at LENGTHS, a row each, those from ``square`` to ``slope_fourth`` as logarithms."""
-    at = field.moments(LENGTHS)
-    table = np.array([getattr(at, name) for name in Moments.__dataclass_fields__])
-    table[1:6] = np.log(np.maximum(table[1:6], 1e-300))
-    return table
+def _at_zero(field: Field) -> Array:
+    return np.array([getattr(field.moments(0.0), name) for name in Moments.__dataclass_fields__])
 
 
 @functools.lru_cache(maxsize=64)
-def _elasticities(field: Field) -> Array:
-    slope_square = np.maximum(field.moments(LENGTHS).slope_square, 1e-300)
-    found: Array = np.gradient(np.log(slope_square), LOG_LENGTHS)
-    return found
+def _cubics(field: Field) -> tuple[Array, ...]:
+    """Coefficients of the cubic in each cell between two LENGTHS, constant first: four arrays (moments, cells + 2).
 
-
-def phase_diagram(field: Field, sigma_w: Array, sigma_b: Array, start: float = 1.0) -> tuple[Array, Array]:
-    """Fixed points q and chi_1 at them, from the table: two arrays (len(sigma_b), len(sigma_w)).
-
-    Where the lengths grow without bound q is inf and chi NaN.
+    The cubics are of logarithms, but of the mean as part of the root mean square and of the growth as exponent. They
+    go through four neighbours (Lagrange), or through two where those are too far apart. The first and the last cell lie
+    beyond the ends: there logarithms go on straight, as powers do, and the other two stay.
     """
-    table = field.tabulated(LENGTHS)
-    q = np.empty((len(sigma_b), len(sigma_w)))
-    middle = int(np.searchsorted(LENGTHS, start))
-    with np.errstate(**QUIET):
-        for column, width in enumerate(np.asarray(sigma_w, float)):
-            # V(q) = q where q - sigma_w^2 A(q) = sigma_b^2; from the start the lengths move to the first such q.
-            excess = LENGTHS - width**2 * table.square
-            reached = np.concatenate([np.minimum.accumulate(excess[:middle][::-1])[::-1],
-                                      np.maximum.accumulate(excess[middle:])])
-            q[:, column] = np.interp(np.square(sigma_b), reached, LENGTHS, left=0.0, right=math.inf)
-        settled = np.isfinite(q)
-        chi = field.tabulated(np.where(settled, q, 1.0)).slope_square * np.square(sigma_w)
-    return q, np.where(settled, chi, math.nan)
+    at = field.moments(LENGTHS)
+    table = np.array([getattr(at, name) for name in Moments.__dataclass_fields__])
+    square = np.maximum(at.square, 1e-300)
+    table[0] /= np.sqrt(square)
+    table[1:6] = np.log(np.maximum(table[1:6], 1e-300))
+    table[6] *= LENGTHS / square
+    before, here, after, beyond = (table[:, start:start + CELLS - 2] for start in range(4))
+    cubic = [here, after - before / 3 - here / 2 - beyond / 6, (before + after) / 2 - here,
+             (beyond - before) / 6 + (here - after) / 2]
+    straight = [here, after - here, np.zeros_like(here), np.zeros_like(here)]
+    four = np.stack([before, here, after, beyond])
+    smooth = np.ptp(four, axis=0) < STEEP
+    steps = np.diff(table, axis=1)
+    logarithms = np.arange(len(table)) % (len(table) - 1) > 0
+    beyond_ends = np.where(logarithms[:, None], steps[:, [0, -1]], 0)
+    found = [np.zeros((len(table), CELLS + 2)) for _ in range(4)]
+    found[0][:] = np.concatenate([table[:, :1], table], axis=1)
+    found[1][:] = np.concatenate([beyond_ends[:, :1], steps, beyond_ends[:, 1:]], axis=1)
+    for part, curved, plain in zip(found, cubic, straight, strict=True):
+        part[:, 2:-2] = np.where(smooth, curved, plain)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -330,7 +340,7 @@ class FixedPoint:
 
 
 def depth_scale(factor: float) -> float:
-    """-1 / ln factor; inf at 1, 0 at 0, NaN where there is none."""
+    """-1 / ln factor; inf at 1 (to 9 digits), 0 at 0, NaN where there is none."""
     if math.isnan(factor) or factor < 0:
         return math.nan
-    return 0.0 if factor == 0 else math.inf if factor == 1 else -1 / math.log(factor)
+    return 0.0 if factor == 0 else math.inf if abs(factor - 1) < 1e-9 else -1 / math.log(factor)

@@ -1,11 +1,14 @@
 """What theory expects of one network: the scale of each layer's signal and gradient, with its band at finite width.
 
-Source of the band: Hanin and Nica 2018 for ReLU; for others the variance of a layer's average, passed on by d ln V.
+The band follows several networks through the maps: a middle one, and others whose lengths lie so many standard
+deviations above and below it. In each layer the logarithm of the mean square varies as an average over so many neurons
+does (Hanin and Nica 2018 for ReLU: by 5/width), which is added to what earlier layers pass on.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,49 +21,50 @@ from initviz.network import Network
 from initviz.propagation import QUIET
 
 Array = NDArray[Any]
-BAND = 2.5  # standard deviations to each side: 98.8 % of a normal law, so that 95 % is kept where it is not quite one
+BAND = 3.0  # standard deviations to each side: 99.7 % of a normal law, so that 95 % is kept where it is not quite one
+MOST_VARIANCE = 0.8  # relative, of an average over a layer: one that varies by more is no average, and has no band
+# The networks that are followed: first that of infinite width, then by how many standard deviations they are longer.
+SCORES = np.array([0.0, 0.0, 1.5, 3.0, -1.5, -3.0])
+EXPECTED, MIDDLE, ENDS = 0, 1, slice(2, None)
+LEFT = np.sqrt(BAND**2 - SCORES**2)  # standard deviations that a layer's own average may still add to each
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Theory's word on each layer of one network: arrays (depth,), root mean squares or standard deviations.
+    """Theory's word on each layer of one network: arrays (depth,) of root mean squares and standard deviations.
 
-    Deltas start from the measured error at the output. ``*_spread`` is the standard deviation, between draws of the
-    weights, of the natural logarithm of a layer's mean square; its mean lies half its variance below the prediction's.
+    Deltas start from the measured error at the output. ``*_band`` are (2, depth): the least and the most of the same
+    in at least 95 % of all draws of the weights; NaN where so few neurons of a layer carry the signal that their
+    average is none.
     """
 
     preactivation_rms: Array
+    preactivation_rms_band: Array
     preactivation_std: Array
-    preactivation_spread: Array
+    preactivation_std_band: Array
     activation_rms: Array
+    activation_rms_band: Array
     activation_std: Array
-    activation_spread: Array
+    activation_std_band: Array
     delta_rms: Array
-    delta_spread: Array
+    delta_rms_band: Array
 
     def expected(self, quantity: str, statistic: str) -> Array:
         """The prediction for "activation", "preactivation" or "delta", as "rms" or "std" (a delta's mean is 0)."""
-        found: Array = getattr(self, "delta_rms" if quantity == "delta" else f"{quantity}_{statistic}")
+        found: Array = getattr(self, f"{quantity}_{'rms' if quantity == 'delta' else statistic}")
         return found
 
     def band(self, quantity: str, statistic: str) -> tuple[Array, Array]:
         """Least and most of the layer's statistic in at least 95 % of all draws of the weights."""
-        spread = getattr(self, f"{quantity}_spread")
-        with np.errstate(**QUIET):
-            centre = self.expected(quantity, statistic) * np.exp(-np.square(spread) / 4)
-            return centre * np.exp(-BAND * spread / 2), centre * np.exp(BAND * spread / 2)
-
-
-def _log_variance(relative: float) -> float:
-    """Variance of ln m where m is a positive mean of this relative variance: trigamma(1 / relative), of a gamma law."""
-    return relative + relative**2 / 2 + relative**3 / 6
+        least, most = getattr(self, f"{quantity}_{'rms' if quantity == 'delta' else statistic}_band")
+        return least, most
 
 
 def can_predict(network: Network) -> bool:
     """Whether the weights are random with mean 0, of which alone the theory speaks."""
     law = rule(network.initializer, **dict(network.initializer_params))
     first, last = network.sizes[:2], network.sizes[-2:]
-    return law.random and law.variance(*first) > 0 and law.variance(*last) > 0
+    return law.random and network.gain != 0 and law.variance(*first) > 0 and law.variance(*last) > 0
 
 
 def field_of(network: Network) -> Field:
@@ -85,64 +89,152 @@ def predict(network: Network, x: Array, output_error: Array | float = 1.0) -> Pr
     """
     if not can_predict(network):
         raise ValueError(f"initializer must draw random weights of mean 0 for a prediction, got {network.initializer}")
-    field, depth = field_of(network), network.depth
-    rows: dict[str, list[float]] = {name: [] for name in Prediction.__dataclass_fields__}
-    chis, noise, lengths = [], [], []
-    variance = 0.0  # of ln q between draws
+    found: dict[str, list[float]] = {name: [] for name in Prediction.__dataclass_fields__ if "band" not in name}
+    bands: dict[str, list[Array]] = {f"{name}_band": [] for name in found}
+
+    def note(name: str, squares: Array, variance: float) -> None:
+        """Keep a mean square of the networks; ``variance`` is that of its logarithm, as an average over a layer."""
+        found[name].append(math.sqrt(max(float(squares[EXPECTED]), 0.0)))
+        with np.errstate(**QUIET):
+            bands[f"{name}_band"].append(_band(np.log(squares), variance))
+
     with np.errstate(**QUIET):
-        incoming = np.square(x, dtype=np.float64).mean(axis=1)  # mean square of what a layer is given, for each sample
-        for layer, width in enumerate(network.sizes[1:]):
-            sigma_w, sigma_b = sigmas(network, layer)
-            q = sigma_w**2 * incoming + sigma_b**2
-            at, last = field.tabulated(q), layer == depth - 1
-            length = float(np.mean(q))
-            square, first = (q + network.bias**2, np.full_like(q, network.bias)) if last else (at.square, at.mean)
-            mean_square = float(np.mean(square))
-            centred = max(mean_square - float(np.mean(first)) ** 2, 0.0)
-            kurtosis = 3.0 if last else _kurtosis(float(np.mean(at.fourth)), mean_square)
-            of_std = 3.0 if last else _kurtosis(float(np.mean(at.central_fourth)), centred)
-            rows["preactivation_std"].append(math.sqrt(length))
-            rows["preactivation_rms"].append(math.sqrt(length + network.bias**2))
-            rows["activation_rms"].append(math.sqrt(mean_square))
-            rows["activation_std"].append(math.sqrt(centred))
-            # A layer's mean square varies with its length, and as an average over so many neurons.
-            rows["preactivation_spread"].append(math.sqrt(variance + _log_variance(2 / width)))
-            rows["activation_spread"].append(math.sqrt(variance + _log_variance((max(kurtosis, of_std) - 1) / width)))
-            if last:
-                break
-            lengths.append(length)
-            chis.append(at.slope_square)
-            noise.append(_log_variance((3 * _kurtosis(float(np.mean(at.slope_fourth)), float(np.mean(at.slope_square)))
-                                        - 1) / width))
-            # Of a deviation of ln q the next layer keeps d ln V / d ln q, and adds that of its own average.
-            next_w, next_b = sigmas(network, layer + 1)
-            following = next_w**2 * mean_square + next_b**2
-            keeps = next_w**2 * float(np.mean(at.growth)) * length / following if following > 0 else 0.0
-            random_share = next_w**2 * mean_square / following if following > 0 else 0.0
-            variance = keeps**2 * variance + random_share**2 * _log_variance((kurtosis - 1) / width)
-            incoming = at.square
-
-        error = np.broadcast_to(np.asarray(output_error, float), q.shape)
-        rows["delta_rms"].append(math.sqrt(float(np.mean(error))))
-        rows["delta_spread"].append(0.0)
-        total = drift = 0.0
-        law = rule(network.initializer, **dict(network.initializer_params))
-        for layer in reversed(range(depth - 1)):
-            fan_in, fan_out = network.sizes[layer + 1:layer + 3]
-            error = error * (network.gain**2 * fan_out * law.variance(fan_in, fan_out) * chis[layer])
-            rows["delta_rms"].append(math.sqrt(float(np.mean(error))))
-            # Beside each layer's own average, deviations of the lengths move phi', at worst all the same way.
-            total += noise[layer]
-            drift += abs(field.elasticity(lengths[layer])) * rows["preactivation_spread"][layer]
-            rows["delta_spread"].append(math.sqrt(total + drift**2))
-    for name in ("delta_rms", "delta_spread"):
-        rows[name].reverse()
-    return Prediction(**{name: np.array(values) for name, values in rows.items()})
+        steps = _forward(network, x, note)
+        found["delta_rms"], bands["delta_rms_band"] = _backward(network, steps, output_error, len(x))
+    blurred = any(np.isnan(ends).any() for name in bands for ends in bands[name][:-1])
+    return Prediction(**{name: np.array(values) for name, values in found.items()},
+                      **{name: np.array(values).T * (math.nan if blurred else 1) for name, values in bands.items()})
 
 
-def _kurtosis(fourth: float, square: float) -> float:
-    """E v^4 / (E v^2)^2, at least 1; 1 where v is 0."""
-    return max(fourth / square**2, 1.0) if square**2 > 0 else 1.0
+def _log_variance(relative: float) -> float:
+    """Variance of ln m where m is a positive mean of this relative variance: trigamma(1 / relative), of a gamma law.
+
+    NaN for a mean that varies by more than MOST_VARIANCE.
+    """
+    return relative + relative**2 / 2 + relative**3 / 6 if relative <= MOST_VARIANCE else math.nan
+
+
+def _band(logs: Array, variance: float, linked: bool = False) -> Array:
+    """(2,): root of the least and most of a mean square, from its logarithms in the networks and its own variance.
+
+    Lengths and the layer's own average vary independently: together they may go BAND standard deviations, shared
+    between both as is worst. ``linked`` ones may go as far each, the longer up and the shorter down. Of one sample the
+    middle of the logarithms lies half their variance below that of the mean; of many that vary each on its own it does
+    not: the least is one sample's, the most is many samples'.
+    """
+    middle = logs[MIDDLE]
+    if not np.isfinite(middle):
+        return np.full(2, math.inf if middle > 0 else 0.0)
+    apart, own = logs[MIDDLE:] - middle, LEFT[MIDDLE:] * math.sqrt(variance)
+    down, up = (np.where(linked & (sign * SCORES[MIDDLE:] > 0), BAND * math.sqrt(variance), own) for sign in (-1, 1))
+    return np.exp((middle + np.array([np.min(apart - down) - variance / 2, np.max(apart + up)])) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """What the backward pass needs of a hidden layer: E phi'^2 of the networks for each sample (networks, batch), the
+    log-variance of its own average, and which part of the ENDS' distance from the middle came from the layer before.
+    """
+
+    chi: Array
+    noise: float
+    passed_on: Array
+
+
+def _forward(network: Network, x: Array, note: Callable[[str, Array, float], None]) -> list[_Step]:
+    """Follow the networks forward, ``note`` what they have in each layer, and return what the way back needs."""
+    field, steps = field_of(network), []
+    incoming = np.tile(np.square(x, dtype=np.float64).mean(axis=1), (len(SCORES), 1))
+    passed_on = np.zeros(len(SCORES[ENDS]))
+    added = np.zeros(len(SCORES))  # variance of ln q, from the average over the layer before
+    for layer, width in enumerate(network.sizes[1:]):
+        sigma_w, sigma_b = sigmas(network, layer)
+        q = sigma_w**2 * incoming + sigma_b**2
+        if layer:
+            q, passed_on = _spread(q, added)
+        length = q.mean(axis=1)
+        square = length + network.bias**2
+        varying = length[MIDDLE] / square[MIDDLE] if square[MIDDLE] > 0 else 1.0
+        of_std, of_rms = (_log_variance(share / width) for share in (2.0, 2 * varying * (2 - varying)))
+        note("preactivation_std", length, of_std)
+        note("preactivation_rms", square, of_rms)
+        if layer == network.depth - 1:  # linear
+            note("activation_std", length, of_std)
+            note("activation_rms", square, of_rms)
+            break
+        at = field.tabulated(q)
+        square = at.square.mean(axis=1)
+        centred = np.maximum(square - at.mean.mean(axis=1) ** 2, 0)
+        shares = [_log_variance((kurtosis - 1) / width) for kurtosis in _kurtosis(at.fourth, square)]
+        note("activation_rms", square, shares[MIDDLE])
+        note("activation_std", centred,
+             _log_variance((float(_kurtosis(at.central_fourth, centred)[MIDDLE]) - 1) / width))
+        slopes = _kurtosis(at.slope_fourth, at.slope_square.mean(axis=1))
+        steps.append(_Step(at.slope_square, _log_variance((3 * float(slopes[MIDDLE]) - 1) / width), passed_on))
+        next_w, next_b = sigmas(network, layer + 1)
+        following = next_w**2 * square + next_b**2
+        added = np.nan_to_num(np.square(next_w**2 * square / np.where(following > 0, following, 1)) * shares)
+        incoming = at.square
+    return steps
+
+
+def _spread(q: Array, variance: Array) -> tuple[Array, Array]:
+    """Lengths (networks, batch) after an average's log-variance has moved them apart, and the parts passed on."""
+    logs = np.log(np.maximum(q.mean(axis=1), 1e-300))
+    sign = np.sign(SCORES[ENDS])
+    before = np.maximum(sign * (logs[ENDS] - logs[MIDDLE]), 0)
+    after = np.hypot(before, SCORES[ENDS] * np.sqrt(variance[ENDS]))
+    move = np.zeros(len(q))
+    move[ENDS] = logs[MIDDLE] + sign * after - logs[ENDS]
+    move[MIDDLE:] -= variance[MIDDLE] / 2
+    return q * np.exp(move)[:, None], before / np.where(after > 0, after, 1)
+
+
+def _backward(network: Network, steps: Sequence[_Step], output_error: Array | float,
+              batch: int) -> tuple[list[float], list[Array]]:
+    """Deltas' root mean squares and their bands, first layer first."""
+    law = rule(network.initializer, **dict(network.initializer_params))
+    error = np.broadcast_to(np.asarray(output_error, float), (batch,))
+    logs = np.tile(np.log(np.maximum(error, 1e-300)), (len(SCORES), 1))  # of the networks' squared deltas
+    squares = _log_mean(logs)
+    found = [(math.exp(squares[EXPECTED] / 2), _band(squares, 0.0))]
+    noise = 0.0
+    # The ends' deviation of ln chi, summed over the layers: as if all moved together, and as they do, where a deviation
+    # of one layer's length is passed on to the next in part only (``moved`` with the first layer's, ``rest`` without).
+    together, moved, rest, passed_on = (np.zeros(len(SCORES[ENDS])) for _ in range(4))
+    for layer in reversed(range(network.depth - 1)):
+        step, (fan_in, fan_out) = steps[layer], network.sizes[layer + 1:layer + 3]
+        logs = logs + np.log(np.maximum(network.gain**2 * fan_out * law.variance(fan_in, fan_out) * step.chi, 1e-300))
+        noise += step.noise
+        chi = np.log(np.maximum(step.chi.mean(axis=1), 1e-300))
+        apart = chi[ENDS] - chi[MIDDLE]
+        together = together + apart
+        rest = rest + (1 - passed_on**2) * moved**2
+        moved = apart + passed_on * moved
+        passed_on = step.passed_on
+        squares = _log_mean(logs)
+        share = np.minimum(np.sqrt(moved**2 + rest) / np.where(together == 0, math.inf, np.abs(together)), 1)
+        expected = math.exp(squares[EXPECTED] / 2)
+        squares[ENDS] = squares[MIDDLE] + share * (squares[ENDS] - squares[MIDDLE])
+        # What lengthens a signal on its way forward through some weights lengthens the gradient on its way back.
+        found.append((expected, _band(squares, noise, linked=True)))
+    return [expected for expected, _ in found[::-1]], [band for _, band in found[::-1]]
+
+
+def _log_mean(logs: Array) -> Array:
+    """ln of the mean of exp(logs) over the last axis."""
+    largest = logs.max(axis=-1, keepdims=True)
+    found: Array = largest[..., 0] + np.log(np.exp(logs - largest).mean(axis=-1))
+    return found
+
+
+def _kurtosis(fourth: Array, square: Array) -> Array:
+    """(networks,): E v^4 / (E v^2)^2 of the samples' sum, at least 1, if samples move together as far as they can.
+
+    By Cauchy and Schwarz: the root of a product's expectation is at most that of the roots. 1 where v is 0.
+    """
+    whole = np.sqrt(fourth).mean(axis=1)
+    return np.where(square > 0, np.maximum(np.square(whole / np.where(square > 0, square, 1)), 1.0), 1.0)
 
 
 def expected_correlations(network: Network, correlation: float, mean_square: float = 1.0) -> Array:
