@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,18 @@ def read_sizes(text: str) -> tuple[int, ...]:
         shown = text if len(text) <= 40 else f"{text[:40]}..."
         raise ValueError(f"sizes must be 2 to {MOST_LAYERS + 1} whole numbers such as 784-512-512-10, got {shown!r}")
     return tuple(check("sizes", int(part), SIZE) for part in parts)
+
+
+def _draw(initializer: str, params: Pairs, fan_in: int, fan_out: int, seed: int, layer: int, dtype: str) -> Array:
+    """Weights of a layer before the gain multiplies them, read-only."""
+    drawn = initialize(initializer, fan_in, fan_out, rng=stream(seed, WEIGHT_STREAM, layer), dtype=dtype,
+                       **dict(params))
+    drawn.flags.writeable = False
+    return drawn
+
+
+MOST_REMEMBERED = 1 << 15  # numbers: of such matrices the last 256 are kept, at most 64 MB, for a slider to use again
+_remembered_draw = functools.lru_cache(maxsize=256)(_draw)
 
 
 @dataclass(frozen=True)
@@ -105,11 +119,14 @@ class Network:
         weights, biases = [], []
         dtype = np.dtype(self.dtype)
         own_bias = rule(self.initializer, **dict(self.initializer_params)).bias
-        for layer, (fan_in, fan_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True)):
-            weights.append(initialize(
-                self.initializer, fan_in, fan_out, rng=stream(self.seed, WEIGHT_STREAM, layer), gain=self.gain,
-                dtype=dtype, **dict(self.initializer_params)))
+        params = tuple(dict(self.initializer_params).items())
+        with np.errstate(over="ignore"):
+            gain = np.asarray(self.gain, dtype)
+        for layer, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
+            draw = _remembered_draw if fan_in * fan_out <= MOST_REMEMBERED else _draw
+            drawn = draw(self.initializer, params, fan_in, fan_out, self.seed, layer, self.dtype)
             with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf
+                weights.append(drawn * gain)
                 bias = np.full(fan_out, self.bias, dtype)
                 if self.bias_std or own_bias:
                     rng = stream(self.seed, BIAS_STREAM, layer)

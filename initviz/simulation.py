@@ -25,8 +25,9 @@ from initviz.statistics import (
     Diversity,
     Moments,
     dead_share,
-    diversity,
+    diversity_of_each,
     moments,
+    moments_of_each,
     participation_baseline,
     ratio,
     saturated_share,
@@ -39,6 +40,7 @@ SCALES = ("linear", "symlog")
 SAMPLE_NEURONS, SAMPLE_ROWS = 32, 32  # of each layer's activations, kept for a look at single neurons
 LAYER_STATISTICS = (*Diversity._fields, "participation_baseline", "dead_share", "saturated_share")
 REACH = 4.0  # a linear axis shows +-4 units
+TOGETHER = 1 << 17  # values of a layer that are summarised together: the processor's cache should hold them
 
 
 def bins_of(quantity: str, activation: Activation, scale: str = "linear") -> Bins:
@@ -147,67 +149,108 @@ def simulate(network: Network, batch: Batch, *, scale: str = "linear", counted: 
     return summarise(network, *network.parameters(), batch, scale=scale, counted=counted)
 
 
+def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "linear",
+                  counted: Sequence[str] = QUANTITIES) -> list[Run]:
+    """``simulate`` for each of some networks, small ones of one shape and activation together.
+
+    NumPy's cost of a call is then shared; large layers would only push each other out of the processor's cache.
+    """
+    runs: dict[int, Run] = {}
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for index, network in enumerate(networks):
+        kind = network.sizes, network.activation, network.activation_params, network.dtype
+        alike.setdefault(kind, []).append(index)
+    for members in alike.values():
+        together = max(1, TOGETHER // (len(batch.x) * max(networks[members[0]].sizes)))
+        for start in range(0, len(members), together):
+            group = members[start:start + together]
+            drawn = [networks[index].parameters() for index in group]
+            found = _summarise_each([networks[index] for index in group], [weights for weights, _ in drawn],
+                                    [biases for _, biases in drawn], batch, scale, counted)
+            runs |= dict(zip(group, found, strict=True))
+    return [runs[index] for index in range(len(networks))]
+
+
 def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array], batch: Batch, *,
               scale: str = "linear", counted: Sequence[str] = QUANTITIES) -> Run:
     """Propagate the batch through a network with these parameters, and summarise every layer; see ``simulate``.
 
     Raises ValueError where the shapes do not fit.
     """
+    return _summarise_each([network], [weights], [biases], batch, scale, counted)[0]
+
+
+def _summarise_each(networks: Sequence[Network], weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
+                    batch: Batch, scale: str, counted: Sequence[str]) -> list[Run]:
+    """``summarise`` for networks of one shape and activation, stacked: arrays are (networks, batch, width)."""
     check("scale", scale, SCALES)
-    phi, params = network.apply_activation()
+    first = networks[0]
+    phi, params = first.apply_activation()
     with np.errstate(**QUIET):
-        x = batch.x.astype(network.dtype, copy=False)
-    check_shapes(weights, biases, x)
-    sizes = (x.shape[1], *(w.shape[1] for w in weights))
-    if sizes != network.sizes:
-        raise ValueError(f"weights must be those of the network's sizes {network.sizes}, got {sizes}")
-    check_targets(batch.targets, batch.loss, len(x), network.sizes[-1])
+        x = batch.x.astype(first.dtype, copy=False)
+    for network, own_weights, own_biases in zip(networks, weights, biases, strict=True):
+        check_shapes(own_weights, own_biases, x)
+        sizes = (x.shape[1], *(w.shape[1] for w in own_weights))
+        if sizes != network.sizes:
+            raise ValueError(f"weights must be those of the network's sizes {network.sizes}, got {sizes}")
+    check_targets(batch.targets, batch.loss, len(x), first.sizes[-1])
+    alone = len(networks) == 1
+    stack = [w[0][None] if alone else np.stack(w) for w in zip(*weights, strict=True)]
+    shifts = [b[0][None, None] if alone else np.stack(b)[:, None] for b in zip(*biases, strict=True)]
 
     bins = {q: bins_of(q, phi, scale) for q in QUANTITIES}
-    units = units_of(network.sizes, x, batch.targets, batch.loss)
-    depth = network.depth
-    counts = {check("counted", q, QUANTITIES): np.zeros((depth, bins[q].count + 2), np.int64) for q in counted}
-    measured = {q: np.full((depth, len(Moments._fields)), NAN) for q in QUANTITIES}
-    special = {name: np.full(depth, NAN) for name in LAYER_STATISTICS}
+    units = units_of(first.sizes, x, batch.targets, batch.loss)
+    depth, count = first.depth, len(networks)
+    counts = {check("counted", q, QUANTITIES): np.zeros((count, depth, bins[q].count + 2), np.int64) for q in counted}
+    measured = {q: np.full((count, depth, len(Moments._fields)), NAN) for q in QUANTITIES}
+    special = {name: np.full((count, depth), NAN) for name in LAYER_STATISTICS}
 
-    def look_at(layer: int, quantity: str, values: Array) -> Moments:
-        found = moments(values)
-        measured[quantity][layer] = found
+    def look_at(layer: int, quantity: str, values: Array) -> Array:
+        found = measured[quantity][:, layer] = moments_of_each(values)
         if quantity in counts:
-            counts[quantity][layer] = bins[quantity].count_values(
-                values, units[quantity][layer], (found.min, found.max))
+            for index, (own, (low, high)) in enumerate(zip(values, found[:, 2:4].tolist(), strict=True)):
+                counts[quantity][index, layer] = bins[quantity].count_values(own, units[quantity][layer], (low, high))
         return found
 
     def look_at_neurons(layer: int, z: Array, h: Array, buffers: Buffers) -> None:
         of_z, of_h = look_at(layer, "preactivation", z), look_at(layer, "activation", h)
-        for name, value in diversity(h, (of_h.min, of_h.max), buffers)._asdict().items():
-            special[name][layer] = value
-        special["participation_baseline"][layer] = participation_baseline(*h.shape)
-        hidden = layer < depth - 1
-        if hidden and phi.dies and of_z.finite:
-            special["dead_share"][layer] = dead_share(z)
-        if hidden and phi.bounded and of_h.finite:
-            special["saturated_share"][layer] = saturated_share(h, phi.lower, phi.upper)
+        found = diversity_of_each(h, of_h, buffers)
+        for name, values in zip(Diversity._fields, found.T, strict=True):
+            special[name][:, layer] = values
+        special["participation_baseline"][:, layer] = participation_baseline(*h.shape[1:])
+        if layer == depth - 1:
+            return
+        for name, measure, wanted, seen in (
+                ("dead_share", dead_share, phi.dies, z),
+                ("saturated_share", lambda own: saturated_share(own, phi.lower, phi.upper), phi.bounded, h)):
+            if wanted:
+                for index in np.flatnonzero(np.isfinite((of_z if seen is z else of_h)[:, 2:4]).all(axis=1)):
+                    special[name][index, layer] = measure(seen[index])
 
     # Each layer is summarised as soon as it is computed, while it is still in the processor's cache.
     preactivations, activations = [], []
     with np.errstate(**QUIET), borrowed_buffers() as buffers:
-        for layer, (z, h) in enumerate(forward(weights, biases, x, network.activation, (), buffers, **params)):
+        for layer, (z, h) in enumerate(forward(stack, shifts, x, first.activation, (), buffers, **params)):
             preactivations.append(z)
             activations.append(h)
             look_at_neurons(layer, z, h, buffers)
-            look_at(layer, "weight", weights[layer])
+            look_at(layer, "weight", stack[layer])
         loss, delta = LOSSES[batch.loss](activations[-1], batch.targets)
-        round_off = depth > 1 and errors_cancel(delta, weights[-1])
-        backwards = backward(weights, x, preactivations, activations, delta, network.activation, (), buffers,
-                             keep=False, **params)
+        round_off = [depth > 1 and errors_cancel(own, w) for own, w in zip(delta, stack[-1], strict=True)]
+        backwards = backward(stack, x, preactivations, activations, delta, first.activation, (), buffers, keep=False,
+                             **params)
         for layer, (delta, gradient) in zip(reversed(range(depth)), backwards, strict=True):
             look_at(layer, "delta", delta)
             look_at(layer, "weight_gradient", gradient)
-        samples = [h[:SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations]
+        samples = [[h[index, :SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations] for index in range(count)]
 
-    columns: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(network.sizes[:-1]),
-                                 "fan_out": np.array(network.sizes[1:])}
-    columns |= {f"{q}_{name}": measured[q][:, i] for q in QUANTITIES for i, name in enumerate(Moments._fields)}
-    columns |= special
-    return Run(network, len(x), float(loss), network.sizes[-1], columns, bins, units, counts, samples, round_off)
+    shape: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(first.sizes[:-1]),
+                               "fan_out": np.array(first.sizes[1:])}
+    runs = []
+    for index, network in enumerate(networks):
+        columns = shape | {f"{q}_{name}": measured[q][index, :, i].copy() for q in QUANTITIES
+                           for i, name in enumerate(Moments._fields)}
+        columns |= {name: values[index].copy() for name, values in special.items()}
+        runs.append(Run(network, len(x), float(loss[index]), network.sizes[-1], columns, bins, units,
+                        {q: of_all[index].copy() for q, of_all in counts.items()}, samples[index], round_off[index]))
+    return runs

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from initviz.buffers import Buffers, NewArrays
 from initviz.limits import Interval, check
+from initviz.propagation import QUIET
 
 Array = NDArray[Any]
 NAN = math.nan
@@ -54,23 +55,13 @@ CANCELLATION = 0.1  # a variance below this share of the mean square has lost di
 
 
 def _row_dots(x: Array, y: Array) -> Array:
-    """Sum over the columns of ``x * y``, both (rows, columns); not a BLAS product, which would start threads."""
-    columns = x.shape[1]
+    """Sum over the last axis of ``x * y``; not a BLAS product, which would start threads."""
+    columns = x.shape[-1]
     if columns <= LONGEST_SUM:
         dots: Array = np.vecdot(x, y)
         return dots
     half = columns // 2
-    return _row_dots(x[:, :half], y[:, :half]).astype(float) + _row_dots(x[:, half:], y[:, half:])
-
-
-def _row_means(x: Array) -> Array:
-    return _row_dots(x, np.ones((1, x.shape[1]), x.dtype)) / x.dtype.type(x.shape[1])
-
-
-def _column_means(x: Array) -> Array:
-    step = LONGEST_SUM // 16  # NumPy adds rows one after the other
-    total: Array = sum(x[at:at + step].sum(axis=0).astype(float) for at in range(0, len(x), step))
-    return total / len(x)
+    return _row_dots(x[..., :half], y[..., :half]).astype(float) + _row_dots(x[..., half:], y[..., half:])
 
 
 def _mean_square(x: Array) -> float:
@@ -79,21 +70,44 @@ def _mean_square(x: Array) -> float:
 
 def moments(x: Array) -> Moments:
     """Moments of all entries. With inf or NaN among them, mean and std are NaN and rms is inf (or NaN)."""
-    low, high = float(x.min()), float(x.max())
+    return Moments(*moments_of_each(x.reshape(1, -1, x.shape[-1]))[0].tolist())
+
+
+def moments_of_each(x: Array) -> Array:
+    """The moments of each array of a stack (networks, rows, columns): (networks, 6), in the order of Moments."""
+    flat = x.reshape(len(x), -1)
+    size = flat.shape[1]
+    low, high = flat.min(axis=1).astype(float), flat.max(axis=1).astype(float)
+    with np.errstate(**QUIET):
+        mean = np.add.reduce(flat, axis=1).astype(float) / size  # pairwise: accurate
+        square = _row_dots(x, x).sum(axis=1, dtype=float) / size
+        variance = square - mean * mean
+    largest = np.maximum(np.abs(low), np.abs(high))
+    plain = (largest > 1e-12) & (largest < 1e12) & (variance >= CANCELLATION * square) & (low < high)
+    zeros = [np.count_nonzero(values == 0) / size if a <= 0 <= b else 0.0
+             for values, a, b in zip(flat, low, high, strict=True)]
+    found = np.stack([mean, np.sqrt(np.where(plain, variance, 0)), low, high, np.sqrt(square), zeros], axis=1)
+    for index in np.flatnonzero(~plain):
+        found[index] = _careful_moments(flat[index], float(low[index]), float(high[index]), float(zeros[index]))
+    return found
+
+
+def _careful_moments(x: Array, low: float, high: float, zero_share: float) -> Moments:
+    """Moments of numbers that are not all finite, are all alike, or whose squares lose digits."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return Moments(NAN, NAN, low, high, NAN if math.isnan(low) else math.inf, float(np.mean(x == 0)))
     if low == high:
         return Moments(low, 0.0, low, high, abs(low), float(low == 0))
-    zero_share = np.count_nonzero(x == 0) / x.size if low <= 0 <= high else 0.0
-    x, scale = _safe_scale(x.reshape(-1, x.shape[-1]), max(abs(low), abs(high)), 1e-12, 1e12)
-    mean, square = float(_row_means(x).mean(dtype=float)), _mean_square(x)
+    x, scale = _safe_scale(x, max(abs(low), abs(high)), 1e-12, 1e12)
+    mean, square = float(np.add.reduce(x)) / x.size, _mean_square(x)
     variance = square - mean * mean
     if variance < CANCELLATION * square:
         centre = x.dtype.type(mean)
         centred = x - centre
-        shift = float(_row_means(centred).mean(dtype=float))
+        shift = float(np.add.reduce(centred)) / x.size
         mean, variance = float(centre) + shift, _mean_square(centred) - shift * shift
-    return Moments(mean * scale, math.sqrt(variance) * scale, low, high, math.sqrt(square) * scale, zero_share)
+    return Moments(mean * scale, math.sqrt(max(variance, 0.0)) * scale, low, high, math.sqrt(square) * scale,
+                   zero_share)
 
 
 # ---------------------------------------------------------------------------------------------- histograms
@@ -214,66 +228,117 @@ def distinct_neurons(h: Array, extremes: tuple[float, float] | None = None) -> i
         return 0
     if largest == 0:
         return 1
-    tolerance = max(DISTINCT_TOLERANCE, _round_off(h)) * largest
-    # Columns within the tolerance have near projections on any direction: sort by one, compare neighbours only.
-    direction = (0.5 + np.arange(len(h)) * 0.6180339887498949 % 1).astype(h.dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        projection = (direction / len(h)) @ h
+    tolerance = _tolerance(h, largest)
+    projection = _projection(h[None])[0]
     order = np.argsort(projection, kind="stable")
-    projection = projection[order]
-    near = np.flatnonzero(~(projection[1:] - projection[:-1] > 2 * tolerance))
-    for rows in (h[:8], h):  # a few samples tell most pairs apart
-        near = near[np.abs(rows[:, order[near]] - rows[:, order[near + 1]]).max(axis=0) <= tolerance]
-        if not near.size:
-            break
-    return int(h.shape[1] - near.size)
+    near = np.append(np.diff(projection[order]) <= 2 * tolerance, False)
+    distinct = len(order) - int(np.count_nonzero(near))  # of groups of neighbours
+    firsts = np.flatnonzero(near & ~np.append(False, near[:-1]))
+    lasts = np.flatnonzero(~near & np.append(False, near[:-1]))
+    for first, last in zip(firsts, lasts, strict=True):
+        group = order[first:last + 1]
+        while True:  # those like the first are one neuron, the others are looked at again
+            group = group[1:][np.abs(h[:, group[1:]] - h[:, group[:1]]).max(axis=0) > tolerance]
+            if len(group) < 2:
+                distinct += len(group)
+                break
+            distinct += 1
+    return distinct
 
 
-def _variance_between_neurons(h: Array) -> tuple[float, float]:
-    """Mean over the samples of the variance between neurons, and the mean square that it was taken from."""
-    square = _mean_square(h)
-    return square - float(np.square(_row_means(h), dtype=float).mean()), square
+def _tolerance(h: Array, largest: float) -> float:
+    return max(DISTINCT_TOLERANCE, _round_off(h)) * largest
 
 
-def diversity(h: Array, extremes: tuple[float, float] | None = None, buffers: Buffers | None = None) -> Diversity:
-    """Diversity of the columns of ``h`` (batch, neurons); ``extremes`` saves finding its min and max again."""
+def _projection(h: Array) -> Array:
+    """Each neuron of a stack (networks, batch, neurons) as one number: columns within a tolerance are near on any
+    direction, so that only neighbours on this one need comparing.
+    """
+    batch = h.shape[1]
+    direction = (0.5 + np.arange(batch) * 0.6180339887498949 % 1).astype(h.dtype) / h.dtype.type(batch)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: Array = np.matmul(direction, h)
+    return found
+
+
+def diversity(h: Array) -> Diversity:
+    """Diversity of the columns of ``h`` (batch, neurons)."""
+    found = diversity_of_each(h[None], moments_of_each(h[None]))[0].tolist()
+    return Diversity(int(found[0]), int(found[1]), *found[2:])
+
+
+def diversity_of_each(h: Array, measured: Array, buffers: Buffers | None = None) -> Array:
+    """Diversity of each of a stack (networks, batch, neurons), whose ``moments_of_each`` are measured already:
+    (networks, 6), in the order of Diversity.
+    """
     buffers = buffers or NewArrays()
-    low, high = extremes or (float(h.min()), float(h.max()))
-    largest = max(abs(low), abs(high))
-    batch, neurons = h.shape
+    low, high, rms = measured[:, 2], measured[:, 3], measured[:, 4]
+    largest = np.maximum(np.abs(low), np.abs(high))
+    count, batch, neurons = h.shape
+    safe = (largest > 1e-4) & (largest < 1e4)
+    if not safe.all():  # powers of the others would overflow or vanish: each is divided by its largest
+        found = np.empty((count, len(Diversity._fields)))
+        for index in np.flatnonzero(~safe):
+            found[index] = _careful_diversity(h[index:index + 1], measured[index], float(largest[index]))
+        if safe.any():
+            found[safe] = diversity_of_each(h[safe], measured[safe], buffers)
+        return found
+
+    floor = _round_off(h) * largest
+    tolerance = np.array([_tolerance(h, each) for each in largest])
+    nearest = np.diff(np.sort(_projection(h), axis=1), axis=1).min(axis=1, initial=math.inf)
+    distinct = [neurons if near > 2 * allowed else distinct_neurons(values, (a, b)) for values, near, allowed, a, b in
+                zip(h, nearest, tolerance, low, high, strict=True)]
+
+    square = rms * rms
+    across = np.add.reduce(h, axis=2) / neurons
+    between = square - np.square(across, dtype=float).mean(axis=1)
+    for index in np.flatnonzero(between < CANCELLATION * square):
+        apart = h[index] - h[index, :, :1]  # exactly 0 for exact copies
+        across = np.add.reduce(apart, axis=1) / neurons
+        between[index] = _mean_square(apart) - np.square(across, dtype=float).mean()
+    neuron_spread = np.sqrt(np.maximum(between, 0))
+    neuron_spread[neuron_spread < floor] = 0
+
+    centre = _sample_means(h)
+    centred = np.subtract(h, centre[:, None], out=buffers.array("centred", h.shape, h.dtype))
+    covariance = np.matmul(centred.swapaxes(1, 2), centred,
+                           out=buffers.array("covariance", (count, neurons, neurons), h.dtype))
+    power = covariance.diagonal(axis1=1, axis2=2).astype(float)
+    trace = power.sum(axis=1)
+    sample_spread = np.sqrt(trace / (batch * neurons))
+    whole = _row_dots(covariance, covariance).sum(axis=1, dtype=float)
+    lost = sample_spread < floor
+    sample_spread[lost] = 0
+    ratio = np.where(lost, 0, trace * trace / np.where(whole > 0, whole, 1))
+    varies = power > batch * np.square(floor)[:, None]
+    defined = np.count_nonzero(varies, axis=1)
+    inverse = np.where(varies, 1 / np.sqrt(np.where(varies, power, 1)), 0).astype(h.dtype)
+    np.abs(covariance, out=covariance)
+    total = np.vecdot(np.vecdot(covariance, inverse[:, None]), inverse).astype(float)  # of |r| over all ordered pairs
+    pairs = defined * (defined - 1)
+    correlation = np.where(pairs > 0, np.clip((total - defined) / np.where(pairs > 0, pairs, 1), 0, 1), NAN)
+    return np.stack([distinct, defined, correlation, ratio, neuron_spread, sample_spread], axis=1)
+
+
+def _sample_means(h: Array) -> Array:
+    """Mean over the samples of a stack (networks, batch, neurons): (networks, neurons), in the dtype."""
+    step = LONGEST_SUM // 16  # NumPy adds rows one after the other
+    parts = [np.add.reduce(h[:, at:at + step], axis=1) for at in range(0, h.shape[1], step)]
+    total = parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=float)
+    return (total / h.shape[1]).astype(h.dtype)
+
+
+def _careful_diversity(h: Array, measured: Array, largest: float) -> Diversity:
+    """The diversity of one network (1, batch, neurons) that has no signal, overflows, or is very small or large."""
     if not math.isfinite(largest):
         return Diversity(0, 0, NAN, NAN, NAN, NAN)
     if largest == 0:
         return Diversity(1, 0, NAN, 0.0, 0.0, 0.0)
-    h, scale = _safe_scale(h, largest, 1e-4, 1e4)
-    floor = _round_off(h) * largest / scale
-
-    between, square = _variance_between_neurons(h)
-    if between < CANCELLATION * square:
-        between, square = _variance_between_neurons(h - h[:, :1])  # exactly 0 for exact copies
-    neuron_spread = math.sqrt(max(between, 0.0))
-    distinct = 1 if square == 0 else distinct_neurons(h, (low / scale, high / scale))
-
-    centred = np.subtract(h, _column_means(h).astype(h.dtype), out=buffers.array("centred", h.shape, h.dtype))
-    covariance = np.matmul(centred.T, centred, out=buffers.array("covariance", (neurons, neurons), h.dtype))
-    power = covariance.diagonal().astype(float)
-    trace = float(power.sum())
-    sample_spread = math.sqrt(trace / h.size)
-    if sample_spread < floor:
-        ratio, sample_spread = 0.0, 0.0
-    else:
-        ratio = trace * trace / (_mean_square(covariance) * covariance.size)
-    varies = power > batch * floor * floor
-    defined = int(np.count_nonzero(varies))
-    correlation = NAN
-    if defined > 1:
-        inverse = np.zeros(neurons, h.dtype)
-        inverse[varies] = 1 / np.sqrt(power[varies])
-        np.abs(covariance, out=covariance)
-        total = float(np.vecdot(np.vecdot(covariance, inverse), inverse))  # of |r| over all ordered pairs
-        correlation = min(1.0, max(0.0, (total - defined) / (defined * (defined - 1))))
-    return Diversity(distinct, defined, correlation, ratio, scale * (neuron_spread if neuron_spread >= floor else 0.0),
-                     scale * sample_spread)
+    scaled = h / h.dtype.type(largest)
+    found = diversity_of_each(scaled, moments_of_each(scaled))[0]
+    found[4:] *= largest
+    return Diversity(*found)
 
 
 def dead_share(z: Array) -> float:

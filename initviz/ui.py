@@ -41,7 +41,7 @@ from initviz.settings import (
     training_operations,
     write_address,
 )
-from initviz.simulation import Run, simulate
+from initviz.simulation import Run, simulate_each
 from initviz.sweep import Survival
 from initviz.symmetry import LayerView, Result, develop, try_all
 from initviz.training import Recipe
@@ -208,27 +208,25 @@ def cached_batch(key: str, count: int, seed: int, features: int) -> Batch:
     return make_batch(key, count, seed=seed, features=features)
 
 
-@functools.lru_cache(maxsize=128)  # hashes a Network in microseconds, where Streamlit's caches take two milliseconds
-def cached_run(network: Network, input_key: str, count: int, scale: str, quantity: str) -> Run:
-    """A simulation with the histograms of one quantity, shared read-only by all sessions."""
-    batch = cached_batch(input_key, count, network.seed, network.sizes[0])
-    return simulate(network, batch, scale=scale, counted=(quantity,))
+@functools.lru_cache(maxsize=32)  # hashes networks in microseconds, where Streamlit's caches take two milliseconds
+def cached_runs(networks: tuple[Network, ...], input_key: str, count: int, scale: str, quantity: str) -> list[Run]:
+    """Simulations of networks of one seed, with the histograms of one quantity, shared read-only by all sessions."""
+    batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
+    return simulate_each(networks, batch, scale=scale, counted=(quantity,))
 
 
 def compare(settings: Settings) -> list[Run]:
-    """A run for each chosen initialiser."""
-    return [cached_run(network, settings.input, settings.batch, settings.scale, settings.quantity)
-            for network in settings.networks()]
+    """A run for each chosen initialiser, at least one."""
+    return cached_runs(settings.networks(), settings.input, settings.batch, settings.scale, settings.quantity)
 
 
 @functools.lru_cache(maxsize=8)
 def cached_film(frames: tuple[tuple[Network, ...], ...], input_key: str, count: int, scale: str,
                 quantity: str) -> tuple[Data, list[list[str]]]:
     """The distributions of each frame, and each network's kind of verdict there; shared read-only by all sessions."""
-    runs: dict[Network, Run] = {}
-    for network in dict.fromkeys(network for frame in frames for network in frame):
-        batch = cached_batch(input_key, count, network.seed, network.sizes[0])
-        runs[network] = simulate(network, batch, scale=scale, counted=(quantity,))
+    networks = list(dict.fromkeys(network for frame in frames for network in frame))
+    batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
+    runs = dict(zip(networks, simulate_each(networks, batch, scale=scale, counted=(quantity,)), strict=True))
     shown = [[runs[network] for network in frame] for frame in frames]
     return distributions.film_data(shown, quantity), [[verdict(run).key for run in frame] for frame in shown]
 

@@ -30,7 +30,7 @@ with st.container():
 network = settings.network_at_point()
 field = field_of(network)
 found = ui.cached_fixed_point(field, settings.sigma_w, settings.sigma_b)
-run = ui.cached_run(network, settings.input, settings.batch, "linear", "activation")
+run = ui.cached_runs((network,), settings.input, settings.batch, "linear", "activation")[0]
 prediction = ui.cached_prediction(run, settings.input)
 
 left, right = st.columns([3, 2])
@@ -161,7 +161,7 @@ if tabs["Singular values"].open:
 
 if tabs["Number formats"].open:
     with tabs["Number formats"]:
-        runs = ui.compare(settings)
+        runs = ui.compare(settings) if settings.init else []
         if not runs:
             st.info("Choose at least one initialiser in the sidebar.", icon=":material/tune:")
         else:

@@ -141,16 +141,13 @@ class Field:
 
     def tabulated(self, q: Array) -> Moments:
         """The same from a table, for many lengths at once; relative error below 1e-6 of what is a power far out."""
-        coefficients = _cubics(self)
-        place = (np.log(np.clip(q, 1e-300, 1e300)) - LOWEST) / (HIGHEST - LOWEST) * CELLS
+        place = (np.log(np.clip(q, 1e-300, 1e300)) - LOWEST) * (CELLS / (HIGHEST - LOWEST))
         cell = np.clip(np.floor(place), -1, CELLS).astype(np.intp) + 1
         within = place - np.maximum(cell - 1, 0)
-        found = coefficients[3][:, cell]
-        for part in coefficients[2::-1]:
-            found *= within
-            found += part[:, cell]
+        constant, linear, squared, cubed = _cubics(self).take(cell, axis=-1)
+        found = ((cubed * within + squared) * within + linear) * within + constant
         with np.errstate(**QUIET):
-            found[1:6] = np.exp(found[1:6])
+            np.exp(found[1:6], out=found[1:6])
             found[0] *= np.sqrt(found[1])
             found[6] *= found[1] / q
         if not np.all(q):
@@ -272,8 +269,8 @@ def _at_zero(field: Field) -> Array:
 
 
 @functools.lru_cache(maxsize=64)
-def _cubics(field: Field) -> tuple[Array, ...]:
-    """Coefficients of the cubic in each cell between two LENGTHS, constant first: four arrays (moments, cells + 2).
+def _cubics(field: Field) -> Array:
+    """Coefficients of the cubic in each cell between two LENGTHS, constant first: an array (4, moments, cells + 2).
 
     The cubics are of logarithms, but of the mean as part of the root mean square and of the growth as exponent. They
     go through four neighbours (Lagrange), or through two where those are too far apart. The first and the last cell lie
@@ -294,12 +291,12 @@ def _cubics(field: Field) -> tuple[Array, ...]:
     steps = np.diff(table, axis=1)
     logarithms = np.arange(len(table)) % (len(table) - 1) > 0
     beyond_ends = np.where(logarithms[:, None], steps[:, [0, -1]], 0)
-    found = [np.zeros((len(table), CELLS + 2)) for _ in range(4)]
-    found[0][:] = np.concatenate([table[:, :1], table], axis=1)
-    found[1][:] = np.concatenate([beyond_ends[:, :1], steps, beyond_ends[:, 1:]], axis=1)
+    found = np.zeros((4, len(table), CELLS + 2))
+    found[0] = np.concatenate([table[:, :1], table], axis=1)
+    found[1] = np.concatenate([beyond_ends[:, :1], steps, beyond_ends[:, 1:]], axis=1)
     for part, curved, plain in zip(found, cubic, straight, strict=True):
         part[:, 2:-2] = np.where(smooth, curved, plain)
-    return tuple(found)
+    return found
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ does (Hanin and Nica 2018 for ReLU: by 5/width), which is added to what earlier 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ MOST_VARIANCE = 0.8  # relative, of an average over a layer: one that varies by 
 SCORES = np.array([0.0, 0.0, 1.5, 3.0, -1.5, -3.0])
 EXPECTED, MIDDLE, ENDS = 0, 1, slice(2, None)
 LEFT = np.sqrt(BAND**2 - SCORES**2)  # standard deviations that a layer's own average may still add to each
+GROUPS = 16  # of samples of about one length, of which the band's networks follow the mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,152 +90,175 @@ def predict(network: Network, x: Array, output_error: Array | float = 1.0) -> Pr
     """
     if not can_predict(network):
         raise ValueError(f"initializer must draw random weights of mean 0 for a prediction, got {network.initializer}")
-    found: dict[str, list[float]] = {name: [] for name in Prediction.__dataclass_fields__ if "band" not in name}
-    bands: dict[str, list[Array]] = {f"{name}_band": [] for name in found}
-
-    def note(name: str, squares: Array, variance: float) -> None:
-        """Keep a mean square of the networks; ``variance`` is that of its logarithm, as an average over a layer."""
-        found[name].append(math.sqrt(max(float(squares[EXPECTED]), 0.0)))
-        with np.errstate(**QUIET):
-            bands[f"{name}_band"].append(_band(np.log(squares), variance))
-
+    lengths = np.square(x, dtype=np.float64).mean(axis=1)
+    order = np.argsort(lengths)
+    groups = np.array_split(order, min(GROUPS, len(order)))
+    samples = _Samples(len(order), len(groups))
     with np.errstate(**QUIET):
-        steps = _forward(network, x, note)
-        found["delta_rms"], bands["delta_rms_band"] = _backward(network, steps, output_error, len(x))
-    blurred = any(np.isnan(ends).any() for name in bands for ends in bands[name][:-1])
-    return Prediction(**{name: np.array(values) for name, values in found.items()},
-                      **{name: np.array(values).T * (math.nan if blurred else 1) for name, values in bands.items()})
+        layers = _forward(network, samples, samples.of(lengths, groups))
+        errors = samples.of(np.broadcast_to(np.asarray(output_error, float), lengths.shape), groups)
+        squares = layers.squares | {"delta_rms": _backward(network, samples, layers, errors)}
+        bands = {f"{name}_band": _bands(logs, variance, linked=name == "delta_rms")
+                 for name, (logs, variance) in squares.items()}
+        blurred = any(np.isnan(band[:, :-1]).any() for band in bands.values())
+        return Prediction(**{name: np.exp(logs[:, EXPECTED] / 2) for name, (logs, _) in squares.items()},
+                          **{name: band * (math.nan if blurred else 1) for name, band in bands.items()})
 
 
-def _log_variance(relative: float) -> float:
+def _log_variance(relative: Array) -> Array:
     """Variance of ln m where m is a positive mean of this relative variance: trigamma(1 / relative), of a gamma law.
 
     NaN for a mean that varies by more than MOST_VARIANCE.
     """
-    return relative + relative**2 / 2 + relative**3 / 6 if relative <= MOST_VARIANCE else math.nan
+    return np.where(relative <= MOST_VARIANCE, relative + relative**2 / 2 + relative**3 / 6, math.nan)
 
 
-def _band(logs: Array, variance: float, linked: bool = False) -> Array:
-    """(2,): root of the least and most of a mean square, from its logarithms in the networks and its own variance.
+def _bands(logs: Array, variance: Array, *, linked: bool) -> Array:
+    """(2, layers): roots of the least and most of mean squares, from their logarithms (layers, networks) and the
+    variance (layers,) that a layer's own average adds to them.
 
     Lengths and the layer's own average vary independently: together they may go BAND standard deviations, shared
     between both as is worst. ``linked`` ones may go as far each, the longer up and the shorter down. Of one sample the
     middle of the logarithms lies half their variance below that of the mean; of many that vary each on its own it does
     not: the least is one sample's, the most is many samples'.
     """
-    middle = logs[MIDDLE]
-    if not np.isfinite(middle):
-        return np.full(2, math.inf if middle > 0 else 0.0)
-    apart, own = logs[MIDDLE:] - middle, LEFT[MIDDLE:] * math.sqrt(variance)
-    down, up = (np.where(linked & (sign * SCORES[MIDDLE:] > 0), BAND * math.sqrt(variance), own) for sign in (-1, 1))
-    return np.exp((middle + np.array([np.min(apart - down) - variance / 2, np.max(apart + up)])) / 2)
+    middle, own = logs[:, MIDDLE], np.sqrt(variance)[:, None]
+    apart = logs[:, MIDDLE:] - middle[:, None]
+    down, up = (np.where(linked & (sign * SCORES[MIDDLE:] > 0), BAND, LEFT[MIDDLE:]) * own for sign in (-1, 1))
+    ends = np.stack([middle - variance / 2 + (apart - down).min(axis=1), middle + (apart + up).max(axis=1)])
+    return np.exp(np.where(np.isinf(middle), middle, ends) / 2)
+
+
+class _Samples:
+    """Numbers of the samples of all networks in one row: every sample of the first, groups of samples of the others."""
+
+    def __init__(self, count: int, groups: int) -> None:
+        self.count, self.groups = count, groups
+        self.counts = np.array([count] + [groups] * (len(SCORES) - 1))
+        self.starts = np.cumsum(self.counts) - self.counts
+
+    def of(self, values: Array, groups: list[Array]) -> Array:
+        """The row of values of the samples (samples,)."""
+        return np.concatenate([values, *[np.array([values[group].mean() for group in groups])] * (len(SCORES) - 1)])
+
+    def mean(self, row: Array) -> Array:
+        """The mean over each network's samples: (..., networks)."""
+        return np.add.reduceat(row, self.starts, axis=-1) / self.counts
+
+    def log_mean(self, logs: Array) -> Array:
+        """ln of the mean of exp(logs) over each network's samples: (..., networks)."""
+        largest = np.maximum.reduceat(logs, self.starts, axis=-1)
+        return largest + np.log(self.mean(np.exp(logs - np.repeat(largest, self.counts, axis=-1))))
+
+    def middle(self, row: Array) -> Array:
+        """The middle network's."""
+        return row[self.count:self.count + self.groups]
 
 
 @dataclass(frozen=True, eq=False)
-class _Step:
-    """What the backward pass needs of a hidden layer: E phi'^2 of the networks for each sample (networks, batch), the
-    log-variance of its own average, and which part of the ENDS' distance from the middle came from the layer before.
+class _Layers:
+    """What the followed networks have: ``squares`` maps a statistic to the logarithms of its squares (layers, networks)
+    and to the log-variances (layers,) of a layer's own average.
+
+    For the way back, of each hidden layer: ``chi``, ln E phi'^2 of all samples (hidden, samples), the log-variance
+    ``noise`` (hidden,) of its average, and ``passed_on`` (hidden, ends), which part of the ENDS' distance from the
+    middle came from the layer before.
     """
 
+    squares: dict[str, tuple[Array, Array]]
     chi: Array
-    noise: float
+    noise: Array
     passed_on: Array
 
 
-def _forward(network: Network, x: Array, note: Callable[[str, Array, float], None]) -> list[_Step]:
-    """Follow the networks forward, ``note`` what they have in each layer, and return what the way back needs."""
-    field, steps = field_of(network), []
-    incoming = np.tile(np.square(x, dtype=np.float64).mean(axis=1), (len(SCORES), 1))
-    passed_on = np.zeros(len(SCORES[ENDS]))
-    added = np.zeros(len(SCORES))  # variance of ln q, from the average over the layer before
-    for layer, width in enumerate(network.sizes[1:]):
-        sigma_w, sigma_b = sigmas(network, layer)
+def _forward(network: Network, samples: _Samples, incoming: Array) -> _Layers:
+    """Follow the networks forward from samples of these mean squares."""
+    field, depth, widths = field_of(network), network.depth, np.array(network.sizes[1:])
+    passed_on = np.zeros((depth, len(SCORES[ENDS])))
+    lengths, outputs, centred = (np.zeros((depth, len(SCORES))) for _ in range(3))
+    kurtoses = np.ones((3, depth))  # of phi, of phi less its mean, of phi'
+    chi = np.zeros((depth - 1, len(incoming)))
+    added = 0.0  # variance of ln q, from the average over the layer before
+    sigma = [sigmas(network, layer) for layer in range(depth)]
+    for layer, (sigma_w, sigma_b) in enumerate(sigma):
         q = sigma_w**2 * incoming + sigma_b**2
         if layer:
-            q, passed_on = _spread(q, added)
-        length = q.mean(axis=1)
-        square = length + network.bias**2
-        varying = length[MIDDLE] / square[MIDDLE] if square[MIDDLE] > 0 else 1.0
-        of_std, of_rms = (_log_variance(share / width) for share in (2.0, 2 * varying * (2 - varying)))
-        note("preactivation_std", length, of_std)
-        note("preactivation_rms", square, of_rms)
-        if layer == network.depth - 1:  # linear
-            note("activation_std", length, of_std)
-            note("activation_rms", square, of_rms)
+            move, passed_on[layer] = _spread(samples.mean(q), added)
+            q *= np.repeat(move, samples.counts)
+        lengths[layer] = samples.mean(q)
+        if layer == depth - 1:
             break
         at = field.tabulated(q)
-        square = at.square.mean(axis=1)
-        centred = np.maximum(square - at.mean.mean(axis=1) ** 2, 0)
-        shares = [_log_variance((kurtosis - 1) / width) for kurtosis in _kurtosis(at.fourth, square)]
-        note("activation_rms", square, shares[MIDDLE])
-        note("activation_std", centred,
-             _log_variance((float(_kurtosis(at.central_fourth, centred)[MIDDLE]) - 1) / width))
-        slopes = _kurtosis(at.slope_fourth, at.slope_square.mean(axis=1))
-        steps.append(_Step(at.slope_square, _log_variance((3 * float(slopes[MIDDLE]) - 1) / width), passed_on))
-        next_w, next_b = sigmas(network, layer + 1)
+        outputs[layer] = samples.mean(at.square)
+        centred[layer] = np.maximum(outputs[layer] - samples.mean(at.mean) ** 2, 0)
+        square, slope = float(outputs[layer, MIDDLE]), float(samples.middle(at.slope_square).sum()) / samples.groups
+        kurtoses[:, layer] = [_kurtosis(samples.middle(fourth), whole) for fourth, whole in (
+            (at.fourth, square), (at.central_fourth, float(centred[layer, MIDDLE])), (at.slope_fourth, slope))]
+        chi[layer] = np.log(np.maximum(at.slope_square, 1e-300))
+        next_w, next_b = sigma[layer + 1]
         following = next_w**2 * square + next_b**2
-        added = np.nan_to_num(np.square(next_w**2 * square / np.where(following > 0, following, 1)) * shares)
+        share = next_w**2 * square / following if following > 0 else 0.0
+        relative = (kurtoses[0, layer] - 1) / widths[layer]
+        added = share**2 * float(_log_variance(relative)) if relative <= MOST_VARIANCE else 0.0
         incoming = at.square
-    return steps
+    outputs[-1] = centred[-1] = lengths[-1]  # linear
+    outputs[-1] += network.bias**2
+    biased = lengths + network.bias**2
+    varying = lengths[:, MIDDLE] / np.where(biased[:, MIDDLE] > 0, biased[:, MIDDLE], 1)
+    of_rms = 2 * varying * (2 - varying)
+    last = np.arange(depth) == depth - 1
+    shares = {
+        "preactivation_rms": of_rms, "preactivation_std": np.full(depth, 2.0),
+        "activation_rms": np.where(last, of_rms, kurtoses[0] - 1), "activation_std": np.where(last, 2, kurtoses[1] - 1)}
+    squares = {"preactivation_rms": biased, "preactivation_std": lengths, "activation_rms": outputs,
+               "activation_std": centred}
+    noise = _log_variance((3 * kurtoses[2] - 1) / widths)[:-1]
+    return _Layers({name: (np.log(squares[name]), _log_variance(shares[name] / widths)) for name in squares},
+                   chi, noise, passed_on[:-1])
 
 
-def _spread(q: Array, variance: Array) -> tuple[Array, Array]:
-    """Lengths (networks, batch) after an average's log-variance has moved them apart, and the parts passed on."""
-    logs = np.log(np.maximum(q.mean(axis=1), 1e-300))
+def _spread(lengths: Array, variance: float) -> tuple[Array, Array]:
+    """What moves the networks' lengths apart by an average's log-variance, a factor each, and the parts passed on."""
+    logs = np.log(np.maximum(lengths, 1e-300))
     sign = np.sign(SCORES[ENDS])
     before = np.maximum(sign * (logs[ENDS] - logs[MIDDLE]), 0)
-    after = np.hypot(before, SCORES[ENDS] * np.sqrt(variance[ENDS]))
-    move = np.zeros(len(q))
+    after = np.hypot(before, SCORES[ENDS] * math.sqrt(variance))
+    move = np.zeros(len(SCORES))
     move[ENDS] = logs[MIDDLE] + sign * after - logs[ENDS]
-    move[MIDDLE:] -= variance[MIDDLE] / 2
-    return q * np.exp(move)[:, None], before / np.where(after > 0, after, 1)
+    move[MIDDLE:] -= variance / 2
+    return np.exp(move), before / np.where(after > 0, after, 1)
 
 
-def _backward(network: Network, steps: Sequence[_Step], output_error: Array | float,
-              batch: int) -> tuple[list[float], list[Array]]:
-    """Deltas' root mean squares and their bands, first layer first."""
+def _backward(network: Network, samples: _Samples, layers: _Layers, errors: Array) -> tuple[Array, Array]:
+    """Logarithms of the deltas' mean squares (layers, networks) and the log-variance (layers,) on the way to each."""
     law = rule(network.initializer, **dict(network.initializer_params))
-    error = np.broadcast_to(np.asarray(output_error, float), (batch,))
-    logs = np.tile(np.log(np.maximum(error, 1e-300)), (len(SCORES), 1))  # of the networks' squared deltas
-    squares = _log_mean(logs)
-    found = [(math.exp(squares[EXPECTED] / 2), _band(squares, 0.0))]
-    noise = 0.0
+    factors = np.array([network.gain**2 * fan_out * law.variance(fan_in, fan_out)
+                        for fan_in, fan_out in pairwise(network.sizes[1:])])
+    steps = layers.chi + np.log(np.maximum(factors, 1e-300))[:, None]
+    way = np.concatenate([np.cumsum(steps[::-1], axis=0)[::-1], np.zeros((1, len(errors)))])
+    squares = samples.log_mean(way + np.log(np.maximum(errors, 1e-300)))
+    noise = np.append(np.cumsum(layers.noise[::-1])[::-1], 0.0)
     # The ends' deviation of ln chi, summed over the layers: as if all moved together, and as they do, where a deviation
     # of one layer's length is passed on to the next in part only (``moved`` with the first layer's, ``rest`` without).
-    together, moved, rest, passed_on = (np.zeros(len(SCORES[ENDS])) for _ in range(4))
-    for layer in reversed(range(network.depth - 1)):
-        step, (fan_in, fan_out) = steps[layer], network.sizes[layer + 1:layer + 3]
-        logs = logs + np.log(np.maximum(network.gain**2 * fan_out * law.variance(fan_in, fan_out) * step.chi, 1e-300))
-        noise += step.noise
-        chi = np.log(np.maximum(step.chi.mean(axis=1), 1e-300))
-        apart = chi[ENDS] - chi[MIDDLE]
+    chi = samples.log_mean(layers.chi)
+    together, moved, rest, kept = (np.zeros(len(SCORES[ENDS])) for _ in range(4))
+    for layer in reversed(range(len(chi))):
+        apart = chi[layer, ENDS] - chi[layer, MIDDLE]
         together = together + apart
-        rest = rest + (1 - passed_on**2) * moved**2
-        moved = apart + passed_on * moved
-        passed_on = step.passed_on
-        squares = _log_mean(logs)
+        rest = rest + (1 - kept**2) * moved**2
+        moved = apart + kept * moved
+        kept = layers.passed_on[layer]
         share = np.minimum(np.sqrt(moved**2 + rest) / np.where(together == 0, math.inf, np.abs(together)), 1)
-        expected = math.exp(squares[EXPECTED] / 2)
-        squares[ENDS] = squares[MIDDLE] + share * (squares[ENDS] - squares[MIDDLE])
-        # What lengthens a signal on its way forward through some weights lengthens the gradient on its way back.
-        found.append((expected, _band(squares, noise, linked=True)))
-    return [expected for expected, _ in found[::-1]], [band for _, band in found[::-1]]
+        squares[layer, ENDS] = squares[layer, MIDDLE] + share * (squares[layer, ENDS] - squares[layer, MIDDLE])
+    return squares, noise
 
 
-def _log_mean(logs: Array) -> Array:
-    """ln of the mean of exp(logs) over the last axis."""
-    largest = logs.max(axis=-1, keepdims=True)
-    found: Array = largest[..., 0] + np.log(np.exp(logs - largest).mean(axis=-1))
-    return found
-
-
-def _kurtosis(fourth: Array, square: Array) -> Array:
-    """(networks,): E v^4 / (E v^2)^2 of the samples' sum, at least 1, if samples move together as far as they can.
+def _kurtosis(fourth: Array, square: float) -> float:
+    """E v^4 / (E v^2)^2 of the sum of samples (batch,), at least 1, if they move together as far as they can.
 
     By Cauchy and Schwarz: the root of a product's expectation is at most that of the roots. 1 where v is 0.
     """
-    whole = np.sqrt(fourth).mean(axis=1)
-    return np.where(square > 0, np.maximum(np.square(whole / np.where(square > 0, square, 1)), 1.0), 1.0)
+    return max((float(np.sqrt(fourth).sum()) / len(fourth) / square) ** 2, 1.0) if square > 0 else 1.0
 
 
 def expected_correlations(network: Network, correlation: float, mean_square: float = 1.0) -> Array:
