@@ -35,10 +35,11 @@ page = st.navigation([
             help="Figures of the papers remade, their numbers beside ours"),
     st.Page("pages/formulas.py", title="Formulas", icon=":material/function:",
             help="Every initialiser and activation: formula, variance, source, code"),
-], position="top")
+], position="hidden" if st.context.is_embedded else "top")
 
 ui.open_address()
-ui.sidebar(page.url_path)
+if not st.context.is_embedded:  # what a teacher puts into a page of their own shows no controls around it
+    ui.sidebar(page.url_path)
 ui.show_notices()
 ui.mark_entrance()
 page.run()

@@ -25,14 +25,16 @@ REACH = 2.6  # of the plane, in standard deviations of the inputs
 IMAGES = (4, 3)  # rows and columns of the first neurons' weights
 LEARNT = 0.5  # of ln K: the loss counted as learnt in the table
 STILL = 0.02  # of ln K: a loss that moved by less did not learn
-
-
 HELD_OUT = 256
-SWEPT_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+SWEPT_RATES = {  # Adam divides by the gradient's size, and momentum 0.9 adds up to ten steps
+    "sgd": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0), "momentum": (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+    "adam": (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)}
 SWEEP_STEPS = 30
 MORE_SEEDS = 4
 MOST_RECORDED = 40  # steps: a look at all held-out samples costs more than a step
 FRAMES = 12
+TITLES = {"gradient_norm": "Norm of dL/dW (log axis)", "update_ratio": "log₁₀ of update ÷ weight",
+          "dead_share": "Share of dead neurons", "symmetry_gap": "Symmetry gap (log axis)"}
 FILMED = ("digits", "moons", "circles", "spiral")
 WORKERS = 2
 _POOL = ThreadPoolExecutor(WORKERS, "initviz-race")  # NumPy lets go of the interpreter inside its loops
@@ -124,7 +126,11 @@ class Contest:
     def _sweep_of_rates(self) -> _Phase:
         recipe = replace(self.terms.recipe, steps=min(SWEEP_STEPS, self.terms.recipe.steps))
         return _Phase.of("Trying rates", len(self.rates), lambda group: best_rates(
-            [self.terms.networks[i].parameters() for i in group], self.batch, recipe, SWEPT_RATES, **self._options()))
+            [self.terms.networks[i].parameters() for i in group], self.batch, recipe, self._swept, **self._options()))
+
+    @property
+    def _swept(self) -> tuple[float, ...]:
+        return SWEPT_RATES[self.terms.recipe.optimizer]
 
     def _heats(self, words: str, networks: Sequence[Network], frames: Sequence[int] = ()) -> _Phase:
         return _Phase.of(words, len(networks), lambda group: Race(
@@ -174,8 +180,9 @@ class Contest:
 
     @property
     def all_histories(self) -> list[list[History]]:
-        """One list a contender: one history a seed."""
-        seeds = [phase.in_order(lambda race: race.histories) for phase in (self._race, *self._repeats)]
+        """One list a contender: one history a seed, of the seeds whose race has ended and of the first."""
+        phases = [self._race, *(phase for phase in self._repeats if phase.finished)]
+        seeds = [phase.in_order(lambda race: race.histories) for phase in phases]
         return [list(contender) for contender in zip(*seeds, strict=True)]
 
     def stop(self) -> None:
@@ -202,7 +209,7 @@ class Contest:
         if phase is self._race:
             self._develop()
         if phase is self._sweep and phase.finished:
-            self.rates = phase.in_order(lambda race: winners(race, SWEPT_RATES))
+            self.rates = phase.in_order(lambda race: winners(race, self._swept))
             self._race = self._main_race()
 
 
@@ -262,21 +269,26 @@ def placed_points(batch: Batch, most: int = 150) -> tuple[NDArray[np.float64], N
     return (batch.x[:most][inside].astype(float) + REACH) / (2 * REACH), batch.targets[:most][inside]
 
 
-def outcome(history: History, classes: int) -> str:
-    """In words, what became of one contender."""
+def outcome(history: History, classes: int, steps: int) -> str:
+    """In words, what became of one contender in a race of so many steps."""
     if history.diverged_at is not None:
         return f"diverged at step {history.diverged_at}"
     if not history.loss:
         return "not begun"
+    if not steps:
+        return "not trained"
     chance = math.log(classes)
     if history.loss[-1] > history.loss[0] + STILL * chance:
         return "got worse"
-    if history.loss[0] - history.loss[-1] < STILL * chance:
-        return "did not learn"
-    return "learnt" if history.loss[-1] <= LEARNT * chance else "still learning"
+    if history.loss[-1] <= LEARNT * chance:
+        return "learnt"
+    if history.steps[-1] < steps:
+        return f"stopped at step {history.steps[-1]}"
+    return "did not learn" if history.loss[0] - history.loss[-1] < STILL * chance else "still learning"
 
 
-def _spread(values: Sequence[float | int | None], missing: str = "never") -> str:
+def _spread(values: Sequence[float | int | None], missing: str) -> str:
+    """The median of what is known, with the least and the most where there are several."""
     known = sorted(v for v in values if v is not None and math.isfinite(v))
     if not known:
         return missing
@@ -289,20 +301,24 @@ def _last(history: History, values: Sequence[float], times: float = 1) -> float 
     return times * values[-1] if values and history.diverged_at is None else None
 
 
-def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Sequence[History]],
-          classes: int) -> pd.DataFrame:
+def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Sequence[History]], classes: int,
+          steps: int) -> pd.DataFrame:
     """A row a contender; ``histories`` holds one history a seed for each, and figures are median (least to most)."""
     threshold = LEARNT * math.log(classes)
     rows = []
     for label, rate, seeds in zip(labels, rates, histories, strict=True):
-        outcomes = [outcome(history, classes) for history in seeds]
+        outcomes = [outcome(history, classes, steps) for history in seeds]
         said = outcomes[0] if len(set(outcomes)) == 1 else ", ".join(
             f"{outcomes.count(words)} {words}" for words in dict.fromkeys(outcomes))
+        begun = [history for history in seeds if history.loss or history.diverged_at is not None]
+        ended = "diverged" if any(history.diverged_at is not None for history in seeds) else "not begun"
         rows.append({
             "Initialiser": label, "Rate": rate, "What happened": said,
-            f"Steps to loss {number(threshold)}": _spread([h.steps_to(threshold) for h in seeds]),
-            "First loss": _spread([h.loss[0] if h.loss else None for h in seeds], "overflow"),
-            "Last loss": _spread([_last(h, h.loss) for h in seeds], "diverged"),
-            "Accuracy, %": _spread([_last(h, h.accuracy, 100) for h in seeds], "diverged"),
-            "Held-out accuracy, %": _spread([_last(h, h.held_out_accuracy, 100) for h in seeds], "diverged")})
+            f"Steps to loss {number(threshold)}": _spread([h.steps_to(threshold) for h in begun],
+                                                          "never" if begun else "not begun"),
+            "First loss": _spread([h.loss[0] if h.loss else None for h in begun],
+                                  "overflow" if begun else "not begun"),
+            "Last loss": _spread([_last(h, h.loss) for h in begun], ended),
+            "Accuracy, %": _spread([_last(h, h.accuracy, 100) for h in begun], ended),
+            "Held-out accuracy, %": _spread([_last(h, h.held_out_accuracy, 100) for h in begun], ended)})
     return pd.DataFrame(rows)

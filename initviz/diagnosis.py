@@ -21,17 +21,18 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number as a person reads it: 0.63, 1.4 × 10⁻⁷, 0, overflow, not defined."""
+    """A number as a person reads it: 0.63, −2.5, 1,234, 1.4 × 10⁻⁷, 0, overflow, not defined."""
     if math.isnan(value):
         return "not defined"
     if math.isinf(value):
         return "overflow" if value > 0 else "negative overflow"
     if value == 0:
         return "0"
-    if 1e-3 <= abs(value) < 1e4:
-        return f"{value:.{digits + 1}g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if 1e-3 <= abs(value) < 9999.5:
+        said = f"{value:.{digits + 1}g}"
+        return (f"{value:,.0f}" if "e" in said or abs(value) >= 1000 else said).replace("-", "−")
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}"
+    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
 
 
 def percent(share: float) -> str:
@@ -91,9 +92,9 @@ def _gradient_words(run: Run) -> str:
         return "0 (errors cancel)"
     if run.overflow_layer is not None:
         return "not defined"
-    if run.column("weight_gradient_rms")[0] == 0:
+    if run.column("delta_rms")[0] == 0:
         return "0"
-    return number(run.gradient_ratio)
+    return number(gradient_return(run)) if np.isfinite(run.column("delta_rms")).all() else "overflow"
 
 
 def verdict(run: Run) -> Verdict:
@@ -105,42 +106,99 @@ def verdict(run: Run) -> Verdict:
                         ("Weight gradient", number(float(run.column("weight_gradient_rms")[0])))))
     width = sizes[-2]
     distinct = run.column("distinct_neurons")[:-1]
-    forward, backward = signal_ratio(run), gradient_return(run)
     numbers = (("Different", "not defined" if not distinct[-1] else f"{distinct[-1]:.0f} of {width}"),
                ("Signal", "0" if run.column("activation_rms")[:-1].max() == 0
-                else "overflow" if run.overflow_layer else number(forward)),
+                else "overflow" if run.overflow_layer else number(signal_ratio(run))),
                ("Gradient", _gradient_words(run)))
+    key, words = next(filter(None, (judge(run) for judge in (
+        _overflowing, _silent, _copied, _fading_or_growing, _stuck, _returning, _entering))),
+        ("healthy", "Healthy: signal and gradient keep their scale."))
+    return Verdict(key, words, numbers)
 
-    if run.overflow_layer is not None:
-        return Verdict("overflow", f"Exploding: layer {run.overflow_layer} overflows {run.network.dtype}.", numbers)
-    signal = run.column("activation_rms")[:-1]
+
+Judged = tuple[str, str] | None  # kind and words, where there is something to say
+
+
+def _overflowing(run: Run) -> Judged:
+    if run.overflow_layer is None:
+        return None
+    return "overflow", f"Exploding: layer {run.overflow_layer} overflows {run.network.dtype}."
+
+
+def _silent(run: Run) -> Judged:
+    signal, width = run.column("activation_rms")[:-1], run.network.sizes[-2]
     if signal[-1] == 0:
         first = int(np.flatnonzero(signal == 0)[0]) + 1
         if first > 1:
-            return Verdict("vanishing", f"Vanishing: every output is exactly 0 from layer {first} on.", numbers)
-        return Verdict("silent", f"Collapsed: all {width} neurons are copies, and their output is 0.", numbers)
-    if width > 1 and (distinct == 1).any():
-        scale = (" and explode" if forward > GROWN else " and vanish" if forward < SHRUNK else "")
-        layers = "" if distinct[-1] == 1 else f" in layer {int(np.flatnonzero(distinct == 1)[0]) + 1}"
-        return Verdict("collapsed", f"Collapsed: all {width} neurons are copies{layers}{scale}.", numbers)
-    per_layer = number(forward ** (1 / max(hidden - 1, 1)))
+            return "vanishing", f"Vanishing: every output is exactly 0 from layer {first} on."
+        return "silent", f"Collapsed: all {width} neurons are copies, and their output is 0."
+    same = np.flatnonzero((run.column("sample_spread")[:-1] == 0) & (run.batch > 1))
+    if same.size and run.column("distinct_neurons")[-2] > 1:
+        return "silent", f"Input lost: layer {int(same[0]) + 1} puts out the same for every sample."
+    return None
+
+
+def _copied(run: Run) -> Judged:
+    distinct, width = run.column("distinct_neurons")[:-1], run.network.sizes[-2]
+    if width == 1 or not (distinct == 1).any():
+        return None
+    forward = signal_ratio(run)
+    scale = " and explode" if forward > GROWN else " and vanish" if forward < SHRUNK else ""
+    layers = "" if distinct[-1] == 1 else f" in layer {int(np.flatnonzero(distinct == 1)[0]) + 1}"
+    return "collapsed", f"Collapsed: all {width} neurons are copies{layers}{scale}."
+
+
+def _fading_or_growing(run: Run) -> Judged:
+    signal, forward = run.column("activation_rms")[:-1], signal_ratio(run)
+    per_layer = number(forward ** (1 / max(run.network.depth - 2, 1)))
     if forward < SHRUNK:
-        return Verdict("vanishing", f"Vanishing: each layer keeps {per_layer} of the signal.", numbers)
+        return "vanishing", f"Vanishing: each layer keeps {per_layer} of the signal."
     if forward > GROWN:
-        return Verdict("exploding", f"Exploding: each layer multiplies the signal by {per_layer}.", numbers)
-    for key, column, words in (("dead", "dead_share", "Dead: {} of layer {} is off for the whole batch."),
-                               ("saturated", "saturated_share", "Saturated: {} of layer {} is at its limits.")):
+        return "exploding", f"Exploding: each layer multiplies the signal by {per_layer}."
+    relative = signal / signal[0]
+    worst = int(np.abs(np.log(np.maximum(relative, 1e-300))).argmax())
+    return _beyond(worst + 1, float(relative[worst]), "the first layer's signal")
+
+
+def _entering(run: Run) -> Judged:
+    return _beyond(1, float(run.column("preactivation_rms")[0]) / run.units["preactivation"][0], "its input's scale")
+
+
+def _beyond(layer: int, kept: float, of: str) -> Judged:
+    if kept < SHRUNK:
+        return "vanishing", f"Vanishing: layer {layer} has {number(kept)} of {of}."
+    if kept > GROWN:
+        return "exploding", f"Exploding: layer {layer} has {number(kept)} times {of}."
+    return None
+
+
+def _stuck(run: Run) -> Judged:
+    for key, column, words in (
+            ("dead", "dead_share", "Dead: {} of layer {}'s neurons are off for the whole batch."),
+            ("saturated", "saturated_share", "Saturated: {} of layer {}'s outputs are at the ends of their range.")):
         shares = np.nan_to_num(run.column(column)[:-1])
         worst = int(shares.argmax())
         if shares[worst] > MOSTLY:
-            return Verdict(key, words.format(percent(float(shares[worst])), worst + 1), numbers)
+            return key, words.format(percent(float(shares[worst])), worst + 1)
+    return None
+
+
+def _returning(run: Run) -> Judged:
+    lengths = run.column("delta_rms")[:-1]
+    lost = np.flatnonzero(~np.isfinite(lengths))
+    if lost.size:
+        return "exploding", f"Exploding on the way back: the gradient overflows at layer {int(lost[-1]) + 1}."
+    if run.hidden_gradient_is_round_off:
+        return "vanishing", "Vanishing on the way back: the errors cancel, and no gradient arrives."
+    if lengths[0] == 0:
+        last = int(np.flatnonzero(lengths == 0)[-1]) + 1
+        return "vanishing", f"Vanishing on the way back: no gradient arrives at layer {last}."
+    backward = gradient_return(run)
     if backward < SHRUNK:
-        words = f"Vanishing on the way back: {number(backward)} of the gradient arrives."
-        return Verdict("vanishing", words, numbers)
+        return "vanishing", f"Vanishing on the way back: the gradient arrives at {number(backward)} of its length."
     if backward > GROWN:
-        words = f"Exploding on the way back: {number(backward)} times the gradient arrives."
-        return Verdict("exploding", words, numbers)
-    return Verdict("healthy", "Healthy: signal and gradient keep their scale.", numbers)
+        return "exploding", f"Exploding on the way back: the gradient grows {number(backward)}-fold."
+    return None
 
 
 def outside(run: Run, prediction: Prediction, quantity: str) -> list[int]:
@@ -149,6 +207,8 @@ def outside(run: Run, prediction: Prediction, quantity: str) -> list[int]:
     found = run.column(f"{quantity}_rms")
     with np.errstate(invalid="ignore"):
         inside = (found >= least) & (found <= most)
+    # Of the largest and the smallest number of a format theory knows nothing.
+    inside |= ~np.isfinite(found) | (np.maximum(found, least) < np.finfo(run.network.dtype).tiny)
     return [int(layer) + 1 for layer in np.flatnonzero(~inside[: run.network.depth - 1])]
 
 
@@ -166,10 +226,16 @@ def _ranges(layers: list[int]) -> str:
 def against_theory(run: Run, prediction: Prediction | None) -> str:
     """Whether the run is where theory expects it, forward and backward."""
     if prediction is None:
-        return "Theory: none, as the weights are not random."
+        return f"Theory: none, as the weights are {'not random' if run.column('weight_rms').any() else 'all 0'}."
     if run.network.depth < 2:
         return "Theory: no hidden layer to speak of."
-    left = [(name, layers) for name, quantity in (("forward", "activation"), ("backward", "delta"))
-            if (layers := outside(run, prediction, quantity))]
+    if np.isnan(prediction.band("activation", "rms")[0]).any():
+        return "Theory: no band, as so few neurons carry the signal that their average is none."
+    signal = run.column("activation_rms")[:-1]
+    rounded = np.flatnonzero((signal == 0) & (prediction.activation_rms[:-1] < np.finfo(run.network.dtype).tiny))
+    quantities = (("forward", "activation"), ("backward", "delta"))[:1 if rounded.size else 2]
+    left = [(name, layers) for name, quantity in quantities if (layers := outside(run, prediction, quantity))]
+    if rounded.size and not left:
+        return f"Theory: inside its band, until {run.network.dtype} rounds the signal to 0 in layer {rounded[0] + 1}."
     return "Theory: " + (" and ".join(f"{name} outside its band at layer {_ranges(layers)}" for name, layers in left)
                          if left else "inside its band") + "."

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from initviz.charts.picture import label_of
-from initviz.diagnosis import number, percent, signal_ratio, verdict
+from initviz.diagnosis import number, percent, signal_ratio
 from initviz.experiments import Line, Plot
 from initviz.inputs import make_batch
+from initviz.narration import listed
 from initviz.settings import Settings
 from initviz.simulation import Run, simulate
 from initviz.training import Recipe, race, recorded_steps
@@ -80,9 +81,9 @@ def _spread(settings: Settings) -> Seen:
     run = _run(settings)
     width = settings.width
     distinct = float(run.column("distinct_neurons")[0])
-    low, high = (number(float(run.column(f"activation_{end}")[0])) for end in ("min", "max"))
-    return Seen(distinct, f"Layer 1 has {distinct:.0f} different neurons of {width}, with outputs from {low} to "
-                f"{high}. That is what a layer needs to tell inputs apart: neurons that differ, and outputs that are "
+    stuck = float(run.column("saturated_share")[0])
+    return Seen(distinct, f"Layer 1 has {distinct:.0f} different neurons of {width}, and {percent(stuck)} of their "
+                "outputs are beyond ±0.97. A layer can tell inputs apart where its neurons differ and its outputs are "
                 "neither 0 nor stuck at the ends.", run)
 
 
@@ -90,23 +91,25 @@ def _copies(settings: Settings) -> Seen:
     run = _run(settings)
     distinct, rms = _last(run, "distinct_neurons"), _last(run, "activation_rms")
     back = "nothing" if run.hidden_gradient_is_round_off or not run.column("weight_gradient_rms")[0] else "something"
-    return Seen(distinct, f"The last hidden layer has {distinct:.0f} different neuron of {settings.width}, and its "
-                f"activations have a root mean square of {number(rms)}. {verdict(run).words} On the way back {back} "
-                "arrives at layer 1.", run)
+    neurons = (f"one neuron {settings.width} times" if distinct == 1 else
+               f"{distinct:.0f} different neurons of {settings.width}")
+    return Seen(distinct, f"The last hidden layer is {neurons}, with outputs of a root mean square of {number(rms)}. "
+                f"On the way back {back} of the gradient reaches layer 1.", run)
 
 
 def _scale(settings: Settings) -> Seen:
     run = _run(settings)
     kept = signal_ratio(run)
     return Seen(kept, f"The last hidden layer's signal is {number(kept)} of the first's, while "
-                f"{_last(run, 'distinct_neurons'):.0f} of {settings.width} neurons differ. {verdict(run).words}", run)
+                f"{_last(run, 'distinct_neurons'):.0f} of {settings.width} neurons differ. Each layer multiplies it by "
+                f"{number(kept ** (1 / (settings.depth - 2)))}, and so would the next.", run)
 
 
 def _saturation(settings: Settings) -> Seen:
     run = _run(settings)
     share = _last(run, "saturated_share")
     return Seen(share, f"{percent(share)} of the last hidden layer's outputs are at tanh's ends, where its slope is "
-                f"almost 0. {verdict(run).words}", run)
+                "almost 0. What comes back is multiplied by that slope: such neurons hardly learn.", run)
 
 
 def _training(settings: Settings) -> Seen:
@@ -119,9 +122,8 @@ def _training(settings: Settings) -> Seen:
     stuck = [label_of(key) for key, loss in zip(settings.init, last, strict=True) if loss > LEARNT * chance]
     lines = [Line(label_of(key), np.array(history.steps), np.array(history.loss), initializer=key)
              for key, history in zip(settings.init, run.histories, strict=True)]
-    said = [f"{', '.join(learnt)} came below half of chance's loss of {chance:.2f}." if learnt else
-            f"None came below half of chance's loss of {chance:.2f}.",
-            f"Still above it: {', '.join(stuck)}." if stuck else "All learnt."]
+    said = [f"{listed(learnt) if learnt else 'None'} came below half of the loss of mere chance, {chance:.2f}.",
+            f"Still above it: {listed(stuck)}." if stuck else "All learnt."]
     return Seen(float(len(learnt)), " ".join(said),
                 plot=Plot("Loss during training", "step", lines, guides=[(chance, "chance, ln 10")], points=False))
 
@@ -136,8 +138,9 @@ _RATIOS = (Answer("About the same", 0.5, 2), Answer("Weaker: a half to a hundred
 
 STEPS: Mapping[str, Step] = MappingProxyType({
     "layer": Step(
-        "Look at a layer", "Pictures of digits, 64 pixels each, go into a network of ten layers with 128 tanh neurons "
-        "each. Its weights are drawn at random by Xavier's rule.",
+        "Look at a layer", "Pictures of digits, 64 pixels each, go through nine hidden layers of 128 neurons to ten "
+        "outputs. A neuron adds up its weighted inputs and squeezes the sum into −1 to 1 (tanh). The weights are drawn "
+        "at random by Xavier's rule: the wider the layer, the smaller.",
         "How many of the 128 neurons in layer 1 give different outputs?", _COUNTS, _changes("xavier_normal"), _spread),
     "zeros": Step(
         "Start with zeros", "The same network with every weight set to 0.",
@@ -159,8 +162,9 @@ STEPS: Mapping[str, Step] = MappingProxyType({
         "neuron: LeCun's rule.", "How strong is the signal in the last hidden layer, compared with the first?", _RATIOS,
         _changes("lecun_normal"), _scale),
     "train": Step(
-        "Train", f"Six starts learn the same 128 digits for {TRAINING_STEPS} steps of Adam: zeros, the constant, 0.01, "
-        "Xavier, He and LeCun.", "How many of the six come below half of the loss of mere chance?",
+        "Train", f"Six starts learn the same 128 digits for {TRAINING_STEPS} steps: zeros, the constant, Normal (0.01) "
+        "and Xavier, He and LeCun. A step moves every weight a little against its gradient (by Adam's rule); the loss "
+        "is what wrong answers cost.", "How many of the six come below half of the loss of mere chance?",
         (Answer("None", 0, 0), Answer("Some", 1, 5), Answer("All six", 6, 6)),
         _changes(TRAINED, depth=6, width=64, optimizer="adam", rate=TRAINING_RATE, steps=TRAINING_STEPS), _training,
         "training"),

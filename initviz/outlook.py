@@ -17,9 +17,9 @@ from initviz.formats import FORMATS, Format, leaves
 from initviz.jacobian import Spectrum, spectrum
 from initviz.meanfield import (
     Field,
-    FixedPoint,
     born_dead,
     can_predict,
+    critical_line,
     expected_correlations,
     expected_dead_shares,
     phase_diagram,
@@ -27,16 +27,15 @@ from initviz.meanfield import (
 )
 from initviz.network import Network
 from initviz.pair import drawn_correlations, measured_correlations, two_inputs
-from initviz.settings import CONTROLS, Settings
+from initviz.settings import Settings
 from initviz.simulation import Run
 from initviz.sweep import Survival
 
 Array = NDArray[Any]
 CELLS = 200  # of the phase diagram, each way
-MOST_W, MOST_B = CONTROLS["sigma_w"].highest, CONTROLS["sigma_b"].highest
 WIDEST_JACOBIAN = 128
 SHOWN_LAYERS = 16
-SIZES = (2, 5, 10, 20, 50, 100)
+SIZES = (3, 5, 10, 20, 50, 100)  # depths: below 3 there is no way from one hidden layer to another
 WIDTHS = (4, 8, 16, 32, 64, 128, 256)
 
 
@@ -48,15 +47,10 @@ class Diagram:
     critical: tuple[Array, Array]
 
 
-def diagram(field: Field) -> Diagram:
-    """The phase diagram of an activation."""
-    _, chi = phase_diagram(field, np.linspace(0, MOST_W, CELLS), np.linspace(0, MOST_B, CELLS))
-    return Diagram(chi, field.critical(np.logspace(-6, 4, 400)))
-
-
-def fixed_point(field: Field, sigma_w: float, sigma_b: float) -> FixedPoint:
-    """Where the lengths settle from 1."""
-    return field.fixed_point(sigma_w, sigma_b)
+def diagram(field: Field, most: tuple[float, float], mean_square: float) -> Diagram:
+    """The phase diagram of an activation up to ``most`` (sigma_w, sigma_b), for inputs of that mean square."""
+    _, chi = phase_diagram(field, np.linspace(0, most[0], CELLS), np.linspace(0, most[1], CELLS), mean_square)
+    return Diagram(chi, critical_line(field, mean_square))
 
 
 def points(settings: Settings) -> list[tuple[str, str, float, float]]:
@@ -66,10 +60,13 @@ def points(settings: Settings) -> list[tuple[str, str, float, float]]:
             for network in settings.networks() if can_predict(network)]
 
 
-def correlations(network: Network, correlation: float) -> tuple[Array, Array, Array, Array]:
-    """Correlation of two inputs, layer by layer: expected, measured, least and most of some other draws."""
+def correlations(network: Network, correlation: float) -> tuple[Array, Array, Array | None, Array | None]:
+    """Correlation of two inputs, layer by layer: expected, measured, least and most of some other draws.
+
+    The last two are None where other draws would take too long.
+    """
     expected, drawn = expected_correlations(network, correlation), drawn_correlations(network, correlation)
-    low, high = (drawn.min(axis=0), drawn.max(axis=0)) if len(drawn) else (expected, expected)
+    low, high = (drawn.min(axis=0), drawn.max(axis=0)) if len(drawn) else (None, None)
     return expected, measured_correlations(network, correlation), low, high
 
 
@@ -99,8 +96,8 @@ def spectrum_table(found: dict[str, Spectrum]) -> pd.DataFrame:
         rows.append({
             "Weights": label_of(key), "Largest": number(float(values[0])), "Median": number(float(np.median(values))),
             "Smallest": number(float(values[-1])), "Mean of s²": number(float(squares.mean())),
-            "predicted": number(float(part.mean_square[-1])), "Variance of s²": number(float(squares.var())),
-            "predicted ": number(float(part.variance[-1]))})
+            "Theory, mean": number(float(part.mean_square[-1])), "Variance of s²": number(float(squares.var())),
+            "Theory, variance": number(float(part.variance[-1]))})
     return pd.DataFrame(rows)
 
 
@@ -111,25 +108,25 @@ def survival(network: Network, deepest: int, widest: int, seeds: int) -> Surviva
 
 
 def formats_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row a run and format: the layer at which the signal, on its way forward, and the gradient, back, leave it."""
+    """A row an initialiser, a column a format: the layers at which the signal and, on its way back, the gradient leave
+    it.
+    """
     rows = []
     for run in runs:
         hidden = max(run.network.depth - 1, 1)
         forward, backward = run.column("activation_rms")[:hidden], run.column("delta_rms")[:hidden]
         if run.hidden_gradient_is_round_off:
             backward = np.zeros(hidden)
-        for form in FORMATS:
-            rows.append({
-                "Initialiser": label_of(run.network.initializer), "Format": form.label,
-                "Signal leaves at layer": _leaving(forward, range(1, hidden + 1), form),
-                "Gradient leaves at layer": _leaving(backward, range(hidden, 0, -1), form),
-                "Smallest": number(form.smallest), "Largest": number(form.largest), "Source": form.source})
+        rows.append({"Initialiser": label_of(run.network.initializer)} | {
+            f"{form.label}, {number(form.smallest)} to {number(form.largest)}":
+                f"signal {_leaving(forward, range(1, hidden + 1), form)}, "
+                f"gradient {_leaving(backward, range(hidden, 0, -1), form)}" for form in FORMATS})
     return pd.DataFrame(rows)
 
 
 def _leaving(sizes: Array, layers: range, form: Format) -> str:
     layer = leaves(sizes, layers, form) if sizes.any() else 0
-    return "stays" if layer is None else str(layer) if layer else "always 0"
+    return "stays" if layer is None else f"leaves at {layer}" if layer else "is 0"
 
 
 def lengths(field: Field, first: float, sigma_w: float, sigma_b: float, layers: int) -> Array:

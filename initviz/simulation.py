@@ -150,10 +150,11 @@ def simulate(network: Network, batch: Batch, *, scale: str = "linear", counted: 
 
 
 def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "linear",
-                  counted: Sequence[str] = QUANTITIES) -> list[Run]:
+                  counted: Sequence[str] = QUANTITIES, pairs: bool = True) -> list[Run]:
     """``simulate`` for each of some networks, small ones of one shape and activation together.
 
     NumPy's cost of a call is then shared; large layers would only push each other out of the processor's cache.
+    Without ``pairs`` the statistics that take a product of all neurons of a layer are NaN.
     """
     runs: dict[int, Run] = {}
     alike: dict[tuple[Any, ...], list[int]] = {}
@@ -166,7 +167,7 @@ def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "li
             group = members[start:start + together]
             drawn = [networks[index].parameters() for index in group]
             found = _summarise_each([networks[index] for index in group], [weights for weights, _ in drawn],
-                                    [biases for _, biases in drawn], batch, scale, counted)
+                                    [biases for _, biases in drawn], batch, scale, counted, pairs)
             runs |= dict(zip(group, found, strict=True))
     return [runs[index] for index in range(len(networks))]
 
@@ -177,11 +178,11 @@ def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array
 
     Raises ValueError where the shapes do not fit.
     """
-    return _summarise_each([network], [weights], [biases], batch, scale, counted)[0]
+    return _summarise_each([network], [weights], [biases], batch, scale, counted, True)[0]
 
 
 def _summarise_each(networks: Sequence[Network], weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
-                    batch: Batch, scale: str, counted: Sequence[str]) -> list[Run]:
+                    batch: Batch, scale: str, counted: Sequence[str], pairs: bool) -> list[Run]:
     """``summarise`` for networks of one shape and activation, stacked: arrays are (networks, batch, width)."""
     check("scale", scale, SCALES)
     first = networks[0]
@@ -214,7 +215,7 @@ def _summarise_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
 
     def look_at_neurons(layer: int, z: Array, h: Array, buffers: Buffers) -> None:
         of_z, of_h = look_at(layer, "preactivation", z), look_at(layer, "activation", h)
-        found = diversity_of_each(h, of_h, buffers)
+        found = diversity_of_each(h, of_h, buffers, pairs=pairs)
         for name, values in zip(Diversity._fields, found.T, strict=True):
             special[name][:, layer] = values
         special["participation_baseline"][:, layer] = participation_baseline(*h.shape[1:])

@@ -267,76 +267,78 @@ def diversity(h: Array) -> Diversity:
     return Diversity(int(found[0]), int(found[1]), *found[2:])
 
 
-def diversity_of_each(h: Array, measured: Array, buffers: Buffers | None = None) -> Array:
+def diversity_of_each(h: Array, measured: Array, buffers: Buffers | None = None, *, pairs: bool = True) -> Array:
     """Diversity of each of a stack (networks, batch, neurons), whose ``moments_of_each`` are measured already:
-    (networks, 6), in the order of Diversity.
+    (networks, 6), in the order of Diversity. Without ``pairs`` what takes a product of all neurons is NaN.
     """
-    buffers = buffers or NewArrays()
-    low, high, rms = measured[:, 2], measured[:, 3], measured[:, 4]
+    low, high = measured[:, 2], measured[:, 3]
     largest = np.maximum(np.abs(low), np.abs(high))
-    count, batch, neurons = h.shape
+    count, neurons = len(h), h.shape[2]
     safe = (largest > 1e-4) & (largest < 1e4)
     if not safe.all():  # powers of the others would overflow or vanish: each is divided by its largest
         found = np.empty((count, len(Diversity._fields)))
         for index in np.flatnonzero(~safe):
-            found[index] = _careful_diversity(h[index:index + 1], measured[index], float(largest[index]))
+            found[index] = _careful_diversity(h[index:index + 1], float(largest[index]), pairs)
         if safe.any():
-            found[safe] = diversity_of_each(h[safe], measured[safe], buffers)
+            found[safe] = diversity_of_each(h[safe], measured[safe], buffers, pairs=pairs)
         return found
 
     floor = _round_off(h) * largest
-    tolerance = np.array([_tolerance(h, each) for each in largest])
     nearest = np.diff(np.sort(_projection(h), axis=1), axis=1).min(axis=1, initial=math.inf)
-    distinct = [neurons if near > 2 * allowed else distinct_neurons(values, (a, b)) for values, near, allowed, a, b in
-                zip(h, nearest, tolerance, low, high, strict=True)]
-
-    square = rms * rms
-    across = np.add.reduce(h, axis=2) / neurons
-    between = square - np.square(across, dtype=float).mean(axis=1)
-    for index in np.flatnonzero(between < CANCELLATION * square):
-        apart = h[index] - h[index, :, :1]  # exactly 0 for exact copies
-        across = np.add.reduce(apart, axis=1) / neurons
-        between[index] = _mean_square(apart) - np.square(across, dtype=float).mean()
-    neuron_spread = np.sqrt(np.maximum(between, 0))
-    neuron_spread[neuron_spread < floor] = 0
-
-    centre = _sample_means(h)
-    centred = np.subtract(h, centre[:, None], out=buffers.array("centred", h.shape, h.dtype))
-    covariance = np.matmul(centred.swapaxes(1, 2), centred,
-                           out=buffers.array("covariance", (count, neurons, neurons), h.dtype))
-    power = covariance.diagonal(axis1=1, axis2=2).astype(float)
-    trace = power.sum(axis=1)
-    sample_spread = np.sqrt(trace / (batch * neurons))
-    whole = _row_dots(covariance, covariance).sum(axis=1, dtype=float)
-    lost = sample_spread < floor
-    sample_spread[lost] = 0
-    ratio = np.where(lost, 0, trace * trace / np.where(whole > 0, whole, 1))
-    varies = power > batch * np.square(floor)[:, None]
-    defined = np.count_nonzero(varies, axis=1)
-    inverse = np.where(varies, 1 / np.sqrt(np.where(varies, power, 1)), 0).astype(h.dtype)
-    np.abs(covariance, out=covariance)
-    total = np.vecdot(np.vecdot(covariance, inverse[:, None]), inverse).astype(float)  # of |r| over all ordered pairs
-    pairs = defined * (defined - 1)
-    correlation = np.where(pairs > 0, np.clip((total - defined) / np.where(pairs > 0, pairs, 1), 0, 1), NAN)
-    return np.stack([distinct, defined, correlation, ratio, neuron_spread, sample_spread], axis=1)
+    distinct = [neurons if near > 2 * _tolerance(h, size) else distinct_neurons(values, (a, b))
+                for values, near, size, a, b in zip(h, nearest, largest, low, high, strict=True)]
+    square, spreads = np.square(measured[:, 4]), []
+    for axis in (2, 1):  # between neurons, between samples
+        centre = _means(h, axis)
+        between = square - np.square(centre, dtype=float).mean(axis=1)
+        for index in np.flatnonzero(between < CANCELLATION * square):
+            apart = h[index:index + 1] - h[index:index + 1].take([0], axis=axis)  # exactly 0 where all are alike
+            between[index] = _mean_square(apart) - float(np.square(_means(apart, axis), dtype=float).mean())
+        spread = np.sqrt(np.maximum(between, 0))
+        spreads.append(np.where(spread < floor, 0.0, spread))
+    neuron_spread, sample_spread = spreads
+    correlated, correlation, ratio = (_pairs(h, floor, sample_spread, buffers or NewArrays()) if pairs else
+                                      np.full((3, count), NAN))
+    return np.stack([distinct, correlated, correlation, ratio, neuron_spread, sample_spread], axis=1)
 
 
-def _sample_means(h: Array) -> Array:
-    """Mean over the samples of a stack (networks, batch, neurons): (networks, neurons), in the dtype."""
+def _means(h: Array, axis: int) -> Array:
+    """Means over the samples (1) or the neurons (2) of a stack (networks, batch, neurons), in the dtype."""
+    if axis == 2:
+        return np.add.reduce(h, axis=2) / h.dtype.type(h.shape[2])
     step = LONGEST_SUM // 16  # NumPy adds rows one after the other
     parts = [np.add.reduce(h[:, at:at + step], axis=1) for at in range(0, h.shape[1], step)]
     total = parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=float)
     return (total / h.shape[1]).astype(h.dtype)
 
 
-def _careful_diversity(h: Array, measured: Array, largest: float) -> Diversity:
+def _pairs(h: Array, floor: Array, sample_spread: Array, buffers: Buffers) -> tuple[Array, Array, Array]:
+    """Correlated neurons, mean |correlation| and participation ratio of each of a stack (networks, batch, neurons)."""
+    count, batch, neurons = h.shape
+    centred = np.subtract(h, _means(h, 1)[:, None], out=buffers.array("centred", h.shape, h.dtype))
+    covariance = np.matmul(centred.swapaxes(1, 2), centred,
+                           out=buffers.array("covariance", (count, neurons, neurons), h.dtype))
+    power = covariance.diagonal(axis1=1, axis2=2).astype(float)
+    whole = _row_dots(covariance, covariance).sum(axis=1, dtype=float)
+    ratio = np.where(sample_spread > 0, np.square(power.sum(axis=1)) / np.where(whole > 0, whole, 1), 0)
+    varies = power > batch * np.square(floor)[:, None]
+    defined = np.count_nonzero(varies, axis=1)
+    inverse = np.where(varies, 1 / np.sqrt(np.where(varies, power, 1)), 0).astype(h.dtype)
+    np.abs(covariance, out=covariance)
+    total = np.vecdot(np.vecdot(covariance, inverse[:, None]), inverse).astype(float)  # of |r| over all ordered pairs
+    possible = defined * (defined - 1)
+    correlation = np.where(possible > 0, np.clip((total - defined) / np.where(possible > 0, possible, 1), 0, 1), NAN)
+    return defined, correlation, ratio
+
+
+def _careful_diversity(h: Array, largest: float, pairs: bool) -> Diversity:
     """The diversity of one network (1, batch, neurons) that has no signal, overflows, or is very small or large."""
     if not math.isfinite(largest):
         return Diversity(0, 0, NAN, NAN, NAN, NAN)
     if largest == 0:
         return Diversity(1, 0, NAN, 0.0, 0.0, 0.0)
     scaled = h / h.dtype.type(largest)
-    found = diversity_of_each(scaled, moments_of_each(scaled))[0]
+    found = diversity_of_each(scaled, moments_of_each(scaled), pairs=pairs)[0]
     found[4:] *= largest
     return Diversity(*found)
 

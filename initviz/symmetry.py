@@ -8,13 +8,14 @@ copies (in exact arithmetic; a product over a width that is no multiple of 8 may
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.random import Generator
+from numpy.random import Generator as Luck
 from numpy.typing import NDArray
 
 from initviz.initializers import initialize
@@ -26,6 +27,8 @@ from initviz.statistics import Diversity, distinct_neurons, diversity, moments
 from initviz.training import Parameters, Race, Recipe, recorded_steps, symmetry_gap
 
 Array = NDArray[Any]
+Made = TypeVar("Made")
+CHUNK = 0.1  # seconds between two looks at whether the work is still wanted
 SHOWN = 24  # neurons, inputs and samples kept for a picture
 SPLIT = 0.01  # copies count as split where their incoming weights differ by this part of their length
 DROPOUT = 0.2
@@ -53,8 +56,8 @@ class LayerView:
     """One hidden layer at one moment: corners of its matrices for a picture, and what is measured of all of it.
 
     ``activations`` (samples, neurons), ``gradient`` (inputs, neurons) of the incoming weights, zeros where the errors
-    cancel up to round-off (``cancelled``), ``similarities`` (neurons, neurons). ``rms`` is the scale, ``variety`` the
-    participation ratio: how many independent neurons there might as well be.
+    cancel up to round-off (``cancelled``), ``similarities`` (neurons, neurons). ``rms`` is the scale; the diversity's
+    participation ratio is the effective number of neurons: how many independent ones there might as well be.
     """
 
     activations: Array
@@ -62,7 +65,6 @@ class LayerView:
     similarities: Array
     neurons: int
     rms: float
-    variety: float
     diversity: Diversity
     gap: float
     cancelled: bool
@@ -76,33 +78,48 @@ def examine(network: Network, parameters: Parameters, batch: Batch) -> list[Laye
     views = []
     cancelled = errors_cancel(passed.deltas[-1], weights[-1])
     for w, h, gradient in zip(weights[:-1], passed.activations[:-1], passed.weight_gradients[:-1], strict=True):
-        found = diversity(h)
         views.append(LayerView(
             h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN] * (0.0 if cancelled else 1.0),
-            similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, found.participation_ratio, found,
-            float(symmetry_gap(w)), cancelled))
+            similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, diversity(h), float(symmetry_gap(w)), cancelled))
     return views
 
 
 def develop(networks: Sequence[Network], batch: Batch, recipe: Recipe,
-            moments: Sequence[int]) -> Iterator[tuple[int, list[list[LayerView]]]]:
-    """Train the networks side by side and yield (step, the hidden layers of each) at each of the rising ``moments``.
-
-    A network that has diverged yields no layers.
+            steps: int) -> Generator[float, None, list[list[LayerView]]]:
+    """Train the networks side by side for so many steps; yields the share that is done, returns the hidden layers of
+    each. A network that has diverged has none.
     """
     starts = [network.parameters() for network in networks]
     first = networks[0]
-    race = Race(starts, batch, replace(recipe, steps=max(moments)), activation=first.activation,
+    race = Race(starts, batch, replace(recipe, steps=steps), activation=first.activation,
                 activation_params=dict(first.activation_params), seed=first.seed, record=[])
-    for step in moments:
-        race.advance(step - race.step)
-        yield step, [[] if now is None else examine(network, now, batch)
-                     for network, now in zip(networks, race.parameters(), strict=True)]
+    yield from _run(race)
+    return [[] if now is None else examine(network, now, batch)
+            for network, now in zip(networks, race.parameters(), strict=True)]
+
+
+def _run(race: Race, done: float = 0.0, share: float = 1.0) -> Iterator[float]:
+    """Run a race, yielding now and then what part is done, where it is that share of a whole."""
+    while not race.finished:
+        until = time.monotonic() + CHUNK
+        while not race.finished and time.monotonic() < until:
+            race.advance(1)
+        yield done + share * race.step / max(race.recipe.steps, 1)
+
+
+def exhaust(work: Generator[float, None, Made]) -> Made:
+    """What a generator returns, once it has run to its end."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            made: Made = end.value
+            return made
 
 
 # ---------------------------------------------------------------------------------------------- breaking it
 
-Change = Callable[[Parameters, Generator, float], Parameters]
+Change = Callable[[Parameters, Luck, float], Parameters]
 
 
 @dataclass(frozen=True)
@@ -117,45 +134,45 @@ class Attempt:
     more_neurons: int = 0
 
 
-def _noise(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+def _noise(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
     weights, biases = start
     return [w + epsilon * rng.standard_normal(w.shape) for w in weights], biases
 
 
-def _random_biases(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+def _random_biases(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
     weights, biases = start
     return weights, [b + RANDOM_BIAS * rng.standard_normal(b.shape) for b in biases]
 
 
-def _xavier(weight: Array, rng: Generator) -> Array:
+def _xavier(weight: Array, rng: Luck) -> Array:
     return initialize("xavier_normal", *weight.shape, rng=rng)
 
 
-def _random_output(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+def _random_output(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
     weights, biases = start
     return [*weights[:-1], _xavier(weights[-1], rng)], biases
 
 
-def _zero_output(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+def _zero_output(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
     weights, biases = start
     return [*(_xavier(w, rng) for w in weights[:-1]), np.zeros_like(weights[-1])], biases
 
 
-def _zero_hidden(start: Parameters, rng: Generator, epsilon: float) -> Parameters:
+def _zero_hidden(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
     weights, biases = start
     return [*(np.zeros_like(w) for w in weights[:-1]), _xavier(weights[-1], rng)], biases
 
 
 ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
     "nothing": Attempt("Nothing", "The constant start, as it is."),
-    "adam": Attempt("Adam alone", "The constant start, trained with Adam at a tenth of the rate.",
-                    recipe=(("optimizer", "adam"),)),
+    "adam": Attempt("Adam alone", "The constant start, trained with Adam.", recipe=(("optimizer", "adam"),)),
     "adam_odd": Attempt("Adam, one neuron more", "The same with a width that is one larger.",
                         recipe=(("optimizer", "adam"),), more_neurons=1),
     "noise": Attempt("Perturbation", "Normal noise of the chosen size on every weight.", _noise),
     "dropout": Attempt("Dropout", f"Dropout of {DROPOUT:g} on the hidden neurons while training.",
                        recipe=(("dropout", DROPOUT),)),
-    "biases": Attempt("Random biases", f"Normal biases of {RANDOM_BIAS:g}.", _random_biases),
+    "biases": Attempt("Random biases", f"Normally distributed biases of standard deviation {RANDOM_BIAS:g}.",
+                      _random_biases),
     "output": Attempt("Random output weights", "Xavier's weights in the output layer alone.", _random_output),
     "zero_output": Attempt("Zero output layer", "Xavier's weights in the hidden layer, zeros in the output layer.",
                            _zero_output),
@@ -165,12 +182,19 @@ ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
 })
 
 
+def sentence_of(key: str, optimizer: str) -> str:
+    """What an attempt changes, where training is otherwise by that optimiser."""
+    attempt = ATTEMPTS[key]
+    tenth = dict(attempt.recipe).get("optimizer") == "adam" != optimizer and not attempt.more_neurons
+    return attempt.sentence.replace("with Adam.", "with Adam at a tenth of the rate.") if tenth else attempt.sentence
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """What came of one attempt: symmetry gap of the hidden layer at the recorded steps, losses, neurons.
 
     ``split_at`` is the first recorded step whose gap exceeds SPLIT, None where there is none. ``neurons`` counts
-    different incoming weights at the end; 0 where training diverged.
+    different incoming weights at the end, of ``width``; 0 where training diverged.
     """
 
     key: str
@@ -180,10 +204,14 @@ class Result:
     last_loss: float
     split_at: int | None
     neurons: int
+    width: int
 
 
-def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> list[Result]:
-    """Every attempt of the table on a constant start of ``network``: one hidden layer, float64, else ValueError."""
+def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> Generator[float, None, list[Result]]:
+    """Every attempt of the table on a constant start of ``network``: one hidden layer, float64, else ValueError.
+
+    Yields the share that is done, returns the results in the table's order.
+    """
     if network.depth != 2 or network.dtype != "float64":
         raise ValueError(f"network must have depth 2 and dtype float64, got {network.depth} and {network.dtype}")
     groups: dict[tuple[Any, ...], list[str]] = {}
@@ -192,23 +220,28 @@ def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> l
         groups.setdefault(terms, []).append(key)
     found: dict[str, Result] = {}
     for keys in groups.values():
-        attempt = ATTEMPTS[keys[0]]
-        changed = replace(recipe, **dict(attempt.recipe))
-        if changed.optimizer == "adam" != recipe.optimizer:
-            changed = replace(changed, rate=recipe.rate / 10)
-        inputs, width, outputs = network.sizes
-        start = replace(network, sizes=(inputs, width + attempt.more_neurons, outputs)).parameters()
-        starts = [ATTEMPTS[key].change(start, stream(network.seed, NOISE_STREAM), epsilon)
-                  for key in keys]
-        activation = attempt.activation or network.activation
-        race = Race(starts, batch, changed, activation=activation, seed=network.seed,
-                    activation_params=dict(network.activation_params) if activation == network.activation else None,
-                    record=recorded_steps(recipe.steps, MOST_RECORDED)).advance()
+        race = _attempt(keys, network, batch, recipe, epsilon)
+        yield from _run(race, len(found) / len(ATTEMPTS), len(keys) / len(ATTEMPTS))
         for key, history, end in zip(keys, race.histories, race.parameters(), strict=True):
             gaps = [float(gap[0]) for gap in history.symmetry_gap]
             found[key] = Result(
                 key, history.steps, gaps, history.loss[0] if history.loss else math.nan,
                 history.loss[-1] if history.loss and history.diverged_at is None else math.nan,
                 next((step for step, gap in zip(history.steps, gaps, strict=True) if gap > SPLIT), None),
-                0 if end is None else distinct_neurons(end[0][0]))
+                0 if end is None else distinct_neurons(end[0][0]), network.sizes[1] + ATTEMPTS[key].more_neurons)
     return [found[key] for key in ATTEMPTS]
+
+
+def _attempt(keys: Sequence[str], network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> Race:
+    """The race of attempts that are trained alike."""
+    attempt = ATTEMPTS[keys[0]]
+    changed = replace(recipe, **dict(attempt.recipe))
+    if changed.optimizer == "adam" != recipe.optimizer:
+        changed = replace(changed, rate=recipe.rate / 10)
+    inputs, width, outputs = network.sizes
+    start = replace(network, sizes=(inputs, width + attempt.more_neurons, outputs)).parameters()
+    starts = [ATTEMPTS[key].change(start, stream(network.seed, NOISE_STREAM), epsilon) for key in keys]
+    activation = attempt.activation or network.activation
+    return Race(starts, batch, changed, activation=activation, seed=network.seed,
+                activation_params=dict(network.activation_params) if activation == network.activation else None,
+                record=recorded_steps(recipe.steps, MOST_RECORDED))

@@ -63,7 +63,8 @@ class History:
     held-out batch where there is one. Per recorded step and layer: ``gradient_norm`` (Frobenius, of dL/dW),
     ``update_ratio`` (log10 of rms(update) / rms(W); NaN where W or the update is 0), ``symmetry_gap`` (largest distance
     of a neuron's incoming weights from the first neuron's, relative to it) and ``dead_share``. ``snapshots`` maps a
-    step to (weights, biases). ``diverged_at`` is the first step whose loss is not a finite number.
+    step to (weights, biases). ``diverged_at`` is the first step whose loss is not a finite number. ``seen_loss`` is the
+    loss at every step, of the samples that the step saw.
     """
 
     steps: list[int] = field(default_factory=list)
@@ -76,6 +77,7 @@ class History:
     dead_share: list[Array] = field(default_factory=list)
     snapshots: dict[int, Parameters] = field(default_factory=dict)
     diverged_at: int | None = None
+    seen_loss: list[float] = field(default_factory=list)
 
     @property
     def curve(self) -> pd.DataFrame:
@@ -85,8 +87,11 @@ class History:
                              "held_out_accuracy": held_out})
 
     def steps_to(self, threshold: float) -> int | None:
-        """The first recorded step whose loss is at most ``threshold``; None where there is none."""
-        return next((step for step, loss in zip(self.steps, self.loss, strict=True) if loss <= threshold), None)
+        """The first step whose loss, of the samples it saw, is at most ``threshold``, or the last where that of the
+        whole batch is after it; None where there is none.
+        """
+        last = zip(self.steps[-1:], self.loss[-1:], strict=True)
+        return next((step for step, loss in [*enumerate(self.seen_loss), *last] if loss <= threshold), None)
 
 
 LEAST_SQUARES = 1e-24  # of float32 numbers: below, single squares have lost digits or vanished
@@ -238,6 +243,8 @@ class Race:
             seen = self._retire(seen)
             if not len(self._running):
                 return
+        for index, loss in zip(self._running, seen.loss.tolist(), strict=True):
+            self.histories[index].seen_loss.append(loss)
         updates = self._updates(seen.gradients + seen.bias_gradients)
         if self.step in self._record or self.step in self._snapshots:
             whole = x is self._x and not self.recipe.dropout

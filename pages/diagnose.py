@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from initviz import ui, ui_diagnose
+from initviz import ui
 from initviz.charts.picture import label_of
 from initviz.diagnosis import verdict
 from initviz.repair import recommended
 from initviz.report import comparison, pictures
+from initviz.ui import diagnose
 
 ui.require_entrance()
 settings = ui.current_settings()
@@ -16,20 +17,20 @@ st.markdown("Describe your network, and see what its start does to your data bef
             "wrong, by which rule, and what would mend it.")
 
 with st.container():
-    asked = ui_diagnose.ask(settings)
-    lines = ui_diagnose.ask_lines()
+    asked = diagnose.ask(settings)
+    lines = diagnose.ask_lines()
 if asked is None:
     st.stop()
 
-report = ui_diagnose.current_report(asked, lines)
+report = diagnose.current_report(asked, lines)
 better, why = recommended(report.start.network)
 
 st.subheader("What is found", anchor=False)
 st.markdown(f"**{report.summary}** {verdict(report.run).words}")
-ui_diagnose.show_findings(report)
+diagnose.show_findings(report)
 
 st.subheader("Layer by layer", anchor=False)
-ui_diagnose.show_layers(report)
+diagnose.show_layers(report)
 st.caption("Bars of Signal and Gradient are shares of the largest hidden layer's; empty for the output, which has "
            "another scale.")
 
@@ -43,6 +44,6 @@ for place, (title, (picture, data)) in zip(places, pictures(report).items(), str
 st.markdown("  \n".join(f":small[**{remedy.label}**: {remedy.why}]" for remedy, _ in report.remedies))
 
 st.subheader("The code", anchor=False)
-ui_diagnose.show_code(report.start, better)
+diagnose.show_code(report.start, better)
 st.caption(f"Recommended: {label_of(better.initializer)}, gain {better.gain:g}, biases 0. {why}")
-ui_diagnose.show_downloads(report, asked.own)
+diagnose.show_downloads(report, asked.own)

@@ -2,31 +2,32 @@
 
 import streamlit as st
 
-from initviz import ui, ui_experiments, ui_lesson
+from initviz import ui
 from initviz.lesson import STEPS
+from initviz.ui import experiments, lesson
 
 ui.require_entrance()
 seed = ui.current_settings().seed
 
 st.header("Seven steps", anchor=False)
-key = ui_lesson.choose_step()
+key = lesson.choose_step()
 step = STEPS[key]
 
 st.subheader(step.title, anchor=False)
 st.markdown(step.task)
-guess = ui_lesson.ask(key, step)
+guess = lesson.ask(key, step)
 if guess is None:
     st.info("Guess first; then it is computed.", icon=":material/help:")
     st.stop()
 
-seen = ui_lesson.look(key, seed)
+seen = lesson.look(key, seed)
 right = step.right(seen)
-ui_lesson.judge(guess, right)
+lesson.judge(guess, right)
 st.markdown(seen.said)
-ui_lesson.draw(seen)
+lesson.draw(seen)
 with st.container(horizontal=True):
-    ui_lesson.offer_next(key)
-    st.link_button("Go on from here", ui_experiments.explorer_address(step.page, {"seed": seed} | step.changes),
+    lesson.offer_next(key)
+    st.link_button("Go on from here", experiments.explorer_address(step.page, {"seed": seed} | step.changes),
                    icon=":material/open_in_new:", key="explore", help="The same case, in a new tab, with every control "
                    "there is.")
-ui_lesson.show_progress(seed)
+lesson.show_progress(seed)

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from initviz import ui, ui_experiments
+from initviz import ui
 from initviz.experiments import FAILS, HOLDS, PARTLY
 from initviz.notes import NOTES
+from initviz.ui import experiments
 
 ui.require_entrance()
 settings = ui.current_settings()
@@ -14,6 +15,6 @@ st.markdown("Seventeen sentences as notes on weight initialisation have them. Ea
             "and the verdict is how many of the predictions come true.")
 
 words = {HOLDS: "holds", PARTLY: "holds only in part", FAILS: "does not hold"}
-key = ui_experiments.choose("Sentence", "note", NOTES)
-ui_experiments.show_experiment(key, NOTES[key], settings.seed, words)
-ui_experiments.show_all("notes", NOTES, settings.seed, words)
+key = experiments.choose("Sentence", "note", NOTES)
+experiments.show_experiment(key, NOTES[key], settings.seed, words)
+experiments.show_all("notes", NOTES, settings.seed, words)

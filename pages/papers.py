@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from initviz import ui, ui_experiments
+from initviz import ui
 from initviz.experiments import FAILS, HOLDS, PARTLY
 from initviz.papers import PAPERS
+from initviz.ui import experiments
 
 ui.require_entrance()
 settings = ui.current_settings()
@@ -14,6 +15,6 @@ st.markdown("A figure or a number of a paper, computed in front of you: the sett
             "ours, and how far they may lie apart and why.")
 
 words = {HOLDS: "agrees with the paper", PARTLY: "agrees in part", FAILS: "does not agree"}
-key = ui_experiments.choose("Paper", "paper", PAPERS)
-ui_experiments.show_experiment(key, PAPERS[key], settings.seed, words)
-ui_experiments.show_all("papers", PAPERS, settings.seed, words)
+key = experiments.choose("Paper", "paper", PAPERS)
+experiments.show_experiment(key, PAPERS[key], settings.seed, words)
+experiments.show_all("papers", PAPERS, settings.seed, words)

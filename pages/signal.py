@@ -2,77 +2,85 @@
 
 import streamlit as st
 
-from initviz import narration, tables, ui
+from initviz import tables, ui
 from initviz.charts import depth, distributions, neurons
 from initviz.charts.picture import label_of, save
-from initviz.diagnosis import KINDS, against_theory, verdict
+from initviz.narration import signal as say
 from initviz.settings import PRESETS
+from initviz.ui import signal
 
 ui.require_entrance()
 settings = ui.current_settings()
 
 st.header("What does the start do to the signal?", anchor=False)
+st.markdown("A batch goes through an untrained network, and the gradient of its loss comes back. A good start keeps "
+            "the neurons different and both at their scale. New here? [Seven steps, ten minutes](lesson).")
 with st.container(horizontal=True, gap="small"):
     for key, preset in PRESETS.items():
         st.button(preset.label, on_click=ui.set_controls, args=(preset.settings,), key=f"preset_{key}",
                   help=preset.sentence)
 
-above = st.container()
-with above:
+with st.container():
     ui.refuse_the_unaffordable(settings)
     if not settings.init:
         st.info("Choose at least one initialiser in the sidebar, or a classic case above.", icon=":material/tune:")
         st.stop()
 
-runs = ui.compare(settings)
+# All is computed before anything is drawn: what arrives together is painted together.
+runs = ui.compare(settings, pairs=settings.layer > 0)
 predictions = [ui.cached_prediction(run, settings.input) for run in runs]
+shapes = distributions.data(runs, settings.quantity)
+scales = [depth.data(runs, predictions, quantity, settings.spread) for quantity in ("activation", "delta")]
+verdicts = signal.cards(runs, predictions)
 
 with st.grid(5, min_column_width=160, border=True, gap="small"):
-    for run, prediction in zip(runs, predictions, strict=True):
-        found = verdict(run)
-        kind = KINDS[found.key]
-        facts = [f":small[{name} **{value}**]" for name, value in found.numbers]
-        theory = f":small[:gray[{against_theory(run, prediction)}]]"
-        st.markdown("  \n".join([f"**{label_of(run.network.initializer)}**",
-                                 f":{kind.color}[{kind.icon}] {found.words}", *facts, theory]))
+    for words in verdicts:
+        st.markdown(words)
 st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the "
-           "activations, last hidden layer ÷ first. Gradient: of the weight gradients, first layer ÷ last. "
+           "activations, last hidden layer ÷ first. Gradient: length of the deltas, first hidden layer ÷ last. "
            "1 keeps the scale.")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    ui.control("quantity")
-    ui.control("scale")
-    ui.control("scrub")
-shapes = distributions.data(runs, settings.quantity)
+    for key in ("quantity", "scale", "scrub"):
+        ui.control(key)
+axis = (f"{distributions.axis_title(settings.quantity)}; each layer is drawn to its own peak, ← and → are shares "
+        "beyond the axis.")
 if settings.scrub == "none":
     ui.show(distributions.picture(), shapes, height=distributions.height(settings.depth), key="distributions",
-            on_select=ui.look_into_clicked_layer, selection_mode="cell")
+            on_select=signal.look_into_clicked_layer, selection_mode="cell")
+    st.caption(f"{axis} {say.distributions(runs, settings.quantity)}")
 else:
-    ui.show_film(settings)
-st.caption(f"{distributions.AXIS_TITLES[settings.quantity].capitalize()}; each layer is drawn to its own peak, ← and → "
-           f"are shares beyond the axis. {narration.distributions(runs, settings.quantity)}")
+    signal.show_film(settings)
+    st.caption(axis)
 
 ui.control("spread")
-left, right = st.columns(2)
-with left:
-    st.markdown(f"**Forward →** {narration.spread_title(settings.spread, 'activations')}")
-    ui.show(depth.forward_picture(), depth.data(runs, predictions, "activation", settings.spread), key="forward")
-    st.caption(narration.forward(runs))
-with right:
-    st.markdown(f"**← Backward** {narration.spread_title(settings.spread, 'deltas dL/dz')}")
-    ui.show(depth.backward_picture(), depth.data(runs, predictions, "delta", settings.spread), key="backward")
-    st.caption(narration.backward(runs))
-st.caption("Solid: measured. Dashed: mean-field theory, shaded its band for at least 95 % of all draws of the weights; "
-           "on the way back it starts from the measured error at the output.")
+if settings.depth < 2:
+    st.info("A network of one layer has no hidden layer to follow: choose a depth of at least 2.",
+            icon=":material/tune:")
+else:
+    left, right = st.columns(2)
+    with left:
+        st.markdown(f"**Forward →** {say.spread_title(settings.spread, 'activations')}")
+        ui.show(depth.forward_picture(), scales[0], key="forward")
+        st.caption(say.forward(runs))
+    with right:
+        st.markdown(f"**← Backward** {say.spread_title(settings.spread, 'deltas dL/dz')}")
+        ui.show(depth.backward_picture(), scales[1], key="backward")
+        st.caption(say.backward(runs))
+    st.caption("Solid: measured. Dashed: mean-field theory, what infinitely wide layers do; shaded: its band for at "
+               "least 95 % of all draws of the weights at this width. On the way back it starts from the measured "
+               "error at the output.")
 
 layer = ui.layer_control("layer", settings.depth)
 if layer:
     maps = [neurons.HeatMap(label_of(run.network.initializer), run.samples[layer - 1]) for run in runs]
+    st.markdown(f"**Layer {layer}**: a column a neuron, a row a sample")
     ui.show(neurons.picture(), neurons.data(maps), key="neurons")
-    st.caption(narration.neurons(runs, layer))
+    st.caption(say.neurons(runs, layer))
 
 with st.container(horizontal=True):
-    ui.download("Numbers (CSV)", "initviz-layers.csv", lambda: tables.layers(runs).to_csv(index=False), "text/csv",
+    ui.download("Numbers (CSV)", "initviz-layers.csv",
+                lambda: tables.layers(ui.compare(settings, pairs=True)).to_csv(index=False), "text/csv",
                 key="numbers", help="Every statistic: a row an initialiser and layer.")
     ui.download("Histograms (CSV)", "initviz-histograms.csv",
                 lambda: tables.histograms(runs, settings.quantity).to_csv(index=False), "text/csv",

@@ -6,28 +6,31 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from initviz import narration, ui
+from initviz import ui
 from initviz.charts import collapse, curves, neurons
 from initviz.charts.picture import UNORDERED, color_of, label_of
 from initviz.diagnosis import number
+from initviz.narration import symmetry as say
 from initviz.network import Network
 from initviz.settings import affordable_attempt_steps
 from initviz.statistics import participation_baseline
 from initviz.symmetry import ATTEMPTS, SPLIT
 from initviz.training import Recipe
+from initviz.ui import symmetry
 
 MOST_SAMPLES = 128
 
 ui.require_entrance()
-settings = ui.current_settings()
+asked = ui.current_settings()
+settings = replace(asked, batch=min(asked.batch, MOST_SAMPLES), steps=max(asked.moment, 1))
 
 st.header("Copies, or different neurons?", anchor=False)
 st.markdown("A start can collapse in two ways that have nothing to do with each other: its neurons can be **copies** "
             "of one neuron, and its signal can lose its **scale**. Small random weights give different neurons of "
-            "almost no size; a constant gives one neuron many times, of any size.")
+            "almost no size; a constant gives one neuron many times, of any size."
+            + (f" Here {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
 
 with st.container():
-    settings = replace(settings, batch=min(settings.batch, MOST_SAMPLES), steps=max(settings.moment, 1))
     ui.refuse_the_unaffordable(settings, training=True)
     if not settings.init:
         st.info("Choose at least one initialiser in the sidebar.", icon=":material/tune:")
@@ -44,17 +47,21 @@ labels = [label_of(key) for key in settings.init]
 networks = tuple(replace(network, dtype="float64") for network in settings.networks())
 recipe = Recipe(settings.optimizer, settings.rate)
 baseline = participation_baseline(settings.batch, settings.width)
-views = ui.cached_views(networks, settings.input, settings.batch, recipe, settings.moment)
+with st.container():
+    views = symmetry.cached_views(networks, settings.input, settings.batch, recipe, settings.moment)
 
+st.markdown("**Effective number of neurons** against the scale of the signal (log axes)")
 ui.show(collapse.picture(), collapse.data([
-    collapse.Path(label, color_of(key), [view.rms for view in layers], [view.variety for view in layers])
+    collapse.Path(label, color_of(key), [view.rms for view in layers],
+                  [view.diversity.participation_ratio for view in layers])
     for label, key, layers in zip(labels, settings.init, views, strict=True)], baseline))
 st.caption("Each point is a hidden layer, the large one the last. The effective number of neurons is their "
-           f"participation ratio: 1 for copies, {number(baseline)} for independent neurons. "
-           f"{narration.collapses(labels, views)}")
+           "participation ratio, tr(K)²/‖K‖² of their covariance K: 1 for copies, "
+           f"{number(baseline)} for independent neurons on {settings.batch} samples. {say.collapses(labels, views)}")
 
-ui.control("matrix")
-layer = ui.layer_control("hidden", settings.depth - 1)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    ui.control("matrix")
+    layer = ui.layer_control("hidden", settings.depth - 1)
 similar = settings.matrix == "similarities"
 maps = [neurons.HeatMap(label, getattr(layers[layer - 1], settings.matrix), 1.0 if similar else None,
                         "not defined" if similar else "overflow")
@@ -63,37 +70,34 @@ if maps:
     rows = {"activations": "sample", "gradient": "input", "similarities": "neuron"}[settings.matrix]
     st.markdown(f"**Layer {layer}**: a column a neuron, a row a{'n' if rows == 'input' else ''} {rows}")
     ui.show(neurons.picture(), neurons.data(maps))
-st.caption(narration.copies(labels, views, layer) + ("" if settings.width % 8 == 0 else
-           " The width is no multiple of 8: a product may add the terms of some neurons in another order, and copies "
-           "may differ by round-off, about 1e-16 of their size at first."))
+st.caption(f"{say.MATRIX_WORDS[settings.matrix]} {say.copies(labels, views, layer)}" + (
+    "" if settings.width % 8 == 0 else
+    " The width is no multiple of 8: a product may add the terms of some neurons in another order, and copies may "
+    "differ by round-off, about 1e-16 of their size at first."))
 
 st.subheader("Break it", anchor=False)
 value = settings.constant or 0.1
-st.markdown(f"One hidden layer of {settings.width} neurons, every weight {value:g}. What makes its copies different, "
-            "and after how many steps?")
+st.markdown(f"One hidden layer of {settings.width} neurons, every weight {value:g}"
+            + ("" if settings.constant else " (the constant 0 would make it Zeros)")
+            + ". What makes its copies different, and after how many steps?")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     for key in ("epsilon", "steps"):
         ui.control(key)
-wanted = ui.current_settings()
-steps = affordable_attempt_steps(settings, wanted.steps)
-if steps < wanted.steps:
-    st.caption(f"At this width and batch {steps} steps are made, not {wanted.steps}.")
+steps = affordable_attempt_steps(settings, asked.steps)
+if steps < asked.steps:
+    st.caption(f"At this width and batch {steps} steps are made, not {asked.steps}.")
 network = Network((networks[0].sizes[0], settings.width, networks[0].sizes[-1]), settings.activation, "constant",
                   seed=settings.seed, dtype="float64", activation_params=networks[0].activation_params,
                   initializer_params={"value": value})
-results = ui.cached_attempts(network, settings.input, settings.batch, replace(recipe, steps=steps),
-                             wanted.epsilon)
+with st.container():
+    results = symmetry.cached_attempts(network, settings.input, settings.batch, replace(recipe, steps=steps),
+                                       asked.epsilon)
 thin = max(1, steps // 100)
+st.markdown("**Symmetry gap** over the steps (log axis)")
 ui.show(curves.picture("Symmetry gap of each attempt against the step, log axis", "step", log=True, points=False),
         curves.data([
             curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps[::thin]),
                           np.array(result.gap[::thin]), "" if any(result.gap) else "0")
             for result, color in zip(results, UNORDERED, strict=False)], log=True, guides=[(SPLIT, "")], last=steps))
-st.caption("Symmetry gap: the largest distance of a neuron's incoming weights from the first neuron's, relative to it. "
-           f"The dotted line, {SPLIT:g}, counts as split. {narration.attempts(results, steps)}")
-st.dataframe(pd.DataFrame([{
-    "Attempt": ATTEMPTS[result.key].label, "What is changed": ATTEMPTS[result.key].sentence,
-    "Split at step": "never" if result.split_at is None else str(result.split_at),
-    "Last gap": number(result.gap[-1]) if result.gap else "not defined", "Last loss": number(result.last_loss),
-    "Different neurons": f"{result.neurons} of {settings.width}" if result.neurons else "diverged"}
-    for result in results]), hide_index=True, width="stretch")
+st.caption(f"A gap above the dotted line, {SPLIT:g}, counts as split. {say.attempts(results, steps)}")
+st.dataframe(pd.DataFrame(say.attempt_rows(results, settings.optimizer)), hide_index=True, width="stretch")

@@ -8,9 +8,12 @@ import streamlit as st
 
 from initviz import contest, ui
 from initviz.charts import curves, frames
+from initviz.charts.distributions import shown_layers
 from initviz.charts.picture import color_of, label_of, sequential
 from initviz.diagnosis import number
+from initviz.narration import training as say
 from initviz.settings import MEASURE_LABELS
+from initviz.ui import training
 
 ui.require_entrance()
 settings = ui.current_settings()
@@ -26,7 +29,7 @@ with st.container():
         st.info("Choose at least one initialiser in the sidebar.", icon=":material/tune:")
         st.stop()
 
-race, labels = ui.current_contest(settings), [label_of(key) for key in settings.init]
+race, labels = training.current_contest(settings), [label_of(key) for key in settings.init]
 colors = [color_of(key) for key in settings.init]
 classes = settings.sizes[-1]
 
@@ -36,40 +39,47 @@ with st.container(horizontal=True, vertical_alignment="center"):
               help="Keep what has been computed so far.")
     st.button("Go on", icon=":material/play_arrow:", on_click=race.resume, disabled=not race.stopped, key="go",
               help="Continue the stopped race.")
-    st.button("Again", icon=":material/replay:", on_click=ui.forget_contest, key="again", help="Run the race anew.")
+    st.button("Again", icon=":material/replay:", on_click=training.forget_contest, key="again",
+              help="Run the race anew.")
 
 
-def lines(measure: str, log: bool):
+def lines(measure: str, log: bool, guides: list[tuple[float, str]]):
     """The curves so far, a line a contender."""
     return curves.data([
         curves.Series(label, color, np.array(history.steps), np.array(getattr(history, measure)),
                       f"diverged at {history.diverged_at}" if history.diverged_at is not None else "",
                       lost_high=history.diverged_at is not None)
-        for label, color, history in zip(labels, colors, race.histories, strict=True)], log=log, last=settings.steps)
+        for label, color, history in zip(labels, colors, race.histories, strict=True)],
+        log=log, last=settings.steps, guides=guides)
 
 
+chance = [(math.log(classes), f"equal odds, ln {classes} = {number(math.log(classes))}")], [(1 / classes, "chance")]
+loss_picture = curves.picture("Training loss against the step, one line an initialiser, log axis", "step", log=True,
+                              points=False)
+accuracy_picture = curves.picture("Held-out accuracy against the step, one line an initialiser", "step", log=False,
+                                  points=False)
 left, right = st.columns(2)
 with left:
-    st.markdown(f"**Loss** on the training batch; saying nothing costs ln {classes} = {number(math.log(classes))}")
-    loss_picture = curves.picture("Training loss against the step, one line an initialiser, log axis", "step", log=True,
-                                  points=False)
-    loss_chart = ui.show(loss_picture, lines("loss", True))
+    st.markdown("**Loss** (cross-entropy) on the training batch, log axis")
+    loss_chart = ui.show(loss_picture, lines("loss", True, chance[0]))
+    st.caption(say.losses(labels, race.histories, classes))
 with right:
-    st.markdown("**Accuracy** on held-out samples")
-    accuracy_picture = curves.picture("Held-out accuracy against the step, one line an initialiser", "step", log=False,
-                                      points=False)
-    accuracy_chart = ui.show(accuracy_picture, lines("held_out_accuracy", False))
+    st.markdown("**Accuracy** on held-out samples, share that is right")
+    accuracy_chart = ui.show(accuracy_picture, lines("held_out_accuracy", False, chance[1]))
+    st.caption(say.accuracies(labels, race.histories, classes))
 
+wait = training.FIRST_LOOK
 while not (race.finished or race.stopped):
-    race.advance(until=time.monotonic() + 0.2)
+    race.advance(until=time.monotonic() + wait)
+    wait = training.NEXT_LOOK
     bar.progress(race.progress, race.said)
-    ui.show(loss_picture, lines("loss", True), into=loss_chart)
-    ui.show(accuracy_picture, lines("held_out_accuracy", False), into=accuracy_chart)
     if race.finished:
         st.rerun()
+    ui.show(loss_picture, lines("loss", True, chance[0]), into=loss_chart)
+    ui.show(accuracy_picture, lines("held_out_accuracy", False, chance[1]), into=accuracy_chart)
 
-films = [frames.Film(label, np.stack(list(film.values())))
-         for label, film in zip(labels, race.films, strict=True) if film]
+films = [frames.Film(f"{label} diverged" if history.diverged_at is not None else label, np.stack(list(film.values())))
+         for label, history, film in zip(labels, race.histories, race.films, strict=True) if film]
 if films:
     steps = list(max(race.films, key=len))
     if settings.sizes[0] == 2:
@@ -79,6 +89,7 @@ if films:
         st.markdown("**Weights of the first twelve neurons** as images; the slider under the picture goes through the "
                     "steps")
         ui.show(frames.first_weights(), frames.data(films, steps))
+        st.caption("A pixel is the weight of one input: red positive, blue negative, scaled to the largest shown.")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     contender = st.segmented_control(
@@ -87,15 +98,20 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     ui.control("measure")
 history = race.histories[settings.init.index(contender if contender in settings.init else settings.init[-1])]
 values = np.array([*getattr(history, settings.measure)] or np.zeros((0, 0)))
-layers = [curves.Series(f"layer {layer + 1}", color, np.array(history.steps), values[:, layer])
-          for layer, color in enumerate(sequential(values.shape[1]))]
+known = np.isfinite(values).all(axis=1)  # not where a weight or an update is 0, as at the last step, which has none
+chosen = shown_layers(values.shape[1]) if values.size else []
+names = ["output" if layer == settings.depth else f"layer {layer}" for layer in chosen]
+layers = [curves.Series(name, color, np.array(history.steps)[known], values[known, layer - 1])
+          for name, layer, color in zip(names, chosen, sequential(len(chosen)), strict=True)]
 logarithmic = settings.measure in ("gradient_norm", "symmetry_gap")
+st.markdown(f"**{contest.TITLES[settings.measure]}** of each layer over the steps")
 ui.show(curves.picture(f"{MEASURE_LABELS[settings.measure]} of each layer over the steps", "step", log=logarithmic,
                        points=False),
-        curves.data(layers[:: max(1, len(layers) // 10)], log=logarithmic, last=settings.steps,
+        curves.data(layers if known.any() else [], log=logarithmic, last=settings.steps,
                     guides=[(-3.0, "about 1e-3")] if settings.measure == "update_ratio" else ()))
-st.caption(contest.EXPLANATIONS[settings.measure])
+st.caption(f"{say.layers(history, settings.measure)} {contest.EXPLANATIONS[settings.measure]}")
 
-st.dataframe(contest.table(labels, race.rates, race.all_histories, classes), hide_index=True, width="stretch")
+st.dataframe(contest.table(labels, race.rates, race.all_histories, classes, settings.steps), hide_index=True,
+             width="stretch")
 st.button(f"Repeat from {contest.MORE_SEEDS} more seeds", icon=":material/casino:", on_click=race.repeat, key="repeat",
           disabled=not race.finished, help="The same data and order, other weights: the table then shows the spread.")

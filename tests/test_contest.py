@@ -40,7 +40,7 @@ def test_a_stopped_race_keeps_what_it_has_and_goes_on():
 
 def test_each_start_gets_a_rate_of_its_own_where_asked():
     run = finished(replace(SMALL, tuned="best", init=("he_normal", "xavier_normal", "zeros")))
-    assert set(run.rates) <= set(contest.SWEPT_RATES)
+    assert set(run.rates) <= set(contest.SWEPT_RATES["sgd"])
     assert all(history.steps[-1] == SMALL.steps for history in run.histories if history.diverged_at is None)
 
 
@@ -55,7 +55,7 @@ def test_a_repeat_adds_seeds_and_keeps_the_first():
     assert len(seeds) == 1 + contest.MORE_SEEDS
     assert seeds[0].loss == first
     assert len({tuple(seed.loss) for seed in seeds}) == len(seeds)
-    row = contest.table(["He"], run.rates, run.all_histories, 2).iloc[0]
+    row = contest.table(["He"], run.rates, run.all_histories, 2, 10).iloc[0]
     assert " to " in row["Last loss"]
 
 
@@ -90,9 +90,9 @@ def test_outcomes_are_told_apart():
     def history(*loss, diverged=None):
         return History(steps=list(range(len(loss))), loss=list(loss), diverged_at=diverged)
     chance = math.log(10)
-    assert contest.outcome(history(chance, 0.1), 10) == "learnt"
-    assert contest.outcome(history(chance, chance), 10) == "did not learn"
-    assert contest.outcome(history(chance, 0.8 * chance), 10) == "still learning"
-    assert contest.outcome(history(chance, 2 * chance), 10) == "got worse"
-    assert contest.outcome(history(chance, diverged=3), 10) == "diverged at step 3"
-    assert contest.outcome(history(diverged=0), 10) == "diverged at step 0"
+    assert contest.outcome(history(chance, 0.1), 10, 1) == "learnt"
+    assert contest.outcome(history(chance, chance), 10, 1) == "did not learn"
+    assert contest.outcome(history(chance, 0.8 * chance), 10, 1) == "still learning"
+    assert contest.outcome(history(chance, 2 * chance), 10, 1) == "got worse"
+    assert contest.outcome(history(chance, diverged=3), 10, 1) == "diverged at step 3"
+    assert contest.outcome(history(diverged=0), 10, 1) == "diverged at step 0"

@@ -13,7 +13,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from initviz.charts.picture import INK, Columns, Data, Picture, carried, literal_color, named, spread_apart
+from initviz.charts.picture import INK, Columns, Data, Picture, carried, columns, literal_color, named, spread_apart
 from initviz.diagnosis import number
 
 HEIGHT = 300
@@ -45,7 +45,9 @@ class Series:
 
 @functools.cache
 def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True, points: bool = True) -> Picture:
-    """Lines with names at their right or left ends; datasets lines, names, frame, ticks, levels, guides, expected."""
+    """Lines with names at their right or left ends; datasets lines, dots (lines of one point), names, frame, ticks,
+    levels, guides, expected.
+    """
     frame, room = "data('frame')[0]", "data('frame')[0].room"
     domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
               else f"[{frame}.first - {room}, {frame}.last]")
@@ -59,7 +61,8 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
               axis=alt.Axis(orient="left" if labels_right else "right", values=alt.ExprRef(levels), labelOverlap=True,
                             labelExpr=f"data('levels')[indexof({levels}, datum.value)].text"))
     side = 1 if labels_right else -1
-    guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(y=y)
+    guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(
+        x=alt.X("from:Q"), x2="to:Q", y=y)
     guide_names = alt.Chart(named("guides")).mark_text(
         align="left" if labels_right else "right", dx=3 * side, dy=-6, fontSize=10, fill=INK, opacity=0.7,
         tooltip=None).encode(x=alt.X("x:Q"), y=y, text="text:N")
@@ -73,12 +76,15 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
         x=x, y=y, detail="label:N", color=literal_color(),
         tooltip=[alt.Tooltip("label:N", title="Line"), alt.Tooltip("x:Q", title=x_title),
                  alt.Tooltip("shown:N", title="Value")])
+    dots = alt.Chart(named("dots")).mark_circle(size=45, opacity=1, clip=True, tooltip=None).encode(
+        x=x, y=y, color=literal_color())
     names = alt.Chart(named("names")).mark_text(
         align="left" if labels_right else "right", dx=20 * side, fontSize=11, fill=INK, baseline="middle",
         tooltip=None).encode(x=x, y=y, text="text:N")
     keys = alt.Chart(named("names")).mark_square(size=55, opacity=1, xOffset=13 * side, tooltip=None).encode(
         x=x, y=y, color=literal_color())
-    chart = alt.layer(guides, guide_names, bands, dashes, lines, names, keys, *carried("frame", "ticks", "levels"))
+    chart = alt.layer(guides, guide_names, bands, dashes, lines, dots, names, keys,
+                      *carried("frame", "ticks", "levels"))
     return Picture.of(chart.properties(width="container", height=HEIGHT), alt_text)
 
 
@@ -115,6 +121,8 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
             "label": [line.label for line, (x, _) in zip(series, kept, strict=True) for _ in x],
             "color": [line.color for line, (x, _) in zip(series, kept, strict=True) for _ in x],
             "shown": [number(value) for _, y in kept for value in y]},
+        "dots": columns([(float(x[0]), float(y[0]), line.color) for line, (x, y) in zip(series, kept, strict=True)
+                         if len(x) == 1], "x", "y", "color"),
         "names": {
             "x": [final if labels_right else first] * len(series), "y": [unlog(place) for place in places],
             "text": [line.label + (f" ({line.remark})" if line.remark else "") for line in series],
@@ -124,6 +132,7 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
         "ticks": {"x": _ticks(first, final, whole)},
         "levels": _levels(low, high, log),
         "guides": {"x": [first if labels_right else final] * len(guides),
+                   "from": [first] * len(guides), "to": [final] * len(guides),
                    "y": [float(level) for level, _ in guides], "text": [name for _, name in guides]},
         "expected": theory}
 

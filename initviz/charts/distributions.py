@@ -38,6 +38,12 @@ AXIS_TITLES = {
 }
 
 
+def axis_title(quantity: str) -> str:
+    """What the x axis shows and in which units, as the beginning of a sentence."""
+    title = AXIS_TITLES[quantity]
+    return title[0].upper() + title[1:]
+
+
 def shown_layers(depth: int, most: int = MOST_ROWS) -> list[int]:
     """The layers that get a row: all, or evenly chosen ones, first and last among them."""
     return [int(layer) for layer in np.unique(np.linspace(1, depth, min(depth, most)).round())]

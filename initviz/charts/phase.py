@@ -24,7 +24,8 @@ ORDERED, CRITICAL, CHAOTIC, UNBOUNDED = (33, 102, 172), (250, 247, 240), (178, 2
 
 @functools.cache
 def picture(most_w: float, most_b: float) -> Picture:
-    """The diagram as an image under points that can be clicked; datasets image, cells, critical, points, here."""
+    """The diagram as an image under points that can be clicked; datasets image, cells, critical, ring, points, here.
+    """
     x = alt.X("sigma_w:Q", scale=alt.Scale(domain=[0, most_w], nice=False, zero=False),
               axis=alt.Axis(title="σ_w", grid=False))
     y = alt.Y("sigma_b:Q", scale=alt.Scale(domain=[0, most_b], nice=False, zero=False),
@@ -39,6 +40,8 @@ def picture(most_w: float, most_b: float) -> Picture:
     ).add_params(spot)
     line = alt.Chart(named("critical")).mark_line(stroke="#222222", strokeWidth=2, clip=True, tooltip=None).encode(
         x=x, y=y, order="place:Q")
+    ring = alt.Chart(named("ring")).mark_point(
+        filled=False, size=170, stroke="#222222", strokeWidth=2, opacity=1, tooltip=None).encode(x=x, y=y)
     points = alt.Chart(named("points")).mark_point(
         filled=True, size=110, opacity=1, stroke="white", strokeWidth=1.5).encode(
         x=x, y=y, color=literal_color(), tooltip=[
@@ -52,7 +55,7 @@ def picture(most_w: float, most_b: float) -> Picture:
     here = alt.Chart(named("here")).mark_point(
         shape="cross", angle=45, filled=True, size=220, fill="#111111", stroke="white", strokeWidth=1.5, opacity=1,
         tooltip=None).encode(x=x, y=y)
-    chart = alt.layer(image, line, cells, points, halo, names, here, *carried("image"))
+    chart = alt.layer(image, line, cells, ring, points, halo, names, here, *carried("image"))
     return Picture.of(chart.properties(width="container", height=HEIGHT),
                       "Phase diagram over sigma_w and sigma_b: ordered, chaotic and critical networks", "canvas")
 
@@ -77,6 +80,7 @@ def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArra
     sigma_b, sigma_w = (axis.ravel() for axis in np.meshgrid(b, w, indexing="ij"))
     inside = (critical[0] <= 2 * most_w) & (critical[1] <= 2 * most_b)  # NaN is not
     line_w, line_b = critical[0][inside], critical[1][inside]
+    rings = int(len(line_w) > 0 and np.ptp(line_w) + np.ptp(line_b) < 1e-3)
     return {
         "image": {"url": [url]},
         "cells": {
@@ -84,6 +88,7 @@ def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArra
             "left": np.maximum(sigma_w - STEP / 2, 0), "right": np.minimum(sigma_w + STEP / 2, most_w),
             "bottom": np.maximum(sigma_b - STEP / 2, 0), "top": np.minimum(sigma_b + STEP / 2, most_b)},
         "critical": {"sigma_w": line_w, "sigma_b": line_b, "place": np.arange(len(line_w), dtype=float)},
+        "ring": {"sigma_w": line_w[:rings], "sigma_b": line_b[:rings]},
         "points": _named(points, most_w, most_b),
         "here": {"sigma_w": [float(here[0])], "sigma_b": [float(here[1])]}}
 

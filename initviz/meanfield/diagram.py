@@ -52,7 +52,9 @@ def _settled(field: Field, sigma_w: float, sigma_b: Array, mean_square: float) -
     step = excess[at] - excess[at - 1]
     share = np.clip((wanted[:, 0] - excess[at - 1]) / np.where(step == 0, 1, step), 0, 1)
     found = COARSE[at - 1] + share * (COARSE[at] - COARSE[at - 1])
-    return np.where(none, np.where(rises, math.inf, 0.0), found)
+    beginning = np.minimum(start[:, 0], len(COARSE) - 1)
+    still = np.abs(excess[beginning] - wanted[:, 0]) <= 1e-9 * COARSE[beginning]  # every length is a fixed point
+    return np.where(still, COARSE[beginning], np.where(none, np.where(rises, math.inf, 0.0), found))
 
 
 @functools.lru_cache(maxsize=64)

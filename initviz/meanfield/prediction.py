@@ -125,7 +125,9 @@ def _bands(logs: Array, variance: Array, *, linked: bool) -> Array:
     middle, own = logs[:, MIDDLE], np.sqrt(variance)[:, None]
     apart = logs[:, MIDDLE:] - middle[:, None]
     down, up = (np.where(linked & (sign * SCORES[MIDDLE:] > 0), BAND, LEFT[MIDDLE:]) * own for sign in (-1, 1))
-    ends = np.stack([middle - variance / 2 + (apart - down).min(axis=1), middle + (apart + up).max(axis=1)])
+    far = np.hypot(np.stack([-apart.min(axis=1), apart.max(axis=1)]), BAND * own[:, 0])  # as if lengths were normal
+    ends = np.stack([middle - variance / 2 + np.minimum((apart - down).min(axis=1), -far[0]),
+                     middle + np.maximum((apart + up).max(axis=1), far[1])])
     return np.exp(np.where(np.isinf(middle), middle, ends) / 2)
 
 

@@ -11,7 +11,7 @@ from pages.test_pages import charts, press, sound, visit, words
 
 from initviz.initializers import INITIALIZERS
 from initviz.report import THRESHOLDS, to_json
-from initviz.ui_diagnose import FRAMEWORK_DEFAULTS, plain
+from initviz.ui.diagnose import FRAMEWORK_DEFAULTS, plain
 
 DIAGNOSE = "pages/diagnose.py"
 SMALL = {"architecture": "64-16-16-10", "batch": 32}

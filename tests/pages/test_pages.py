@@ -151,7 +151,9 @@ def test_every_input_is_drawn(key):
     ids=lambda sizes: "-".join(f"{key}={value}" for key, value in sizes.items()))
 @pytest.mark.parametrize("scale", SCALE_LABELS)
 def test_the_ends_of_the_sizes_are_drawn(sizes, scale):
-    assert len(charts(visit(**sizes, scale=scale, layer=1, init=list(INITIALIZERS)[:8]))) == 4
+    at = visit(**sizes, scale=scale, layer=1, init=list(INITIALIZERS)[:8])
+    assert len(charts(at)) == (2 if sizes.get("depth") == 1 else 4)
+    assert len(at.info) == (sizes.get("depth") == 1)
 
 
 @pytest.mark.parametrize("scale", SCALE_LABELS)
@@ -248,7 +250,7 @@ def test_no_control_changes_the_spec_of_a_chart(page):
             rebuilt = [alt for alt in found if before.get(alt, found[alt]) != found[alt]]
             assert not rebuilt, f"{key} = {value} rebuilds {rebuilt}"
         sound(at.get_by_key(key).set_value(first).run())
-    assert moved > 20
+    assert moved >= (2 if page in ("pages/lesson.py", "pages/notes.py", "pages/papers.py") else 20)
 
 
 # ---------------------------------------------------------------------------------------------- addresses

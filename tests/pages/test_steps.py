@@ -35,7 +35,7 @@ def test_the_way_through_keeps_the_guesses_in_the_address():
 
 def test_a_link_opens_a_step_with_its_guesses():
     at = visit(LESSON, step=title("large"), guesses="02--2--")
-    assert "Yes: More than half" in at.success[0].value
+    assert "Right. More than half" in at.success[0].value
     assert "Guesses so far: 3 of 7, 3 of them right" in words(at)
 
 

@@ -32,7 +32,7 @@ def test_the_words_follow_the_point():
         assert f"the network is {phase}" in words(visit(THEORY, sigma_w=sigma_w, **SMALL))
     assert "the network is critical" in words(visit(THEORY, sigma_w=1, sigma_b=0, **SMALL))
     assert "without bound" in words(visit(THEORY, sigma_w=3, activation="relu", **SMALL))
-    assert "**c*** = 0.122" in words(visit(THEORY, sigma_w=2.5, sigma_b=0.3, **SMALL))  # Poole et al. 2016
+    assert "$c^*$ = **0.122" in words(visit(THEORY, sigma_w=2.5, sigma_b=0.3, **SMALL))  # Poole et al. 2016
 
 
 def test_dead_neurons_are_predicted_and_counted():
@@ -50,9 +50,20 @@ def test_a_sweep_ends_with_a_share_for_every_size():
 
 
 def test_the_verdict_on_signal_names_theorys_band():
-    said = words(visit("pages/signal.py", init=["he_normal", "zeros"], activation="relu", depth=4, width=32))
-    assert "Theory: inside its band" in said or "outside its band at layer" in said
+    said = words(visit("pages/signal.py", init=["he_normal", "zeros", "constant"], activation="relu", depth=4,
+                       width=32))
+    assert "Theory: inside its band" in said
+    assert "Theory: none, as the weights are all 0" in said
     assert "Theory: none, as the weights are not random" in said
+    narrow = words(visit("pages/signal.py", init=["he_normal"], activation="relu", depth=4, width=3))
+    assert "Theory: no band" in narrow
+
+
+@pytest.mark.parametrize("changes", [
+    {"std": 1, "init": "normal", "width": 64, "depth": 30}, {"gain": 4, "init": "he_normal", "width": 64, "depth": 60},
+    {"gain": 0.02, "init": "he_normal", "width": 64, "depth": 60}])
+def test_theory_follows_a_signal_however_far_it_grows_or_fades(changes):
+    assert "Theory: inside its band" in words(visit("pages/signal.py", activation="relu", **changes))
 
 
 def test_formulas_show_gains_and_drifts():

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-
 import streamlit as st
 
 from initviz import ui
 from initviz.charts import distributions
 from initviz.charts import experiments as charts
 from initviz.lesson import STEPS, Answer, Seen, Step
+from initviz.ui.memory import remembered
 
 GUESSES = "guesses"
 ANSWERS = "0123456789"
 
 
-@functools.lru_cache(maxsize=64)
+@remembered(8e6)
 def look(key: str, seed: int) -> Seen:
     """What a step computes for a seed, shared read-only by all sessions."""
     return STEPS[key].look(STEPS[key].settings(seed))
@@ -24,6 +23,7 @@ def look(key: str, seed: int) -> Seen:
 def choose_step() -> str:
     """Which step, bound to the address."""
     titles = {key: f"{number}. {step.title}" for number, (key, step) in enumerate(STEPS.items(), 1)}
+    ui.accept_key("step", titles)
     key = st.segmented_control("Step", list(STEPS), default="layer", required=True, wrap=True, key="step",
                                format_func=titles.__getitem__, bind="query-params",
                                help="Any step can be opened at any time; a link keeps the step and the guesses.")
@@ -54,9 +54,9 @@ def ask(key: str, step: Step) -> str | None:
 def judge(guess: str, right: Answer) -> None:
     """Whether the guess is what was measured."""
     if guess == right.label:
-        st.success(f"Yes: {right.label}.", icon=":material/check:")
+        st.success(f"Right. {right.label}.", icon=":material/check:")
     else:
-        st.warning(f"It is another: {right.label}.", icon=":material/lightbulb:")
+        st.warning(f"Not this time. {right.label}.", icon=":material/lightbulb:")
 
 
 def draw(seen: Seen) -> None:

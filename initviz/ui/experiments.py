@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,13 +14,15 @@ from initviz.charts import experiments as charts
 from initviz.diagnosis import number
 from initviz.experiments import FAILS, HOLDS, PARTLY, Check, Experiment, Finding
 from initviz.settings import CONTROLS, DEFAULTS, write_address
+from initviz.ui.controls import FIRST_PAGE
+from initviz.ui.memory import remembered
 
 COLORS = {HOLDS: "green", PARTLY: "orange", FAILS: "red"}
 DIGITS = 3
 ICONS = {HOLDS: ":material/check_circle:", PARTLY: ":material/rule:", FAILS: ":material/cancel:"}
 
 
-@functools.lru_cache(maxsize=128)
+@remembered(32e6)
 def cached_finding(run: Any, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Finding:
     """What an experiment's run finds, shared read-only by all sessions."""
     return run(seed, **dict(knobs))
@@ -62,6 +63,7 @@ def _another_seed() -> None:
 
 def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:
     """Which experiment to look at, bound to the address under ``name``."""
+    ui.accept_key(name, {key: experiment.title for key, experiment in experiments.items()})
     return st.selectbox(label, list(experiments), format_func=lambda key: experiments[key].title, key=name,
                         bind="query-params", help="Type to search. The address names what is chosen.")
 
@@ -73,7 +75,7 @@ def explorer_address(page: str, controls: Mapping[str, Any]) -> str:
     leaves the session's own values standing.
     """
     query = [(name, text) for name, value in controls.items() for text in write_address(name, value)]
-    return f"./{'' if f'{page}.py' == ui.FIRST_PAGE else page}?{urlencode(query)}"
+    return f"./{'' if f'{page}.py' == FIRST_PAGE else page}?{urlencode(query)}"
 
 
 def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[str, str]) -> None:

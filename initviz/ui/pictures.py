@@ -1,0 +1,25 @@
+"""Charts and files on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa  # what Streamlit itself sends data frames with
+import streamlit as st
+
+from initviz.charts.picture import Data, Picture
+
+
+def show(picture: Picture, data: Data, **options: Any) -> Any:
+    """Draw a picture, or redraw the one that was drawn ``into``; the browser updates a constant spec in place."""
+    place = options.pop("into", st)
+    datasets = {name: pa.table({column: pa.array(values) for column, values in table.items()})
+                for name, table in data.items()}
+    return place.vega_lite_chart({**picture.spec, "datasets": datasets}, alt=picture.alt, **options)
+
+
+def download(label: str, file_name: str, content: Callable[[], bytes | str], mime: str, *, key: str, help: str) -> None:
+    """A button that makes the file when it is pressed."""
+    st.download_button(label, content, file_name, mime, key=key, help=help, icon=":material/download:",
+                       on_click="ignore")
