@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from initviz.frameworks import code_in
 from initviz.limits import Interval, Parameter, check, check_parameters
 
 Array = NDArray[Any]
@@ -78,7 +79,7 @@ def _gelu_tanh_inner(near: Array) -> Array:
 
 def _gelu_tanh(z: Array) -> Array:
     # beyond |z| = 10 the inner tanh is +-1 to the last bit: clipping keeps the cube finite
-    return 0.5 * z * (1 + _gelu_tanh_inner(np.clip(z, -10, 10)))
+    return 0.5 * np.maximum(z, -10) * (1 + _gelu_tanh_inner(np.clip(z, -10, 10)))
 
 
 def _gelu_tanh_slope(z: Array, h: Array) -> Array:
@@ -87,9 +88,21 @@ def _gelu_tanh_slope(z: Array, h: Array) -> Array:
     return 0.5 * (1 + inner) + 0.5 * near * (1 - inner * inner) * _GELU_SLOPE * (1 + 3 * _GELU_CUBIC * near * near)
 
 
+FAR = 1e4  # beyond it these activations are 0 or z to the last bit; infinity times 0 would be no number
+
+
+def _silu(z: Array) -> Array:
+    return np.maximum(z, -FAR) * _sigmoid(z)
+
+
 def _silu_slope(z: Array, h: Array) -> Array:
     s = _sigmoid(z)
-    return s + z * s * (1 - s)
+    return s + np.clip(z, -FAR, FAR) * s * (1 - s)
+
+
+def _softsign(z: Array) -> Array:
+    near = np.clip(z, -1e30, 1e30)
+    return near / (1 + np.abs(near))
 
 
 def _softsign_slope(z: Array, h: Array) -> Array:
@@ -97,9 +110,13 @@ def _softsign_slope(z: Array, h: Array) -> Array:
     return r * r
 
 
+def _mish(z: Array) -> Array:
+    return np.maximum(z, -FAR) * np.tanh(_softplus(z))
+
+
 def _mish_slope(z: Array, h: Array) -> Array:
     t = np.tanh(_softplus(z))
-    return t + z * (1 - t * t) * _sigmoid(z)
+    return t + np.clip(z, -FAR, FAR) * (1 - t * t) * _sigmoid(z)
 
 
 def _elu(z: Array, alpha: float = 1.0) -> Array:
@@ -145,15 +162,6 @@ class Activation:
         """Whether phi has a finite lower and upper end, so that it can saturate at them."""
         return math.isfinite(self.lower) and math.isfinite(self.upper)
 
-    def steepest(self, **params: Any) -> float:
-        """max |phi'| over z in [-8, 8], on a grid of step 1/256."""
-        return float(np.abs(self.derivative(np.arange(-2048, 2049) / 256, **params)).max())
-
-
-def _code(numpy: str, pytorch: str, keras: str, jax: str) -> Mapping[str, str]:
-    return MappingProxyType({"NumPy": numpy, "PyTorch": pytorch, "Keras": keras, "JAX": jax})
-
-
 _LEAK = Parameter("negative_slope", 0.01, Interval(0, 1), "Slope of Leaky ReLU for negative preactivations")
 
 ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
@@ -161,109 +169,107 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
         "Linear", r"z", "identity",
         phi=lambda z: z,
         slope=lambda z, h: np.ones_like(z),
-        code=_code("z", "z", "z", "z")),
+        code=code_in("z", "z", "z", "z")),
     "tanh": Activation(
         "tanh", r"\tanh z", "LeCun et al. 1998, section 4.4",
         phi=np.tanh,
         slope=lambda z, h: 1 - h * h,
-        code=_code("np.tanh(z)", "torch.tanh(z)", "keras.ops.tanh(z)", "jnp.tanh(z)"),
+        code=code_in("np.tanh(z)", "torch.tanh(z)", "keras.ops.tanh(z)", "jnp.tanh(z)"),
         lower=-1, upper=1),
     "relu": Activation(
         "ReLU", r"\max(0, z)", "Nair and Hinton 2010",
         phi=lambda z: np.clip(z, 0, math.inf),  # several times faster than np.maximum(z, 0)
         slope=lambda z, h: (z > 0).astype(z.dtype),
-        code=_code("np.maximum(z, 0)", "torch.relu(z)", "keras.ops.relu(z)", "jax.nn.relu(z)"),
+        code=code_in("np.maximum(z, 0)", "torch.relu(z)", "keras.ops.relu(z)", "jax.nn.relu(z)"),
         lower=0, dies=True),
     "leaky_relu": Activation(
         "Leaky ReLU", r"\max(0, z) + a\,\min(0, z)", "Maas, Hannun and Ng 2013",
         phi=lambda z, negative_slope: np.where(z > 0, z, negative_slope * z),
         slope=lambda z, h, negative_slope: np.where(z > 0, z.dtype.type(1), z.dtype.type(negative_slope)),
-        code=_code("np.where(z > 0, z, {negative_slope} * z)",
-                   "F.leaky_relu(z, {negative_slope})", "keras.ops.leaky_relu(z, {negative_slope})",
-                   "jax.nn.leaky_relu(z, {negative_slope})"),
+        code=code_in("np.where(z > 0, z, {negative_slope} * z)",
+                     "F.leaky_relu(z, {negative_slope})", "keras.ops.leaky_relu(z, {negative_slope})",
+                     "jax.nn.leaky_relu(z, {negative_slope})"),
         parameters=(_LEAK,)),
     "sigmoid": Activation(
         "Sigmoid", r"1 / (1 + e^{-z})", "Rumelhart, Hinton and Williams 1986",
         phi=_sigmoid,
         slope=lambda z, h: h * (1 - h),
-        code=_code("(1 + np.tanh(z / 2)) / 2", "torch.sigmoid(z)", "keras.ops.sigmoid(z)", "jax.nn.sigmoid(z)"),
+        code=code_in("(1 + np.tanh(z / 2)) / 2", "torch.sigmoid(z)", "keras.ops.sigmoid(z)", "jax.nn.sigmoid(z)"),
         lower=0, upper=1),
     "elu": Activation(
         "ELU", r"z \text{ if } z > 0 \text{ else } e^z - 1", "Clevert, Unterthiner and Hochreiter 2016",
         phi=_elu,
         slope=lambda z, h: _elu_slope(z),
-        code=_code("np.where(z > 0, z, np.expm1(np.minimum(z, 0)))", "F.elu(z)", "keras.ops.elu(z)", "jax.nn.elu(z)"),
+        code=code_in("np.where(z > 0, z, np.expm1(np.minimum(z, 0)))", "F.elu(z)", "keras.ops.elu(z)", "jax.nn.elu(z)"),
         lower=-1),
     "selu": Activation(
         "SELU", r"\lambda z \text{ if } z > 0 \text{ else } \lambda\alpha(e^z - 1)", "Klambauer et al. 2017, eq. (2)",
         phi=lambda z: SELU_LAMBDA * _elu(z, SELU_ALPHA),
         slope=lambda z, h: SELU_LAMBDA * _elu_slope(z, SELU_ALPHA),
-        code=_code(
+        code=code_in(
             f"{SELU_LAMBDA} * np.where(z > 0, z, {SELU_ALPHA} * np.expm1(np.minimum(z, 0)))",
             "F.selu(z)", "keras.ops.selu(z)", "jax.nn.selu(z)"),
         lower=-SELU_LAMBDA * SELU_ALPHA),
     "gelu": Activation(
         "GELU (erf form)", r"z\,\Phi(z)", "Hendrycks and Gimpel 2016, section 2",
-        phi=lambda z: z * _normal_cdf(z),
+        phi=lambda z: np.maximum(z, -FAR) * _normal_cdf(z),
         slope=lambda z, h: _normal_cdf(z) + np.clip(z, -40, 40) * _normal_pdf(z),
-        code=_code("z * (1 + np.vectorize(math.erf)(z / np.sqrt(2))) / 2",
-                   "F.gelu(z)", "keras.ops.gelu(z, approximate=False)", "jax.nn.gelu(z, approximate=False)"),
+        code=code_in("z * (1 + np.vectorize(math.erf)(z / np.sqrt(2))) / 2",
+                     "F.gelu(z)", "keras.ops.gelu(z, approximate=False)", "jax.nn.gelu(z, approximate=False)"),
         lower=-0.17, remark="The exact form, PyTorch's default."),
     "gelu_tanh": Activation(
-        "GELU (tanh form)", r"\tfrac{z}{2}\left(1 + \tanh\sqrt{2/\pi}\,(z + 0.044715 z^3)\right)",
+        "GELU (tanh form)",
+        r"\begin{gathered}\tfrac{z}{2}\left(1 + \tanh u\right)\\ u = \sqrt{2/\pi}\,(z + 0.044715\,z^3)\end{gathered}",
         "Hendrycks and Gimpel 2016, section 2",
         phi=_gelu_tanh,
         slope=_gelu_tanh_slope,
-        code=_code("z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))) / 2",
-                   'F.gelu(z, approximate="tanh")', "keras.ops.gelu(z, approximate=True)",
-                   "jax.nn.gelu(z, approximate=True)"),
+        code=code_in("z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))) / 2",
+                     'F.gelu(z, approximate="tanh")', "keras.ops.gelu(z, approximate=True)",
+                     "jax.nn.gelu(z, approximate=True)"),
         lower=-0.1701, remark="An approximation of the erf form, at most 5e-4 away from it; JAX's default."),
     "silu": Activation(
         "SiLU (Swish)", r"z\,\sigma(z)", "Elfwing, Uchibe and Doya 2018; Ramachandran, Zoph and Le 2017",
-        phi=lambda z: z * _sigmoid(z),
+        phi=_silu,
         slope=_silu_slope,
-        code=_code("z * (1 + np.tanh(z / 2)) / 2", "F.silu(z)", "keras.ops.silu(z)", "jax.nn.silu(z)"),
+        code=code_in("z * (1 + np.tanh(z / 2)) / 2", "F.silu(z)", "keras.ops.silu(z)", "jax.nn.silu(z)"),
         lower=-0.2785),
     "softplus": Activation(
         "Softplus", r"\ln(1 + e^z)", "Dugas et al. 2001",
         phi=_softplus,
         slope=lambda z, h: _sigmoid(z),
-        code=_code("np.logaddexp(0, z)", "F.softplus(z)", "keras.ops.softplus(z)", "jax.nn.softplus(z)"),
+        code=code_in("np.logaddexp(0, z)", "F.softplus(z)", "keras.ops.softplus(z)", "jax.nn.softplus(z)"),
         lower=0),
     "softsign": Activation(
         "Softsign", r"z / (1 + |z|)", "Bergstra et al. 2009",
-        phi=lambda z: z / (1 + np.abs(z)),
+        phi=_softsign,
         slope=_softsign_slope,
-        code=_code("z / (1 + np.abs(z))", "F.softsign(z)", "keras.ops.softsign(z)", "jax.nn.soft_sign(z)"),
+        code=code_in("z / (1 + np.abs(z))", "F.softsign(z)", "keras.ops.softsign(z)", "jax.nn.soft_sign(z)"),
         lower=-1, upper=1),
     "hardtanh": Activation(
         "Hard tanh", r"\min(1, \max(-1, z))", "Collobert et al. 2011",
         phi=lambda z: np.clip(z, -1, 1),
         slope=lambda z, h: (np.abs(z) < 1).astype(z.dtype),
-        code=_code("np.clip(z, -1, 1)", "F.hardtanh(z)", "keras.ops.clip(z, -1.0, 1.0)", "jnp.clip(z, -1, 1)"),
+        code=code_in("np.clip(z, -1, 1)", "F.hardtanh(z)", "keras.ops.clip(z, -1.0, 1.0)", "jnp.clip(z, -1, 1)"),
         lower=-1, upper=1),
     "lecun_tanh": Activation(
         "LeCun's tanh", r"1.7159\,\tanh(2z/3)", "LeCun et al. 1998, section 4.4",
         phi=lambda z: LECUN_SCALE * np.tanh(LECUN_SLOPE * z),
         slope=lambda z, h: LECUN_SCALE * LECUN_SLOPE * (1 - (h / LECUN_SCALE) ** 2),
-        code=_code("1.7159 * np.tanh(2 * z / 3)",
-
-
-
-                   "1.7159 * torch.tanh(2 * z / 3)",
-                   "1.7159 * keras.ops.tanh(2 * z / 3)", "1.7159 * jnp.tanh(2 * z / 3)"),
+        code=code_in("1.7159 * np.tanh(2 * z / 3)",
+                     "1.7159 * torch.tanh(2 * z / 3)",
+                     "1.7159 * keras.ops.tanh(2 * z / 3)", "1.7159 * jnp.tanh(2 * z / 3)"),
         lower=-LECUN_SCALE, upper=LECUN_SCALE),
     "mish": Activation(
         "Mish", r"z \tanh(\ln(1 + e^z))", "Misra 2020",
-        phi=lambda z: z * np.tanh(_softplus(z)),
+        phi=_mish,
         slope=_mish_slope,
-        code=_code("z * np.tanh(np.logaddexp(0, z))", "F.mish(z)", "keras.activations.mish(z)", "jax.nn.mish(z)"),
+        code=code_in("z * np.tanh(np.logaddexp(0, z))", "F.mish(z)", "keras.activations.mish(z)", "jax.nn.mish(z)"),
         lower=-0.3089),
     "erf": Activation(
         "erf", r"\mathrm{erf}(z)", "Williams 1997, whose covariance of it has a closed form",
         phi=erf,
         slope=lambda z, h: 2 / math.sqrt(math.pi) * np.exp(-np.clip(z, -30, 30) ** 2),
-        code=_code("np.vectorize(math.erf)(z)", "torch.erf(z)", "keras.ops.erf(z)", "jax.scipy.special.erf(z)"),
+        code=code_in("np.vectorize(math.erf)(z)", "torch.erf(z)", "keras.ops.erf(z)", "jax.scipy.special.erf(z)"),
         lower=-1, upper=1),
 })
 

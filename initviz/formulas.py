@@ -23,7 +23,6 @@ PAIRS = (("he_normal", "relu"), ("xavier_normal", "relu"), ("torch_linear", "rel
          ("he_normal", "silu"), ("he_normal", "elu"), ("lecun_normal", "tanh"), ("xavier_normal", "sigmoid"),
          ("lecun_normal", "softplus"), ("lecun_normal", "selu"))
 DRIFT_LAYERS = 50
-FRAMEWORKS = ("NumPy", "PyTorch", "Keras", "JAX")
 PICTURE_BINS = Bins(-4, 4, 41)  # in units of 1/sqrt(fan_in)
 MOST_PICTURE_FAN = 256
 
@@ -55,6 +54,21 @@ def promises(key: str, settings: Settings) -> list[Promise]:
                     settings.gain**2 * law.variance(fan_in, fan_out)) for fan_in, fan_out in shapes(settings)]
 
 
+def xavier_and_lecun(settings: Settings) -> str:
+    """How far the two are apart in the first layer of this network that is not square."""
+    for xavier, lecun in zip(promises("xavier_normal", settings), promises("lecun_normal", settings), strict=True):
+        if xavier.fan_in != xavier.fan_out:
+            return (f"the two differ wherever a layer is not square: for {xavier.fan_in} → {xavier.fan_out} Xavier "
+                    f"draws a standard deviation of {number(xavier.std)} and LeCun one of {number(lecun.std)}")
+    return "the two differ wherever a layer is not square, which none of this network is"
+
+
+def hidden(key: str, settings: Settings) -> Promise:
+    """What the initialiser promises for a hidden layer between two others, as wide as they are."""
+    law, width = rule(key, **settings.initializer_params(key)), settings.width
+    return Promise(width, width, settings.gain * law.mean(width, width), settings.gain**2 * law.variance(width, width))
+
+
 def distribution(key: str, settings: Settings) -> NDArray[np.int64]:
     """Counts of one drawn hidden layer's weights in PICTURE_BINS, ends included."""
     fan = min(settings.width, MOST_PICTURE_FAN)
@@ -65,7 +79,10 @@ def distribution(key: str, settings: Settings) -> NDArray[np.int64]:
 
 def code(key: str, framework: str, settings: Settings) -> str:
     """The line that draws the initialiser's law in a framework, with the parameters and the gain now chosen."""
-    line = INITIALIZERS[key].code[framework].format(**settings.initializer_params(key))
+    entry = INITIALIZERS[key]
+    line = entry.code[framework].format(**settings.initializer_params(key))
+    if entry.bias_code:
+        line += f"\n# and the biases: {entry.bias_code[framework]}"
     if settings.gain == 1:
         return line
     return f"{line}\n# then multiply the weights by the gain, {settings.gain:g}"

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from initviz.initializers import DTYPES
 from initviz.limits import Interval, check
-from initviz.network import DTYPES, INPUT_STREAM, SEED, stream
+from initviz.network import INPUT_STREAM, SEED, stream
 
 Array = NDArray[Any]
 BATCH = Interval(1, 1_000_000, integer=True)
@@ -169,10 +170,11 @@ def batch_for(sizes: Sequence[int], key: str, count: int, *, seed: int = 0) -> B
 
 def check_fit(sizes: Sequence[int], batch: Batch) -> None:
     """Raise ValueError where a network of these sizes does not begin and end as the batch needs it."""
-    for field, value, wanted, kind in (("begin", sizes[0], batch.features, "inputs"),
-                                       ("end", sizes[-1], batch.outputs, "outputs")):
+    for field, value, wanted, kind in (("begin", sizes[0], batch.features, "input"),
+                                       ("end", sizes[-1], batch.outputs, "output")):
         if value != wanted:
-            raise ValueError(f"sizes must {field} with {wanted}, as the data has {wanted} {kind}, got {value}")
+            many = "" if wanted == 1 else "s"
+            raise ValueError(f"sizes must {field} with {wanted}, as the data has {wanted} {kind}{many}, got {value}")
 
 
 def make_split(key: str, count: int, held_out: int, *, seed: int = 0, features: int = 64,

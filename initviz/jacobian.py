@@ -46,7 +46,7 @@ def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
         raise ValueError(f"layers must be hidden ones, 1 to {network.depth - 1}, got {layers}")
     weights, biases = network.parameters()
     weights, biases = [w.astype(np.float64) for w in weights], [b.astype(np.float64) for b in biases]
-    phi, params = network.apply_activation()
+    phi, params = network.activation_entry()
     field = field_of(network)
     jacobian = np.eye(network.sizes[0])
     found, means, variances = [], [], []

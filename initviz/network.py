@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initviz.activations import ACTIVATIONS, activation
-from initviz.initializers import INITIALIZERS, initialize, rule
+from initviz.initializers import DTYPES, INITIALIZERS, initialize, rule
 from initviz.limits import ANY, Interval, check, check_parameters
 
 Array = NDArray[Any]
@@ -23,7 +23,6 @@ Pairs = tuple[tuple[str, Any], ...]
 SIZE = Interval(1, 1_000_000, integer=True)
 SEED = Interval(0, 2**63 - 1, integer=True)
 MOST_LAYERS = 1000  # that a text may ask for
-DTYPES = ("float32", "float64")
 INPUT_STREAM, WEIGHT_STREAM, BIAS_STREAM = range(3)
 
 
@@ -110,7 +109,7 @@ class Network:
         """The activation's parameters as sorted pairs."""
         return tuple(dict(self.activation_params).items())
 
-    def apply_activation(self) -> tuple[Any, dict[str, Any]]:
+    def activation_entry(self) -> tuple[Any, dict[str, Any]]:
         """The activation's record and its parameters."""
         return activation(self.activation), dict(self.activation_params)
 

@@ -36,7 +36,7 @@ def measured_correlations(network: Network, correlation: float) -> Array:
     """The cosine of the two inputs' preactivations (less the bias all share) in each hidden layer; NaN at length 0."""
     x = two_inputs(network.sizes[0], correlation, network.seed).astype(network.dtype)
     weights, biases = network.parameters()
-    _, params = network.apply_activation()
+    _, params = network.activation_entry()
     found = []
     with np.errstate(**QUIET):
         for z, _ in list(forward(weights, biases, x, network.activation, **params))[: max(network.depth - 1, 1)]:

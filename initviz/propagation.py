@@ -133,7 +133,7 @@ def check_shapes(weights: Sequence[Array], biases: Sequence[Array], x: Array) ->
     if fan is None or len(x) == 0:
         raise ValueError(f"x must have shape (batch, features) with at least one row, got {x.shape}")
     for layer, (w, b) in enumerate(zip(weights, biases, strict=True), 1):
-        if w.ndim != 2 or w.shape[0] != fan:
+        if w.ndim != 2 or w.shape[0] != fan or w.shape[1] < 1:
             raise ValueError(f"weights of layer {layer} must have shape ({fan}, fan_out), got {w.shape}")
         if b.shape != (w.shape[1],):
             raise ValueError(f"biases of layer {layer} must have shape ({w.shape[1]},), got {b.shape}")

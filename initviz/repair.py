@@ -63,7 +63,7 @@ def rescale(weights: Sequence[Array], biases: Sequence[Array], network: Network,
     """
     check("tolerance", tolerance, Interval(0, 1))
     most_tries = check("most_tries", most_tries, Interval(1, 1000, integer=True))
-    phi, params = network.apply_activation()
+    phi, params = network.activation_entry()
     found: list[Array] = []
     with np.errstate(**QUIET):
         h = batch.x.astype(network.dtype, copy=False)
@@ -108,7 +108,7 @@ def lsuv(network: Network, batch: Batch, *, tolerance: float = TOLERANCE, most_t
 def recommended(network: Network) -> tuple[Network, str]:
     """The network from the start that the table has for its activation, biases 0, and the reason in one sentence."""
     params = dict(network.activation_params)
-    label = network.apply_activation()[0].label
+    label = network.activation_entry()[0].label
     changes: dict[str, Any] = {"gain": 1.0, "initializer_params": ()}
     if network.activation in RELU_LIKE:
         key = "he_normal"

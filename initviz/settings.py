@@ -71,7 +71,7 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "init": Control(
         "Initialisers", ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal"), _labels(INITIALIZERS),
         f"How the weights are drawn. Compare up to {MOST_INITIALIZERS} on the same random numbers. Where notes write "
-        "Xavier as randn(fan_in, fan_out) / sqrt(fan_in), they mean LeCun normal.", many=True),
+        "Xavier as randn(fan_in, fan_out) / sqrt(fan_in), that formula is LeCun normal.", many=True),
     "activation": Control("Activation", "tanh", _labels(ACTIVATIONS),
                           "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear."),
     "input": Control("Input", "digits", _labels(INPUTS), "What goes into the network, standardised, and its classes."),
@@ -96,8 +96,8 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "slope": Control("Leaky ReLU's slope", 0.01, Interval(0, 1),
                      "Slope of Leaky ReLU below 0. He's variance takes it into account.", 0.01),
     "quantity": Control("Show", "activation", QUANTITY_LABELS,
-                        "What the distributions are of: activations h = phi(z), preactivations z = h W + b, deltas "
-                        "dL/dz, weights W, weight gradients dL/dW."),
+                        "Activation h: what a neuron puts out. Preactivation z: its weighted sum, before phi. Delta "
+                        "dL/dz: how the loss changes with z. Weight gradient dL/dW: how it changes with a weight W."),
     "scale": Control("Axis", "linear", SCALE_LABELS,
                      "Linear shows shapes around the healthy scale; symmetric log shows twelve powers of ten."),
     "scrub": Control("Slider in the picture", "none", SCRUB_LABELS,
@@ -129,7 +129,7 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
     "deepest": Control("Deepest", 50, Ladder((10, 20, 50, 100)), "Largest depth of the sweep."),
     "widest": Control("Widest", 64, Ladder((16, 32, 64, 128, 256)), "Largest width of the sweep."),
     "seeds": Control("Seeds", 10, Ladder((5, 10, 20, 50, 100)), "Networks of each size, each with weights of its own."),
-    "spread": Control("Measure", "std", SPREAD_LABELS,
+    "spread": Control("Scale measured by", "std", SPREAD_LABELS,
                       "Standard deviation ignores a common offset; the root mean square does not."),
 })
 
@@ -304,7 +304,8 @@ class Preset:
 
 
 def _preset(label: str, init: str, activation: str, sentence: str, **more: Any) -> Preset:
-    changes = {"init": (init,), "activation": activation, "gain": 1.0, "bias": 0.0, "bias_std": 0.0} | more
+    changes = {"init": (init,), "activation": activation, "gain": 1.0, "bias": 0.0, "bias_std": 0.0,
+               "mode": "fan_in"} | more
     return Preset(label, MappingProxyType(changes), sentence)
 
 
@@ -346,9 +347,15 @@ def pass_operations(sizes: Sequence[int], batch: int) -> float:
     return products + OPERATIONS_OF_A_DRAW * _pairs(sizes)
 
 
+def orthonormal_operations(sizes: Sequence[int]) -> float:
+    """Floating-point operations of orthonormal weights: a QR decomposition a layer."""
+    return sum(8 * max(pair) * min(pair) ** 2 for pair in pairwise(sizes))
+
+
 def operations(settings: Settings) -> float:
     """Floating-point operations of one comparison."""
-    return len(settings.init) * pass_operations(settings.sizes, settings.batch)
+    passes = len(settings.init) * pass_operations(settings.sizes, settings.batch)
+    return passes + ("orthogonal" in settings.init) * orthonormal_operations(settings.sizes)
 
 
 def training_operations(settings: Settings) -> float:
@@ -377,8 +384,7 @@ def peak_bytes(settings: Settings, networks: int = 1) -> float:
 
 def check_diagnosis(sizes: Sequence[int], batch: int) -> None:
     """Raise ValueError where a diagnosis with its remedies is too costly for a shared machine."""
-    orthonormal = sum(8 * max(pair) * min(pair) ** 2 for pair in pairwise(sizes))  # a QR decomposition a layer
-    cost = DIAGNOSED_STARTS * pass_operations(sizes, batch) + orthonormal
+    cost = DIAGNOSED_STARTS * pass_operations(sizes, batch) + orthonormal_operations(sizes)
     memory = DIAGNOSED_STARTS * pass_bytes(sizes, batch)
     if cost > MOST_OPERATIONS or memory > MOST_BYTES:
         raise ValueError(

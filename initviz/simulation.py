@@ -105,9 +105,13 @@ class Run:
         return self.columns[name]
 
     def histogram(self, quantity: str) -> pd.DataFrame:
-        """Counted bins: a row a layer and bin, ends included: layer, left, right (in units), count, share."""
+        """Counted bins: a row a layer and bin, ends included: layer, left, right (in units), unit, count, share.
+
+        ValueError for a quantity that was not counted.
+        """
+        check("quantity", quantity, self.counts.keys())
         bins, counts = self.bins[quantity], self.counts[quantity]
-        edges = np.concatenate([[-np.inf], bins.edges, [np.inf]])
+        edges = np.concatenate([[-np.inf], bins.edge_values, [np.inf]])
         layers, cells = counts.shape
         total = counts.sum(axis=1, keepdims=True)
         return pd.DataFrame({
@@ -186,9 +190,11 @@ def _summarise_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
     """``summarise`` for networks of one shape and activation, stacked: arrays are (networks, batch, width)."""
     check("scale", scale, SCALES)
     first = networks[0]
-    phi, params = first.apply_activation()
+    phi, params = first.activation_entry()
     with np.errstate(**QUIET):
         x = batch.x.astype(first.dtype, copy=False)
+    if x.ndim == 2 and x.shape[1] != first.sizes[0]:
+        raise ValueError(f"sizes must begin with {x.shape[1]}, as many inputs as the data has, got {first.sizes[0]}")
     for network, own_weights, own_biases in zip(networks, weights, biases, strict=True):
         check_shapes(own_weights, own_biases, x)
         sizes = (x.shape[1], *(w.shape[1] for w in own_weights))

@@ -137,6 +137,13 @@ class Bins:
         """The count + 1 edges, in the coordinate."""
         return np.linspace(self.low, self.high, self.count + 1)
 
+    @property
+    def edge_values(self) -> Array:
+        """The edges as values, in units."""
+        if self.scale == "linear":
+            return self.edges
+        return 2 * SYMLOG_FLOOR * np.sinh(self.edges * math.log(10))
+
     def coordinate(self, values: Array, unit: float = 1.0) -> Array:
         """The coordinate of each value; a new array in the dtype of ``values``."""
         return self._stretched(values, unit, 1.0)

@@ -43,7 +43,7 @@ def probe(network: Network, input: str = "normal", count: int = 16) -> Outcome:
     """One pass forward and back of ``count`` samples of an input; the input depends on the network's seed alone."""
     batch = make_batch(input, count, seed=network.seed, features=network.sizes[0], dtype=network.dtype)
     weights, biases = network.parameters()
-    _, params = network.apply_activation()
+    _, params = network.activation_entry()
     with np.errstate(**QUIET), borrowed_buffers() as buffers:
         passed = list(forward(weights, biases, batch.x, network.activation, (), buffers, **params))
         if network.depth < 2 or not np.isfinite(passed[-1][1]).all():

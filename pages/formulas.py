@@ -8,6 +8,7 @@ from initviz.activations import ACTIVATIONS
 from initviz.charts import curves
 from initviz.charts.picture import UNORDERED
 from initviz.diagnosis import number
+from initviz.frameworks import FRAMEWORKS
 from initviz.initializers import INITIALIZERS
 
 ui.require_entrance()
@@ -24,14 +25,12 @@ initializers, activations, pairs = st.tabs(["Initialisers", "Activations", "Popu
 
 if initializers.open:
     with initializers:
-        xavier, lecun = (formulas.promises(key, settings)[0] for key in ("xavier_normal", "lecun_normal"))
         st.info(
             "Notes often write Xavier as `randn(fan_in, fan_out) / sqrt(fan_in)`. That is LeCun's formula. Glorot and "
-            "Bengio's divides by the mean of both fans, and the two differ wherever a layer is not square: in "
-            f"the first layer, {xavier.fan_in} → {xavier.fan_out}, Xavier draws a standard deviation of "
-            f"{number(xavier.std)} and LeCun one of {number(lecun.std)}.", icon=":material/compare_arrows:")
+            f"Bengio's divides by the mean of both fans, and {formulas.xavier_and_lecun(settings)}.",
+            icon=":material/compare_arrows:")
         framework = st.segmented_control(
-            "Code for", formulas.FRAMEWORKS, default="NumPy", required=True, key="framework", bind="query-params",
+            "Code for", FRAMEWORKS, default="NumPy", required=True, key="framework", bind="query-params",
             help="The line that draws the same law.") or "NumPy"
         for key, entry in INITIALIZERS.items():
             with st.container(border=True):
@@ -46,8 +45,8 @@ if initializers.open:
                         for promise in formulas.promises(key, settings)))
                     st.caption(f"Made for {entry.made_for}. Source: {entry.source}.")
                 with picture:
-                    hidden = formulas.promises(key, settings)[-1 if settings.depth < 3 else 1]
-                    st.metric("Standard deviation", number(hidden.std), chart_type="bar",
+                    st.metric(f"Standard deviation, {settings.width} → {settings.width}",
+                              number(formulas.hidden(key, settings).std), chart_type="bar",
                               chart_data=formulas.distribution(key, settings),
                               help="The weights of one hidden layer, counted between −4 and 4 times 1/√fan_in; "
                                    "the outermost bars hold all that lies beyond.")

@@ -189,8 +189,8 @@ def test_the_biases_of_seed_0_are_pinned():
 
 
 @pytest.mark.parametrize("key", ACTIVATIONS)
-def test_apply_activation_gives_the_record_and_every_parameter(key):
-    record, params = Network(activation=key).apply_activation()
+def test_activation_entry_gives_the_record_and_every_parameter(key):
+    record, params = Network(activation=key).activation_entry()
     assert record is ACTIVATIONS[key]
     assert params == {p.name: p.default for p in record.parameters}
 

@@ -251,7 +251,7 @@ def test_depth_one_has_no_hidden_layer():
 
 
 @pytest.mark.parametrize(("sizes", "batch", "said"), [
-    ((63, 10), DIGITS, "weights of layer 1 must have shape"),
+    ((63, 10), DIGITS, "sizes must begin with 64, as many inputs as the data has, got 63"),
     ((64, 9), DIGITS, "targets must be classes from 0 to 8"),
     ((64, 10), regression(5, 9), r"targets must have shape \(5, 10\) for mse"),
     ((64, 10), Batch(DIGITS.x[:0], DIGITS.targets[:0]), "at least one row"),

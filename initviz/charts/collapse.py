@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import numpy as np
 
+from initviz.charts.curves import levels
 from initviz.charts.picture import INK, Data, Picture, carried, columns, literal_color, named, spread_apart
 from initviz.diagnosis import number
 
@@ -28,18 +30,25 @@ class Path:
     variety: Sequence[float]
 
 
+def _named(dataset: str) -> dict[str, Any]:
+    """Options of an axis whose places and their names are in a dataset."""
+    places = f"pluck(data('{dataset}'), 'y')"
+    return {"values": alt.ExprRef(places), "labelOverlap": True,
+            "labelExpr": f"data('{dataset}')[indexof({places}, datum.value)].text"}
+
+
 @functools.cache
 def picture() -> Picture:
-    """Scale against variety, both on log axes, a path an initialiser; datasets points, names, corners, frame."""
+    """Scale against variety, both on log axes, a path an initialiser; datasets points, names, corners,
+    frame, across, up.
+    """
     frame = "data('frame')[0]"
     x = alt.X("x:Q",
               scale=alt.Scale(type="log", domain=alt.ExprRef(f"[{frame}.low, {frame}.high]"), nice=False, clamp=True),
-              axis=alt.Axis(title="scale: root mean square of the activations", grid=False, tickCount=6,
-                            labelOverlap=True, format="~g"))
+              axis=alt.Axis(title="scale: root mean square of the activations", grid=False, **_named("across")))
     y = alt.Y("y:Q",
               scale=alt.Scale(type="log", domain=alt.ExprRef(f"[{BOTTOM}, {frame}.top]"), nice=False, clamp=True),
-              axis=alt.Axis(title="effective number of neurons", values=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
-                            format="~g", labelOverlap=True))
+              axis=alt.Axis(title="effective number of neurons", **_named("up")))
     corners = alt.Chart(named("corners")).mark_text(fontSize=13, fill=INK, opacity=0.55, tooltip=None).encode(
         x=x, y=y, text="text:N")
     lines = alt.Chart(named("points")).mark_line(strokeWidth=1.6, opacity=0.7, tooltip=None).encode(
@@ -52,7 +61,8 @@ def picture() -> Picture:
     names = [alt.Chart(named("names")).transform_filter(f"datum.side == {side}").mark_text(
         align="left" if side > 0 else "right", dx=9 * side, fontSize=11, fill=INK, baseline="middle",
         tooltip=None).encode(x=x, y=y, text="text:N") for side in (-1, 1)]
-    chart = alt.layer(corners, lines, points, *names, *carried("frame")).properties(width="container", height=HEIGHT)
+    chart = alt.layer(corners, lines, points, *names, *carried("frame", "across", "up")).properties(
+        width="container", height=HEIGHT)
     return Picture.of(chart, "Effective number of neurons against the scale of the signal, a path an initialiser")
 
 
@@ -87,4 +97,5 @@ def data(paths: Sequence[Path], most: float) -> Data:
         "names": {"x": [x for x, *_ in ends], "y": places, "text": [text for _, _, text, _ in ends],
                   "side": [side for *_, side in ends]},
         "corners": {"x": [left, right, left, right], "y": [0.85 * top, 0.85 * top, 1.3, 1.3], "text": corners},
-        "frame": {"low": [10.0**low], "high": [10.0**high], "top": [top]}}
+        "frame": {"low": [10.0**low], "high": [10.0**high], "top": [top]},
+        "across": levels(low, high, log=True), "up": levels(0.0, float(np.log10(top)), log=True)}

@@ -20,6 +20,7 @@ HEIGHT = 300
 LABEL_GAP = 0.05  # of the axis: the least distance between two labels at the lines' ends
 LABEL_ROOM = 0.42  # of the range of x, kept free for labels
 LEAST_DECADES, LEAST_SPAN = 1.0, 0.1
+SLIM = 420  # pixels: a chart on a phone
 MOST_LEVELS = 7  # named places on the y axis
 MOST_DECADES = 306.0
 
@@ -41,6 +42,7 @@ class Series:
     remark: str = ""
     lost_high: bool = False
     expected: tuple[Numbers, Numbers, Numbers] | None = None
+    marker: str = "circle"
 
 
 @functools.cache
@@ -49,17 +51,18 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     levels, guides, expected.
     """
     frame, room = "data('frame')[0]", "data('frame')[0].room"
+    room = f"{room} * (width < {SLIM} ? 1.9 : 1)"  # names are as long on a phone
     domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
               else f"[{frame}.first - {room}, {frame}.last]")
     x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(domain), nice=False, zero=False),
               axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False,
                             labelExpr="format(datum.value, '~g')", labelOverlap=True))
-    levels = "pluck(data('levels'), 'y')"
+    places = "pluck(data('levels'), 'y')"
     y = alt.Y("y:Q", title=None,
               scale=alt.Scale(type="log" if log else "linear", nice=False, clamp=True, zero=False,
                               domain=alt.ExprRef(f"[{frame}.low, {frame}.high]")),
-              axis=alt.Axis(orient="left" if labels_right else "right", values=alt.ExprRef(levels), labelOverlap=True,
-                            labelExpr=f"data('levels')[indexof({levels}, datum.value)].text"))
+              axis=alt.Axis(orient="left" if labels_right else "right", values=alt.ExprRef(places), labelOverlap=True,
+                            labelExpr=f"data('levels')[indexof({places}, datum.value)].text"))
     side = 1 if labels_right else -1
     guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(
         x=alt.X("from:Q"), x2="to:Q", y=y)
@@ -71,19 +74,22 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     dashes = alt.Chart(named("expected")).mark_line(
         strokeWidth=1.6, strokeDash=[5, 4], clip=True, tooltip=None).encode(
         x=x, y=y, detail="label:N", color=literal_color())
-    lines = alt.Chart(named("lines")).mark_line(
-        strokeWidth=2.2, clip=True, point=alt.OverlayMarkDef(size=26) if points else False).encode(
-        x=x, y=y, detail="label:N", color=literal_color(),
-        tooltip=[alt.Tooltip("label:N", title="Line"), alt.Tooltip("x:Q", title=x_title),
-                 alt.Tooltip("shown:N", title="Value")])
+    tooltip = [alt.Tooltip("label:N", title="Line"), alt.Tooltip("x:Q", title=x_title),
+               alt.Tooltip("shown:N", title="Value")]
+    lines = [alt.Chart(named("lines")).mark_line(strokeWidth=2.2, clip=True).encode(
+        x=x, y=y, detail="label:N", color=literal_color(), tooltip=tooltip)]
+    if points:
+        lines.append(alt.Chart(named("lines")).mark_point(size=30, filled=True, opacity=1, clip=True).encode(
+            x=x, y=y, color=literal_color(), shape=alt.Shape("marker:N", scale=None), tooltip=tooltip))
     dots = alt.Chart(named("dots")).mark_circle(size=45, opacity=1, clip=True, tooltip=None).encode(
         x=x, y=y, color=literal_color())
     names = alt.Chart(named("names")).mark_text(
         align="left" if labels_right else "right", dx=20 * side, fontSize=11, fill=INK, baseline="middle",
         tooltip=None).encode(x=x, y=y, text="text:N")
-    keys = alt.Chart(named("names")).mark_square(size=55, opacity=1, xOffset=13 * side, tooltip=None).encode(
-        x=x, y=y, color=literal_color())
-    chart = alt.layer(guides, guide_names, bands, dashes, lines, dots, names, keys,
+    keys = alt.Chart(named("names")).mark_point(
+        size=55, filled=True, opacity=1, xOffset=13 * side, tooltip=None).encode(
+        x=x, y=y, color=literal_color(), shape=alt.Shape("marker:N", scale=None))
+    chart = alt.layer(guides, guide_names, bands, dashes, *lines, dots, names, keys,
                       *carried("frame", "ticks", "levels"))
     return Picture.of(chart.properties(width="container", height=HEIGHT), alt_text)
 
@@ -120,17 +126,18 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
             "y": np.concatenate([y for _, y in kept] or [np.zeros(0)]),
             "label": [line.label for line, (x, _) in zip(series, kept, strict=True) for _ in x],
             "color": [line.color for line, (x, _) in zip(series, kept, strict=True) for _ in x],
+            "marker": [line.marker for line, (x, _) in zip(series, kept, strict=True) for _ in x],
             "shown": [number(value) for _, y in kept for value in y]},
         "dots": columns([(float(x[0]), float(y[0]), line.color) for line, (x, y) in zip(series, kept, strict=True)
                          if len(x) == 1], "x", "y", "color"),
         "names": {
             "x": [final if labels_right else first] * len(series), "y": [unlog(place) for place in places],
             "text": [line.label + (f" ({line.remark})" if line.remark else "") for line in series],
-            "color": [line.color for line in series]},
+            "color": [line.color for line in series], "marker": [line.marker for line in series]},
         "frame": {"low": [unlog(low)], "high": [unlog(high)], "first": [first], "last": [final],
                   "room": [max(LABEL_ROOM * (final - first), 1.0 if whole else 0.0)]},
         "ticks": {"x": _ticks(first, final, whole)},
-        "levels": _levels(low, high, log),
+        "levels": levels(low, high, log),
         "guides": {"x": [first if labels_right else final] * len(guides),
                    "from": [first] * len(guides), "to": [final] * len(guides),
                    "y": [float(level) for level, _ in guides], "text": [name for _, name in guides]},
@@ -154,7 +161,7 @@ def _theory(series: Sequence[Series], log: bool) -> dict[str, Any]:
     return {name: np.concatenate(part) for name, part in parts.items()} | {"label": labels, "color": colors}
 
 
-def _levels(low: float, high: float, log: bool) -> Columns:
+def levels(low: float, high: float, log: bool) -> Columns:
     """Round places on the y axis and their names; ``low`` and ``high`` are exponents of 10 where it is a log axis."""
     if log:
         step = max(1, round(_step(high - low, MOST_LEVELS)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from initviz.charts import curves
-from initviz.charts.picture import Data, Picture, color_of, label_of
+from initviz.charts.picture import Data, Picture, color_of, label_of, marker_of
 from initviz.meanfield import Prediction
 from initviz.simulation import Run
 
@@ -37,7 +37,7 @@ def _series(run: Run, prediction: Prediction | None, quantity: str, spread: str,
         least, most = prediction.band(quantity, spread)
         expected = prediction.expected(quantity, spread)[:layers], least[:layers], most[:layers]
     return curves.Series(name or label_of(key), color_of(key), np.arange(1, layers + 1), values, remark, lost_high=lost,
-                         expected=expected)
+                         expected=expected, marker=marker_of(key))
 
 
 def data(runs: Sequence[Run], predictions: Sequence[Prediction | None], quantity: str, spread: str,

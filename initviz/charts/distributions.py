@@ -6,14 +6,25 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from initviz.charts.picture import INK, Data, Picture, carried, color_of, columns, label_of, literal_color, named
+from initviz.charts.picture import (
+    INK,
+    Data,
+    Picture,
+    carried,
+    color_of,
+    columns,
+    label_of,
+    literal_color,
+    named,
+    upwards,
+)
 from initviz.diagnosis import number, percent
 from initviz.simulation import Run
 from initviz.statistics import Bins
@@ -24,9 +35,12 @@ FRAME_HEIGHT = 70
 MARGIN = 0.05  # of a column's width, left free at each side
 PEAK = 0.86  # of a row's height
 FULL = 100  # a film's height of a peak: small integers are sent
+ALIKE = 64 * float(np.finfo(np.float32).eps)  # of the largest: a range that round-off may have made
 SPIKE = 1e-3  # a range of values narrower than this part of a bin is drawn as one spike
 LEAST_PEAK = 0.02  # of all values: a layer whose other values are fewer is not blown up to full height
 MOMENTS = ("mean", "std", "min", "max")
+ALIGNED: dict[int, Literal["left", "center", "right"]] = {-1: "right", 0: "center", 1: "left"}
+NARROW = 52  # pixels of a column: its name is then written upwards
 NOTED = 0.01  # a share beyond the axis is noted from here on
 
 AXIS_TITLES = {
@@ -66,7 +80,8 @@ def _chart(frame: str = "") -> alt.LayerChart | alt.FacetChart:
     top = alt.Axis(orient="top", values=alt.ExprRef("sequence(0.5, length(data('columns')), 1)"), title=None,
                    grid=False, labelOverlap=False,
                    labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')",
-                   labelFontSize=12, labelFontWeight="bold", labelPadding=20, labelLineHeight=13)
+                   labelFontSize=12, labelFontWeight="bold", labelLineHeight=13, **upwards(
+                       f"width / max(1, length(data('columns'))) < {NARROW}", 20))
     bottom = alt.Axis(orient="bottom", values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=None, grid=False,
                       labelExpr="data('ticks')[indexof(pluck(data('ticks'), 'x'), datum.value)].label",
                       labelOverlap="greedy", labelPadding=2)
@@ -89,9 +104,11 @@ def _chart(frame: str = "") -> alt.LayerChart | alt.FacetChart:
         x=alt.X("x:Q", scale=x_scale, axis=bottom), y=y, y2="base:Q", detail="cell:Q", color=literal_color())
     spikes = spikes.mark_rule(strokeWidth=3, strokeCap="butt", tooltip=None).encode(
         x=alt.X("x:Q", scale=x_scale, axis=None), y=y, y2="base:Q", color=literal_color())
-    notes = notes.mark_text(fontSize=11, fill=INK, tooltip=None, baseline="middle").encode(
-        x=alt.X("x:Q", scale=x_scale, axis=None), y=y, text="text:N")
-    return alt.layer(cells, outline, spikes, notes, *carried("columns", "rows", "ticks")).properties(width="container")
+    written = [notes.transform_filter(f"datum.side == {side}").mark_text(
+        fontSize=11, fill=INK, tooltip=None, baseline="middle", dx=7 * side, align=ALIGNED[side]).encode(
+        x=alt.X("x:Q", scale=x_scale, axis=None), y=y, text="text:N") for side in ALIGNED]
+    return alt.layer(cells, outline, spikes, *written, *carried("columns", "rows", "ticks")).properties(
+        width="container")
 
 
 @functools.cache
@@ -117,11 +134,14 @@ def _within(fraction: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
-    """Bin heights (1 is the peak), a spike (position, share) and notes (x, y, text), in fractions of a cell."""
+    """Bin heights (1 is the peak), a spike (position, share) and notes, in fractions of a cell.
+
+    A note is (x, y, text, side): the text stands right (1) or left (-1) of its place, or on it (0).
+    """
 
     heights: NDArray[np.float32] | None = None
     spike: tuple[float, float] | None = None
-    notes: tuple[tuple[float, float, str], ...] = ()
+    notes: tuple[tuple[float, float, str, int], ...] = ()
 
 
 def _shape(run: Run, quantity: str, layer: int) -> _Shape:
@@ -129,16 +149,18 @@ def _shape(run: Run, quantity: str, layer: int) -> _Shape:
     bins, i = run.bins[quantity], layer - 1
     low, high = (float(run.column(f"{quantity}_{end}")[i]) for end in ("min", "max"))
     if not (math.isfinite(low) and math.isfinite(high)):
-        return _Shape(notes=((0.5, 0.45, "not a number" if math.isnan(low) or math.isnan(high) else "overflow"),))
+        return _Shape(notes=((0.5, 0.45, "not a number" if math.isnan(low) or math.isnan(high) else "overflow", 0),))
     start, end = (bins.coordinate(np.array([low, high]), run.units[quantity][i]) - bins.low) / (bins.high - bins.low)
     if end - start <= SPIKE / bins.count and 0 <= start <= 1:
-        mean = number(float(run.column(f"{quantity}_mean")[i]))
-        beside = start + (0.18 if start < 0.7 else -0.18)
-        return _Shape(spike=(float(start), 1.0), notes=((beside, 0.5, f"all {mean}"),))
+        alike = high - low <= ALIKE * max(abs(low), abs(high))
+        said = (f"all {number(float(run.column(f'{quantity}_mean')[i]))}" if alike else
+                f"within ±{number(max(abs(low), abs(high)))}" if low < 0 < high else f"{number(low)} to {number(high)}")
+        at = float(start)
+        return _Shape(spike=(at, 1.0), notes=((_within(at), 0.5, said, 1 if at < 0.6 else -1),))
 
     counts = run.counts[quantity][i]
     total = max(int(counts.sum()), 1)
-    notes = tuple((x, 0.86, text) for x, share, text in (
+    notes = tuple((x, 0.86, text, 0) for x, share, text in (
         (0.16, counts[0] / total, f"← {percent(counts[0] / total)}"),
         (0.84, counts[-1] / total, f"{percent(counts[-1] / total)} →")) if share > NOTED)
     heights, spike = counts[1:-1].astype(np.float32), None
@@ -170,7 +192,7 @@ def data(runs: Sequence[Run], quantity: str) -> Data:
     return {
         "outline": outline | {"y": outline["base"] + PEAK * heights}, "cells": cells,
         "spikes": columns(_spikes(drawn, colors), "x", "base", "y", "color"),
-        "notes": columns(_notes(drawn), "x", "y", "text"), **_frame(runs, bins)}
+        "notes": columns(_notes(drawn), "x", "y", "text", "side"), **_frame(runs, bins)}
 
 
 def film_data(frames: Sequence[Sequence[Run]], quantity: str) -> Data:
@@ -190,7 +212,7 @@ def film_data(frames: Sequence[Sequence[Run]], quantity: str) -> Data:
         "spikes": columns([(*spike, index) for index, drawn in enumerate(by_frame) for spike in _spikes(drawn, colors)],
                           "x", "base", "y", "color", "frame"),
         "notes": columns([(*note, index) for index, drawn in enumerate(by_frame) for note in _notes(drawn)],
-                         "x", "y", "text", "frame"), **_frame(runs, bins)}
+                         "x", "y", "text", "side", "frame"), **_frame(runs, bins)}
 
 
 _Drawn = list[tuple[int, int, Run, int, _Shape]]  # column, row, run, layer and what is drawn of it
@@ -224,7 +246,8 @@ def _spikes(drawn: _Drawn, colors: Sequence[str]) -> list[tuple[Any, ...]]:
 
 
 def _notes(drawn: _Drawn) -> list[tuple[Any, ...]]:
-    return [(column + x, -row - 1 + y, text) for column, row, _, _, shape in drawn for x, y, text in shape.notes]
+    return [(column + x, -row - 1 + y, text, side) for column, row, _, _, shape in drawn
+            for x, y, text, side in shape.notes]
 
 
 def _frame(runs: Sequence[Run], bins: Bins) -> Data:
@@ -240,7 +263,7 @@ def _frame(runs: Sequence[Run], bins: Bins) -> Data:
 
 def _tick_values(bins: Bins) -> list[float]:
     if bins.scale == "symlog":
-        return [-9.0, 0.0, 9.0]
+        return [-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0]
     span = bins.high - bins.low
     step = 0.5 if span <= 1.5 else 1 if span <= 3 else 2
     values = np.arange(np.ceil(bins.low / step), np.floor(bins.high / step) + 1) * step

@@ -22,6 +22,7 @@ from initviz.contest import FRAMES
 HEIGHT = 250
 CLASS_COLORS = ["#0072B2", "#E69F00", "#009E73"]
 LAST = FRAMES - 1
+FILLED = 0.92  # of a column's width
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +36,11 @@ class Film:
 def _picture(alt_text: str, color: dict[str, Any], with_points: bool) -> Picture:
     frame = alt.param(name="frame", value=LAST, bind=alt.binding_range(min=0, max=LAST, step=1, name="Snapshot "))
     columns = "length(data('columns'))"
-    x_scale = alt.Scale(domain=alt.ExprRef(f"[0, max(1, {columns})]"), nice=False, zero=False)
-    y_scale = alt.Scale(domain=[0, 1], nice=False, zero=False)
+    # A film is square: few columns leave the rest of the width free, many are not as high as the picture.
+    reach = alt.ExprRef(f"[0, max(1, {columns}, width * {FILLED} / height)]")
+    x_scale = alt.Scale(domain=reach, nice=False, zero=False)
+    side = f"min(height, {FILLED} * width / max(1, {columns}))"
+    y_scale = alt.Scale(domain=[0, 1], nice=False, zero=False, range=[alt.ExprRef(side), 0])
     titles = alt.Axis(orient="top", values=alt.ExprRef(f"sequence(0.5, {columns}, 1)"), grid=False, labelOverlap=False,
                       labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", labelFontSize=12,
                       labelFontWeight="bold", labelLineHeight=13, labelPadding=20, title=None)
@@ -91,13 +95,13 @@ def data(films: Sequence[Film], steps: Sequence[int], points: tuple[NDArray[Any]
     for index, film in enumerate(films):
         rows, columns = film.cells.shape[1:]
         row, column = np.divmod(np.arange(rows * columns), columns)
-        left, width = index + 0.04, 0.92 / columns
+        left, width = index + (1 - FILLED) / 2, FILLED / columns
         tables.append({
             "x": (left + column * width).astype(np.float32), "x1": (left + (column + 1) * width).astype(np.float32),
             "y": (1 - (row + 1) / rows).astype(np.float32), "y1": (1 - row / rows).astype(np.float32),
             **{f"f{i}": film.cells[min(frame, len(film.cells) - 1)].ravel() for i, frame in enumerate(chosen)}})
         if points is not None:
-            spots.append({"x": (left + 0.92 * points[0][:, 0]).astype(np.float32),
+            spots.append({"x": (left + FILLED * points[0][:, 0]).astype(np.float32),
                           "y": points[0][:, 1].astype(np.float32), "color": np.array(CLASS_COLORS)[points[1]]})
     found: dict[str, Columns] = {
         "cells": stacked(tables), "columns": {"label": [film.label for film in films]},

@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 from altair import TopLevelMixin
 
-from initviz.initializers import INITIALIZERS
+from initviz.initializers import INITIALIZERS, rule
 
 Columns = Mapping[str, Any]  # sequences of one length by name: lists, arrays, categoricals
 Data = Mapping[str, Columns]
@@ -32,8 +32,10 @@ class Picture:
     def of(cls, chart: TopLevelMixin, alt_text: str, renderer: str = "svg") -> Picture:
         """The picture of an Altair chart over named data."""
         spec: dict[str, Any] = chart.to_dict()
-        for key in ("config", "$schema", "datasets"):  # the page's theme gives the config
+        for key in ("$schema", "datasets"):
             spec.pop(key, None)
+        # The page's theme gives the rest of the config; its grey of axes' words is too pale to be read.
+        spec["config"] = {"axis": {"labelColor": INK, "titleColor": INK, "labelOpacity": 0.75, "titleOpacity": 0.75}}
         for layer in spec.get("layer", [spec]):  # the alt text speaks for all marks; nameless ones only disturb
             layer["mark"]["aria"] = False
         spec["usermeta"] = {"embedOptions": {"renderer": renderer}}
@@ -61,6 +63,15 @@ def stacked(parts: Sequence[Columns]) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def upwards(narrow: str, padding: int) -> dict[str, Any]:
+    """Options of an axis at the top whose labels are written upwards where the expression ``narrow`` holds."""
+    def either(up: str, flat: str) -> alt.ExprRef:
+        return alt.ExprRef(f"{narrow} ? {up} : {flat}")
+
+    return {"labelAngle": either("-90", "0"), "labelAlign": either("'left'", "'center'"),
+            "labelBaseline": either("'middle'", "'bottom'"), "labelPadding": either("4", str(padding))}
+
+
 def literal_color(field: str = "color") -> alt.Color:
     """Colours that stand in the data."""
     return alt.Color(f"{field}:N", scale=None, legend=None)
@@ -76,10 +87,21 @@ def color_of(key: str) -> str:
     return INITIALIZERS[key].color
 
 
-ORDERED = ("#6a51a3", "#3f73b5", "#2a9db0", "#3bab6f", "#8aa93a", "#cf9a35")  # seen on white and on black
-# Okabe and Ito's first, told apart with colour-blindness, for what has no order and is no initialiser.
-UNORDERED = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D46", "#7A9A01", "#6A51A3",
-             "#00A6B4", "#B07AA1")
+MARKERS = {"normal": "circle", "uniform": "square", "truncated_normal": "triangle-up", "constant": "cross",
+           "other": "diamond"}
+
+
+def marker_of(key: str) -> str:
+    """The shape of an initialiser's points, by its family: where colours are hard to tell apart it helps."""
+    return MARKERS[rule(key).family]
+
+
+# Of all colours of this file and of the initialisers' table a test holds the distances, to eyes that see all colours
+# and to those that do not, and the contrast to both themes.
+ORDERED = ("#A385B8", "#525CCC", "#4799CC", "#1F7A5C", "#A38F00", "#8F5C33")
+# For what has no order and is no initialiser.
+UNORDERED = ("#5C8FFF", "#D67A00", "#477033", "#B814A3", "#CC0000", "#7A8F85", "#66665C", "#5C3DFF", "#AD8F66",
+             "#998FAD", "#855C7A")
 
 
 def sequential(count: int) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 
-from initviz.limits import check
+from initviz.limits import Interval, check
 
 Array = NDArray[Any]
 Draw = Callable[[int, int, Generator, DTypeLike], Array]
@@ -41,7 +41,8 @@ class Rule:
 
     ``draw(fan_in, fan_out, rng, dtype)`` returns an array of shape (fan_in, fan_out); ``variance`` and ``mean`` of
     (fan_in, fan_out) are those of its entries; ``bias``, where a rule draws biases too, returns an array (fan_out,)
-    of mean 0 and variance ``bias_variance``. ``random`` is False where every draw is the same.
+    of mean 0 and variance ``bias_variance``. ``random`` is False where every draw is the same. ``family`` names the
+    distribution of an entry: a key of UNIT_DRAWS, "constant" or "other".
     """
 
     draw: Draw
@@ -50,6 +51,7 @@ class Rule:
     bias: Draw | None = None
     bias_variance: Moment = _zero
     random: bool = True
+    family: str = "other"
 
 
 def _unit_normal(shape: tuple[int, ...], rng: Generator, dtype: DTypeLike) -> Array:
@@ -88,7 +90,7 @@ def independent(std: Moment, distribution: str, **more: Any) -> Rule:
         weights *= std(fan_in, fan_out)
         return weights
 
-    return Rule(draw, variance=lambda fan_in, fan_out: std(fan_in, fan_out) ** 2, **more)
+    return Rule(draw, variance=lambda fan_in, fan_out: std(fan_in, fan_out) ** 2, family=distribution, **more)
 
 
 def variance_scaling(scale: float, mode: str, distribution: str) -> Rule:
@@ -96,8 +98,10 @@ def variance_scaling(scale: float, mode: str, distribution: str) -> Rule:
 
     ``mode`` says what fan is: "fan_in", "fan_out", "fan_avg" (arithmetic mean) or "fan_geo_avg" (geometric mean).
     ``distribution`` is "normal", "uniform" or "truncated_normal"; the last is cut at two standard deviations of its
-    parent and widened so that the variance after the cut is the promised one. ValueError for any other word.
+    parent and widened so that the variance after the cut is the promised one. ValueError for any other word, or for a
+    scale that is negative or no finite number.
     """
+    scale = check("scale", scale, Interval(0, math.inf))
     fan = FANS[check("mode", mode, FANS)]
     return independent(lambda fan_in, fan_out: math.sqrt(scale / fan(fan_in, fan_out)), distribution)
 
@@ -113,7 +117,7 @@ def filled(value: float) -> Rule:
         draw=lambda fan_in, fan_out, rng, dtype: np.full((fan_in, fan_out), value, dtype),
         variance=_zero,
         mean=lambda fan_in, fan_out: value,
-        random=False)
+        random=False, family="constant")
 
 
 def _fixed(build: Callable[[int, int], Array]) -> Rule:

@@ -117,7 +117,7 @@ LSUV_WIDTH, LSUV_DEPTH, LSUV_SAMPLES = 256, 12, 256
 def _lsuv(network: Network, batch: Batch, *, tolerance: float = 0.1, most_tries: int = 10) -> list[Array]:
     """Weights by algorithm 1: orthonormal, then layer by layer W /= std(z) until |Var z - 1| < tolerance."""
     weights, biases = replace(network, initializer="orthogonal", gain=1.0, initializer_params=()).parameters()
-    phi, params = network.apply_activation()
+    phi, params = network.activation_entry()
     h, found = batch.x, []
     for w, b in zip(weights, biases, strict=True):
         z = h @ w + b

@@ -81,7 +81,7 @@ def facts(report: Report) -> dict[str, str]:
     """What was examined, by name; what a person called it stands as it was written."""
     network, batch = report.run.network, report.start.batch
     return {
-        "Network": "-".join(map(str, network.sizes)), "Activation": network.apply_activation()[0].label,
+        "Network": "-".join(map(str, network.sizes)), "Activation": network.activation_entry()[0].label,
         "Start": report.start.name, "Data": f"{batch.name}, {len(batch.x)} samples",
         "Loss": f"{number(report.run.loss, 3)} ({'cross-entropy' if batch.loss == 'softmax_ce' else 'squared error'})",
         "Verdict": verdict(report.run).words}

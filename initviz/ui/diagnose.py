@@ -89,7 +89,7 @@ def ask(settings: Settings) -> Asked | None:
                                       format_func=SOURCES.__getitem__, bind="query-params",
                                       help="What is sent through the network. Standard normals suit any sizes.")
     key, source = key if key in STARTS else STARTS[0], source if source in SOURCES else "digits"
-    st.caption(f"From the sidebar: {settings.network(key).apply_activation()[0].label}, gain {settings.gain:g}, "
+    st.caption(f"From the sidebar: {settings.network(key).activation_entry()[0].label}, gain {settings.gain:g}, "
                f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}.")
     try:
         own, file_id = _ask_weights()

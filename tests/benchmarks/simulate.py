@@ -72,7 +72,7 @@ def pytorch(network: initviz.Network, batch: initviz.Batch) -> Pass:
     weights = [torch.tensor(w).requires_grad_() for w in drawn[0]]
     biases = [torch.tensor(b) for b in drawn[1]]
     x, targets = torch.tensor(batch.x), torch.tensor(batch.targets)
-    phi, _ = network.apply_activation()
+    phi, _ = network.activation_entry()
     act = {"tanh": torch.tanh, "relu": torch.relu}[network.activation]
     axes = {q: bins_of(q, phi) for q in initviz.simulation.QUANTITIES}
     units = units_of(network.sizes, batch.x, batch.targets, batch.loss)
