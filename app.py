@@ -11,9 +11,8 @@ import streamlit as st
 
 from initviz import ui
 
-st.set_page_config(
-    page_title="initviz: weight initialisation, seen", page_icon=Path(__file__).parent / "initviz/data/icon.png",
-    layout="wide")
+# Before the navigation, which else fetches the page's own icon from elsewhere for the tab.
+st.set_page_config(page_icon=Path(__file__).parent / "initviz/data/icon.png", layout="wide")
 
 # A page's address is its file's name: see require_entrance for links into a server that has just started.
 page = st.navigation([
@@ -36,6 +35,7 @@ page = st.navigation([
     st.Page("pages/formulas.py", title="Formulas", icon=":material/function:",
             help="Every initialiser and activation: formula, variance, source, code"),
 ], position="hidden" if st.context.is_embedded else "top")
+st.set_page_config(page_title=f"{page.title} · initviz: weight initialisation, seen")
 
 ui.open_address()
 if not st.context.is_embedded:  # what a teacher puts into a page of their own shows no controls around it

@@ -155,3 +155,14 @@ def test_unknown_names_and_bad_slopes_raise_value_error():
     for bad in (-0.1, 1.1, math.nan, "x", True):
         with pytest.raises(ValueError, match=f"{said} {bad!r}"):
             ACTIVATIONS["leaky_relu"].derivative(np.zeros(1), negative_slope=bad)
+
+
+@every_activation
+@both_dtypes
+def test_infinite_arguments_give_the_limits_in_silence(key, dtype):
+    phi, ends = ACTIVATIONS[key], np.array([-math.inf, math.inf], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        h, slope = phi.value(ends), phi.derivative(ends)
+    np.testing.assert_allclose(slope, phi.derivative(np.array([-1e30, 1e30], dtype)), atol=1e-7)
+    for found, far in zip(h, phi.value(np.array([-1e4, 1e4], dtype)), strict=True):
+        assert math.isinf(found) if abs(far) > 99 else found == pytest.approx(far, abs=2e-4)

@@ -122,3 +122,26 @@ def test_every_initialiser_has_a_colour_of_its_own_and_a_name():
     assert len({color_of(key) for key in INITIALIZERS}) == len(INITIALIZERS)
     assert len({label_of(key) for key in INITIALIZERS}) == len(INITIALIZERS)
     assert len(sequential(100)) == 100
+
+
+def test_a_layer_whose_values_nearly_agree_says_how_nearly():
+    batch = make_batch("digits", 32)
+    (faint,) = (simulate(replace(Settings(), depth=4, width=32, std=1e-4).network("normal"), batch) for _ in range(1))
+    texts = [text for text in framed(distributions.data([faint], "activation"))["notes"]["text"] if "→" not in text]
+    assert texts
+    assert all(text.startswith("within ±") for text in texts)
+
+
+def test_a_film_holds_the_distributions_of_each_frame():
+    frames_set = replace(Settings(), init=("constant", "xavier_normal"), scrub="gain", depth=3, width=16).scrubbed()
+    batch = make_batch("digits", 32)
+    shown = [[simulate(network, batch) for network in frame.networks()] for frame in frames_set]
+    found = framed(distributions.film_data(shown, "activation"))
+    for index in (3, len(shown) - 1):
+        alone = framed(distributions.data(shown[index], "activation"))
+        heights = (alone["outline"]["y"] - alone["outline"]["base"]) / distributions.PEAK * distributions.FULL
+        assert found["outline"][f"f{index}"].to_numpy() == pytest.approx(heights.to_numpy(), abs=0.51)
+        for name in ("spikes", "notes"):
+            its = found[name][found[name]["frame"] == index].drop(columns="frame").reset_index(drop=True)
+            pd.testing.assert_frame_equal(its, alone[name].reset_index(drop=True), check_dtype=False)
+    assert found["outline"]["f0"].eq(0).all()  # a gain of 0: spikes only

@@ -13,6 +13,7 @@ from initviz.settings import (
     DEFAULTS,
     MOST_INITIALIZERS,
     PRESETS,
+    SCRUBBED,
     Settings,
     affordable,
     mend,
@@ -109,3 +110,21 @@ def test_the_nearest_affordable_settings_are_affordable_and_change_nothing_else(
     assert affordable(nearest, training=training)
     assert replace(nearest, **{name: getattr(costly, name) for name in ("steps", "batch", "width", "depth")}) == costly
     assert math.isfinite(operations(costly))
+
+
+@pytest.mark.parametrize("key", PRESETS)
+def test_a_preset_is_the_same_whatever_was_set_before(key):
+    wild = replace(Settings(), gain=3.0, bias=0.5, bias_std=0.3, mode="fan_out")
+    assert replace(wild, **PRESETS[key].settings).networks() == replace(Settings(), **PRESETS[key].settings).networks()
+
+
+@pytest.mark.parametrize("key", SCRUBBED)
+def test_the_slider_in_the_picture_has_a_frame_for_each_of_its_values(key):
+    frames = replace(Settings(), scrub=key).scrubbed()
+    low, high, step = SCRUBBED[key]
+    values = [getattr(frame, key) for frame in frames]
+    assert (values[0], values[-1]) == (low, high)
+    assert CONTROLS[key].default in values
+    assert all(is_allowed(key, value) for value in values)
+    assert values == [pytest.approx(low + step * index) for index in range(len(values))]
+    assert Settings().scrubbed() == ()

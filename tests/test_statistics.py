@@ -273,3 +273,17 @@ def test_an_activation_is_saturated_within_three_percent_of_either_end():
     (1.0, math.nan, math.nan), (math.inf, 1.0, math.nan), (1.0, math.inf, math.nan), (math.inf, 0.0, math.nan)])
 def test_a_ratio_is_nan_where_it_means_nothing(first, last, want):
     assert ratio(first, last) == pytest.approx(want, nan_ok=True)
+
+
+def test_copies_beside_a_neuron_that_only_looks_near_are_counted_apart():
+    rng = np.random.default_rng(0)
+    h = rng.standard_normal((2, 3)).repeat(4, axis=1)
+    h[:, 5] = h[:, 0] + np.array([1.0, -1.0]) * 3e-9  # not a copy, though near on most directions
+    assert distinct_neurons(h) == 4
+
+
+def test_rows_of_round_off_doubles_in_one_group_are_counted_as_one():
+    rng = np.random.default_rng(0)
+    h = np.repeat(rng.standard_normal((64, 2)), 9, axis=1)
+    h *= 1 + 2 * np.finfo(float).eps * rng.uniform(-1, 1, h.shape)
+    assert distinct_neurons(h[:, rng.permutation(18)]) == 2

@@ -83,6 +83,14 @@ def test_a_network_that_diverges_has_no_layers_to_show():
     assert exhaust(develop([network], BATCH, Recipe("sgd", 1e6), 50)) == [[]]
 
 
+def test_training_can_be_left_between_any_two_of_its_steps():
+    assert 0 < next(develop([constant(64)], BATCH, Recipe("sgd", 0.01), 100_000)) < 1
+    attempts = try_all(constant(16), BATCH, Recipe("sgd", 0.1, 50), 1e-4)
+    shares = [next(attempts) for _ in range(3)]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] < 1
+
+
 def test_every_attempt_is_tried_in_the_tables_order():
     assert list(ONCE) == list(ATTEMPTS)
     assert all(result.steps[-1] == 200 for result in ONCE.values())

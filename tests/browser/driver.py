@@ -118,6 +118,7 @@ class Screen:
         self.page.set_default_timeout(LIMIT * 1000)
         self.page.add_init_script(WATCH)
         self.runs = 0
+        self.received = 0  # bytes
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
         # At a deep link the front end first asks for PAGE/_stcore/..., is told 404 and goes on to /_stcore/...
         self.page.on("console", lambda message: self.errors.append(message.text)
@@ -146,6 +147,7 @@ class Screen:
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
         if isinstance(frame, bytes):
+            self.received += len(frame)
             self.runs += ForwardMsg.FromString(frame).WhichOneof("type") == "script_finished"
 
     def act(self, action: Callable[[], Any]) -> Screen:
