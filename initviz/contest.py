@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from initviz.diagnosis import number
 from initviz.inputs import INPUTS, Batch, make_split
 from initviz.network import Network
 from initviz.propagation import QUIET, forward
-from initviz.settings import Settings
+from initviz.settings import Settings, connections
 from initviz.training import History, Parameters, Race, Recipe, best_rates, recorded_steps, winners
 
 GRID = 28  # cells a side of a decision boundary
@@ -37,6 +38,7 @@ TITLES = {"gradient_norm": "Norm of dL/dW (log axis)", "update_ratio": "logâ‚â‚
           "dead_share": "Share of dead neurons", "symmetry_gap": "Symmetry gap (log axis)"}
 FILMED = ("digits", "moons", "circles", "spiral")
 WORKERS = 2
+STACKED = 1e6  # multiplications of one pass of a network: below, the interpreter's share is worth stacking for
 _POOL = ThreadPoolExecutor(WORKERS, "initviz-race")  # NumPy lets go of the interpreter inside its loops
 
 
@@ -66,8 +68,10 @@ class _Phase:
     owners: list[list[int]]  # which contenders each race has
 
     @classmethod
-    def of(cls, words: str, contenders: int, make: Callable[[list[int]], Race]) -> _Phase:
-        owners = [group for worker in range(WORKERS) if (group := list(range(worker, contenders, WORKERS)))]
+    def of(cls, words: str, contenders: int, stacked: bool, make: Callable[[list[int]], Race]) -> _Phase:
+        """Stacked, the contenders are as many races as there are workers, else each runs its own."""
+        races = WORKERS if stacked else contenders
+        owners = [group for first in range(races) if (group := list(range(first, contenders, races)))]
         return cls(words, [make(group) for group in owners], owners)
 
     @property
@@ -89,14 +93,24 @@ class _Phase:
         return [said[owner] for owner in sorted(said)]
 
     def advance(self, until: float) -> None:
-        list(_POOL.map(lambda race: _advance(race, until), self.races))
+        """Each worker advances whichever race is behind, until that moment of ``time.monotonic()``."""
+        waiting, lock = [race for race in self.races if not race.finished], threading.Lock()
 
+        def work() -> None:
+            while True:
+                with lock:
+                    if not waiting:
+                        return
+                    race = waiting.pop(min(range(len(waiting)), key=lambda at: waiting[at].step))
+                race.advance(1)
+                with lock:
+                    if not race.finished:
+                        waiting.append(race)
+                if time.monotonic() >= until:
+                    return
 
-def _advance(race: Race, until: float) -> None:
-    while not race.finished:
-        race.advance(1)
-        if time.monotonic() >= until:
-            return
+        for worker in [_POOL.submit(work) for _ in range(min(WORKERS, len(waiting)))]:
+            worker.result()
 
 
 class Contest:
@@ -119,13 +133,18 @@ class Contest:
         self._repeats: list[_Phase] = []
         self.films: list[dict[int, NDArray[np.int8]]] = [{} for _ in self.terms.networks]
 
+    @property
+    def _stacked(self) -> bool:
+        recipe, network = self.terms.recipe, self.terms.networks[0]
+        return (recipe.batch_size or self.terms.batch) * connections(network.sizes) < STACKED
+
     def _options(self) -> dict[str, Any]:
         first = self.terms.networks[0]
         return {"activation": first.activation, "activation_params": dict(first.activation_params), "seed": first.seed}
 
     def _sweep_of_rates(self) -> _Phase:
         recipe = replace(self.terms.recipe, steps=min(SWEEP_STEPS, self.terms.recipe.steps))
-        return _Phase.of("Trying rates", len(self.rates), lambda group: best_rates(
+        return _Phase.of("Trying rates", len(self.rates), self._stacked, lambda group: best_rates(
             [self.terms.networks[i].parameters() for i in group], self.batch, recipe, self._swept, **self._options()))
 
     @property
@@ -133,7 +152,7 @@ class Contest:
         return SWEPT_RATES[self.terms.recipe.optimizer]
 
     def _heats(self, words: str, networks: Sequence[Network], frames: Sequence[int] = ()) -> _Phase:
-        return _Phase.of(words, len(networks), lambda group: Race(
+        return _Phase.of(words, len(networks), self._stacked, lambda group: Race(
             [networks[i].parameters() for i in group], self.batch, self.terms.recipe, held_out=self.held_out,
             rates=[self.rates[i] for i in group], snapshots=frames,
             record=recorded_steps(self.terms.recipe.steps, MOST_RECORDED), **self._options()))
@@ -201,7 +220,7 @@ class Contest:
                 replace(network, seed=network.seed + more) for network in self.terms.networks]))
 
     def advance(self, until: float) -> None:
-        """Compute until that moment of ``time.monotonic()``, one step of each at least."""
+        """Compute until that moment of ``time.monotonic()``, at least a step."""
         phase = next((phase for phase in self._phases if not phase.finished), None)
         if phase is None:
             return

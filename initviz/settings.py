@@ -337,14 +337,15 @@ OPERATIONS_OF_A_DRAW = 500  # a normal number takes as long as this many operati
 SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
 
 
-def _pairs(sizes: Sequence[int]) -> int:
+def connections(sizes: Sequence[int]) -> int:
+    """Number of weights."""
     return sum(a * b for a, b in pairwise(sizes))
 
 
 def pass_operations(sizes: Sequence[int], batch: int) -> float:
     """Floating-point operations of one simulation: three products a layer, the neurons' covariance, the draws."""
-    products = batch * (6 * _pairs(sizes) + sum(n * n for n in sizes[1:]))
-    return products + OPERATIONS_OF_A_DRAW * _pairs(sizes)
+    products = batch * (6 * connections(sizes) + sum(n * n for n in sizes[1:]))
+    return products + OPERATIONS_OF_A_DRAW * connections(sizes)
 
 
 def orthonormal_operations(sizes: Sequence[int]) -> float:
@@ -360,7 +361,8 @@ def operations(settings: Settings) -> float:
 
 def training_operations(settings: Settings) -> float:
     """Floating-point operations of one race: three products a layer, step and contender."""
-    return len(settings.init) * settings.steps * 6 * _pairs(settings.sizes) * (settings.minibatch or settings.batch)
+    batch = settings.minibatch or settings.batch
+    return len(settings.init) * settings.steps * 6 * connections(settings.sizes) * batch
 
 
 def affordable_attempt_steps(settings: Settings, steps: int) -> int:
@@ -374,7 +376,7 @@ def affordable_attempt_steps(settings: Settings, steps: int) -> int:
 
 def pass_bytes(sizes: Sequence[int], batch: int) -> float:
     """Memory of one pass: preactivations and activations of every layer in float32, weights and their draws."""
-    return 8 * (batch * sum(sizes) + _pairs(sizes))
+    return 8 * (batch * sum(sizes) + connections(sizes))
 
 
 def peak_bytes(settings: Settings, networks: int = 1) -> float:
