@@ -161,12 +161,13 @@ def _start(options: argparse.Namespace) -> Start:
     if options.sizes:
         raise ValueError("--sizes must not be given with --weights, which bring their own")
     checkpoint = checkpoints.read(_content(options.weights), options.weights.name)
-    layouts = {layout.key: layout for layout in checkpoint.layouts()}
+    layouts = checkpoint.layouts()
     if len(layouts) > 1 and options.layout is None:
         raise ValueError("--layout must be given, as the shapes fit each of " + ", ".join(layouts))
-    layout = layouts[check("--layout", options.layout, layouts.keys()) if options.layout else next(iter(layouts))]
-    weights, biases = checkpoint.parameters(layout.key)
-    network = _network(options, layout.sizes, options.init)
+    layout = check("--layout", options.layout, layouts) if options.layout else layouts[0]
+    reading = checkpoint.readings(layout)[0]
+    weights, biases = checkpoint.parameters(reading)
+    network = _network(options, reading.sizes, options.init)
     return start_from(weights, biases, network, _data(options, network.sizes), options.weights.name)
 
 

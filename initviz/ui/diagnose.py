@@ -57,15 +57,15 @@ def _say_start(key: str) -> str:
 
 @dataclass(frozen=True)
 class Own:
-    """Somebody's own weights: the file, its name, and the layout that the person confirmed."""
+    """Somebody's own weights: the file, its name, and the layout and order that the person confirmed."""
 
     checkpoint: checkpoints.Checkpoint
     name: str
-    layout: checkpoints.Layout
+    reading: checkpoints.Reading
 
     def write(self, start: Start) -> bytes:
         """A start's parameters in the file's own names, layout, dtype and format."""
-        return self.checkpoint.write(start.weights, start.biases, self.layout.key)
+        return self.checkpoint.write(start.weights, start.biases, self.reading)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def ask(settings: Settings) -> Asked | None:
         batch, data_id = _ask_data(settings) if source == "csv" else (None, source)
         if source == "csv" and batch is None:
             return None
-        sizes = own.layout.sizes if own else read_sizes(text or "")
+        sizes = own.reading.sizes if own else read_sizes(text or "")
         check_diagnosis(sizes, settings.batch)
         network = replace(settings.network(key), sizes=sizes)
         if batch is None:
@@ -106,8 +106,8 @@ def ask(settings: Settings) -> Asked | None:
         if own is None:
             offer_sizes(sizes, batch)
         check_fit(sizes, batch)
-        terms = (network, data_id, settings.batch, file_id, own and own.layout)
-        start = (start_from(*own.checkpoint.parameters(own.layout.key), network, batch, own.name) if own
+        terms = (network, data_id, settings.batch, file_id, own and own.reading)
+        start = (start_from(*own.checkpoint.parameters(own.reading), network, batch, own.name) if own
                  else start_of(network, batch, _say_start(key)))
         return Asked(start, terms, own)
     except ValueError as error:
@@ -126,12 +126,13 @@ def _ask_weights() -> tuple[Own | None, Hashable]:
             st.session_state.pop("weights read", None)
             return None, None
         checkpoint = kept("weights read", file.file_id, lambda: checkpoints.read(file.getvalue(), file.name))
-        layouts = {layout.key: layout for layout in checkpoint.layouts()}
-        chosen = st.selectbox("Layout of its matrices", list(layouts), key="layout",
-                              format_func=lambda key: f"{layouts[key].label}: {'-'.join(map(str, layouts[key].sizes))}",
+        readings = {layout: checkpoint.readings(layout)[0] for layout in checkpoint.layouts()}
+        chosen = st.selectbox("Layout of its matrices", list(readings), key="layout",
+                              format_func=lambda key: f"{checkpoints.LAYOUT_LABELS[key]}: "
+                                                      f"{'-'.join(map(str, readings[key].sizes))}",
                               help="Found from the shapes that chain; please confirm. Square layers fit both.")
         st.text(f"{file.name}: {len(checkpoint.arrays)} arrays", help="As the file names itself.")
-    return Own(checkpoint, file.name, layouts[chosen]), file.file_id
+    return Own(checkpoint, file.name, readings[chosen]), file.file_id
 
 
 def _ask_data(settings: Settings) -> tuple[Batch | None, Hashable]:

@@ -143,9 +143,9 @@ def test_own_weights_are_examined_and_bring_their_sizes(transposed):
 def test_repaired_weights_go_back_into_the_names_and_shapes_that_came():
     at = upload(visit(DIAGNOSE, activation="ReLU"), "weights_file", "net.npz", state_dict((64, 24, 16, 10), gain=9.0))
     report = at.session_state["diagnosis"][1]
-    layout = next(iter(at.session_state["weights read"][1].layouts()))
+    checkpoint = at.session_state["weights read"][1]
     lsuv = next(remedy.start for remedy, _ in report.remedies if remedy.key == "lsuv")
-    held = np.load(io.BytesIO(at.session_state["weights read"][1].write(lsuv.weights, lsuv.biases, layout.key)))
+    held = np.load(io.BytesIO(checkpoint.write(lsuv.weights, lsuv.biases, checkpoint.readings("torch")[0])))
     assert held["net.1.weight"].shape == (16, 24)
     np.testing.assert_array_equal(held["net.1.weight"].T, lsuv.weights[1])
 
