@@ -29,6 +29,7 @@ from initviz.report import (
     comparison,
     diagnose,
     facts,
+    shares_of_largest,
     table,
     to_html,
     to_json,
@@ -180,19 +181,16 @@ def _aligned(frame: pd.DataFrame) -> str:
                      for row in rows)
 
 
-def _bars(values: Sequence[float]) -> list[str]:
-    """Bars of values that are not negative, the largest of full length."""
-    most = max((value for value in values if math.isfinite(value)), default=0)
-    return ["#" * BAR + ">" if math.isinf(value) else "" if math.isnan(value) or most == 0 else
-            "#" * max(round(BAR * value / most), 1 if value > 0 else 0) for value in values]
+def _bars(lengths: Sequence[float]) -> list[str]:
+    """Bars of lengths between 0 and 1; none where one is not defined."""
+    return ["" if math.isnan(length) else "#" * max(round(BAR * length), 1 if length > 0 else 0) for length in lengths]
 
 
 def text(report: Report) -> str:
     """The report for a terminal."""
     frame = table(report)
-    for column, name, title in ((5, "activation_rms", "Signal"), (7, "delta_rms", "Gradient")):
-        hidden = report.layers[name].tolist()[:-1]
-        frame.insert(column, title, [*_bars(hidden), ""])
+    for title, lengths in shares_of_largest(report).items():
+        frame[title] = _bars(lengths)
     found = [f"[{finding.severity}] {finding.title}: {finding.words}\n    Rule: {finding.rule}. Source: "
              f"{finding.source}. Firmness: {finding.firm}." for finding in report.findings]
     parts = ["\n".join(f"{name}: {value}" for name, value in facts(report).items()),
