@@ -318,8 +318,7 @@ def test_a_report_can_be_repeated_from_its_settings():
 
 def test_a_report_on_a_file_names_its_layout_its_arrays_and_what_the_target_is():
     weights, biases = Network((64, 24, 10)).parameters()
-    file = {"file": "net.npz", "layout": "torch", "layout_label": "PyTorch, (out, in)",
-            "arrays": [["fc1.weight", "fc1.bias"], ["<b>out</b>.weight", None]]}
+    file = {"file": "net.npz", "layout": "torch", "arrays": [["fc1.weight", "fc1.bias"], ["<b>out</b>.weight", None]]}
     start = replace(own(weights, biases), file=file, data={"target": "kind", "standardise": True})
     report = diagnose(start)
     read = json.loads(to_json(report))
@@ -327,6 +326,7 @@ def test_a_report_on_a_file_names_its_layout_its_arrays_and_what_the_target_is()
     assert read["settings"]["initializer"] is None
     assert table(report)["Array"].tolist() == ["fc1.weight", "<b>out</b>.weight"]
     page = to_html(report)
+    assert "PyTorch, (out, in)" in page
     assert "<td>fc1.weight</td>" in page
     assert "<b>out</b>" not in page
     assert "target &#x27;kind&#x27; as 10 classes, standardised" in page

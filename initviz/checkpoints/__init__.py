@@ -4,7 +4,10 @@ Nothing in a file is run or unpickled, sizes are checked before memory is taken,
 sentence that says what would be right.
 """
 
-from initviz.checkpoints.formats import MOST_BYTES, MOST_PARAMETERS, SUFFIXES
+from initviz.checkpoints.formats import MOST_ARRAYS, MOST_BYTES, MOST_PARAMETERS, SUFFIXES
 from initviz.checkpoints.layers import LAYOUT_LABELS, Checkpoint, Reading, read, told_apart
 
-__all__ = ["LAYOUT_LABELS", "MOST_BYTES", "MOST_PARAMETERS", "SUFFIXES", "Checkpoint", "Reading", "read", "told_apart"]
+__all__ = [
+    "LAYOUT_LABELS", "MOST_ARRAYS", "MOST_BYTES", "MOST_PARAMETERS", "SUFFIXES", "Checkpoint", "Reading", "read",
+    "told_apart",
+]

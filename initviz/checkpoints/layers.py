@@ -37,6 +37,11 @@ class Reading:
     matrices: tuple[str, ...]
     biases: tuple[str | None, ...]
 
+    def settings(self, file: str) -> dict[str, Any]:
+        """How a file of that name is read, for a report: its layout, and the names of each layer's matrix and bias."""
+        return {"file": file, "layout": self.layout,
+                "arrays": [list(pair) for pair in zip(self.matrices, self.biases, strict=True)]}
+
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from initviz.charts import curves
 from initviz.charts.picture import Data, Picture, color_of
+from initviz.checkpoints import LAYOUT_LABELS
 from initviz.diagnosis import number, percent
 from initviz.initializers import INITIALIZERS
 from initviz.report.report import Report
@@ -103,7 +104,7 @@ def facts(report: Report) -> dict[str, str]:
                  "standardised" if start.data.get("standardise") else "not standardised"]
     return {
         "Network": "-".join(map(str, network.sizes)), "Activation": _with(phi.label, params),
-        "Start": _say_start(report), **({"Layout": start.file["layout_label"]} if "layout_label" in start.file else {}),
+        "Start": _say_start(report), **({"Layout": LAYOUT_LABELS[start.file["layout"]]} if start.file else {}),
         "Data": ", ".join(data), "Seed": str(network.seed),
         "Loss": f"{number(report.run.loss, 3)} ({'cross-entropy' if batch.loss == 'softmax_ce' else 'squared error'})",
         "Verdict": report.verdict}
