@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -303,3 +305,23 @@ def test_the_command_runs_on_one_thread():
                           cwd=Path(__file__).parents[1])
     assert (done.returncode, done.stderr.strip()) == (0, "1"), done.stderr
     assert "he_normal" in done.stdout
+
+
+def test_the_package_can_be_built_and_brings_the_command_and_its_data(tmp_path):
+    pytest.importorskip("setuptools", minversion="77", reason="pip brings it where it builds")
+    root = Path(__file__).parents[1]
+    for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
+        shutil.copy(root / name, tmp_path)
+    for name in ("initviz", "pages"):
+        shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    done = subprocess.run([sys.executable, "-c", "from setuptools import build_meta; build_meta.build_wheel('.')"],
+                          cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        names = wheel.namelist()
+        metadata, scripts = (wheel.read(next(name for name in names if name.endswith(end))).decode()
+                             for end in ("/METADATA", "/entry_points.txt"))
+    assert {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")} == {"initviz"}
+    assert {"initviz/data/digits.csv.gz", "initviz/checkpoints/orders.py"} <= set(names)
+    assert "initviz = initviz.__main__:run" in scripts
+    assert "Requires-Dist: numpy" in metadata
