@@ -198,8 +198,9 @@ def _notes(values: dict[str, Array]) -> list[str]:
     if constant:
         notes.append(f"Constant columns are left out: {_named(constant)}.")
     if lacking:
-        notes.append(f"Rows that miss a number are left out; {sum(missing.values()):,} are missing or infinite, in "
-                     f"{_named(lacking)}.")
+        count = sum(missing.values())
+        notes.append(f"Rows that miss a number are left out; {count:,} {'is' if count == 1 else 'are'} missing or "
+                     f"infinite, in {_named(lacking)}.")
     return notes
 
 

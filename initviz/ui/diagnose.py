@@ -170,6 +170,8 @@ def _ask_weights() -> tuple[Own | None, bool]:
     if complaint is not None:
         complain(complaint)
         st.caption("The layer sizes and the start above are examined instead.")
+    elif own is not None:
+        st.caption(plain(f"{own.name} is examined: sizes, weights and biases are its own."))
     return own, settled
 
 
@@ -314,7 +316,7 @@ def show_layers(report: Report) -> None:
              "Saturated": "Activations beyond 97 % of the way to an end of their range."}
     st.dataframe(frame[["Array", *order] if "Array" in frame else order], width="stretch", height=_height(len(frame)),
                  column_config={title: st.column_config.ProgressColumn(
-                     title, help=words, min_value=0, max_value=100, format="%.0f %%", width="small")
+                     title, help=words, min_value=0, max_value=100, format="%.1f %%", width="small")
                      for title, words in helps.items() if title in frame})
 
 
