@@ -1,10 +1,13 @@
-"""``python -m initviz``: the command line."""
+"""``python -m initviz`` and ``initviz``: the command line."""
 
 import os
 import sys
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: see app.py
+# Before NumPy is imported: on a shared machine the threads of small products wait for each other (a diagnosis took five
+# times as long).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from initviz.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

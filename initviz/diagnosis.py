@@ -15,7 +15,7 @@ from initviz.meanfield import Prediction
 from initviz.simulation import Run
 from initviz.statistics import ratio
 
-SHRUNK, GROWN = 0.1, 10.0  # conventions: a tenth or tenfold over the hidden layers. SageMaker Debugger flags 10, too
+SHRUNK, GROWN = 0.1, 10.0  # conventions: a tenth or tenfold over the hidden layers
 MOSTLY = 0.5  # SageMaker Debugger flags a layer with more than half of its units saturated or dead
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

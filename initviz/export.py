@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initviz.activations import ACTIVATIONS
+from initviz.frameworks import FRAMEWORKS
 from initviz.initializers import INITIALIZERS
 from initviz.limits import check
 from initviz.network import Network
@@ -178,7 +179,7 @@ _FRAMES: Mapping[str, tuple[str, str, str, str, str, str]] = MappingProxyType({
               "    layer.kernel.assign({} * layer.kernel)\n", ""),
     "JAX": (_JAX, "W", "jnp.zeros(fan_out)", "jax.random.normal(noise_key, (fan_out,))", "{} * W", "W"),
 })
-FRAMEWORKS = tuple(_FRAMES)
+assert tuple(_FRAMES) == FRAMEWORKS
 
 
 def _imports(framework: str, text: str) -> str:

@@ -29,7 +29,7 @@ from initviz.network import Network
 from initviz.pair import drawn_correlations, measured_correlations, two_inputs
 from initviz.settings import Settings
 from initviz.simulation import Run
-from initviz.sweep import Survival
+from initviz.sweeps import Survival
 
 Array = NDArray[Any]
 CELLS = 200  # of the phase diagram, each way

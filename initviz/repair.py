@@ -7,8 +7,9 @@ layer by layer ``W /= std(z)`` until the variance of the preactivations is near 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ class Start:
     """Parameters as a network begins, and the batch that it meets: weights (fan_in, fan_out), biases (fan_out,).
 
     ``network`` says the sizes and the activation; ``drawn`` is False where the parameters are somebody's own and not
-    its initialiser's. ``name`` is said for it.
+    its initialiser's. ``name`` is said for it. ``file`` and ``data`` hold what else was chosen, by name, so that a
+    report can be repeated: the layout and the arrays of somebody's own file; where the batch comes from.
     """
 
     network: Network
@@ -42,6 +44,8 @@ class Start:
     batch: Batch
     name: str
     drawn: bool = True
+    file: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, eq=False)

@@ -387,7 +387,7 @@ def peak_bytes(settings: Settings, networks: int = 1) -> float:
 def check_diagnosis(sizes: Sequence[int], batch: int) -> None:
     """Raise ValueError where a diagnosis with its remedies is too costly for a shared machine."""
     cost = DIAGNOSED_STARTS * pass_operations(sizes, batch) + orthonormal_operations(sizes)
-    memory = DIAGNOSED_STARTS * pass_bytes(sizes, batch)
+    memory = pass_bytes(sizes, batch) + (DIAGNOSED_STARTS - 1) * 4 * connections(sizes)
     if cost > MOST_OPERATIONS or memory > MOST_BYTES:
         raise ValueError(
             f"these sizes on {batch} samples would take about {cost / 1e9:,.0f} billion operations and "

@@ -4,16 +4,15 @@ import streamlit as st
 
 from initviz import ui
 from initviz.charts.picture import label_of
-from initviz.diagnosis import verdict
 from initviz.repair import recommended
-from initviz.report import comparison, pictures
+from initviz.report import comparison, pictures, say_pictures
 from initviz.ui import diagnose
 
 ui.require_entrance()
 settings = ui.current_settings()
 
 st.header("Is it the start?", anchor=False)
-st.markdown("Describe your network, and see what its start does to your data before anything is learned: what is "
+st.markdown("Describe your network, and see what its start does to your data before anything is learnt: what is "
             "wrong, by which rule, and what would mend it.")
 
 with st.container():
@@ -26,13 +25,12 @@ report = diagnose.current_report(asked, lines)
 better, why = recommended(report.start.network)
 
 st.subheader("What is found", anchor=False)
-st.markdown(f"**{report.summary}** {verdict(report.run).words}")
+st.markdown(f"**{report.summary}** {report.verdict}")
 diagnose.show_findings(report)
 
 st.subheader("Layer by layer", anchor=False)
 diagnose.show_layers(report)
-st.caption("Bars of Signal and Gradient are shares of the largest hidden layer's; empty for the output, which has "
-           "another scale.")
+st.caption("Signal and Gradient: beside the largest hidden layer's; empty for the output, which has another scale.")
 
 st.subheader("Before and after, on the same data", anchor=False)
 st.dataframe(comparison(report), hide_index=True, width="stretch")
@@ -41,6 +39,7 @@ for place, (title, (picture, data)) in zip(places, pictures(report).items(), str
     with place:
         st.markdown(f"**{title}**")
         ui.show(picture, data)
+st.markdown(say_pictures(report))
 st.markdown("  \n".join(f":small[**{remedy.label}**: {remedy.why}]" for remedy, _ in report.remedies))
 
 st.subheader("The code", anchor=False)

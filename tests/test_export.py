@@ -13,7 +13,8 @@ import pytest
 
 from initviz import ACTIVATIONS, INITIALIZERS, Network, make_batch
 from initviz.activations import activation
-from initviz.export import FRAMEWORKS, code, state_dict
+from initviz.export import code, state_dict
+from initviz.frameworks import FRAMEWORKS
 from initviz.initializers import rule
 from initviz.repair import lsuv
 

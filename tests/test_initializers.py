@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from initviz import INITIALIZERS, initialize, variance_scaling
+from initviz.frameworks import FRAMEWORKS
 from initviz.initializers import rule
 from initviz.initializers.rules import FANS, TRUNCATED_STD, UNIT_DRAWS
 from initviz.limits import Interval
@@ -18,7 +19,6 @@ GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 GOLDEN_SHAPES = {(case["fan_in"], case["fan_out"]): case for case in GOLDEN["initializers"]}
 SHAPES = ((400, 1600), (784, 10), (64, 64), (300, 100), (10, 784))
 STANDARD_ERRORS = 5
-FRAMEWORKS = ("NumPy", "PyTorch", "Keras", "JAX")
 every_initializer = pytest.mark.parametrize("key", INITIALIZERS)
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 

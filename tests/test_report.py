@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from initviz import ACTIVATIONS, INITIALIZERS, Batch, Network, make_batch
+from initviz.charts.picture import color_of
 from initviz.diagnosis import verdict
 from initviz.inputs import make_normal
-from initviz.repair import start_of
+from initviz.repair import start_from, start_of
 from initviz.report import (
     DEFAULTS,
     THRESHOLDS,
@@ -23,15 +24,20 @@ from initviz.report import (
     diagnose,
     mend_lines,
     pictures,
+    say_pictures,
     table,
     to_html,
     to_json,
 )
-from initviz.report.findings import EXACT, RATIO, SEVERITIES, silence
+from initviz.report.findings import EXACT, RATIO, SEVERITIES, ignorance, silence
+from initviz.report.scale import extreme_changes, signal_levels
+from initviz.report.shown import OWN_COLOR, REMEDY_COLORS
 
 DIGITS = make_batch("digits", 128)
-KEY_OF = {"overflow": "overflow", "collapsed": "copies", "silent": "copies", "dead": "dead", "saturated": "saturated"}
-OF_A_VERDICT = {"overflow", "silent", "signal", "dead", "saturated"}
+KEYS_OF = {"overflow": {"overflow"}, "collapsed": {"copies"}, "silent": {"copies", "alike"}, "dead": {"dead"},
+           "saturated": {"saturated"}, "vanishing": {"signal", "gradient", "silent"},
+           "exploding": {"signal", "gradient"}}
+OF_A_VERDICT = {"overflow", "silent", "dead", "saturated"}
 
 
 def report_on(activation="relu", initializer="he_normal", depth=5, width=64, batch=DIGITS, lines=DEFAULTS, **changes):
@@ -51,14 +57,15 @@ def test_a_report_does_not_contradict_the_verdict(activation, initializer, depth
                       repair=False)
     judged = verdict(report.run)
     alarming = {finding.key for finding in report.findings if finding.severity != "note"}
-    if judged.key in ("vanishing", "exploding"):
-        assert alarming & {"signal", "gradient", "silent"}
-    elif judged.key == "healthy":
+    if judged.key == "healthy":
         assert not alarming & OF_A_VERDICT
+        assert "signal" not in alarming or found(report, "signal").words.endswith("the input's.")
         assert "gradient" not in alarming or report.run.hidden_gradient_is_round_off or math.isnan(
             report.run.gradient_ratio)
+        assert ("Healthy" in report.verdict) == (not alarming)
     else:
-        assert KEY_OF[judged.key] in alarming
+        assert alarming & KEYS_OF[judged.key]
+        assert report.verdict == judged.words
 
 
 def test_findings_come_gravest_first_and_each_says_its_number_rule_source_and_firmness():
@@ -71,12 +78,18 @@ def test_findings_come_gravest_first_and_each_says_its_number_rule_source_and_fi
             assert isinstance(finding.number, float)
 
 
+TINY, HUGE = ({"initializer": "normal", "depth": 2, "initializer_params": {"std": std}} for std in (1e-8, 100))
+
+
 @pytest.mark.parametrize(("case", "key", "severity", "words", "firm"), [
     ({"activation": "tanh", "initializer": "constant"}, "copies", "grave", "1 different neuron of 64", EXACT),
     ({"initializer": "zeros"}, "silent", "grave", "exactly 0", EXACT),
     ({"activation": "linear", "initializer": "ones", "depth": 40}, "overflow", "grave", "float32", EXACT),
     ({"initializer": "normal", "depth": 6}, "signal", "grave", "each layer multiplies it by", RATIO),
-    ({"initializer": "xavier_normal", "depth": 10}, "signal", "warning", "last hidden layer", RATIO),
+    ({"initializer": "xavier_normal", "depth": 10}, "signal", "warning", "Layer 9's signal is 0.0", RATIO),
+    (TINY, "signal", "grave", "Layer 1's signal is 7.8 × 10⁻⁸ times the input's.", RATIO),
+    (HUGE, "signal", "grave", "times the input's", RATIO), (HUGE, "loss", "grave", "ln 10", "convention"),
+    ({"initializer": "normal", "depth": 3}, "preactivations", "warning", "deviation of 0.0", "convention"),
     ({"activation": "sigmoid", "initializer": "lecun_normal", "depth": 9}, "gradient", "grave", "dL/dz", RATIO),
     ({"bias": -3.0}, "dead", "grave", "are off for every sample", "convention"),
     ({"activation": "tanh", "initializer": "normal", "gain": 100.0}, "saturated", "warning", "97 %", "convention"),
@@ -84,12 +97,113 @@ def test_findings_come_gravest_first_and_each_says_its_number_rule_source_and_fi
     ({"gain": 3.0}, "output", "warning", "standard deviation", "convention"),
     ({"initializer": "torch_linear", "depth": 2}, "bias", "note", "root mean square", "convention"),
     ({"activation": "tanh", "initializer": "constant"}, "gradient", "grave", "errors cancel", EXACT),
-    ({"activation": "sigmoid", "initializer": "normal"}, "alike", "warning", "tells its inputs apart", "convention")])
+    ({"activation": "sigmoid", "initializer": "lecun_normal"}, "alike", "warning", "tells its inputs apart",
+     "convention"),
+    ({"activation": "sigmoid", "initializer": "normal", "depth": 9}, "alike", "grave", "the same for every sample",
+     EXACT)])
 def test_each_fault_is_found(case, key, severity, words, firm):
     finding = found(report_on(**case), key)
     assert finding is not None
     assert (finding.severity, finding.firm) == (severity, firm)
     assert words in finding.words
+
+
+def own(weights, biases=None, activation="relu", batch=DIGITS):
+    """A start from somebody's own weights."""
+    biases = biases or [np.zeros(w.shape[1], w.dtype) for w in weights]
+    return start_from(weights, biases, Network(activation=activation), batch, "own")
+
+
+def test_a_dip_in_the_middle_is_found_with_its_layer():
+    weights, biases = Network((64, 48, 48, 48, 10)).parameters()
+    weights = [w.copy() for w in weights]
+    weights[1] *= np.float32(1e-6)
+    weights[2] *= np.float32(1e6)
+    finding = found(diagnose(own(weights, biases)), "signal")
+    assert (finding.severity, finding.layer, finding.title) == ("grave", 2, "The signal vanishes")
+    assert "times layer 1's" in finding.words
+
+
+def test_the_extreme_changes_are_those_from_a_place_to_a_later_one():
+    fall, growth = extreme_changes(np.array([1.0, 4.0, 2.0, 8.0, 0.5, 1.0]))
+    assert (fall, growth) == (pytest.approx((1 / 16, 3, 4)), pytest.approx((8, 0, 3)))
+    for levels in (np.ones(1), np.array([1.0, 0.0]), np.array([1.0, np.inf])):
+        assert extreme_changes(levels) == []
+
+
+@pytest.mark.filterwarnings("error")
+@given(st.lists(st.floats(-30, 30), min_size=2, max_size=7))
+def test_the_extreme_changes_are_those_of_all_pairs(logs):
+    levels = np.exp(logs)
+    pairs = [levels[b] / levels[a] for b in range(len(levels)) for a in range(b)]
+    assert [change.value for change in extreme_changes(levels)] == pytest.approx([min(pairs), max(pairs)])
+
+
+def test_a_bounded_activation_of_large_inputs_loses_no_signal():
+    report = report_on("tanh", "lecun_normal", batch=replace(DIGITS, x=DIGITS.x * 1e4))
+    assert found(report, "signal") is None
+    assert signal_levels(report.run)[1] == pytest.approx(1, rel=0.2)
+
+
+def test_a_vanishing_gradient_is_grave_only_as_its_source_tests_it():
+    network = Network((64, *[64] * 8, 10), "sigmoid", "lecun_normal")
+    report = diagnose(start_of(network, DIGITS, ""))
+    run, finding = report.run, found(report, "gradient")
+    norms = [float(np.sqrt(n_in * n_out) * rms) for n_in, n_out, rms in zip(
+        run.column("fan_in"), run.column("fan_out"), run.column("weight_gradient_rms"), strict=True)]
+    assert finding.severity == "grave"
+    assert finding.number == pytest.approx(norms[0] / norms[-1])
+    assert (norms[0] / norms[-1], norms[0]) < (1e-3, 1e-4)
+    louder = diagnose(start_of(network, DIGITS, ""), check_lines({"faint": 1e-6}))
+    assert found(louder, "gradient").severity == "warning"
+    assert found(louder, "gradient").number != finding.number  # now that of the lengths
+
+
+def test_a_gradient_that_overflows_or_does_not_arrive_is_grave():
+    network = Network((64, *[256] * 99, 10), "softsign", "normal", initializer_params={"std": 2.0})
+    overflow = found(diagnose(start_of(network, make_batch("digits", 64), ""), repair=False), "gradient")
+    assert (overflow.severity, overflow.title) == ("grave", "The gradient overflows")
+    weights, biases = Network((64, 16, 16, 10)).parameters()
+    stopped = found(diagnose(own(weights, [biases[0], biases[1] - np.float32(1e3), biases[2]])), "gradient")
+    assert (stopped.severity, stopped.words) == ("grave", "No hidden layer gets a gradient.")
+
+
+# ---------------------------------------------------------------------------------------------- copies and learnt
+
+def test_neurons_that_float32_does_not_tell_apart_are_no_copies():
+    report = report_on(depth=2, initializer="normal", initializer_params={"std": 1e-9}, bias=0.1)
+    finding = found(report, "copies")
+    assert (finding.severity, finding.title, finding.firm) == ("warning", "Not told apart", "convention")
+    assert "though their weights differ: float32" in finding.words
+
+
+def test_copies_in_part_of_a_layer_are_found_by_their_weights():
+    weights, biases = Network((64, 40, 40, 10)).parameters()
+    weights[0] = np.repeat(weights[0][:, ::4], 4, axis=1)
+    finding = found(diagnose(own(weights, biases)), "copies")
+    assert (finding.severity, finding.title) == ("warning", "Copies")
+    assert "Layer 1 has 10 different neurons of 40" in finding.words
+
+
+def test_imbalanced_classes_are_not_taken_for_something_learnt():
+    y = np.where(np.arange(256) % 32 == 0, 1, 0)
+    batch = Batch(np.random.default_rng(0).standard_normal((256, 20)).astype(np.float32), y, "softmax_ce", 2)
+    share = 1 / 32
+    entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    assert ignorance(batch) == pytest.approx(entropy)
+    prior = np.log([1 - share, share]).astype(np.float32)
+    knows_the_prior = [np.zeros((20, 8), np.float32), np.zeros((8, 2), np.float32)], [np.zeros(8, np.float32), prior]
+    report = diagnose(own(*knows_the_prior, batch=batch))
+    assert report.run.loss == pytest.approx(entropy, rel=1e-5)
+    assert found(report, "loss") is None
+
+
+def test_weights_that_know_the_data_are_said_to_and_drawn_ones_never():
+    x = np.eye(8, dtype=np.float32)[np.arange(64) % 8]
+    batch = Batch(x, np.arange(64) % 8, "softmax_ce", 8)
+    start = own([5 * np.eye(8, dtype=np.float32), np.eye(8, dtype=np.float32)], batch=batch)
+    assert found(diagnose(start), "loss").title == "Learnt already"
+    assert found(diagnose(replace(start, drawn=True)), "loss") is None
 
 
 def test_a_good_start_has_no_grave_finding_and_no_warning():
@@ -167,7 +281,12 @@ def test_the_files_say_everything_and_need_nothing(case):
     read = json.loads(to_json(report), parse_constant=pytest.fail)
     assert [finding["key"] for finding in read["findings"]] == [finding.key for finding in report.findings]
     assert len(read["layers"]) == report.run.network.depth == len(table(report))
+    assert isinstance(read["loss"], float) or read["loss"] in ("overflow", "not defined")
+    assert all(not isinstance(value, str) or value in ("overflow", "not defined")
+               for remedy in read["remedies"] for value in remedy["measures"].values())
     page = to_html(report)
+    assert ('class="bar"' in page) == (report.run.network.depth > 1 and case != {"initializer": "zeros"})
+    assert "<th>Seed</th><td>0</td>" in page
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert page.count("<svg") == (2 if report.run.network.depth > 1 else 0)
@@ -177,6 +296,70 @@ def test_the_files_say_everything_and_need_nothing(case):
     for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         ElementTree.fromstring(svg)
     assert not re.search(r"\b(nan|inf|None)\b", re.sub(r"<svg.*?</svg>|<style.*?</style>", "", page, flags=re.DOTALL))
+
+
+def test_a_report_can_be_repeated_from_its_settings():
+    network = Network((64, 24, 10), "leaky_relu", "he_normal", 3.0, 0.1, 0.2, 7,
+                      activation_params={"negative_slope": 0.2}, initializer_params={"mode": "fan_out"})
+    data = {"input": "digits", "seed": 7}
+    report = diagnose(replace(start_of(network, replace(DIGITS, name="Digits"), "He normal"), data=data))
+    read = json.loads(to_json(report))["settings"]
+    again = Network(tuple(read["sizes"]), read["activation"], read["initializer"], read["gain"], read["bias"],
+                    read["bias_std"], read["seed"], read["dtype"], read["activation_params"],
+                    read["initializer_params"])
+    assert again == network
+    assert read["data"] == {"name": "Digits", "samples": 128, "loss": "softmax_ce"} | data
+    assert read["thresholds"] == dict(DEFAULTS)
+    page = to_html(report)
+    for said in ("Leaky ReLU (negative_slope 0.2)", "Digits, 128 samples",
+                 "He normal (mode fan_out, negative_slope 0), gain 3, biases 0.1 ± 0.2"):
+        assert said in page
+
+
+def test_a_report_on_a_file_names_its_layout_its_arrays_and_what_the_target_is():
+    weights, biases = Network((64, 24, 10)).parameters()
+    file = {"file": "net.npz", "layout": "torch", "arrays": [["fc1.weight", "fc1.bias"], ["<b>out</b>.weight", None]]}
+    start = replace(own(weights, biases), file=file, data={"target": "kind", "standardise": True})
+    report = diagnose(start)
+    read = json.loads(to_json(report))
+    assert read["settings"]["weights"] == file
+    assert read["settings"]["initializer"] is None
+    assert table(report)["Array"].tolist() == ["fc1.weight", "<b>out</b>.weight"]
+    page = to_html(report)
+    assert "PyTorch, (out, in)" in page
+    assert "<td>fc1.weight</td>" in page
+    assert "<b>out</b>" not in page
+    assert "target &#x27;kind&#x27; as 10 classes, standardised" in page
+
+
+def test_a_table_has_one_column_for_different_neurons_and_whole_percentages():
+    frame = table(report_on("relu", "he_normal", bias=-1.0))
+    assert [column for column in frame if column.startswith("Different")] == ["Different neurons"]
+    assert frame["Different neurons"][0].endswith(" of 64")
+    assert all(re.fullmatch(r"(\d+ %|under 1 %|)", share) for share in frame["Dead"])
+
+
+def test_lines_of_an_initialiser_have_its_colour_and_others_no_initialisers():
+    report = report_on("tanh", "normal")
+    for _, data in pictures(report).values():
+        colors = dict(zip(data["lines"]["label"], data["lines"]["color"], strict=True))
+        assert colors["as it is"] == color_of("normal")
+        assert colors["LeCun normal × 1.593"] == color_of("lecun_normal")
+        others = {colors["LSUV"], colors["Rescaled"]}
+        assert len(others) == 2
+        assert not others & {color_of(key) for key in INITIALIZERS}
+    assert not {OWN_COLOR, *REMEDY_COLORS.values()} & {color_of(key) for key in INITIALIZERS}
+    assert len({OWN_COLOR, *REMEDY_COLORS.values()}) == 4
+
+
+def test_the_sentence_beside_the_pictures_has_their_numbers():
+    report = report_on("tanh", "normal", depth=6)
+    said = say_pictures(report)
+    assert said.startswith("As it is, activations go from ")
+    assert "in layer 1 to" in said
+    assert " With " in said
+    assert "the hidden layer's activations are" in say_pictures(report_on(depth=2))
+    assert say_pictures(report_on(depth=1)) == "There is no hidden layer to draw."
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -66,6 +66,62 @@ def test_the_seed_draws_the_rows():
     assert not np.array_equal(first, other)
 
 
+IRIS = csv("5.1,3.5,1.4,0.2,Iris-setosa", "4.9,3.0,1.4,0.2,Iris-setosa", "7.0,3.2,4.7,1.4,Iris-versicolor",
+           "6.3,3.3,6.0,2.5,Iris-virginica")
+NAMED, NUMBERED = "The first line is taken for the columns' names.", (
+    "The first line is taken for data, and the columns are numbered.")
+
+
+@pytest.mark.parametrize(("data", "rows", "note"), [
+    (IRIS, 4, NUMBERED), (csv("5.1,?,1", "4.9,3,0", "5.0,2,1"), 3, NUMBERED), (csv("?,1", "2,3", "4,6"), 3, NUMBERED),
+    (csv("a,b", "1,2", "3,5"), 2, NAMED), (csv("label,0,1", "7,0.5,2", "3,0.25,4"), 2, NAMED),
+    (csv("2020-01-01,5", "2020-01-02,6", "2020-01-03,8"), 3, NUMBERED), (csv("a,,c", "1,2,3", "2,3,5"), 2, NAMED),
+    (csv("size,kind", "1,x", "2,y"), 2, NAMED), (csv("1,5;2,5", "3;4,5", "5;6"), 3, NUMBERED)])
+def test_a_first_line_names_the_columns_only_where_it_cannot_be_data(data, rows, note):
+    table = spreadsheet.read(data)
+    assert {len(column) for column in table.values.values()} == {rows}
+    assert table.notes[0] == note
+
+
+def test_iris_as_published_keeps_its_first_row():
+    table = spreadsheet.read(IRIS)
+    assert table.columns == [f"column {place}" for place in range(1, 6)]
+    assert table.values["column 1"].tolist() == [5.1, 4.9, 7.0, 6.3]
+    assert table.batch("column 5").outputs == 3
+
+
+def test_a_question_mark_is_a_missing_number():
+    table = spreadsheet.read(csv("a,b,kind", "1,?,0", "?,2,1", "3,4,0", "5,6,1"))
+    assert all(column.dtype == float for column in table.values.values())
+    assert "2 are missing or infinite, in 'a', 'b'" in table.notes[-1]
+
+
+def test_a_stray_word_among_numbers_is_named_with_its_row():
+    table = spreadsheet.read(csv("a,b,kind", "1,2,x", "3,oops,y", "4,5,x", "6,,y"))
+    assert "Column 'b' has numbers, and is one of words for 'oops' in row 2." in table.notes
+    assert not any("'kind' has numbers" in note for note in table.notes)
+
+
+def test_a_column_without_a_number_is_not_called_constant():
+    table = spreadsheet.read(csv("a,none,b", "1,,0", "2,?,1", "3,,0"))
+    assert "Columns without a number are left out: 'none'." in table.notes
+    assert not any("Constant" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(("values", "kind", "outputs"), [
+    ([i % 26 for i in range(400)], "auto", 26), ([1 + i % 100 for i in range(600)], "auto", 100),
+    ([i % 26 for i in range(400)], "numbers", 1), ([20 + i % 60 for i in range(400)], "auto", 1),
+    ([20 + i % 60 for i in range(400)], "classes", 60), (list(range(400)), "auto", 1), ([0.5, 1.5] * 9, "auto", 1),
+    ([0.5, 1.5] * 9, "classes", 2), ([1, 2, 3] * 9, "numbers", 1), (["a", "b"] * 9, "auto", 2)])
+def test_what_the_target_is_can_be_said_and_is_guessed_with_sense(values, kind, outputs):
+    table = spreadsheet.read(csv("x,y", *(f"{i},{value}" for i, value in enumerate(values))))
+    batch = table.batch("y", kind=kind)
+    assert (batch.outputs, batch.loss) == (outputs, "mse" if outputs == 1 else "softmax_ce")
+    said = spreadsheet.say_target("y", batch)
+    assert said == ("The target 'y' is read as numbers, standardised: squared error." if outputs == 1 else
+                    f"The target 'y' is read as {outputs} classes: cross-entropy.")
+
+
 def test_what_is_left_out_is_said():
     table = spreadsheet.read(csv("a,b,same,word,kind", "1,,5,x,0", "2,2,5,y,1", "inf,3,5,z,0", "4,4,5,x,1",
                                  "5,7,5,y,0"))
@@ -76,9 +132,9 @@ def test_what_is_left_out_is_said():
 
 def test_more_rows_or_cells_than_are_read_are_said():
     table = spreadsheet.read(csv("a,b", *(f"{i},{i % 3}" for i in range(20_100))))
-    assert table.notes == ("Only the first 20,000 rows are read.",)
+    assert table.notes == (NAMED, "Only the first 20,000 rows are read.")
     wide = spreadsheet.read(csv(*(",".join(str((i + j) % 11) for j in range(1000)) for i in range(2_100))))
-    assert wide.notes == ("Only the first 2,000 rows are read.",)
+    assert wide.notes == (NUMBERED, "Only the first 2,000 rows are read.")
 
 
 @pytest.mark.parametrize(("data", "sentence"), [
@@ -106,6 +162,21 @@ def test_a_bad_file_gets_one_sentence(data, sentence):
 def test_a_bad_target_gets_one_sentence(data, target, sentence):
     with pytest.raises(ValueError, match=sentence):
         spreadsheet.read(data).batch(target)
+
+
+def test_ten_thousand_whole_numbers_are_too_many_classes():
+    table = spreadsheet.read(csv("a,id", *(f"{i % 7},{i}" for i in range(10_000))))
+    assert table.batch("id").loss == "mse"
+    with pytest.raises(ValueError, match=r"target 'id' must have at most 1,000 classes, got 10,000"):
+        table.batch("id", kind="classes")
+    with pytest.raises(ValueError, match="target_kind must be one of auto, classes, numbers, got 'x'"):
+        table.batch("id", kind="x")
+
+
+def test_words_cannot_be_predicted_as_numbers():
+    table = spreadsheet.read(csv("a,kind", "1,2", "2,red", "3,2"))
+    with pytest.raises(ValueError, match="target 'kind' must be of numbers to be predicted as such, and has 'red'"):
+        table.batch("kind", kind="numbers")
 
 
 def test_numbers_beyond_float32_need_to_be_standardised():

@@ -15,6 +15,9 @@ from initviz.diagnosis import GROWN, MOSTLY, SHRUNK
 from initviz.limits import Interval, check
 
 SHARE = Interval(0, 1)
+AUTOTRAINER = "AutoTrainer (Zhang et al. 2021)"
+AFTER_SAGEMAKER = ("after SageMaker Debugger, PoorWeightInitialization, whose line is at 10 between the largest and "
+                   "the smallest variance of a layer; this one is at 100")
 
 
 @dataclass(frozen=True)
@@ -33,20 +36,29 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType({
         "Different neurons, least share", 0.9, SHARE, "Below it a layer's living neurons are called copies.",
         "convention; that all are copies (one different neuron) needs no line"),
     "shrunk": Threshold(
-        "Last ÷ first, shrunk", SHRUNK, SHARE, "Below it signal or gradient are said to shrink over the layers.",
-        "the inverse of the 10 between layers at which SageMaker Debugger reports poor initialisation"),
+        "Layer ÷ an earlier one, shrunk", SHRUNK, SHARE, "Below it signal or gradient are said to vanish.",
+        f"convention, {AFTER_SAGEMAKER}"),
     "grown": Threshold(
-        "Last ÷ first, grown", GROWN, Interval(1, 1e6), "Above it signal or gradient are said to grow.",
-        "SageMaker Debugger, PoorWeightInitialization: 10 between the largest and the smallest layer's variance"),
+        "Layer ÷ an earlier one, grown", GROWN, Interval(1, 1e6), "Above it signal or gradient are said to explode.",
+        f"convention, {AFTER_SAGEMAKER}"),
     "lost": Threshold(
-        "Last ÷ first, grave loss", 1e-3, SHARE, "Below it the loss of signal or gradient is grave.",
-        "AutoTrainer (Zhang et al. 2021): first ÷ last gradient below 1e-3, there also with an absolute bound"),
+        "Grave loss", 1e-3, SHARE, "Below it the signal's loss over layers is grave; so is the gradient's where the "
+        "weight gradients' norms, first ÷ last, are below it and the first is faint.",
+        f"{AUTOTRAINER}, beta_1, of weight gradients; of the signal a convention after it"),
+    "faint": Threshold(
+        "Faint weight gradient", 1e-4, Interval(0, 1e6), "Norm of the first layer's weight gradient below which a loss "
+        "of the gradient is grave.", f"{AUTOTRAINER}, beta_2"),
     "burst": Threshold(
-        "Last ÷ first, grave growth", 70.0, Interval(1, 1e9), "Above it the growth of signal or gradient is grave.",
-        "AutoTrainer (Zhang et al. 2021): first ÷ last gradient above 70"),
+        "Grave growth", 70.0, Interval(1, 1e9), "Above it the signal's growth over layers is grave, and the weight "
+        "gradients' norms, first ÷ last.",
+        f"{AUTOTRAINER}, beta_3, of weight gradients; of the signal a convention after it"),
+    "preactivation": Threshold(
+        "Preactivations beside 1", 10.0, Interval(1, 1e9), "Standard deviation of a hidden layer's preactivations, or "
+        "its inverse.", "convention, after LSUV (Mishkin and Matas 2016), which brings it to 1"),
     "mostly": Threshold(
         "Dead or saturated share", MOSTLY, SHARE, "Above it a layer's dead or saturated share is a finding.",
-        "SageMaker Debugger, DeadRelu and SaturatedActivation: more than half of a layer"),
+        "convention, after SageMaker Debugger, DeadRelu and SaturatedActivation: more than half of a layer's neurons, "
+        "there over many steps"),
     "nearly_all": Threshold(
         "Dead or saturated share, grave", 0.9, SHARE, "Above it the share is grave.", "convention"),
     "alike": Threshold(
@@ -55,7 +67,10 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType({
         "convention; Schoenholz et al. 2017 for the effect"),
     "loss": Threshold(
         "Initial loss ÷ saying nothing", 2.0, Interval(1, 1e6), "Above it the outputs are confident before anything "
-        "was learned.", "convention; CS231n and makemore part 3 compare with ln K"),
+        "was learnt.", "convention; CS231n and makemore part 3 compare with ln K"),
+    "loss_grave": Threshold(
+        "Initial loss ÷ saying nothing, grave", 1e3, Interval(1, 1e12), "Above it the initial loss is grave.",
+        f"convention, after {AUTOTRAINER}, where a loss of 1e5 has exploded"),
     "output": Threshold(
         "Spread of the outputs", 3.0, Interval(0, 1e6), "Standard deviation of the outputs; for a regression in units "
         "of the targets'.", "convention; makemore part 3 shrinks the last layer"),

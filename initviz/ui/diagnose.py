@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from initviz import checkpoints, export, spreadsheet, ui
+from initviz.frameworks import FRAMEWORKS
 from initviz.initializers import INITIALIZERS
 from initviz.inputs import INPUTS, Batch, check_fit, make_normal
 from initviz.network import Network, read_sizes
 from initviz.repair import Start, start_from, start_of
-from initviz.report import THRESHOLDS, Report, diagnose, mend_lines, table, to_html, to_json
+from initviz.report import THRESHOLDS, Report, diagnose, mend_lines, shares_of_largest, table, to_html, to_json
 from initviz.report.thresholds import Lines
 from initviz.settings import Settings, check_diagnosis
 
@@ -42,11 +46,24 @@ def complain(error: ValueError) -> None:
     st.error(f"{sentence[:1].upper()}{sentence[1:]}.", icon=":material/error:")
 
 
+@dataclass(frozen=True)
+class Failed:
+    """What could not be made, and the sentence that says why."""
+
+    sentence: str
+
+
 def kept(name: str, terms: Hashable, make: Callable[[], Any]) -> Any:
-    """What ``make`` gives for these terms, kept in this session until the terms change."""
+    """What ``make`` gives for these terms, or its ValueError, kept in this session until the terms change."""
     held = st.session_state.get(name)
     if held is None or held[0] != terms:
-        held = st.session_state[name] = (terms, make())
+        try:
+            held = (terms, make())
+        except ValueError as error:  # kept too: a file that takes long to refuse is refused once
+            held = (terms, Failed(str(error)))
+        st.session_state[name] = held
+    if isinstance(held[1], Failed):
+        raise ValueError(held[1].sentence)
     return held[1]
 
 
@@ -57,22 +74,32 @@ def _say_start(key: str) -> str:
 
 @dataclass(frozen=True)
 class Own:
-    """Somebody's own weights: the file, its name, and the layout that the person confirmed."""
+    """Somebody's own weights: the file, its name and identity, and the layout and order that the person confirmed."""
 
     checkpoint: checkpoints.Checkpoint
     name: str
-    layout: checkpoints.Layout
+    file_id: str
+    reading: checkpoints.Reading
 
     def write(self, start: Start) -> bytes:
         """A start's parameters in the file's own names, layout, dtype and format."""
-        return self.checkpoint.write(start.weights, start.biases, self.layout.key)
+        return self.checkpoint.write(start.weights, start.biases, self.reading)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is sent through the network: the batch, the terms by which it is known, and what was chosen of it."""
+
+    batch: Batch
+    terms: Hashable
+    chosen: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
     """The start that the controls describe, the terms by which it is known, and the file that it came from, if any."""
 
-    start: Start
+    make: Callable[[], Start]
     terms: Hashable
     own: Own | None
 
@@ -91,32 +118,41 @@ def ask(settings: Settings) -> Asked | None:
     key, source = key if key in STARTS else STARTS[0], source if source in SOURCES else "digits"
     st.caption(f"From the sidebar: {settings.network(key).activation_entry()[0].label}, gain {settings.gain:g}, "
                f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}.")
+    own, settled = _ask_weights()
     try:
-        own, file_id = _ask_weights()
-        batch, data_id = _ask_data(settings) if source == "csv" else (None, source)
-        if source == "csv" and batch is None:
+        data = _ask_table(settings) if source == "csv" else None
+        if not settled or (source == "csv" and data is None):
             return None
-        sizes = own.layout.sizes if own else read_sizes(text or "")
+        sizes = own.reading.sizes if own else read_sizes(text or "")
         check_diagnosis(sizes, settings.batch)
         network = replace(settings.network(key), sizes=sizes)
-        if batch is None:
-            batch = (make_normal(sizes[0], sizes[-1], settings.batch, seed=settings.seed) if source == "normal" else
-                     ui.cached_batch(source, settings.batch, settings.seed, sizes[0]))
-            batch = replace(batch, name=SOURCES[source])
-        if own is None:
-            offer_sizes(sizes, batch)
-        check_fit(sizes, batch)
-        terms = (network, data_id, settings.batch, file_id, own and own.layout)
-        start = (start_from(*own.checkpoint.parameters(own.layout.key), network, batch, own.name) if own
-                 else start_of(network, batch, _say_start(key)))
-        return Asked(start, terms, own)
+        data = data or _drawn(source, settings, sizes)
+        if not _fits(sizes, data.batch, own):
+            return None
+        terms = (network, data.terms, settings.batch, own and (own.file_id, own.reading))
+        return Asked(lambda: _start(network, data, own, _say_start(key)), terms, own)
     except ValueError as error:
         complain(error)
         return None
 
 
-def _ask_weights() -> tuple[Own | None, Hashable]:
-    """Somebody's own weights, where they gave a file, and the file's identity."""
+def _start(network: Network, data: Data, own: Own | None, name: str) -> Start:
+    start = (start_from(*own.checkpoint.parameters(own.reading), network, data.batch, own.name) if own else
+             start_of(network, data.batch, name))
+    return replace(start, data=MappingProxyType(dict(data.chosen)),
+                   file=MappingProxyType(own.reading.settings(own.name) if own else {}))
+
+
+def _drawn(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
+    """A batch of the app's own."""
+    batch = (make_normal(sizes[0], sizes[-1], settings.batch, seed=settings.seed) if source == "normal" else
+             ui.cached_batch(source, settings.batch, settings.seed, sizes[0]))
+    return Data(replace(batch, name=SOURCES[source]), source, {"input": source, "seed": settings.seed})
+
+
+def _ask_weights() -> tuple[Own | None, bool]:
+    """Somebody's own weights, where they gave a file that can be read, and whether nothing is left to be chosen."""
+    own, settled, complaint = None, True, None
     with st.expander("Your own weights", icon=":material/upload_file:"):
         file = st.file_uploader("A .npz or .safetensors file", ["npz", "safetensors"], key="weights_file",
                                 max_upload_size=MOST_MEGABYTES,
@@ -124,18 +160,60 @@ def _ask_weights() -> tuple[Own | None, Hashable]:
                                      "memory, never run, and forgotten with this session.")
         if file is None:
             st.session_state.pop("weights read", None)
-            return None, None
-        checkpoint = kept("weights read", file.file_id, lambda: checkpoints.read(file.getvalue(), file.name))
-        layouts = {layout.key: layout for layout in checkpoint.layouts()}
-        chosen = st.selectbox("Layout of its matrices", list(layouts), key="layout",
-                              format_func=lambda key: f"{layouts[key].label}: {'-'.join(map(str, layouts[key].sizes))}",
+            return None, True
+        try:
+            checkpoint = kept("weights read", file.file_id, lambda: _readable(file.getvalue(), file.name))
+            reading = _ask_reading(checkpoint, file.file_id)
+            settled = reading is not None
+            own = Own(checkpoint, file.name, file.file_id, reading) if reading else None
+        except ValueError as error:
+            complaint = error
+    if complaint is not None:
+        complain(complaint)
+        st.caption("The layer sizes and the start above are examined instead.")
+    elif own is not None:
+        st.caption(plain(f"{own.name} is examined: sizes, weights and biases are its own."))
+    return own, settled
+
+
+def _readable(data: bytes, name: str) -> checkpoints.Checkpoint:
+    """A file's arrays; ValueError also where they are no network in any layout."""
+    checkpoint = checkpoints.read(data, name)
+    checkpoint.layouts()
+    return checkpoint
+
+
+def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoints.Reading | None:
+    """The layout and the order of the layers; None while the order is still to be chosen."""
+    readings = {layout: checkpoint.readings(layout) for layout in checkpoint.layouts()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        layout = st.selectbox("Layout of its matrices", list(readings), key="layout", width=420,
+                              format_func=lambda key: f"{checkpoints.LAYOUT_LABELS[key]}: "
+                                                      f"{'-'.join(map(str, readings[key][0].sizes))}",
                               help="Found from the shapes that chain; please confirm. Square layers fit both.")
-        st.text(f"{file.name}: {len(checkpoint.arrays)} arrays", help="As the file names itself.")
-    return Own(checkpoint, file.name, layouts[chosen]), file.file_id
+        orders, known = readings[layout], checkpoint.order_is_known(layout)
+        place: int | None = 0
+        if len(orders) > 1:
+            labels = checkpoints.told_apart(orders)
+            place = st.selectbox("Order of its layers", range(len(orders)), 0 if known else None, width=420,
+                                 key=f"order_{file_id}_{layout}", format_func=lambda place: labels[place],
+                                 placeholder="Choose the order",
+                                 help="Where orders differ, which array is which layer. Names that are equal but for a "
+                                      "number leave no choice.")
+    if place is None:
+        st.info(f"Names and shapes fit {len(orders)} orders: choose the one in which your network applies its layers.",
+                icon=":material/reorder:")
+        return None
+    reading = orders[place]
+    st.dataframe(pd.DataFrame({
+        "Layer": range(1, len(reading.matrices) + 1), "Weights": reading.matrices,
+        "Inputs → outputs": [f"{a} → {b}" for a, b in pairwise(reading.sizes)],
+        "Bias": [bias or "none" for bias in reading.biases]}), hide_index=True, height=_height(len(reading.matrices)))
+    return reading
 
 
-def _ask_data(settings: Settings) -> tuple[Batch | None, Hashable]:
-    """A batch of somebody's own table and its identity; None where no file was given yet."""
+def _ask_table(settings: Settings) -> Data | None:
+    """A batch of somebody's own table; None where no file was given yet."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         file = st.file_uploader("A CSV file of numbers", ["csv", "txt"], key="data_file", width=420,
                                 max_upload_size=MOST_MEGABYTES,
@@ -143,28 +221,54 @@ def _ask_data(settings: Settings) -> tuple[Batch | None, Hashable]:
         if file is None:
             st.session_state.pop("data read", None)
             st.info("Choose a CSV file.", icon=":material/upload_file:")
-            return None, None
+            return None
         read = kept("data read", file.file_id, lambda: spreadsheet.read(file.getvalue()))
         target = st.selectbox("Target", read.columns, index=len(read.columns) - 1, key="target", width=240,
-                              help="The column to be predicted: classes or numbers. All others are inputs.")
+                              help="The column to be predicted. All other columns of numbers are inputs.")
+        kinds = spreadsheet.TARGET_KINDS
+        kind = st.segmented_control("Target is", list(kinds), default="auto", required=True, key="target_kind",
+                                    format_func=kinds.__getitem__, bind="query-params",
+                                    help="Classes by cross-entropy, or numbers by the squared error. As found: words "
+                                         "and few whole numbers are classes.")
+        kind = kind if kind in kinds else "auto"
         standardise = st.toggle("Standardise", True, key="standardise", bind="query-params",
                                 help="Every input column with mean 0 and standard deviation 1. Off shows what unscaled "
                                      "inputs do.")
     for note in read.notes:
         st.caption(plain(note))
-    terms = (file.file_id, target, standardise, settings.batch, settings.seed)
-    batch = kept("own batch", terms, lambda: read.batch(target, standardise=standardise, count=settings.batch,
-                                                    seed=settings.seed))
-    return replace(batch, name=file.name), terms
+    terms = (file.file_id, target, kind, standardise, settings.batch, settings.seed)
+    batch = kept("own batch", terms, lambda: read.batch(target, kind=kind, standardise=standardise,
+                                                    count=settings.batch, seed=settings.seed))
+    st.caption(plain(spreadsheet.say_target(target, batch)))
+    return Data(replace(batch, name=file.name), terms, {
+        "file": file.name, "target": target, "target_kind": kind, "standardise": standardise, "seed": settings.seed})
 
 
-def offer_sizes(sizes: tuple[int, ...], batch: Batch) -> None:
-    """Where the sizes do not fit the data, a button that gives them the inputs and outputs that it needs."""
+def _fits(sizes: tuple[int, ...], batch: Batch, own: Own | None) -> bool:
+    """Whether the sizes begin and end as the data do; else one sentence, and buttons that make them fit."""
     fitting = (batch.features, *sizes[1:-1], batch.outputs)
-    if fitting != sizes:
-        said = "-".join(map(str, fitting))
-        st.button(f"Use {said}", on_click=ui.set_state, args=({"architecture": said},), key="fit",
-                  help="The same hidden layers, with the inputs and outputs of the data.")
+    if fitting == sizes:
+        return True
+    try:
+        check_fit(sizes, batch)
+    except ValueError as error:
+        complain(error if own is None else ValueError(
+            f"the data must have {_count(sizes[0], 'input')} and {_count(sizes[-1], 'output')}, as {own.name} has, got "
+            f"{_count(batch.features, 'input')} and {_count(batch.outputs, 'output')} of {batch.name}: use standard "
+            "normal data"))
+    with st.container(horizontal=True):
+        st.button("Use standard normal data", on_click=ui.set_state, args=({"data": "normal"},), key="use_normal",
+                  help="Independent unit normals, as many as the first layer takes, with as many classes as the last "
+                       "gives.")
+        if own is None:
+            said = "-".join(map(str, fitting))
+            st.button(f"Use {said}", on_click=ui.set_state, args=({"architecture": said},), key="fit",
+                      help="The same hidden layers, with the inputs and outputs of the data.")
+    return False
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def ask_lines() -> dict[str, float]:
@@ -182,7 +286,7 @@ def ask_lines() -> dict[str, float]:
 
 def current_report(asked: Asked, lines: Lines) -> Report:
     """The report on a start, computed once for the same terms in a row."""
-    report: Report = kept("diagnosis", (asked.terms, tuple(lines.items())), lambda: diagnose(asked.start, lines))
+    report: Report = kept("diagnosis", (asked.terms, tuple(lines.items())), lambda: diagnose(asked.make(), lines))
     return report
 
 
@@ -200,28 +304,25 @@ def show_findings(report: Report) -> None:
 def show_layers(report: Report) -> None:
     """The table of layers, its shares as bars."""
     frame = table(report).set_index("Layer")
-    numbers = report.layers
-    bars = {"Signal": numbers["activation_rms"], "Gradient": numbers["delta_rms"]}
-    hidden = max(report.run.network.depth - 1, 1)
-    for title, values in bars.items():
-        finite = values[:hidden].where(values[:hidden].map(lambda v: v < float("inf")))
-        most = finite.max()
-        frame[title] = (finite / most if most > 0 else finite * 0).reindex(numbers.index).to_numpy()
-    frame["Different"] = (numbers["distinct_neurons"] / numbers["fan_out"]).to_numpy()
-    shares = [title for title, name in (("Dead", "dead_share"), ("Saturated", "saturated_share")) if title in frame]
+    for title, lengths in shares_of_largest(report).items():
+        frame[title] = [100 * length for length in lengths]
+    shares = [title for title in ("Dead", "Saturated") if title in frame]
     for title in shares:
-        frame[title] = numbers[f"{title.lower()}_share"].to_numpy()
-    order = ["Shape", "Activations, rms", "Signal", "Deltas, rms", "Gradient", "Different neurons", "Different",
-             *shares, "Weights, std", "Preactivations, std", "Weight gradients, rms"]
-    helps = {"Signal": "Activations' root mean square ÷ the largest hidden layer's.",
-             "Gradient": "Deltas' root mean square ÷ the largest hidden layer's.",
-             "Different": "Different neurons ÷ all of the layer.",
+        frame[title] = 100 * report.layers[f"{title.lower()}_share"].to_numpy()
+    order = ["Shape", "Activations, rms", "Signal", "Deltas, rms", "Gradient", "Different neurons", *shares,
+             "Weights, std", "Preactivations, std", "Weight gradients, rms"]
+    helps = {"Signal": "Activations' root mean square beside the largest hidden layer's.",
+             "Gradient": "Deltas' root mean square beside the largest hidden layer's.",
              "Dead": "Neurons that are off for the whole batch.",
              "Saturated": "Activations beyond 97 % of the way to an end of their range."}
-    st.dataframe(frame[order], width="stretch", height=min(HEAD + ROW * len(frame), MOST_TABLE), column_config={
-        title: st.column_config.ProgressColumn(title, help=words, min_value=0.0, max_value=1.0, format="percent",
-                                               width="small")
-        for title, words in helps.items() if title in frame})
+    st.dataframe(frame[["Array", *order] if "Array" in frame else order], width="stretch", height=_height(len(frame)),
+                 column_config={title: st.column_config.ProgressColumn(
+                     title, help=words, min_value=0, max_value=100, format="%.1f %%", width="small")
+                     for title, words in helps.items() if title in frame})
+
+
+def _height(rows: int) -> int:
+    return min(HEAD + ROW * rows, MOST_TABLE)
 
 
 def show_code(start: Start, better: Network) -> None:
@@ -230,9 +331,9 @@ def show_code(start: Start, better: Network) -> None:
         which = st.segmented_control("Start of the code", ["Recommended", "As chosen"][:2 if start.drawn else 1],
                                      default="Recommended", required=True, key="code_start", bind="query-params",
                                      help="The table's start for this activation, or the one chosen above.")
-        framework = st.segmented_control("Code for", export.FRAMEWORKS, default="PyTorch", required=True,
+        framework = st.segmented_control("Code for", FRAMEWORKS, default="PyTorch", required=True,
                                          key="code_for", bind="query-params", help="A complete script that runs.")
-    framework = framework if framework in export.FRAMEWORKS else "PyTorch"
+    framework = framework if framework in FRAMEWORKS else "PyTorch"
     chosen = start.network if which == "As chosen" and start.drawn else better
     st.code(export.code(chosen, framework), language="python")
 

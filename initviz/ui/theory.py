@@ -20,7 +20,7 @@ from initviz.narration import theory as say
 from initviz.network import Network
 from initviz.settings import CONTROLS, Settings
 from initviz.simulation import Run
-from initviz.sweep import Survival
+from initviz.sweeps import Survival
 from initviz.ui.controls import set_controls
 from initviz.ui.memory import remembered
 

@@ -7,8 +7,10 @@ import json
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from pages.test_pages import charts, press, sound, visit, words
 
+from initviz import checkpoints
 from initviz.initializers import INITIALIZERS
 from initviz.report import THRESHOLDS, to_json
 from initviz.ui.diagnose import FRAMEWORK_DEFAULTS, plain
@@ -66,6 +68,30 @@ def test_sizes_that_fit_the_data_are_offered():
     at = press(visit(DIAGNOSE, **SMALL | {"architecture": "784-16-16-3"}), "fit")
     assert at.session_state["architecture"] == "64-16-16-10"
     assert len(charts(at)) == 2
+
+
+def test_data_that_fit_the_sizes_are_offered():
+    at = press(visit(DIAGNOSE, **SMALL | {"architecture": "784-16-16-3"}), "use_normal")
+    assert at.session_state["data"] == "normal"
+    assert not at.error
+    assert at.session_state["diagnosis"][1].run.network.sizes == (784, 16, 16, 3)
+
+
+def test_the_sentence_beside_the_pictures_has_numbers():
+    assert "As it is, activations go from 0." in words(visit(DIAGNOSE, **SMALL))
+
+
+def test_the_table_has_one_column_for_different_neurons_and_shares_in_per_cent():
+    frame = visit(DIAGNOSE, **SMALL, activation="ReLU").dataframe[0].value
+    assert frame["Different neurons"].tolist() == ["16 of 16", "16 of 16", "10 of 10"]
+    assert "Different" not in frame
+    assert frame["Signal"].max() == 100
+
+
+def test_nothing_is_called_healthy_of_which_a_rule_warns():
+    at = visit(DIAGNOSE, architecture="64-16-10", start="Normal", std=2, activation="ReLU", batch=32)
+    assert ":orange-badge[warning] **The signal explodes**" in words(at)
+    assert "Healthy" not in words(at)
 
 
 def test_a_threshold_can_be_moved():
@@ -133,7 +159,8 @@ def test_own_weights_are_examined_and_bring_their_sizes(transposed):
                 state_dict((64, 24, 16, 10), gain=1e-3, transposed=transposed))
     assert not at.error
     assert "64-24-16-10" in at.selectbox(key="layout").options[0]
-    assert "net.npz" in [text.value.split(":")[0] for text in at.text]
+    assert at.dataframe[0].value["Weights"].tolist() == [f"net.{layer}.weight" for layer in range(3)]
+    assert at.dataframe[1].value["Array"].tolist() == [f"net.{layer}.weight" for layer in range(3)]
     assert len(charts(at)) == 2
     report = at.session_state["diagnosis"][1]
     assert report.run.network.sizes == (64, 24, 16, 10)
@@ -143,9 +170,9 @@ def test_own_weights_are_examined_and_bring_their_sizes(transposed):
 def test_repaired_weights_go_back_into_the_names_and_shapes_that_came():
     at = upload(visit(DIAGNOSE, activation="ReLU"), "weights_file", "net.npz", state_dict((64, 24, 16, 10), gain=9.0))
     report = at.session_state["diagnosis"][1]
-    layout = next(iter(at.session_state["weights read"][1].layouts()))
+    checkpoint = at.session_state["weights read"][1]
     lsuv = next(remedy.start for remedy, _ in report.remedies if remedy.key == "lsuv")
-    held = np.load(io.BytesIO(at.session_state["weights read"][1].write(lsuv.weights, lsuv.biases, layout.key)))
+    held = np.load(io.BytesIO(checkpoint.write(lsuv.weights, lsuv.biases, checkpoint.readings("torch")[0])))
     assert held["net.1.weight"].shape == (16, 24)
     np.testing.assert_array_equal(held["net.1.weight"].T, lsuv.weights[1])
 
@@ -179,7 +206,78 @@ def test_a_bad_file_gets_one_sentence_and_the_controls_stay(key, name, data):
     assert len(at.error) == 1
     assert at.error[0].value.endswith(".")
     assert at.text_input(key="architecture")
+    assert len(charts(at)) == (2 if key == "weights_file" else 0)  # the typed architecture is examined instead
+
+
+def test_a_bad_weights_file_leaves_the_csv_where_it_is():
+    at = visit(DIAGNOSE, architecture="3-16-16-3", data="Your CSV", batch=48)
+    upload(at, "data_file", "mine.csv", table_of())
+    upload(at, "weights_file", "bad.npz", b"hello")
+    assert len(at.error) == 1
+    assert at.selectbox(key="target").value == "kind"
+    assert at.session_state["diagnosis"][1].start.batch.name == "mine.csv"
+    assert len(charts(at)) == 2
+
+
+def test_what_cannot_be_read_is_refused_once(monkeypatch):
+    read, tried = checkpoints.read, []
+    monkeypatch.setattr(checkpoints, "read", lambda *given: (tried.append(given), read(*given))[1])
+    at = upload(visit(DIAGNOSE), "weights_file", "bad.npz", b"hello")
+    for _ in range(3):
+        sound(at.run())
+    assert len(tried) == 1
+    assert "no .npz file" in at.error[0].value.replace("\\", "")
+
+
+def test_own_weights_that_do_not_fit_the_data_are_named_and_standard_normals_offered():
+    at = upload(visit(DIAGNOSE, batch=32), "weights_file", "net.npz", state_dict((784, 24, 16, 1)))
+    said = at.error[0].value.replace("\\", "")
+    assert "must have 784 inputs and 1 output, as net.npz has, got 64 inputs and 10 outputs of Digits" in said
+    press(at, "use_normal")
+    assert not at.error
+    assert at.session_state["diagnosis"][1].run.network.sizes == (784, 24, 16, 1)
+
+
+def square(save):
+    """A state dict whose middle layers fit in either order."""
+    rng = np.random.default_rng(0)
+    layers = {"fc1": (64, 16), "fc2": (16, 16), "bottleneck": (16, 16), "out": (16, 10)}
+    return save({f"{name}.weight": rng.standard_normal((fan_out, fan_in)).astype(np.float32)
+                 for name, (fan_in, fan_out) in layers.items()})
+
+
+def test_the_order_of_an_npz_is_taken_and_may_be_changed():
+    def save(arrays):
+        file = io.BytesIO()
+        np.savez(file, **arrays)
+        return file.getvalue()
+
+    at = upload(visit(DIAGNOSE, batch=32), "weights_file", "net.npz", square(save))
+    assert at.dataframe[0].value["Weights"].tolist() == [
+        "fc1.weight", "fc2.weight", "bottleneck.weight", "out.weight"]
+    order = next(box for box in at.selectbox if box.label == "Order of its layers")
+    assert order.options[0] == "2 fc2.weight, 3 bottleneck.weight"
+    sound(order.select_index(1).run())
+    assert at.dataframe[0].value["Weights"].tolist()[1] == "bottleneck.weight"
+
+
+def test_an_order_that_nothing_settles_is_chosen_by_the_person_before_there_is_a_report():
+    at = upload(visit(DIAGNOSE, batch=32), "weights_file", "net.safetensors", square(safetensors.numpy.save))
+    assert "Names and shapes fit 2 orders" in at.info[0].value
     assert not charts(at)
+    sound(next(box for box in at.selectbox if box.label == "Order of its layers").select_index(1).run())
+    assert len(charts(at)) == 2
+    file = at.session_state["diagnosis"][1].start.file
+    assert [names[0] for names in file["arrays"]] == ["fc1.weight", "fc2.weight", "bottleneck.weight", "out.weight"]
+
+
+def test_the_target_can_be_said_to_be_numbers():
+    at = upload(visit(DIAGNOSE, architecture="3-16-1", data="Your CSV", batch=48), "data_file", "mine.csv", table_of())
+    assert "The target 'kind' is read as 3 classes" in words(at).replace("\\", "")
+    sound(next(group for group in at.button_group if group.key == "target_kind").set_value("numbers").run())
+    assert "The target 'kind' is read as numbers" in words(at).replace("\\", "")
+    assert not at.error
+    assert at.session_state["diagnosis"][1].start.data["target_kind"] == "numbers"
 
 
 def test_nothing_uploaded_is_shown_as_markup():

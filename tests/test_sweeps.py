@@ -11,7 +11,7 @@ from initviz import Network
 from initviz.diagnosis import gradient_return, signal_ratio
 from initviz.inputs import make_batch
 from initviz.simulation import simulate
-from initviz.sweep import Survival, probe
+from initviz.sweeps import Survival, probe
 
 NETWORKS = [replace(Network((8, 8, 8, 8, 10), "tanh", "lecun_normal"), seed=seed) for seed in range(40)]
 

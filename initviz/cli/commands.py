@@ -1,0 +1,227 @@
+"""What each command does: read what is asked, call the package, print."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from initviz import checkpoints, spreadsheet
+from initviz.cli.options import FOUND, INIT, INPUT, SLOPE, check_together
+from initviz.diagnosis import number
+from initviz.export import code, state_dict
+from initviz.initializers import INITIALIZERS, rule
+from initviz.inputs import INPUTS, Batch, batch_for, check_fit
+from initviz.limits import check
+from initviz.network import Network, read_sizes
+from initviz.repair import Start, recommended, start_from, start_of
+from initviz.report import (
+    Report,
+    check_lines,
+    comparison,
+    diagnose,
+    facts,
+    shares_of_largest,
+    table,
+    to_html,
+    to_json,
+)
+from initviz.settings import check_diagnosis
+from initviz.simulation import simulate
+from initviz.tables import layers
+
+BAR = 10  # signs of a bar of full length
+MOST_FILE_BYTES = 10**9  # the readers have lower limits: this one is for what is not even to be opened
+MOST_LETTERS = 300  # of the orders in a sentence
+
+
+# ---------------------------------------------------------------------------------------------- what is asked
+
+@dataclass(frozen=True)
+class Own:
+    """Somebody's own weights and the way in which they are read."""
+
+    checkpoint: checkpoints.Checkpoint
+    reading: checkpoints.Reading
+    path: Path
+
+
+def _network(options: argparse.Namespace, sizes: tuple[int, ...], key: str) -> Network:
+    slope = {"negative_slope": SLOPE if options.slope is None else options.slope} if (
+        options.activation == "leaky_relu") else {}
+    takes_slope = "negative_slope" in {parameter.name for parameter in INITIALIZERS[key].parameters}
+    return Network(sizes, options.activation, key, 1.0 if options.gain is None else options.gain, options.bias or 0.0,
+                   options.bias_std or 0.0, options.seed, activation_params=slope,
+                   initializer_params=(slope if takes_slope else {}) | dict(options.param))
+
+
+def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
+    if options.sizes is None:
+        raise ValueError("--sizes must be given, such as --sizes 784-512-512-10")
+    return read_sizes(options.sizes)
+
+
+def _content(path: Path) -> bytes:
+    """A file's bytes; ValueError where there are too many."""
+    size = path.stat().st_size
+    if size > MOST_FILE_BYTES:
+        raise ValueError(f"{path} must be at most {MOST_FILE_BYTES / 1e6:,.0f} MB, got {size / 1e6:,.0f}")
+    return path.read_bytes()
+
+
+def _own(options: argparse.Namespace) -> Own | None:
+    """Somebody's own weights, where a file is given; ValueError where its layout or order must be said first."""
+    if options.weights is None:
+        return None
+    checkpoint = checkpoints.read(_content(options.weights), options.weights.name)
+    layouts = checkpoint.layouts()
+    if len(layouts) > 1 and options.layout is None:
+        raise ValueError("--layout must be given, as the shapes fit each of " + ", ".join(layouts))
+    layout = check("--layout", options.layout, layouts) if options.layout is not None else layouts[0]
+    if options.order:
+        names = [name.strip() for name in options.order.split(",")]
+        return Own(checkpoint, checkpoint.reading(layout, names), options.weights)
+    readings = checkpoint.readings(layout)
+    if not checkpoint.order_is_known(layout):
+        orders = [",".join(reading.matrices) for reading in readings]
+        shown = [order for place, order in enumerate(orders)
+                 if place == 0 or len("".join(orders[:place + 1])) < MOST_LETTERS]
+        raise ValueError(f"--order must be given, as names and shapes fit {len(orders)} orders: {' or '.join(shown)}"
+                         + (" and others" if len(shown) < len(orders) else ""))
+    return Own(checkpoint, readings[0], options.weights)
+
+
+def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, dict[str, Any]]:
+    """The batch, and what was chosen of it; what a CSV file's reader notes is printed before anything can fail."""
+    if options.data is None:
+        key = options.input or INPUT
+        batch = batch_for(sizes, key, options.batch, seed=options.seed)
+        return replace(batch, name=INPUTS[key].label), {"input": key, "seed": options.seed}
+    read = spreadsheet.read(_content(options.data))
+    for note in read.notes:
+        print(f"initviz: {note}", file=sys.stderr)
+    target = check("--target", options.target, read.columns) if options.target else read.columns[-1]
+    kind = options.target_kind or "auto"
+    batch = read.batch(target, kind=kind, standardise=not options.raw, count=options.batch, seed=options.seed)
+    print(f"initviz: {spreadsheet.say_target(target, batch)}", file=sys.stderr)
+    check_fit(sizes, batch)
+    return replace(batch, name=options.data.name), {
+        "file": options.data.name, "target": target, "target_kind": kind, "standardise": not options.raw,
+        "seed": options.seed}
+
+
+def _start(options: argparse.Namespace, network: Network, own: Own | None) -> Start:
+    batch, chosen = _data(options, network.sizes)
+    if not options.no_limit:
+        try:
+            check_diagnosis(network.sizes, len(batch.x))
+        except ValueError as error:
+            raise ValueError(f"{error}, or give --no-limit") from None
+    start = start_of(network, batch, INITIALIZERS[network.initializer].label) if own is None else start_from(
+        *own.checkpoint.parameters(own.reading), network, batch, own.path.name)
+    return replace(start, data=MappingProxyType(chosen),
+                   file=MappingProxyType(own.reading.settings(own.path.name) if own else {}))
+
+
+# ---------------------------------------------------------------------------------------------- what is printed
+
+def _aligned(frame: pd.DataFrame) -> str:
+    rows = [list(frame.columns), *frame.astype(str).values.tolist()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(frame.columns))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                     for row in rows)
+
+
+def _bars(lengths: Sequence[float]) -> list[str]:
+    """Bars of lengths between 0 and 1; none where one is not defined."""
+    return ["" if math.isnan(length) else "#" * max(round(BAR * length), 1 if length > 0 else 0) for length in lengths]
+
+
+def text(report: Report) -> str:
+    """The report for a terminal."""
+    frame = table(report)
+    for title, lengths in shares_of_largest(report).items():
+        frame[title] = _bars(lengths)
+    found = [f"[{finding.severity}] {finding.title}: {finding.words}\n    Rule: {finding.rule}. Source: "
+             f"{finding.source}. Firmness: {finding.firm}." for finding in report.findings]
+    parts = ["\n".join(f"{name}: {value}" for name, value in facts(report).items()),
+             _aligned(frame) + "\nBars: hidden layers beside the largest.",
+             "\n".join([report.summary, *found])]
+    if report.remedies:
+        parts += ["Before and after, on the same data:\n" + _aligned(comparison(report)),
+                  "\n".join(f"{remedy.label}: {remedy.why}" for remedy, _ in report.remedies)]
+    return "\n\n".join(parts)
+
+
+# ---------------------------------------------------------------------------------------------- the commands
+
+def run_diagnose(options: argparse.Namespace) -> int:
+    """Print a report, or the code of a start; FOUND where a finding is grave."""
+    check_together(options)
+    _check_out(options)
+    own, lines = _own(options), check_lines(dict(options.threshold))
+    network = _network(options, own.reading.sizes if own else _sizes(options), options.init or INIT)
+    if options.code:
+        if own and not options.recommended:
+            raise ValueError("--code must not be given with --weights but with --recommended, too: no law draws them")
+        print(code(recommended(network)[0] if options.recommended else network, options.code), end="")
+        return 0
+    report = diagnose(_start(options, network, own), lines)
+    if options.repair:
+        _write_repaired(options, report, own)
+    if options.html:
+        options.html.write_text(to_html(report), encoding="utf-8")
+    print(to_json(report) if options.json else text(report))
+    return FOUND if report.severity == "grave" else 0
+
+
+def _check_out(options: argparse.Namespace) -> None:
+    """Raise ValueError where repaired parameters would be written in another format, or over what they repair."""
+    if options.out is None:
+        return
+    suffix = options.weights.suffix.lower() if options.weights else ".npz"
+    if options.out.suffix.lower() != suffix:
+        raise ValueError(f"--out must end in {suffix}, got {options.out.name!r}")
+    if options.weights and options.out.exists() and options.out.samefile(options.weights):
+        raise ValueError("--out must be another file than that of --weights")
+
+
+def _write_repaired(options: argparse.Namespace, report: Report, own: Own | None) -> None:
+    starts = {remedy.key: remedy.start for remedy, _ in report.remedies if remedy.key != "standardised"}
+    start = starts[check("--repair", options.repair, starts.keys())]  # the recommended start is not its own remedy
+    options.out.write_bytes(own.checkpoint.write(start.weights, start.biases, own.reading) if own else
+                            state_dict(start.weights, start.biases))
+
+
+def run_formulas(options: argparse.Namespace) -> int:
+    """Print the table of initialisers."""
+    sizes = read_sizes(options.sizes) if options.sizes else ()
+    shapes = list(dict.fromkeys(zip(sizes[:-1], sizes[1:], strict=True)))
+    print(_aligned(pd.DataFrame([{
+        "Key": key, "Name": entry.label, "Made for": entry.made_for,
+        **{f"{a} → {b}": number(math.sqrt(rule(key).variance(a, b))) for a, b in shapes}, "Source": entry.source}
+        for key, entry in INITIALIZERS.items()])))
+    return 0
+
+
+def run_simulate(options: argparse.Namespace) -> int:
+    """Print every layer of every initialiser."""
+    check_together(options)
+    sizes = _sizes(options)
+    batch = batch_for(sizes, options.input or INPUT, options.batch, seed=options.seed)
+    runs = [simulate(_network(options, sizes, key), batch, counted=()) for key in dict.fromkeys(options.init)]
+    found = layers(runs)
+    if options.csv:
+        print(found.to_csv(index=False), end="")
+        return 0
+    shown = ["initializer", "layer", "fan_in", "fan_out", "weight_std", "preactivation_std", "activation_rms",
+             "delta_rms", "weight_gradient_rms", "distinct_neurons"]
+    print(_aligned(found[shown].map(lambda value: number(value) if isinstance(value, float) else value)))
+    return 0

@@ -1,0 +1,154 @@
+"""The command line's options, what each means, and which cannot be given together."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from initviz import checkpoints, spreadsheet
+from initviz.activations import ACTIVATIONS
+from initviz.frameworks import FRAMEWORKS
+from initviz.initializers import INITIALIZERS
+from initviz.inputs import INPUTS
+from initviz.report import THRESHOLDS
+
+FOUND, BAD_INPUT = 1, 2  # exit codes
+ACTIVATION, INIT, INPUT, SLOPE = "relu", "he_normal", "normal", 0.01
+REPAIRS = ("recommended", "lsuv", "rescaled")
+PARAMETERS = "; ".join(f"{key}: {', '.join(parameter.name for parameter in entry.parameters)}"
+                       for key, entry in INITIALIZERS.items() if entry.parameters)
+
+# An option that was asked for, and those that would be ignored beside it, with the reason; then those that need it.
+USELESS_WITH: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
+    "weights": (("sizes", "init", "param", "gain", "bias", "bias_std"), "which bring their own"),
+    "data": (("input",), "which is the input"),
+    "code": (("json", "html", "repair", "out", "threshold", "data", "input"), "which prints no report")})
+NEEDED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "weights": ("layout", "order"), "data": ("target", "target_kind", "raw"), "code": ("recommended",),
+    "repair": ("out",), "out": ("repair",)})
+
+
+def check_together(options: argparse.Namespace) -> None:
+    """Raise ValueError for an option that would be ignored beside the others, or without one that is missing."""
+    given = {name for name, value in vars(options).items() if value is not None and value is not False and value != []}
+    for name, (useless, why) in USELESS_WITH.items():
+        for other in useless:
+            if {name, other} <= given:
+                raise ValueError(f"{_dashed(other)} must not be given with {_dashed(name)}, {why}")
+    for name, needing in NEEDED_BY.items():
+        for other in needing:
+            if other in given and name not in given:
+                raise ValueError(f"{_dashed(other)} must not be given without {_dashed(name)}")
+    if options.slope is not None and options.activation != "leaky_relu":
+        raise ValueError("--slope must not be given without --activation leaky_relu")
+
+
+def _dashed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be NAME=NUMBER, got {text!r}") from None
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
+
+
+def _network_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--sizes", help="layer sizes from the inputs to the outputs, such as 784-512-512-10")
+    command.add_argument("--activation", default=ACTIVATION, choices=ACTIVATIONS, metavar="KEY",
+                         help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: %(default)s)")
+    command.add_argument("--slope", type=float, help=f"of leaky_relu below 0 (default: {SLOPE})")
+    command.add_argument("--param", type=_parameter, action="append", default=[], metavar="NAME=VALUE",
+                         help="a parameter of the initialiser, such as std=0.02 or mode=fan_out; may be repeated "
+                              f"({PARAMETERS})")
+    command.add_argument("--gain", type=float, help="multiplies every weight (default: 1)")
+    command.add_argument("--bias", type=float, help="every bias starts at it (default: 0)")
+    command.add_argument("--bias-std", type=float, help="standard deviation of normal noise on the biases (default: 0)")
+    command.add_argument("--input", choices=INPUTS, metavar="KEY",
+                         help=f"what is sent through the network: {', '.join(INPUTS)} (default: {INPUT})")
+    command.add_argument("--batch", type=int, default=128, help="number of samples (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="fixes every random number (default: %(default)s)")
+
+
+def _diagnose_options(command: argparse.ArgumentParser) -> None:
+    _network_options(command)
+    command.add_argument("--init", choices=INITIALIZERS, metavar="KEY",
+                         help=f"how the weights are drawn: {', '.join(INITIALIZERS)} (default: {INIT})")
+    command.add_argument("--weights", type=Path, metavar="FILE",
+                         help=f"examine the weights of this {' or '.join(checkpoints.SUFFIXES)} file, which bring "
+                              f"their sizes: at most {checkpoints.MOST_BYTES / 1e6:.0f} MB, {checkpoints.MOST_ARRAYS} "
+                              f"arrays and {checkpoints.MOST_PARAMETERS:,} parameters")
+    command.add_argument("--layout", metavar="KEY",
+                         help="of the file's matrices, where their shapes leave a choice: " + "; ".join(
+                             f"{key}: {label}" for key, label in checkpoints.LAYOUT_LABELS.items()))
+    command.add_argument("--order", metavar="NAMES",
+                         help="the file's matrices from the inputs to the outputs, with commas between them, where "
+                              "names and shapes leave a choice")
+    command.add_argument("--data", type=Path, metavar="FILE",
+                         help="send the rows of this CSV file through the network: at most "
+                              f"{spreadsheet.MOST_BYTES / 1e6:.0f} MB and {spreadsheet.MOST_COLUMNS:,} columns; the "
+                              f"first {spreadsheet.MOST_ROWS:,} rows are read")
+    command.add_argument("--target", metavar="COLUMN", help="the CSV file's column to predict (default: the last)")
+    command.add_argument("--target-kind", choices=spreadsheet.TARGET_KINDS, metavar="KIND",
+                         help="what the target is: classes, numbers, or auto, which takes words and few whole numbers "
+                              "for classes (default: auto)")
+    command.add_argument("--raw", action="store_true", help="do not standardise the CSV file's columns")
+    command.add_argument("--threshold", type=_threshold, action="append", default=[], metavar="NAME=NUMBER",
+                         help="moves a line; may be repeated (" + ", ".join(
+                             f"{key}={line.default:g}" for key, line in THRESHOLDS.items()) + ")")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+    command.add_argument("--html", type=Path, metavar="FILE", help="also write the report as one HTML file")
+    command.add_argument("--repair", choices=REPAIRS, metavar="KEY",
+                         help=f"also write repaired parameters to the file of --out: {', '.join(REPAIRS)}")
+    command.add_argument("--out", type=Path, metavar="FILE",
+                         help="where --repair writes: the names, layout and format of the file of --weights, else an "
+                              ".npz with those of the PyTorch code's network")
+    command.add_argument("--code", choices=FRAMEWORKS, help="print the start's code in that framework, and no report")
+    command.add_argument("--recommended", action="store_true",
+                         help="the code of the recommended start for this activation instead of the start's own")
+    command.add_argument("--no-limit", action="store_true",
+                         help="examine networks that are too costly for the app's shared server, too")
+
+
+def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
+    """The whole command line; ``commands`` maps a command's name to what runs it and returns the exit code."""
+    whole = argparse.ArgumentParser(
+        "initviz", description="What weight initialisation does to a multilayer perceptron.")
+    each = whole.add_subparsers(dest="command", required=True)
+
+    diagnose = each.add_parser(
+        "diagnose", help="what is wrong with a start, and what would mend it",
+        description="Prints what is found of a start, the gravest first, and what would mend it on the same data. "
+                    f"Exit code: 0, {FOUND} where a finding is grave, {BAD_INPUT} where the input is bad.")
+    _diagnose_options(diagnose)
+
+    formulas = each.add_parser(
+        "formulas", help="the table of initialisers",
+        description="Prints every initialiser with its source; with --sizes also the standard deviation that it gives "
+                    "each layer.")
+    formulas.add_argument("--sizes", help="layer sizes, such as 784-512-512-10")
+
+    simulate = each.add_parser(
+        "simulate", help="every statistic of every layer",
+        description="Sends a batch through and the gradient back, and prints what each layer holds.")
+    _network_options(simulate)
+    simulate.add_argument("--init", default=[INIT], nargs="+", choices=INITIALIZERS, metavar="KEY",
+                          help="one or several initialisers, compared on the same random numbers: "
+                               f"{', '.join(INITIALIZERS)} (default: {INIT})")
+    simulate.add_argument("--csv", action="store_true", help="print all statistics as CSV instead of a few as a table")
+    for command in (diagnose, formulas, simulate):
+        command.set_defaults(run=commands[command.prog.split()[-1]])
+    return whole
