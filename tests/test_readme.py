@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_experiments import DISAGREE
+from test_palette import EYES, difference
 
 from initviz import Network, make_batch, simulate
 from initviz.charts import depth
@@ -44,9 +45,12 @@ def test_the_entry_of_a_new_initialiser_draws_what_it_promises():
     weights = rule.draw(300, 200, np.random.default_rng(0), "float64")
     assert key not in table.INITIALIZERS
     assert entry.color not in {known.color for known in table.INITIALIZERS.values()}
+    assert all(difference(entry.color, other.color, eyes) >= (8 if other.rule(**{
+        parameter.name: parameter.default for parameter in other.parameters}).family == rule.family else 6)
+        for other in table.INITIALIZERS.values() for eyes in EYES)
     assert weights.var() == pytest.approx(rule.variance(300, 200), rel=0.03)
     assert rule.variance(300, 200) == pytest.approx((300 * 200) ** -0.5)
-    same = eval(entry.code["NumPy"], {"rng": np.random.default_rng(0), "fan_in": 300, "fan_out": 200})
+    same = eval(entry.code["NumPy"], {"np": np, "rng": np.random.default_rng(0), "fan_in": 300, "fan_out": 200})
     np.testing.assert_allclose(same, weights)
 
 
