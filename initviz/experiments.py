@@ -44,7 +44,8 @@ class Check:
         return cls(what, measured, target - room, target + room, target, why)
 
     @classmethod
-    def furthest(cls, what: str, measured: Numbers, targets: Sequence[float], relative: float, why: str = "") -> Check:
+    def furthest(cls, what: str, measured: Numbers, targets: Sequence[float] | Numbers, relative: float,
+                 why: str = "") -> Check:
         """Of numbers one a layer, the one furthest from its target relative to it; the first layer is 1."""
         ratios = np.abs(np.asarray(measured, float) / np.asarray(targets, float) - 1)
         worst = int(np.argmax(ratios))  # NaN, where there is one
