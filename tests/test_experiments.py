@@ -37,7 +37,8 @@ BENT = [  # what turning a knob must do to the verdict
     ("same_gradient", {"activation": "tanh"}, PARTLY), ("same_optimum", {"depth": 2}, FAILS),
     ("xavier_formula", {"shape": "square"}, PARTLY), ("xavier_smooth", {"depth": 3}, HOLDS),
     ("he", {"slope": 1}, PARTLY), ("lecun", {"outputs": 256}, PARTLY),
-    ("converge", {"activation": "tanh"}, HOLDS), ("converge", {"depth": 3}, HOLDS)]
+    ("scale", {"activation": "tanh"}, PARTLY), ("converge", {"activation": "tanh"}, HOLDS),
+    ("converge", {"depth": 3}, HOLDS)]
 EXPERIMENTS: dict[str, Experiment] = {**NOTES, **PAPERS}
 COLORED = {"Zeros", "Constant", "Xavier", "He", "LeCun", *(entry.label for entry in INITIALIZERS.values())}
 SEEDS = (0, 13)

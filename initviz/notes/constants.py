@@ -101,8 +101,8 @@ SPLIT, LEARNT, SLOW = 0.01, 0.5, 3
 
 
 def _first(values: Iterable[float], below: float) -> float:
-    """The first step at which a loss is below; infinity where there is none."""
-    return next((step for step, value in enumerate(values) if value <= below), math.inf)
+    """The first step at which a loss is below; NaN where there is none."""
+    return next((step for step, value in enumerate(values) if value <= below), math.nan)
 
 
 def _nudged(start: Parameters, epsilon: float, seed: int) -> Parameters:
@@ -126,7 +126,7 @@ def _slow(seed: int, epsilon: float, optimizer: str) -> Finding:
     checks = [
         Check.least(f"Symmetry broken: gap after {STEPS:,} steps", gap[-1], SPLIT,
                     "Largest difference between neurons' incoming weights, relative; 1 % is a convention."),
-        Check("Slowly broken: step by which the gap is that large", math.inf if split is None else split, 10, STEPS,
+        Check("Slowly broken: step by which the gap is that large", math.nan if split is None else split, 10, STEPS,
               None, "Ten steps: a convention."),
         Check(f"Learns slowly, but does: steps to a loss of {LEARNT:g} over those of Xavier's start", late / soon, SLOW,
               STEPS / soon, None, f"Three times as many are read as slow; at most {STEPS:,} are made.")]
@@ -140,7 +140,7 @@ def _slow(seed: int, epsilon: float, optimizer: str) -> Finding:
                 ("Constant", "constant", same), ("Xavier", "xavier_normal", varied))], points=False)]
     return Finding(checks, plots, f"After {STEPS:,} steps the copies differ by {number(gap[-1])} of their length and "
                    f"the loss is {number(same.loss[-1])}. A loss of {LEARNT:g} takes Xavier's start {soon:g} steps, "
-                   + (f"this one more than {STEPS:,}" if math.isinf(late) else f"this one {late:g}")
+                   + (f"this one more than {STEPS:,}" if math.isnan(late) else f"this one {late:g}")
                    + ("; the copies never split." if split is None else f"; the copies have split by step {split}."))
 
 
@@ -169,8 +169,8 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "The inputs fade out or accumulate on their way through the layers.",
         f"All weights c, layers of n = {NEURONS}, biases 0, {SAMPLES} digits. The root mean square of the activations "
         "is followed, as copies have no spread between neurons.",
-        "A layer of copies passes n·c times its activation on: below 1 the signal fades, above 1 it grows, at 1 it "
-        "does neither. A bounded activation such as tanh never lets it explode.",
+        "A layer of copies passes n·c times its activation on: under ReLU and linear the signal fades below 1, grows "
+        "above 1 and does neither at 1. A bounded activation such as tanh takes from it and lets nothing explode.",
         "Follows from z = Σ c·h = n·c·h", _signals, MappingProxyType({
             "activation": activation_knob("relu", "relu", "linear", "tanh"),
             "product": Control("Neurons × value, n·c", 1.0, Interval(0.1, 4), "Checked beside 0.5 and 2.", 0.1),

@@ -98,8 +98,8 @@ def _scale(seed: int, activation: str, factor: float, depth: float) -> Finding:
              for title, found in (("Root mean square of the activations by the weights' scale, log axis", by_weights),
                                   ("The same by the inputs' scale, log axis", by_inputs))]
     return Finding(checks, plots, f"Last hidden layer over first: {number(small)} with half the weights' standard "
-                   f"deviation, {number(kept)} as derived, {number(large)} with twice; with inputs × {factor:g} "
-                   f"{number(ratio(changed[-1], changed[0]))}.")
+                   f"deviation, {number(kept)} as derived, {number(large)} with twice, and "
+                   f"{number(ratio(changed[-1], changed[0]))} with inputs × {factor:g}.")
 
 
 # ---------------------------------------------------------------------------------------------- 16: convergence

@@ -106,7 +106,7 @@ def _hanin(seed: int, depth: float) -> Finding:
             Line(f"n Var W = {name}", at, ratios[:layers].mean(axis=1) * (kappa / 2) ** at, (kappa / 2) ** at, key)
             for name, kappa, key in (("2", 2.0, "he_normal"), ("1", 1.0, "lecun_normal"),
                                      ("1/3", 1 / 3, "torch_linear"))], log=True),
-        Plot("Variance of |h|² over a network's layers, mean over networks, against Σ 1/n, log axis", "Σ 1/n", [
+        Plot("Variance of |h|² over the layers, mean over networks, log axis", "Σ 1/n over the layers", [
             Line(name, np.array(SUMS), values, np.array([expected_variance(SHAPES[name](total)) for total in SUMS]))
             for name, values in varied.items()], log=True)]
     low, middle, high = (float(np.quantile(ratios[layers - 1], share)) for share in (0.05, 0.5, 0.95))
@@ -183,7 +183,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "grow.",
         "Hanin and Rolnick 2018, \"How to start training: the effect of initialization and architecture\"; Hanin and "
         "Nica 2018 for the law of the logarithm", _hanin,
-        MappingProxyType({"depth": Control("Layers of the pictures", DEPTH, Interval(2, 40, integer=True),
+        MappingProxyType({"depth": Control("Layers of the first picture", DEPTH, Interval(2, 40, integer=True),
                                            "The checks are of 20 layers.")})),
     "lu": Experiment(
         "Lu et al. 2020, dying ReLU",

@@ -165,7 +165,7 @@ def _makemore(seed: int, gain: float, drawn: str) -> Finding:
     plots = _drawn(drawn, found, bent, gain, seed)
     return Finding(checks, plots, f"At a gain of {number(gain, 3)} the standard deviation goes from "
                    f"{number(float(bent.stds[0]))} to {number(float(bent.stds[-1]))} over five layers, and "
-                   f"{percent(float(bent.saturated[-1]))} of layer 5 is beyond 0.97; that of dL/dh is "
+                   f"{percent(float(bent.saturated[-1]))} of layer 5 is beyond 0.97. The gradient dL/dh is "
                    f"{number(float(bent.gradient_stds[0] / bent.gradient_stds[-1]))} times as large in layer 1 as in "
                    "layer 5.")
 
