@@ -15,7 +15,7 @@ from initviz.settings import Control
 
 Numbers = NDArray[Any]
 
-HOLDS, PARTLY, FAILS = "holds", "holds only in part", "does not hold"
+HOLDS, PARTLY, FAILS = "holds", "holds only if", "does not hold"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Check:
         return cls(what, measured, target - room, target + room, target, why)
 
     @classmethod
-    def furthest(cls, what: str, measured: Numbers, targets: Sequence[float], relative: float, why: str = "") -> Check:
+    def furthest(cls, what: str, measured: Numbers, targets: Sequence[float] | Numbers, relative: float,
+                 why: str = "") -> Check:
         """Of numbers one a layer, the one furthest from its target relative to it; the first layer is 1."""
         ratios = np.abs(np.asarray(measured, float) / np.asarray(targets, float) - 1)
         worst = int(np.argmax(ratios))  # NaN, where there is one
@@ -114,7 +115,8 @@ class Experiment:
     ``claim`` is the sentence of the notes or the figure of the paper; ``setting`` says what is computed and what had to
     be replaced; ``reason`` says in two sentences why the verdict is what it is. ``run(seed, **knobs)`` takes a value
     for each of ``knobs``. ``explore`` maps the knobs' values to a page's name and the controls that show the case
-    there; None where no page does.
+    there, None where no page does; ``apart`` says in a sentence what that page cannot show of it. ``condition``
+    completes "holds only if", for the settings that make it the verdict.
     """
 
     title: str
@@ -125,6 +127,8 @@ class Experiment:
     run: Callable[..., Finding]
     knobs: Mapping[str, Control] = field(default_factory=lambda: MappingProxyType({}))
     explore: Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]] | None = None
+    condition: str = ""
+    apart: str = ""
 
     def defaults(self) -> dict[str, Any]:
         """The knobs as on the first visit."""

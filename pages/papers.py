@@ -8,13 +8,9 @@ from initviz.papers import PAPERS
 from initviz.ui import experiments
 
 ui.require_entrance()
-settings = ui.current_settings()
 
 st.header("The papers, run again", anchor=False)
 st.markdown("A figure or a number of a paper, computed in front of you: the setting as published, its targets beside "
             "ours, and how far they may lie apart and why.")
-
-words = {HOLDS: "agrees with the paper", PARTLY: "agrees in part", FAILS: "does not agree"}
-key = experiments.choose("Paper", "paper", PAPERS)
-experiments.show_experiment(key, PAPERS[key], settings.seed, words)
-experiments.show_all("papers", PAPERS, settings.seed, words)
+experiments.show_page("paper", "Paper", PAPERS, ui.current_settings().seed,
+                      {HOLDS: "agrees with the paper", PARTLY: "agrees in part", FAILS: "does not agree"})

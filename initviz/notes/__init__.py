@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from initviz.experiments import Experiment
-from initviz.notes import constants, remedies, zeros
+from initviz.notes import constants, optimum, points, remedies, zeros
 
 NOTES: Mapping[str, Experiment] = MappingProxyType({
-    key: experiment for part in (zeros, constants, remedies) for key, experiment in part.CLAIMS.items()})
+    key: experiment for part in (zeros, constants, optimum, remedies, points)
+    for key, experiment in part.CLAIMS.items()})

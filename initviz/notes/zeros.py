@@ -16,7 +16,7 @@ from initviz.inputs import Batch, make_batch
 from initviz.limits import Interval
 from initviz.network import Network
 from initviz.propagation import Propagation, propagate
-from initviz.settings import Control
+from initviz.settings import MOMENTS, Control
 from initviz.statistics import distinct_neurons
 from initviz.training import History, Parameters, Recipe, race, recorded_steps
 
@@ -32,7 +32,7 @@ NAMES = MappingProxyType({"zeros": "Zeros", "constant": "Constant", "xavier_norm
 def activation_knob(default: str, *keys: str) -> Control:
     """The choice among some activations."""
     return Control("Activation", default, MappingProxyType({key: ACTIVATIONS[key].label for key in keys}),
-                   "phi of the hidden layers; the last layer is linear.")
+                   "φ of the hidden layers; the last layer is linear.")
 
 
 def depth_knob(default: int, least: int, most: int, extra: str = "") -> Control:
@@ -92,9 +92,9 @@ def copies(starts: list[Network], seed: int, rate: float = RATE) -> Finding:
             Line(name, np.array(moments[:len(counts_of)]), np.array(counts_of), initializer=network.initializer)
             for name, network, counts_of in zip(names, starts, counts, strict=True)])]
     stopped = histories[0].diverged_at
-    return Finding(checks, plots, f"{names[0]}: {counts[0][-1]} different of {WIDTH} neurons after training, Xavier "
-                   f"{counts[1][-1]}." + (f" Training {names[0].lower()} left the finite numbers at step {stopped}."
-                                          if stopped is not None else ""))
+    different = f"{counts[0][-1]} of {WIDTH} neurons {'is' if counts[0][-1] == 1 else 'are'} different"
+    lost = "" if stopped is None else f" Training {names[0].lower()} left the finite numbers at step {stopped}."
+    return Finding(checks, plots, f"{names[0]}: {different} after training; Xavier: {counts[1][-1]}.{lost}")
 
 
 def _symmetry(seed: int, activation: str, depth: float) -> Finding:
@@ -123,6 +123,10 @@ def _stuck(seed: int, activation: str, depth: float) -> Finding:
             (f"dL/dW of layer 1 after {EARLY} steps", "pixel", "neuron", later[0], later[0][:, :2].T))]
     if not any(gradient.any() for gradient in (*first, *later)):
         return Finding(checks, plots, "Every gradient of a weight is 0: the same they are, and it says little.")
+    if not later[0].any():
+        return Finding(checks, plots, f"After {EARLY} steps nothing has come back to layer 1 yet, whose gradient is "
+                       f"still 0; in the output layer it has run from {number(float(first[-1].min()))} to "
+                       f"{number(float(first[-1].max()))} from the start.")
     return Finding(checks, plots, f"After {EARLY} steps the gradients of a neuron's weights run from "
                    f"{number(float(later[0].min()))} to {number(float(later[0].max()))} over the pixels; between "
                    f"neurons they differ by {number(between)} of the largest.")
@@ -189,13 +193,18 @@ def _no_variation(seed: int, activation: str, depth: float) -> Finding:
                    f"the entropy of the classes is {number(entropy(batch), 4)}.")
 
 
-def to_symmetry(start: str) -> Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]:
-    """The Symmetry page with the start of an experiment."""
+def to_symmetry(start: str, rate: float = RATE, moment: int = MOMENTS[-1],
+                matrix: str = "activations") -> Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]:
+    """The Symmetry page with the start of an experiment, after so many steps at that rate."""
     def explore(knobs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         controls = {"init": (start, "xavier_normal"), "activation": knobs["activation"],
-                    "depth": int(knobs.get("depth", 3)), "width": WIDTH, "batch": SAMPLES, "moment": 100, "rate": RATE}
+                    "depth": int(knobs.get("depth", 3)), "width": WIDTH, "batch": SAMPLES, "moment": moment,
+                    "rate": rate, "matrix": matrix}
         return "symmetry", controls | ({"constant": knobs["value"]} if "value" in knobs else {})
     return explore
+
+
+SHORTER = f"There training stops after {MOMENTS[-1]} steps, not {STEPS}."
 
 
 def _to_signal(knobs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -221,31 +230,33 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "Exchanging two neurons of a layer changes nothing, so they get the same gradient and stay copies. A layer of "
         "copies is worth one neuron, however wide it is.",
         "Goodfellow, Bengio and Courville 2016, \"Deep Learning\", section 8.4", _symmetry, _knobs("tanh"),
-        to_symmetry("zeros")),
+        to_symmetry("zeros"), apart=SHORTER),
     "zeros_stuck": Experiment(
         "2. Zeros: getting stuck during training",
         "The gradients on each weight are the same, so the updates are identical and nothing differentiates.",
         SETTING + f"Looked at are the first step and step {EARLY}.",
         "The gradient is the same across the neurons of a layer, not across weights: under sigmoid it differs between "
-        "the outputs at once and between the pixels soon after. Where phi(0) = 0 every gradient of a weight is 0 for "
-        "ever, and the sentence is true because nothing at all happens.",
+        "the outputs at once, and between the pixels once the layers above have moved, which every further layer puts "
+        "off. Where φ(0) = 0 every gradient of a weight is 0 for ever, and the sentence is true because nothing at "
+        "all happens.",
         "Follows from dL/dW = hᵀδ with h and δ of copies; Goodfellow, Bengio and Courville 2016, section 8.4",
-        _stuck, _knobs("sigmoid"), to_symmetry("zeros")),
+        _stuck, _knobs("sigmoid"), to_symmetry("zeros", moment=EARLY, matrix="gradient"),
+        "φ(0) = 0, where every weight's gradient is 0, or “each weight” is read as each neuron"),
     "zeros_vanish": Experiment(
         "3. Zeros: vanishing or exploding gradients",
         "All-zero weights can make the gradients vanish or explode.",
         SETTING + "Norms are Frobenius norms of a layer's dL/dW.",
-        "What flows back is multiplied by the weights above, which are 0: the hidden layers get exactly nothing. There "
-        "is nothing that could grow, so all zeros never make a gradient explode.",
+        "What flows back is multiplied by the weights above, which are 0: the hidden layers get exactly nothing at the "
+        "start. There is nothing that could grow, so all zeros do not make a gradient explode.",
         "Follows from δ_l = δ_{l+1} Wᵀ φ'(z_l); Goodfellow, Bengio and Courville 2016, section 8.4", _vanish,
-        _knobs("tanh", 5), _to_signal),
+        _knobs("tanh", 5), _to_signal, "“or explode” is struck out: zeros leave nothing to grow"),
     "zeros_output": Experiment(
         "4. Zeros: lack of output variation",
         "The outputs are zero or constant.",
         SETTING + "An output is constant where it does not vary from image to image.",
-        "Where phi(0) = 0 only the output's bias ever moves, so the outputs stay constant and the loss ends at the "
-        "entropy of the classes. Sigmoid gives 0.5 at 0, its weights do move, and the outputs begin to vary: one "
-        "neuron's worth of it.",
-        "Follows from h = phi(0) in every layer; the entropy is the least cross-entropy of a constant output",
-        _no_variation, _knobs("tanh"), _to_training),
+        "Where φ(0) = 0 only the output's bias ever moves, so the outputs stay constant and the loss ends at the "
+        "entropy of the classes. Sigmoid gives 0.5 at 0, its weights do move, and in time the outputs vary, one "
+        f"neuron's worth of it; each further layer delays that, soon beyond these {STEPS} steps.",
+        "Follows from h = φ(0) in every layer; the entropy is the least cross-entropy of a constant output",
+        _no_variation, _knobs("tanh"), _to_training, "φ(0) = 0, or training has not moved the hidden weights yet"),
 })

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -17,13 +18,41 @@ from initviz.settings import Control
 
 # ---------------------------------------------------------------------------------------------- Hanin and Rolnick 2018
 
-NETWORKS, DEPTH, WIDTH = 1000, 20, 100
+DEPTH, WIDTH = 20, 100
+NETWORKS, REAL_NETWORKS = 20_000, 250
 LOG_MEAN, LOG_VARIANCE = -0.51, 1.04
-BINS = 40
+SUMS, SUM = (0.05, 0.1, 0.2, 0.4), 0.2  # of 1 / width over the layers, and the one of DEPTH layers of WIDTH
 
 
-def squared_lengths(networks: int, depth: int, width: int, seed: int) -> Numbers:
-    """|h_l|^2 over |h_0|^2 in ReLU networks under He uniform weights: an array (depth, networks)."""
+def alike(layers: int, total: float) -> tuple[int, ...]:
+    """The widths of so many layers, all alike, whose reciprocals add up to ``total``."""
+    return (round(layers / total),) * layers
+
+
+def in_turn(layers: int, total: float) -> tuple[int, ...]:
+    """The same of narrow layers and ones five times as wide, in turn."""
+    narrow = round(0.6 * layers / total)
+    return (narrow, 5 * narrow) * (layers // 2)
+
+
+SHAPES: Mapping[str, Callable[[float], tuple[int, ...]]] = MappingProxyType({
+    "20 layers": functools.partial(alike, 20), "10 layers": functools.partial(alike, 10),
+    "20, 1 : 5 in turn": functools.partial(in_turn, 20)})
+
+
+def squared_lengths(widths: Sequence[int], networks: int, seed: int) -> Numbers:
+    """|h_l|^2 over |h_0|^2 in ReLU networks under He normal weights: an array (layers, networks).
+
+    Exact: for whatever a layer is given its preactivations are independent normals, so that |h|^2 is multiplied by
+    2/n times a chi-square of as many degrees of freedom as neurons are on.
+    """
+    rng = stream(seed, WEIGHT_STREAM, *widths[:2])
+    factors = [2 / n * rng.chisquare(rng.binomial(n, 0.5, networks)) for n in widths]
+    return np.cumprod(factors, axis=0)
+
+
+def multiplied_lengths(networks: int, depth: int, width: int, seed: int) -> Numbers:
+    """The same by matrix products, under He uniform weights, for layers of one width."""
     h = stream(seed, INPUT_STREAM).standard_normal((networks, 1, width), dtype=np.float32)
     h /= np.linalg.norm(h, axis=-1, keepdims=True)
     bound, found = np.float32(2 * math.sqrt(6 / width)), []
@@ -35,36 +64,56 @@ def squared_lengths(networks: int, depth: int, width: int, seed: int) -> Numbers
     return np.array(found)
 
 
+def expected_variance(widths: Sequence[int]) -> float:
+    """The mean over networks of the variance of |h_l|^2 over their layers.
+
+    The squared length keeps its mean from layer to layer, so that E M_i M_j is E M_k^2 = prod (1 + 5/n_l) over the
+    layers up to k, the smaller of i and j.
+    """
+    squares = np.cumprod([1 + 5 / n for n in widths])
+    layers = np.arange(len(widths))
+    return float(squares.mean() - squares[np.minimum.outer(layers, layers)].mean())
+
+
 def _hanin(seed: int, depth: float) -> Finding:
-    """How the length of one input varies between networks, and the mean by the scale of the weights."""
+    """The mean squared length by the scale of the weights, and how it varies over the layers of a network."""
     layers = int(depth)
-    ratios = squared_lengths(NETWORKS, max(layers, DEPTH), WIDTH, seed)
-    logs = np.log(ratios)
-    mean, variance = float(logs[DEPTH - 1].mean()), float(logs[DEPTH - 1].var())
-    average = float(ratios[4].mean())
+    ratios = squared_lengths((WIDTH,) * max(layers, DEPTH), NETWORKS, seed)
+    logs = np.log(ratios[DEPTH - 1])
+    real = np.log(multiplied_lengths(REAL_NETWORKS, DEPTH, WIDTH, seed)[-1])
+    room = 3.5 * math.sqrt(LOG_VARIANCE / REAL_NETWORKS)
+    varied = {name: np.array([float(squared_lengths(shape(total), NETWORKS, seed).var(axis=0).mean())
+                              for total in SUMS]) for name, shape in SHAPES.items()}
+    at_sum, at_double = SUMS.index(SUM), SUMS.index(2 * SUM)
     checks = [
-        Check(f"Mean of ln |h|², depth {DEPTH}", mean, LOG_MEAN - 0.1, LOG_MEAN + 0.1, LOG_MEAN,
-              "Derived: −5L/2n and the next order; ±0.1 is three standard errors of 1000 networks."),
-        Check(f"Variance of ln |h|², depth {DEPTH}", variance, LOG_VARIANCE - 0.2, LOG_VARIANCE + 0.2, LOG_VARIANCE,
-              "Derived: 5L/n and the next order; ±0.2 is four standard errors."),
-        Check("Mean of |h|² over networks, depth 5", average, 0.9, 1.1, 1.0,
-              "Published: Var W = 2/fan_in keeps the mean; ±10 % is six standard errors of 1000 networks.")]
-    edges = np.linspace(-6, 4, BINS + 1)
-    middles = (edges[1:] + edges[:-1]) / 2
-    counts, _ = np.histogram(logs[layers - 1], edges)
-    centre, spread = -5 * layers / (2 * WIDTH), math.sqrt(5 * layers / WIDTH)
-    normal = np.exp(-(((middles - centre) / spread) ** 2) / 2) / (spread * math.sqrt(2 * math.pi))
+        Check(f"Mean of ln |h|², {DEPTH} layers of {WIDTH}", float(logs.mean()), LOG_MEAN - 0.1, LOG_MEAN + 0.1,
+              LOG_MEAN, "Derived: −5L/2n and the next order."),
+        Check(f"Variance of ln |h|², {DEPTH} layers of {WIDTH}", float(logs.var()), LOG_VARIANCE - 0.2,
+              LOG_VARIANCE + 0.2, LOG_VARIANCE, "Derived: 5L/n and the next order."),
+        Check("Mean of ln |h|² by matrix products", float(real.mean()), LOG_MEAN - room, LOG_MEAN + room, LOG_MEAN,
+              f"The same; 3.5 standard errors of {REAL_NETWORKS} networks."),
+        Check("Mean of |h|² over networks, layer 5", float(ratios[4].mean()), 0.9, 1.1, 1.0,
+              "Published: Var W = 2/fan_in keeps the mean.")]
+    checks += [Check.within(f"Variance of |h|² over the layers, Σ 1/n = {SUM:g}: {name}", float(varied[name][at_sum]),
+                            expected_variance(shape(SUM)), 0.2, "Derived from E |h|⁴ = ∏ (1 + 5/n). 20 % is four "
+                            "standard errors: few networks carry the mean.") for name, shape in SHAPES.items()]
+    checks.append(Check.least("The same for 20 layers at twice the sum, over that", float(
+        varied["20 layers"][at_double] / varied["20 layers"][at_sum]), 2, "Derived: 3.4; more than in proportion, "
+        "as published: exponentially."))
     at = np.arange(1, layers + 1)
     plots = [
-        Plot("Density of ln of the squared length over networks, at the last layer", "ln |h|²", [
-            Line("networks", middles, counts / (NETWORKS * (edges[1] - edges[0])), normal)], points=False),
         Plot("Mean squared length over networks against the layer, log axis", "layer", [
-            Line(f"n Var W = {kappa:g}", at, ratios[:layers].mean(axis=1) * (kappa / 2) ** at, (kappa / 2) ** at, key)
-            for kappa, key in ((2.0, "he_uniform"), (1.0, "lecun_uniform"), (1 / 3, "torch_linear"))], log=True)]
-    return Finding(checks, plots, f"At depth {layers} half of {NETWORKS} networks have a squared length below "
-                   f"{number(float(np.median(ratios[layers - 1])))} of the input's; the middle 90 % lie between "
-                   f"{number(float(np.quantile(ratios[layers - 1], 0.05)))} and "
-                   f"{number(float(np.quantile(ratios[layers - 1], 0.95)))}.")
+            Line(f"n Var W = {name}", at, ratios[:layers].mean(axis=1) * (kappa / 2) ** at, (kappa / 2) ** at, key)
+            for name, kappa, key in (("2", 2.0, "he_normal"), ("1", 1.0, "lecun_normal"),
+                                     ("1/3", 1 / 3, "torch_linear"))], log=True),
+        Plot("Variance of |h|² over the layers, mean over networks, log axis", "Σ 1/n over the layers", [
+            Line(name, np.array(SUMS), values, np.array([expected_variance(SHAPES[name](total)) for total in SUMS]))
+            for name, values in varied.items()], log=True)]
+    low, middle, high = (float(np.quantile(ratios[layers - 1], share)) for share in (0.05, 0.5, 0.95))
+    return Finding(checks, plots, f"At depth {layers} half of {NETWORKS:,} networks have a squared length below "
+                   f"{number(middle)} of the input's; the middle 90 % lie between {number(low)} and {number(high)}. At "
+                   f"Σ 1/n = {SUM:g} its variance over the layers is "
+                   + ", ".join(f"{number(float(values[at_sum]))} ({name})" for name, values in varied.items()) + ".")
 
 
 # ---------------------------------------------------------------------------------------------- Lu et al. 2020
@@ -112,9 +161,9 @@ def _lu(seed: int, depth: float) -> Finding:
     plots = [
         Plot("Share of networks dead for one input against the depth", "hidden layers", [
             Line(f"width {width}", at, single[:len(at)], np.array([born_dead((width,) * int(layer)) for layer in at]))
-            for width, (single, _) in found.items()]),
+            for width, (single, _) in found.items()], ordered=True),
         Plot("Share of networks dead on the whole line against the depth", "hidden layers", [
-            Line(f"width {width}", at, both[:len(at)]) for width, (_, both) in found.items()])]
+            Line(f"width {width}", at, both[:len(at)]) for width, (_, both) in found.items()], ordered=True)]
     return Finding(checks, plots, f"Of {BORN_NETWORKS:,} networks of {len(at)} layers dead on the whole line: "
                    + ", ".join(f"{percent(float(both[len(at) - 1]))} at width {width}"
                                for width, (_, both) in found.items()) + ".")
@@ -123,16 +172,18 @@ def _lu(seed: int, depth: float) -> Finding:
 FIGURES: Mapping[str, Experiment] = MappingProxyType({
     "hanin_rolnick": Experiment(
         "Hanin and Rolnick 2018, two failure modes",
-        "The mean squared length of ReLU activations is kept for Var W = 2/fan_in alone; between networks it varies "
-        "the more, the larger the sum of 1/width over the layers.",
-        "1000 networks of 20 layers of 100 ReLU neurons, one input each, real matrix products; He uniform weights "
-        "(bounded draws are faster, and to this order only the variance counts). Replaced: the paper's own networks; "
-        "only its abstract was checked, the logarithm's law is Hanin and Nica's.",
-        "A layer multiplies the squared length by a random number of mean 1 whose logarithm has the variance 5/n. The "
-        "products keep their mean, but spread, and a typical network shrinks while a few grow.",
+        "The mean squared length of ReLU activations is kept for Var W = 2/fan_in alone; over the layers of a network "
+        "it varies the more, the larger the sum of 1/width, whatever the depth.",
+        f"{NETWORKS:,} ReLU networks of each shape, one input each, by the exact law of a layer under normal weights; "
+        f"and {REAL_NETWORKS} by matrix products, under uniform ones. The lines of n Var W = 1 and 1/3 are those of 2 "
+        "times 1/2 and 1/6 a layer, as ReLU passes factors through. Replaced: the paper's own networks, and their "
+        "training is left out.",
+        "A layer multiplies the squared length by a random number of mean 1 whose logarithm has a variance of about "
+        "5/n. The products keep their mean, but the variances add up to 5 Σ 1/n: a typical network shrinks while a few "
+        "grow.",
         "Hanin and Rolnick 2018, \"How to start training: the effect of initialization and architecture\"; Hanin and "
         "Nica 2018 for the law of the logarithm", _hanin,
-        MappingProxyType({"depth": Control("Layers of the pictures", DEPTH, Interval(2, 40, integer=True),
+        MappingProxyType({"depth": Control("Layers of the first picture", DEPTH, Interval(2, 40, integer=True),
                                            "The checks are of 20 layers.")})),
     "lu": Experiment(
         "Lu et al. 2020, dying ReLU",

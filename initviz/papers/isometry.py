@@ -154,11 +154,13 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "With orthogonal weights near σ_w = 1 a deep tanh network keeps all singular values of its Jacobian near 1. "
         "With Gaussian weights, or with ReLU, most of them fall to 0.",
         "Networks of 200 neurons at criticality: tanh at σ_w² 1.05, σ_b² 2.01·10⁻⁵, ReLU at σ_w² 2; one input. "
-        "Replaced: the paper's infinitely wide limit by one draw; its own settings were not checked against its text.",
+        "Replaced: the paper's infinitely wide limit by one draw, and its densities of s by the values in falling "
+        "order, which show the small ones; its own settings were not checked against its text.",
         "Each layer adds to the variance of s²: Gaussian weights add 1 whatever the activation, orthogonal ones only "
         "what the slopes differ. For tanh that goes to 0 with q*; for ReLU, half of whose slopes are 0, it cannot.",
         "Pennington, Schoenholz and Ganguli 2017, \"Resurrecting the sigmoid in deep learning through dynamical "
         "isometry\", NeurIPS; Saxe et al. 2014 for linear networks", _pennington,
-        MappingProxyType({"depth": Control("Layers", TANH_DEPTH, Interval(2, 60, integer=True),
-                                           "Of the tanh networks and of the pictures.")})),
+        MappingProxyType({"depth": Control("Layers", TANH_DEPTH, Interval(12, 50, integer=True),
+                                           "Of the tanh networks and of the pictures. In fewer than 12 Gaussian "
+                                           "weights have not spread s a hundredfold yet.")})),
 })

@@ -94,9 +94,11 @@ def _sparse(seed: int, incoming: float) -> Finding:
         dense = initialize("normal", width, width, rng=stream(seed, WEIGHT_STREAM), std=1.0, dtype=np.float32)
         for name, w in (("sparse", sparse), ("normal", dense)):
             found[name].append(float((x @ w).std(dtype=float)))
+    room = 5.5 / math.sqrt(2 * 100 * incoming)
     checks = [Check.within(f"Standard deviation of z at width {width}", found["sparse"][SPARSE_WIDTHS.index(width)],
-                           target, 0.10, "Derived: the root of the number of incoming weights, whatever the width; "
-                           "10 % for the draw.") for width in (100, 1000)]
+                           target, room, "Derived: the root of the number of incoming weights, whatever the width; 5.5 "
+                           "times what a draw of 100 neurons moves it by, 1/√(2·100·k), which is 10 % at k = 15.")
+              for width in (100, 1000)]
     widths = np.array(SPARSE_WIDTHS)
     plot = Plot("Standard deviation of the preactivations against the width, log axis", "width", [
         Line("sparse", widths, np.array(found["sparse"]), np.full(len(widths), target), "sparse"),
@@ -191,8 +193,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "width.",
         "One layer at five widths, 256 unit normal inputs, biases 0, and dense weights of the same law beside it. "
         "Replaced: the deep autoencoders; only their start is looked at.",
-        "A preactivation is a sum of fifteen terms whatever the width, so its variance is fifteen times the inputs' "
-        "mean square. With all weights N(0, 1) it is the width times that.",
+        "A preactivation is a sum of as many terms as there are incoming weights, whatever the width, and its variance "
+        "is that number times the inputs' mean square. With all weights N(0, 1) it is the width times that.",
         "Martens 2010, \"Deep learning via Hessian-free optimization\", as described by Sutskever et al. 2013",
         _sparse, MappingProxyType({"incoming": Control(
             "Incoming weights", 15, Interval(1, 50, integer=True), "Weights of a neuron that are not zero.")})),

@@ -49,11 +49,15 @@ def allowed(check: Check) -> str:
 
 def table(finding: Finding) -> list[dict[str, str]]:
     """The checks of a finding as rows of words."""
-    return [{"": "✓" if check.holds else "✗",
-             "Number": f"{check.what}. :small[:gray[{check.why}]]" if check.why else check.what,
-             "Measured": number(check.measured, DIGITS),
-             "Target": "" if check.target is None else number(check.target, DIGITS), "Must be": allowed(check)}
+    return [{"": "✓" if check.holds else "✗", "Number": check.what, "Measured": number(check.measured, DIGITS),
+             "Target": "" if check.target is None else number(check.target, DIGITS), "Must be": allowed(check),
+             "Because": f":small[:gray[{check.why}]]"}  # a column of its own: a cell's text wraps at 400 pixels
             for check in finding.checks]
+
+
+def condition(experiment: Experiment, finding: Finding) -> str:
+    """What completes "holds only if"; empty where that is not the verdict."""
+    return experiment.condition if finding.verdict == PARTLY else ""
 
 
 def _another_seed() -> None:
@@ -78,8 +82,18 @@ def explorer_address(page: str, controls: Mapping[str, Any]) -> str:
     return f"./{'' if f'{page}.py' == FIRST_PAGE else page}?{urlencode(query)}"
 
 
+def show_page(name: str, what: str, experiments: Mapping[str, Experiment], seed: int, words: Mapping[str, str]) -> None:
+    """A page of experiments: the choice of ``what``, in the address under ``name``, the one chosen, and all of them.
+
+    ``words`` say a verdict.
+    """
+    key = choose(what, name, experiments)
+    show_experiment(key, experiments[key], seed, words)
+    show_all(name, experiments, seed, words)
+
+
 def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[str, str]) -> None:
-    """One experiment: its claim, its knobs, verdict, pictures, numbers and source. ``words`` say a verdict."""
+    """One experiment: its claim, its knobs, verdict, pictures, numbers and source."""
     st.markdown(f"> {experiment.claim}")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         knobs = {name: ui.widget(spec, f"{key}_{name}", width=290) for name, spec in experiment.knobs.items()}
@@ -87,11 +101,14 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
                   help=f"Run it again with other random numbers. This is seed {seed}; the sidebar sets any.")
         if experiment.explore is not None:
             page, controls = experiment.explore(knobs)
+            case = "The nearest" if experiment.apart else "The same"
             st.link_button("Open in the explorer", explorer_address(page, {"seed": seed, **controls}),
-                           icon=":material/open_in_new:", key="explore", help="The same case, in a new tab, on the "
-                           f"page {page.capitalize()} with every control there is.")
+                           icon=":material/open_in_new:", key="explore", help=f"{case} case, in a new tab, on the page "
+                           f"{page.capitalize()} with every control there is. {experiment.apart}".strip())
     finding = find(experiment, seed, knobs)
-    st.markdown(f":{COLORS[finding.verdict]}-badge[{ICONS[finding.verdict]} {words[finding.verdict]}] {finding.said}")
+    depends = condition(experiment, finding)
+    st.markdown(f":{COLORS[finding.verdict]}-badge[{ICONS[finding.verdict]} {words[finding.verdict]}]"
+                + (f" **{depends}.**" if depends else "") + f"  \n{finding.said}")
     for place, plot in zip(st.columns(len(finding.plots)) if finding.plots else (), finding.plots, strict=True):
         with place:
             st.markdown(f"**{plot.title}**")
@@ -100,7 +117,8 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
         st.caption("Solid: measured. Dashed: published or derived.")
     st.table(table(finding), hide_index=True)
     st.markdown(f"**Why.** {experiment.reason}")
-    st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {experiment.source}")
+    st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {experiment.source}"
+               + (f"  \n**In the explorer.** {experiment.apart}" if experiment.apart else ""))
 
 
 def _ask_for_all(name: str, seed: int) -> None:
@@ -121,7 +139,8 @@ def show_all(name: str, experiments: Mapping[str, Experiment], seed: int, words:
             bar.progress(done / len(experiments), experiment.title)
             finding = find(experiment, seed, experiment.defaults())
             held = sum(check.holds for check in finding.checks)
-            rows.append({"Experiment": experiment.title, "Verdict": words[finding.verdict],
+            verdict = f"{words[finding.verdict]} {condition(experiment, finding)}".strip()
+            rows.append({"Experiment": experiment.title, "Verdict": verdict,
                          "Checks that hold": f"{held} of {len(finding.checks)}"})
         bar.empty()
         st.table(rows, hide_index=True)

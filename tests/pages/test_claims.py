@@ -18,6 +18,9 @@ def test_every_experiment_is_shown_with_its_verdict_pictures_and_numbers(page, k
     at = visit(f"pages/{page}.py", **{name: experiments[key].title})
     assert experiments[key].claim in words(at)
     assert "-badge[" in words(at)
+    assert experiments[key].apart in words(at)
+    if "holds only if]" in words(at):
+        assert f"**{experiments[key].condition}.**" in words(at)
     assert 1 <= len(at.get("vega_lite_chart")) <= 2
     assert len(at.table) == 1
 
