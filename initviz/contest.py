@@ -18,7 +18,7 @@ from initviz.diagnosis import number
 from initviz.inputs import INPUTS, Batch, make_split
 from initviz.network import Network
 from initviz.propagation import QUIET, forward
-from initviz.settings import Settings, connections
+from initviz.settings import Settings
 from initviz.training import History, Parameters, Race, Recipe, best_rates, recorded_steps, winners
 
 GRID = 28  # cells a side of a decision boundary
@@ -38,7 +38,7 @@ TITLES = {"gradient_norm": "Norm of dL/dW (log axis)", "update_ratio": "log‚ÇÅ‚Ç
           "dead_share": "Share of dead neurons", "symmetry_gap": "Symmetry gap (log axis)"}
 FILMED = ("digits", "moons", "circles", "spiral")
 WORKERS = 2
-STACKED = 1e6  # multiplications of one pass of a network: below, the interpreter's share is worth stacking for
+STACKED = 1 << 16  # values of a layer: up to so many, fewer calls are worth more than what stays in the cache
 _POOL = ThreadPoolExecutor(WORKERS, "initviz-race")  # NumPy lets go of the interpreter inside its loops
 
 
@@ -135,8 +135,8 @@ class Contest:
 
     @property
     def _stacked(self) -> bool:
-        recipe, network = self.terms.recipe, self.terms.networks[0]
-        return (recipe.batch_size or self.terms.batch) * connections(network.sizes) < STACKED
+        samples = self.terms.recipe.batch_size or self.terms.batch
+        return samples * max(self.terms.networks[0].sizes) <= STACKED
 
     def _options(self) -> dict[str, Any]:
         first = self.terms.networks[0]

@@ -224,18 +224,18 @@ def _ranges(layers: list[int]) -> str:
 
 
 def against_theory(run: Run, prediction: Prediction | None) -> str:
-    """Whether the run is where theory expects it, forward and backward."""
+    """Where the run is, seen from theory's band, forward and backward: words that follow "Theory:"."""
     if prediction is None:
-        return f"Theory: none, as the weights are {'not random' if run.column('weight_rms').any() else 'all 0'}."
+        return f"none, as the weights are {'not random' if run.column('weight_rms').any() else 'all 0'}"
     if run.network.depth < 2:
-        return "Theory: no hidden layer to speak of."
+        return "no hidden layer to speak of"
     if np.isnan(prediction.band("activation", "rms")[0]).any():
-        return "Theory: no band, as so few neurons carry the signal that their average is none."
+        return "no band, as so few neurons carry the signal that their average is none"
     signal = run.column("activation_rms")[:-1]
     rounded = np.flatnonzero((signal == 0) & (prediction.activation_rms[:-1] < np.finfo(run.network.dtype).tiny))
     quantities = (("forward", "activation"), ("backward", "delta"))[:1 if rounded.size else 2]
     left = [(name, layers) for name, quantity in quantities if (layers := outside(run, prediction, quantity))]
     if rounded.size and not left:
-        return f"Theory: inside its band, until {run.network.dtype} rounds the signal to 0 in layer {rounded[0] + 1}."
-    return "Theory: " + (" and ".join(f"{name} outside its band at layer {_ranges(layers)}" for name, layers in left)
-                         if left else "inside its band") + "."
+        return f"inside its band, until {run.network.dtype} rounds the signal to 0 in layer {rounded[0] + 1}"
+    return " and ".join(f"{name} outside its band at layer {_ranges(layers)}" for name, layers in left) or \
+        "inside its band"

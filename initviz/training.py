@@ -105,6 +105,11 @@ def _squares(x: Array) -> Array:
     return total
 
 
+def _norms(gradients: Sequence[Array]) -> Array:
+    """Frobenius norm of each network's gradient in each layer: (networks, layers)."""
+    return np.stack([np.sqrt(_squares(gradient)) for gradient in gradients], axis=1)
+
+
 def symmetry_gap(weight: Array) -> Array:
     """max_j ||w_j - w_1|| / ||w_1|| over the neurons (columns) of weights (..., fan_in, fan_out); 0/0 is 0."""
     first = weight[..., :1]
@@ -159,7 +164,8 @@ class Race:
         self._x, self._targets = batch.x.astype(dtype, copy=False), batch.targets
         self._weights = [np.stack(layers) for layers in zip(*(weights for weights, _ in starts), strict=True)]
         self._biases = [np.stack(layers)[:, None, :] for layers in zip(*(biases for _, biases in starts), strict=True)]
-        self._rates = np.array(rates if rates is not None else [recipe.rate] * len(starts), dtype)[:, None, None]
+        with np.errstate(over="ignore"):  # an infinite rate diverges at once, as it should
+            self._rates = np.array(rates if rates is not None else [recipe.rate] * len(starts), dtype)[:, None, None]
         self._memory: list[list[Array]] = [[np.zeros_like(p) for p in self._weights + self._biases]
                                            for _ in range({"sgd": 0, "momentum": 1, "adam": 2}[recipe.optimizer])]
         self._running = np.arange(len(starts))  # which histories the rows of the stack belong to
@@ -195,7 +201,7 @@ class Race:
             while len(self._running) and self.step < last:
                 self._advance_once()
             if self.step >= self.recipe.steps and len(self._running) and not self._recorded_last():
-                self._look(updates=None)
+                self._look(None)
         if self.finished:
             for buffers in (self._buffers, self._looking, self._held_out_buffers):
                 buffers.clear()
@@ -245,31 +251,32 @@ class Race:
                 return
         for index, loss in zip(self._running, seen.loss.tolist(), strict=True):
             self.histories[index].seen_loss.append(loss)
+        wanted = self.step in self._record or self.step in self._snapshots
+        whole = wanted and x is self._x and not self.recipe.dropout
+        norms = _norms(seen.gradients) if whole else None
         updates = self._updates(seen.gradients + seen.bias_gradients)
-        if self.step in self._record or self.step in self._snapshots:
-            whole = x is self._x and not self.recipe.dropout
-            self._look(updates[: len(self._weights)], seen if whole else None)
+        if wanted:
+            self._look(updates[: len(self._weights)], seen if whole else None, norms)
         for parameter, update in zip(self._weights + self._biases, updates, strict=True):
             parameter -= update
         self.step += 1
 
     def _updates(self, gradients: list[Array]) -> list[Array]:
-        """What to subtract from each parameter; PyTorch's form of momentum and Adam."""
+        """What to subtract from each parameter, in the place of its gradient; PyTorch's form of momentum and Adam."""
         rate = self._rates
-        steps = [self._buffers.array(("update", i), g.shape, g.dtype) for i, g in enumerate(gradients)]
         if self.recipe.optimizer == "sgd":
-            return [np.multiply(rate, g, out=step) for g, step in zip(gradients, steps, strict=True)]
+            return [np.multiply(rate, g, out=g) for g in gradients]
         if self.recipe.optimizer == "momentum":
             for velocity, g in zip(self._memory[0], gradients, strict=True):
                 velocity *= MOMENTUM
                 velocity += g
-            return [np.multiply(rate, velocity, out=step)
-                    for velocity, step in zip(self._memory[0], steps, strict=True)]
+                np.multiply(rate, velocity, out=g)
+            return gradients
         t = self.step + 1
         step_size = rate / (1 - ADAM_DECAY**t)
         root = math.sqrt(1 - ADAM_SQUARE_DECAY**t)
         spare = self._buffers.array("spare", (max(g.size for g in gradients),), gradients[0].dtype)
-        for mean, square, g, update in zip(*self._memory, gradients, steps, strict=True):
+        for mean, square, g in zip(*self._memory, gradients, strict=True):
             term = spare[: g.size].reshape(g.shape)
             mean += np.multiply(1 - ADAM_DECAY, np.subtract(g, mean, out=term), out=term)
             square *= ADAM_SQUARE_DECAY
@@ -277,9 +284,9 @@ class Race:
             np.sqrt(square, out=term)
             term /= root
             term += ADAM_EPSILON
-            np.multiply(step_size, mean, out=update)
-            update /= term
-        return steps
+            np.multiply(step_size, mean, out=g)
+            g /= term
+        return gradients
 
     def _retire(self, seen: _Pass) -> _Pass:
         """Mark the networks whose loss is no finite number and take them out of the stack and of the pass."""
@@ -305,8 +312,10 @@ class Race:
             return np.full(len(outputs), math.nan)
         return (outputs.argmax(axis=-1) == targets).mean(axis=-1)
 
-    def _look(self, updates: list[Array] | None, seen: _Pass | None = None) -> None:
-        """Record this step: of the whole training batch, not of the mini-batch."""
+    def _look(self, updates: list[Array] | None, seen: _Pass | None = None, norms: Array | None = None) -> None:
+        """Record this step, of the whole training batch, not of the mini-batch: from a pass of it and the norms of its
+        gradients, where there was one.
+        """
         if seen is None:
             seen = self._pass(self._x, self._targets, self._looking)
             if not np.isfinite(seen.loss).all():
@@ -318,7 +327,7 @@ class Race:
         zs = seen.preactivations
         accuracy = self._accuracy(zs[-1], self._targets)
         held_out = self._accuracy(self._outputs(self.held_out), self.held_out.targets) if self.held_out else None
-        norms = np.stack([np.sqrt(_squares(gradient)) for gradient in seen.gradients], axis=1)
+        norms = _norms(seen.gradients) if norms is None else norms
         gaps = np.stack([symmetry_gap(w) for w in self._weights], axis=1)
         ratios = np.stack([_log_ratio(u, w) for u, w in zip(updates, self._weights, strict=True)], axis=1) \
             if updates else np.full(norms.shape, math.nan)

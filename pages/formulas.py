@@ -45,11 +45,11 @@ if initializers.open:
                         for promise in formulas.promises(key, settings)))
                     st.caption(f"Made for {entry.made_for}. Source: {entry.source}.")
                 with picture:
-                    st.metric(f"Standard deviation, {settings.width} → {settings.width}",
+                    st.metric(f"Std, {settings.width} → {settings.width}",
                               number(formulas.hidden(key, settings).std), chart_type="bar",
                               chart_data=formulas.distribution(key, settings),
-                              help="The weights of one hidden layer, counted between −4 and 4 times 1/√fan_in; "
-                                   "the outermost bars hold all that lies beyond.")
+                              help="Standard deviation of the weights of a hidden layer, and the weights counted "
+                                   "between −4 and 4 times 1/√fan_in; the outermost bars hold all that lies beyond.")
                 st.code(formulas.code(key, framework, settings), language="python", wrap_lines=True)
 
 if activations.open:

@@ -15,7 +15,7 @@ settings = ui.current_settings()
 st.header("What does the start do to the signal?", anchor=False)
 st.markdown("A batch goes through an untrained network, and the gradient of its loss comes back. A good start keeps "
             "the neurons different and both at their scale. New here? [Seven steps, ten minutes](lesson).")
-with st.container(horizontal=True, gap="small"):
+with st.container(horizontal=True, gap="xsmall"):
     for key, preset in PRESETS.items():
         st.button(preset.label, on_click=ui.set_controls, args=(preset.settings,), key=f"preset_{key}",
                   help=preset.sentence)
@@ -33,14 +33,14 @@ shapes = distributions.data(runs, settings.quantity)
 scales = [depth.data(runs, predictions, quantity, settings.spread) for quantity in ("activation", "delta")]
 verdicts = signal.cards(runs, predictions)
 
-with st.grid(5, min_column_width=160, border=True, gap="small"):
+with st.grid(5, min_column_width=150, border=True, gap="xsmall"):
     for words in verdicts:
         st.markdown(words)
 st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the "
            "activations, last hidden layer ÷ first. Gradient: length of the deltas, first hidden layer ÷ last. "
            "1 keeps the scale.")
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
+with st.container(horizontal=True, vertical_alignment="top"):
     for key in ("quantity", "scale", "scrub"):
         ui.control(key)
 axis = (f"{distributions.axis_title(settings.quantity)}; each layer is drawn to its own peak, ← and → are shares "
@@ -67,9 +67,9 @@ else:
         st.markdown(f"**← Backward** {say.spread_title(settings.spread, 'deltas dL/dz')}")
         ui.show(depth.backward_picture(), scales[1], key="backward")
         st.caption(say.backward(runs))
-    st.caption("Solid: measured. Dashed: mean-field theory, what infinitely wide layers do; shaded: its band for at "
-               "least 95 % of all draws of the weights at this width. On the way back it starts from the measured "
-               "error at the output.")
+    st.caption(f"{say.theory(runs, predictions)} Solid: measured. Dashed: mean-field theory, what infinitely wide "
+               "layers do; shaded: its band for at least 95 % of all draws of the weights at this width. On the way "
+               "back it starts from the measured error at the output.")
 
 layer = ui.layer_control("layer", settings.depth)
 if layer:

@@ -21,7 +21,7 @@ st.markdown(
     "$\\mathbb{E}$ the mean over it and $\\beta$ the sidebar's bias. What follows from it is drawn here over a real "
     "network. :small[Poole et al. 2016; Schoenholz et al. 2017.]")
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
+with st.container(horizontal=True, vertical_alignment="top"):
     for key in ("sigma_w", "sigma_b"):
         ui.control(key)
 with st.container():
@@ -49,7 +49,8 @@ with right:
     st.markdown(f"**At the cross** the network is {say.PHASES[found.phase]}.")
     st.markdown("  \n".join(f"${symbol}$ = **{value}**  \n:small[:gray[{meaning}]]"
                             for symbol, value, meaning in say.point(found)))
-    st.caption(f"{against_theory(run, prediction)} A depth scale ξ is −1/ln of the factor by which a layer shrinks a "
-               "deviation. A network trains to a depth of about 6 ξ_c (Schoenholz et al. 2017, of one setting).")
+    st.caption(f"Theory: {against_theory(run, prediction)}. A depth scale ξ is −1/ln of the factor by which a layer "
+               "shrinks a deviation. A network trains to a depth of about 6 ξ_c (Schoenholz et al. 2017, of one "
+               "setting).")
 
 theory.show_tabs(theory.Shown(settings, network, run, prediction))

@@ -123,7 +123,7 @@ def test_lecun_with_tanh_decays_as_the_oracle_says():
         q = float(at.square)
 
 
-def test_selu_and_lecuns_tanh():
+def test_selu_and_lecuns_tanh_settle_where_golden_says():
     selu, lecun = GOLDEN["selu"], GOLDEN["lecun_tanh"]
     assert Field("selu").fixed_point(1, 0).chi == pytest.approx(selu["chi1_lecun"], rel=CLOSE)
     found = Field("lecun_tanh").fixed_point(1, 0)
@@ -143,7 +143,7 @@ def test_the_table_is_close_to_the_integrals_and_growth_is_the_slope(name):
         float(np.diff(around)[0]) / (2 * step * 0.7), rel=1e-6)
 
 
-def test_a_shifted_expectation():
+def test_an_expectation_may_be_shifted():
     assert float(expectation(np.square, 2.0, 3.0)) == pytest.approx(11)
     assert float(expectation(lambda z: (z > 0) * 1.0, 4.0, 2.0)) == pytest.approx(
         0.5 * (1 + math.erf(1 / math.sqrt(2))), rel=1e-12)
@@ -180,7 +180,7 @@ def test_a_negative_sigma_is_refused():
         Field("tanh").fixed_point(-1, 0)
 
 
-def test_depth_scales_of_all_factors():
+def test_every_factor_has_a_depth_scale():
     assert depth_scale(math.exp(-0.5)) == pytest.approx(2)
     assert depth_scale(0) == 0
     assert math.isinf(depth_scale(1))

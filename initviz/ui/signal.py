@@ -28,15 +28,15 @@ def look_into_clicked_layer() -> None:
 
 
 def cards(runs: Sequence[Run], predictions: Sequence[Prediction | None]) -> list[str]:
-    """One text an initialiser: its verdict, the three numbers that justify it, and theory's word."""
+    """One text an initialiser: its verdict, the three numbers that justify it, and whether it is in theory's band."""
     texts = []
     for run, prediction in zip(runs, predictions, strict=True):
         found = verdict(run)
         kind = KINDS[found.key]
-        facts = [f":small[{name} **{value}**]" for name, value in found.numbers]
+        theory = "Theory", against_theory(run, prediction).split(",")[0]  # the reason stands below the depth charts
+        facts = [f":small[{name} **{value}**]" for name, value in (*found.numbers, theory)]
         texts.append("  \n".join([
-            f"**{label_of(run.network.initializer)}**", f":{kind.color}[{kind.icon}] {found.words}", *facts,
-            f":small[:gray[{against_theory(run, prediction)}]]"]))
+            f"**{label_of(run.network.initializer)}**", f":{kind.color}[{kind.icon}] {found.words}", *facts]))
     return texts
 
 

@@ -41,7 +41,7 @@ def test_zeros_are_grave_and_he_is_not():
     {"architecture": "64 16, 16; 10"}, {"gain": 0}, {"gain": 4, "activation": "linear", "start": "Ones"}, {"bias": 1},
     {"architecture": "784-32-32-10", "data": "Standard normal"}, {"data": "zzz", "start": "zzz", "code_for": "zzz"},
     {"code_start": "zzz", "line_mostly": "nan", "line_loss": "inf"}], ids=str)
-def test_the_ends_of_what_can_be_asked(query):
+def test_the_ends_of_what_can_be_asked_are_drawn(query):
     at = visit(DIAGNOSE, **SMALL | query)
     assert not at.error
     assert len(charts(at)) == 2

@@ -22,7 +22,7 @@ POINTS = {
 @pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_every_tab_at_every_point(tab, point):
+def test_every_tab_shows_something_at_every_point(tab, point):
     at = visit(THEORY, show=tab, **(SMALL | POINTS[point]))
     assert at.get("vega_lite_chart") or at.info
 
@@ -49,21 +49,20 @@ def test_a_sweep_ends_with_a_share_for_every_size():
     assert sound(at.run()).session_state["survival"] is held
 
 
-def test_the_verdict_on_signal_names_theorys_band():
+def test_the_charts_of_signal_name_theorys_band():
     said = words(visit("pages/signal.py", init=["he_normal", "zeros", "constant"], activation="relu", depth=4,
                        width=32))
-    assert "Theory: inside its band" in said
-    assert "Theory: none, as the weights are all 0" in said
-    assert "Theory: none, as the weights are not random" in said
+    assert ("Theory: He normal inside its band; Zeros none, as the weights are all 0; Constant none, as the weights "
+            "are not random.") in said
     narrow = words(visit("pages/signal.py", init=["he_normal"], activation="relu", depth=4, width=3))
-    assert "Theory: no band" in narrow
+    assert "Theory: He normal no band" in narrow
 
 
 @pytest.mark.parametrize("changes", [
     {"std": 1, "init": "normal", "width": 64, "depth": 30}, {"gain": 4, "init": "he_normal", "width": 64, "depth": 60},
     {"gain": 0.02, "init": "he_normal", "width": 64, "depth": 60}])
 def test_theory_follows_a_signal_however_far_it_grows_or_fades(changes):
-    assert "Theory: inside its band" in words(visit("pages/signal.py", activation="relu", **changes))
+    assert " inside its band." in words(visit("pages/signal.py", activation="relu", **changes))
 
 
 def test_formulas_show_gains_and_drifts():
