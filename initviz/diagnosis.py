@@ -236,6 +236,6 @@ def against_theory(run: Run, prediction: Prediction | None) -> str:
     quantities = (("forward", "activation"), ("backward", "delta"))[:1 if rounded.size else 2]
     left = [(name, layers) for name, quantity in quantities if (layers := outside(run, prediction, quantity))]
     if rounded.size and not left:
-        return f"inside its band, until {run.network.dtype} rounds the signal to 0 in layer {rounded[0] + 1}"
+        return f"in its band, until {run.network.dtype} rounds the signal to 0 in layer {rounded[0] + 1}"
     return " and ".join(f"{name} outside its band at layer {_ranges(layers)}" for name, layers in left) or \
-        "inside its band"
+        "in its band"

@@ -52,7 +52,7 @@ def test_a_sweep_ends_with_a_share_for_every_size():
 def test_the_charts_of_signal_name_theorys_band():
     said = words(visit("pages/signal.py", init=["he_normal", "zeros", "constant"], activation="relu", depth=4,
                        width=32))
-    assert ("Theory: He normal inside its band; Zeros none, as the weights are all 0; Constant none, as the weights "
+    assert ("Theory: He normal in its band; Zeros none, as the weights are all 0; Constant none, as the weights "
             "are not random.") in said
     narrow = words(visit("pages/signal.py", init=["he_normal"], activation="relu", depth=4, width=3))
     assert "Theory: He normal no band" in narrow
@@ -62,7 +62,7 @@ def test_the_charts_of_signal_name_theorys_band():
     {"std": 1, "init": "normal", "width": 64, "depth": 30}, {"gain": 4, "init": "he_normal", "width": 64, "depth": 60},
     {"gain": 0.02, "init": "he_normal", "width": 64, "depth": 60}])
 def test_theory_follows_a_signal_however_far_it_grows_or_fades(changes):
-    assert " inside its band." in words(visit("pages/signal.py", activation="relu", **changes))
+    assert " in its band." in words(visit("pages/signal.py", activation="relu", **changes))
 
 
 def test_formulas_show_gains_and_drifts():
