@@ -1,11 +1,6 @@
 """The entrance: page config, navigation, the shared sidebar."""
 
-import os
 from pathlib import Path
-
-# Before NumPy is imported: one thread a matrix product. On a shared machine the threads of one small product wait for
-# each other far longer than they work (a training step was 9 times slower beside one busy process).
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import streamlit as st
 

@@ -1,6 +1,6 @@
 """initviz: what weight initialisation does to a multilayer perceptron, computed.
 
-Names are loaded when they are asked for: whatever sets NumPy's threads in the environment must come before NumPy.
+Names are loaded when they are asked for: a page or a command loads what it needs.
 """
 
 from importlib import import_module

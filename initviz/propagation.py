@@ -111,12 +111,12 @@ def backward(weights: Sequence[Array], x: Array, preactivations: Sequence[Array]
     """Yield (delta, weight gradient) of each layer, last to first; ``delta`` is dL/dz of the last layer.
 
     With ``buffers`` a delta is valid for two layers, a gradient until the same buffers serve another pass, or, without
-    ``keep``, until the next layer's.
+    ``keep``, for two layers as well.
     """
     phi, buffers = named_activation(activation), buffers or NewArrays()
     for layer in reversed(range(1, len(weights))):
         h, z = activations[layer - 1], preactivations[layer - 1]
-        yield delta, _product(h.swapaxes(-1, -2), delta, ("gradient", layer * keep), buffers)
+        yield delta, _product(h.swapaxes(-1, -2), delta, ("gradient", layer if keep else layer % 2), buffers)
         delta = _product(delta, weights[layer].swapaxes(-1, -2), ("delta", layer % 2), buffers)
         if masks:
             delta *= masks[layer - 1]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,7 +42,7 @@ SCALES = ("linear", "symlog")
 SAMPLE_NEURONS, SAMPLE_ROWS = 32, 32  # of each layer's activations, kept for a look at single neurons
 LAYER_STATISTICS = (*Diversity._fields, "participation_baseline", "dead_share", "saturated_share")
 REACH = 4.0  # a linear axis shows +-4 units
-TOGETHER = 1 << 17  # values of a layer that are summarised together: the processor's cache should hold them
+TOGETHER = 1 << 17  # values of a layer: up to so many stay in the processor's cache, and NumPy's cost of a call counts
 
 
 def bins_of(quantity: str, activation: Activation, scale: str = "linear") -> Bins:
@@ -185,6 +187,29 @@ def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array
     return _summarise_each([network], [weights], [biases], batch, scale, counted, True)[0]
 
 
+@contextmanager
+def _beside(large: bool) -> Iterator[Callable[..., None]]:
+    """What does a piece of work: at once, as a small layer is still in the processor's cache; of ``large`` layers on a
+    thread of its own while the next product is computed, but never more than one piece behind.
+    """
+    if not large:
+        yield lambda work, *given: work(*given)
+        return
+    pending: list[Future[None]] = []
+
+    def wait() -> None:
+        while pending:
+            pending.pop().result()
+
+    def do(work: Callable[..., None], *given: Any) -> None:
+        wait()
+        pending.append(pool.submit(np.errstate(**QUIET)(work), *given))
+
+    with ThreadPoolExecutor(1, "initviz-statistics") as pool:
+        yield do
+        wait()
+
+
 def _summarise_each(networks: Sequence[Network], weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
                     batch: Batch, scale: str, counted: Sequence[str], pairs: bool) -> list[Run]:
     """``summarise`` for networks of one shape and activation, stacked: arrays are (networks, batch, width)."""
@@ -234,21 +259,24 @@ def _summarise_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
                 for index in np.flatnonzero(np.isfinite((of_z if seen is z else of_h)[:, 2:4]).all(axis=1)):
                     special[name][index, layer] = measure(seen[index])
 
-    # Each layer is summarised as soon as it is computed, while it is still in the processor's cache.
+    def look_back(layer: int, delta: Array, gradient: Array) -> None:
+        look_at(layer, "delta", delta)
+        look_at(layer, "weight_gradient", gradient)
+
     preactivations, activations = [], []
-    with np.errstate(**QUIET), borrowed_buffers() as buffers:
+    large = count * len(x) * max(first.sizes) > TOGETHER  # a small step would wait longer for the other thread
+    with np.errstate(**QUIET), borrowed_buffers() as buffers, _beside(large) as do:
         for layer, (z, h) in enumerate(forward(stack, shifts, x, first.activation, (), buffers, **params)):
             preactivations.append(z)
             activations.append(h)
-            look_at_neurons(layer, z, h, buffers)
+            do(look_at_neurons, layer, z, h, buffers)
             look_at(layer, "weight", stack[layer])
         loss, delta = LOSSES[batch.loss](activations[-1], batch.targets)
         round_off = [depth > 1 and errors_cancel(own, w) for own, w in zip(delta, stack[-1], strict=True)]
         backwards = backward(stack, x, preactivations, activations, delta, first.activation, (), buffers, keep=False,
                              **params)
         for layer, (delta, gradient) in zip(reversed(range(depth)), backwards, strict=True):
-            look_at(layer, "delta", delta)
-            look_at(layer, "weight_gradient", gradient)
+            do(look_back, layer, delta, gradient)
         samples = [[h[index, :SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations] for index in range(count)]
 
     shape: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(first.sizes[:-1]),

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.activations import activation as named_activation
@@ -78,13 +77,6 @@ class History:
     snapshots: dict[int, Parameters] = field(default_factory=dict)
     diverged_at: int | None = None
     seen_loss: list[float] = field(default_factory=list)
-
-    @property
-    def curve(self) -> pd.DataFrame:
-        """A row a recorded step: step, loss, accuracy, held_out_accuracy."""
-        held_out = self.held_out_accuracy or [math.nan] * len(self.steps)
-        return pd.DataFrame({"step": self.steps, "loss": self.loss, "accuracy": self.accuracy,
-                             "held_out_accuracy": held_out})
 
     def steps_to(self, threshold: float) -> int | None:
         """The first step whose loss, of the samples it saw, is at most ``threshold``, or the last where that of the

@@ -1,5 +1,5 @@
 """One thread a matrix product, as in the app: on a busy machine two wait for each other longer than they work."""
 
-import os
+from initviz.threads import one_thread_a_product
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+one_thread_a_product()

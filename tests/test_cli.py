@@ -295,18 +295,20 @@ def test_repaired_parameters_of_a_drawn_start_have_the_names_of_the_pytorch_code
     assert held["layers.0.weight"].std() == pytest.approx((2 / 20) ** 0.5, rel=0.1)
 
 
-def test_the_command_sets_one_thread_before_numpy_is_loaded():
-    program = ("import initviz, os, sys\n"
-               "class Watch:\n"
-               "    def find_spec(self, name, path=None, target=None):\n"
-               "        if name == 'numpy': print(os.environ.get('OPENBLAS_NUM_THREADS'), file=sys.stderr)\n"
-               "sys.meta_path.insert(0, Watch()); sys.argv = ['initviz', 'formulas']\n"
-               "import runpy; runpy.run_module('initviz', run_name='__main__')")
+def test_a_product_takes_one_thread_whatever_loaded_numpy():
+    program = ("import numpy\nfrom threadpoolctl import threadpool_info\n{}\n"
+               "print([pool['num_threads'] for pool in threadpool_info() if pool['user_api'] == 'blas'])")
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment,
-                          cwd=Path(__file__).parents[1])
-    assert (done.returncode, done.stderr.strip()) == (0, "1"), done.stderr
-    assert "he_normal" in done.stdout
+
+    def threads(line, **more):
+        done = subprocess.run([sys.executable, "-c", program.format(line)], capture_output=True, text=True, timeout=60,
+                              env=environment | more, cwd=Path(__file__).parents[1])
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    command = "from initviz.cli import main; main(['formulas'])"
+    assert threads(command) == threads("import initviz.ui") == "[1]"
+    assert threads(command, OPENBLAS_NUM_THREADS="2") == threads("", OPENBLAS_NUM_THREADS="2")
 
 
 def test_the_package_can_be_built_and_brings_the_command_and_its_data(tmp_path):

@@ -318,3 +318,24 @@ def test_only_the_counted_quantities_have_histograms_and_everything_else_is_the_
     assert list(part.counts) == ["delta"]
     np.testing.assert_array_equal(part.counts["delta"], whole.counts["delta"])
     pd.testing.assert_frame_equal(part.layers, whole.layers)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_a_large_layer_is_summarised_beside_the_products_to_the_same_numbers(activation, monkeypatch):
+    network = Network((64, *[48] * 7, 10), activation, "he_normal", gain=3.0)
+    batch = make_batch("digits", 96)
+    at_once = simulate(network, batch)
+    monkeypatch.setattr("initviz.simulation.TOGETHER", 0)
+    beside = simulate(network, batch)
+    assert beside.loss == at_once.loss
+    for name, column in at_once.columns.items():
+        np.testing.assert_array_equal(beside.columns[name], column, name)
+    for quantity, counts in at_once.counts.items():
+        np.testing.assert_array_equal(beside.counts[quantity], counts, quantity)
+
+
+def test_a_failure_beside_the_products_is_raised(monkeypatch):
+    monkeypatch.setattr("initviz.simulation.TOGETHER", 0)
+    monkeypatch.setattr("initviz.simulation.diversity_of_each", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        simulate(Network((64, 8, 10)), make_batch("digits", 8))

@@ -168,3 +168,9 @@ def test_recorded_steps_hold_the_ends():
 def test_one_sample_one_class_and_one_neuron_train_without_complaint():
     lonely = Batch(np.ones((1, 2), np.float32), np.zeros(1, int), "softmax_ce", 1)
     assert train(Network((2, 1, 1), "relu"), lonely, Recipe(steps=3)).loss[-1] == 0
+
+
+def test_a_rate_beyond_float32_diverges_without_a_warning():
+    network = Network((64, 8, 10), "tanh", "xavier_normal")
+    history = train(network, make_batch("digits", 16), Recipe(rate=1e300, steps=5))
+    assert history.diverged_at == 1

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from initviz.cli.commands import run_diagnose, run_formulas, run_simulate
 from initviz.cli.options import BAD_INPUT, parser
+from initviz.threads import one_thread_a_product
 
 COMMANDS = {"diagnose": run_diagnose, "formulas": run_formulas, "simulate": run_simulate}
 
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that has no superscripts still gets its numbers
     options = parser(COMMANDS).parse_args(arguments)
+    one_thread_a_product()
     try:
         code = int(options.run(options))
         sys.stdout.flush()

@@ -3,6 +3,7 @@
 What one page alone asks and shows is in the module of its name.
 """
 
+from initviz.threads import one_thread_a_product
 from initviz.ui.controls import (
     accept_key,
     control,
@@ -20,6 +21,8 @@ from initviz.ui.controls import (
 )
 from initviz.ui.pictures import download, show
 from initviz.ui.runs import cached_batch, cached_prediction, cached_runs, compare, refuse_the_unaffordable, watch
+
+one_thread_a_product()
 
 __all__ = [
     "accept_key", "cached_batch", "cached_prediction", "cached_runs", "compare", "control", "current_settings",

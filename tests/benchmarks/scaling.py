@@ -12,10 +12,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as app.py does
-
 import resource
 import sys
 import time
@@ -24,7 +20,9 @@ from itertools import pairwise
 import numpy as np
 
 import initviz
+from initviz.threads import one_thread_a_product
 
+one_thread_a_product()
 FLOAT = 4  # bytes
 SWEEPS = {  # what is varied, through which values, and what stays
     "depth": ((10, 30, 100, 300, 1000), {"width": 256, "batch": 128}),
@@ -39,9 +37,9 @@ def peak() -> float:
 
 
 def needed(sizes: tuple[int, ...], batch: int) -> float:
-    """MB of a backward pass in float32: weights; z and h of every layer; two deltas, one gradient."""
+    """MB of a backward pass in float32: weights; z and h of every layer; two deltas, two gradients."""
     weights = [a * b for a, b in pairwise(sizes)]
-    return FLOAT * (sum(weights) + 2 * batch * sum(sizes[1:]) + 2 * batch * max(sizes) + max(weights)) / 2**20
+    return FLOAT * (sum(weights) + 2 * batch * sum(sizes[1:]) + 2 * batch * max(sizes) + 2 * max(weights)) / 2**20
 
 
 def measure(depth: int, width: int, batch: int, rounds: int) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 Run from the repository's root: ``python -m tests.benchmarks.simulate`` (``--help`` for rounds and activations).
 
 Each contender lives in a process of its own, so that memory is told apart, and they take turns pass by pass, so that
-whatever else the machine does falls on all of them. Parameters are drawn before the clock starts.
+whatever else the machine does falls on all of them. Parameters are drawn before the clock starts. NumPy's products run
+on one thread, as in the app, or on as many as ``--threads`` says; PyTorch takes all cores.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -185,8 +187,10 @@ def contest(names: list[str], shape: tuple[int, int, int], activation: str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=60, help="passes of each contender (default: 60)")
+    parser.add_argument("--threads", type=int, default=1, help="of one product of NumPy's (default: 1, as in the app)")
     parser.add_argument("--activations", nargs="+", default=["tanh"], choices=["tanh", "relu"])
     given = parser.parse_args()
+    os.environ["OPENBLAS_NUM_THREADS"] = str(given.threads)  # which the contenders' processes inherit
     names = list(CONTENDERS)
     if find_spec("torch") is None:
         names.remove("torch")

@@ -9,11 +9,8 @@ same of ours, "whole race" adds what the page shows: losses, accuracies on held-
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as app.py does
-
 import math
+import os
 import sys
 import time
 from collections.abc import Callable

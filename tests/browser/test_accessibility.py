@@ -1,4 +1,4 @@
-"""axe-core's rules on every page, in both themes."""
+"""axe-core's rules on every page in both themes, and on what a page shows only when it is asked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ pytestmark = pytest.mark.browser
 NOT_OURS = {"light": ("metric_chart_",), "dark": ("metric_chart_", "span[title=")}
 
 
-@pytest.mark.parametrize("view", ["light", "dark"])
-@pytest.mark.parametrize("address", ADDRESSES)
+ASKED = ["theory?show=Variance map", "theory?show=Depth × width&depth=3", "theory?show=Number formats",
+         "lesson?step=zeros&guesses=-0-----", "?embed=true", "?layer=2", "?scrub=Gain&depth=4",
+         "formulas?table=Activations", "symmetry?matrix=Similarities&moment=10",
+         "training?steps=10&minibatch=16&tuned=Best for each", "diagnose?data=Your CSV", "diagnose?architecture=64-x"]
+
+
+@pytest.mark.parametrize(("address", "view"), [(address, view) for address in ADDRESSES for view in ("light", "dark")]
+                         + [(address, "light") for address in ASKED])
 def test_no_page_has_a_serious_violation(screen, address, view):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     window = screen(address, **VIEWS[view])

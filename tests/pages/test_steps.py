@@ -39,6 +39,12 @@ def test_a_link_opens_a_step_with_its_guesses():
     assert "Guesses so far: 3 of 7, 3 of them right" in words(at)
 
 
+def test_an_address_may_name_a_step_by_its_key():
+    at = visit(LESSON, step="large")
+    assert at.query_params["step"] in (title("large"), [title("large")])
+    assert [element.key for element in at.radio] == ["guess_large"]
+
+
 @pytest.mark.parametrize("guesses", ["", "9999999", "abc", "-" * 500, "0" * 500, "<b>", "٣"])
 def test_rubbish_in_the_address_is_no_guess(guesses):
     at = visit(LESSON, step="<b>nothing</b>", guesses=guesses)

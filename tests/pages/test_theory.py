@@ -62,7 +62,7 @@ def test_the_charts_of_signal_name_theorys_band():
     {"std": 1, "init": "normal", "width": 64, "depth": 30}, {"gain": 4, "init": "he_normal", "width": 64, "depth": 60},
     {"gain": 0.02, "init": "he_normal", "width": 64, "depth": 60}])
 def test_theory_follows_a_signal_however_far_it_grows_or_fades(changes):
-    assert " in its band." in words(visit("pages/signal.py", activation="relu", **changes))
+    assert " in its band" in words(visit("pages/signal.py", activation="relu", **changes))
 
 
 def test_formulas_show_gains_and_drifts():
