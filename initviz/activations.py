@@ -219,7 +219,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
         lower=-0.17, remark="The exact form, PyTorch's default."),
     "gelu_tanh": Activation(
         "GELU (tanh form)",
-        r"\begin{gathered}\tfrac{z}{2}\left(1 + \tanh u\right)\\ u = \sqrt{2/\pi}\,(z + 0.044715\,z^3)\end{gathered}",
+        r"\tfrac{z}{2}\left(1 + \tanh u\right)\\ u = \sqrt{2/\pi}\,(z + 0.044715\,z^3)",
         "Hendrycks and Gimpel 2016, section 2",
         phi=_gelu_tanh,
         slope=_gelu_tanh_slope,

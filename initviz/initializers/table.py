@@ -175,7 +175,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
               "torch.nn.init.orthogonal_(layer.weight)", "keras.initializers.Orthogonal()",
               "jax.nn.initializers.orthogonal()(key, (fan_in, fan_out))")),
     "sparse": Initializer(
-        "Sparse", r"W \sim N(0, 1) \text{ for 15 inputs of each neuron, else } 0",
+        "Sparse", r"W \sim N(0, 1) \text{ for 15 inputs}\\ \text{of each neuron, else } 0",
         "deep nets trained by Hessian-free optimisation", "Martens 2010; Sutskever et al. 2013",
         "Fifteen incoming weights a neuron: neurons differ strongly and the scale does not depend on the width.",
         "#CC7070", lambda: rules.sparse(15),
