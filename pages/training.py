@@ -9,7 +9,7 @@ import streamlit as st
 from initviz import contest, ui
 from initviz.charts import curves, frames
 from initviz.charts.distributions import shown_layers
-from initviz.charts.picture import color_of, label_of, sequential
+from initviz.charts.picture import ORDERED, color_of, label_of, sequential
 from initviz.diagnosis import number
 from initviz.narration import training as say
 from initviz.settings import MEASURE_LABELS
@@ -99,7 +99,7 @@ with st.container(horizontal=True, vertical_alignment="top"):
 history = race.histories[settings.init.index(contender if contender in settings.init else settings.init[-1])]
 values = np.array([*getattr(history, settings.measure)] or np.zeros((0, 0)))
 known = np.isfinite(values).all(axis=1)  # not where a weight or an update is 0, as at the last step, which has none
-chosen = shown_layers(values.shape[1]) if values.size else []
+chosen = shown_layers(values.shape[1], len(ORDERED)) if values.size else []
 names = ["output" if layer == settings.depth else f"layer {layer}" for layer in chosen]
 layers = [curves.Series(name, color, np.array(history.steps)[known], values[known, layer - 1])
           for name, layer, color in zip(names, chosen, sequential(len(chosen)), strict=True)]

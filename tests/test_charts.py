@@ -1,15 +1,18 @@
 """Every picture keeps one constant spec, whatever the run; what varies travels in its data."""
 
+import base64
+import io
 from dataclasses import replace
 
 import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from initviz import make_batch, simulate
 from initviz.charts import curves, depth, distributions, frames, neurons
-from initviz.charts.picture import color_of, label_of, save, sequential, spread_apart
+from initviz.charts.picture import DIVERGING, MISSING, color_of, label_of, rgb, save, sequential, spread_apart
 from initviz.initializers import INITIALIZERS
 from initviz.settings import Settings
 from initviz.simulation import QUANTITIES
@@ -27,6 +30,13 @@ CASES = {
 def runs_of(settings):
     batch = make_batch(settings.input, settings.batch, seed=settings.seed, features=settings.width)
     return [simulate(network, batch, scale=settings.scale) for network in settings.networks()]
+
+
+def pixels(url):
+    """The image that a link carries, as (rows, columns, 3)."""
+    head, _, content = url.partition(",")
+    assert head == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB"))
 
 
 def framed(data):
@@ -79,8 +89,21 @@ def test_a_layer_of_zeros_is_one_spike_and_not_a_histogram():
 
 def test_equal_columns_show_copies():
     constant = next(run for run in RUNS["first visit"] if run.network.initializer == "constant")
-    cells = framed(neurons.data([neurons.HeatMap("Constant", constant.samples[2])]))["cells"]
-    assert (cells.groupby("y")["value"].nunique() == 1).all()
+    shown = pixels(neurons.data([neurons.HeatMap("Constant", constant.samples[2])])["maps"]["url"][0])
+    assert shown.shape[1] > 1
+    assert (shown == shown[:, :1]).all()
+    assert len(np.unique(shown[:, 0], axis=0)) > 1
+
+
+def test_a_heat_map_shows_signs_and_what_is_no_number():
+    values = np.array([[1.0, -0.5], [0.0, np.inf]])
+    found = neurons.data([neurons.HeatMap("He normal", values)])["maps"]
+    (top, half), (middle, lost) = pixels(found["url"][0])
+    assert tuple(top) == rgb(DIVERGING[-1])
+    assert tuple(middle) == rgb(DIVERGING[3])
+    assert half[2] > half[0]
+    assert tuple(lost) == MISSING
+    assert found["title"][0] == "He\nnormal\noverflow"
 
 
 def test_every_chart_is_valid_and_can_be_saved():
@@ -99,7 +122,7 @@ def test_every_chart_is_valid_and_can_be_saved():
 def test_films_carry_a_column_a_frame_whatever_the_number_of_snapshots():
     for count in (1, 3, 12, 20):
         found = frames.data([frames.Film("He normal", np.zeros((count, 4, 4), np.int8))], list(range(count)))
-        assert [name for name in found["cells"] if name.startswith("f")] == [f"f{i}" for i in range(frames.FRAMES)]
+        assert [name for name in found["images"] if name.startswith("f")] == [f"f{i}" for i in range(frames.FRAMES)]
         assert list(found["steps"]["step"])[-1] == count - 1
 
 

@@ -1,7 +1,7 @@
 """Pictures with a slider of their own: the frames of all steps are sent once, and scrubbed without the server.
 
-A cell holds one small integer a frame. For decision boundaries it is ten times the class plus nine times the
-confidence above chance; for weights it is the value over the largest, times a hundred.
+A frame is an image. A cell of a decision boundary holds ten times the class plus nine times the confidence above
+chance; one of weights the value over the largest, times a hundred.
 """
 
 from __future__ import annotations
@@ -15,8 +15,18 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from initviz.charts.neurons import DIVERGING
-from initviz.charts.picture import Columns, Data, Picture, carried, named, stacked
+from initviz.charts.picture import (
+    Columns,
+    Data,
+    Picture,
+    carried,
+    diverging_codes,
+    diverging_shades,
+    image_url,
+    named,
+    rgb,
+    stacked,
+)
 from initviz.contest import FRAMES
 
 HEIGHT = 250
@@ -33,7 +43,7 @@ class Film:
     cells: NDArray[np.int8]
 
 
-def _picture(alt_text: str, color: dict[str, Any], with_points: bool) -> Picture:
+def _picture(alt_text: str, with_points: bool) -> Picture:
     frame = alt.param(name="frame", value=LAST, bind=alt.binding_range(min=0, max=LAST, step=1, name="Snapshot "))
     columns = "length(data('columns'))"
     # A film is square: few columns leave the rest of the width free, many are not as high as the picture.
@@ -45,44 +55,40 @@ def _picture(alt_text: str, color: dict[str, Any], with_points: bool) -> Picture
                       labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", labelFontSize=12,
                       labelFontWeight="bold", labelLineHeight=13, labelPadding=20, title=None)
     x = alt.X("x:Q", scale=x_scale, axis=titles)
-    cells = alt.Chart(named("cells")).transform_calculate(code=f"datum['f' + {frame.name}]").mark_rect(
-        strokeWidth=0.7, tooltip=None).encode(
-        x=x, x2="x1:Q", y=alt.Y("y:Q", scale=y_scale, axis=None), y2="y1:Q", color=alt.Color("code:Q", **color),
-        stroke=alt.Stroke("code:Q", **color))
+    images = alt.Chart(named("images")).transform_calculate(url=f"datum['f' + {frame.name}]").mark_image(
+        aspect=False, smooth=False, tooltip=None).encode(
+        x=x, x2="x1:Q", y=alt.Y("y:Q", scale=y_scale, axis=None), y2="y1:Q", url="url:N")
     clock = alt.Chart(named("steps")).mark_point(size=0, opacity=0, tooltip=None).encode(
         x=alt.X("at:Q", scale=x_scale, axis=alt.Axis(
             orient="bottom", values=[0], title=None, grid=False, labelAlign="left", labelOverlap=False, labelLimit=300,
             labelExpr="'after ' + data('steps')[frame].step + ' steps'")))
-    layers = [cells.add_params(frame)]
+    layers = [images.add_params(frame)]
     if with_points:
         layers.append(alt.Chart(named("points")).mark_circle(size=16, opacity=1, stroke="white", strokeWidth=0.7,
                                                              tooltip=None).encode(
             x=x, y=alt.Y("y:Q", scale=y_scale, axis=None),
             fill=alt.Fill("color:N", scale=None)))
     chart = alt.layer(*layers, clock, *carried("columns")).properties(width="container", height=HEIGHT)
-    return Picture.of(chart, alt_text, "canvas")
+    return Picture.of(chart, alt_text)
 
 
 @functools.cache
 def boundaries() -> Picture:
-    """Decision boundaries of all contenders, side by side; datasets cells, points, columns, steps."""
-    shades = [_towards_white(color, 1 - 0.09 * confidence) for color in CLASS_COLORS for confidence in range(10)]
-    color = {"scale": alt.Scale(type="ordinal", domain=list(range(len(shades))), range=shades), "legend": None}
-    return _picture("Decision boundaries of every contender, a slider for the step", color, with_points=True)
-
-
-def _towards_white(color: str, share: float) -> str:
-    parts = [int(color[i:i + 2], 16) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(part + (255 - part) * share * 0.9):02x}" for part in parts)
+    """Decision boundaries of all contenders, side by side; datasets images, points, columns, steps."""
+    return _picture("Decision boundaries of every contender, a slider for the step", with_points=True)
 
 
 @functools.cache
 def first_weights() -> Picture:
-    """The first neurons' incoming weights as little images; datasets cells, columns, steps."""
-    scale = alt.Scale(domain=[-100, 100], range=DIVERGING, clamp=True)
-    color = {"scale": scale, "legend": None}
-    return _picture("First layer's weights of every contender as images, a slider for the step", color,
-                    with_points=False)
+    """The first neurons' incoming weights as little images; datasets images, columns, steps."""
+    return _picture("First layer's weights of every contender as images, a slider for the step", with_points=False)
+
+
+def _class_shades() -> NDArray[np.uint8]:
+    """The colours of a class and a confidence: the surer, the fuller."""
+    colors = np.repeat([rgb(color) for color in CLASS_COLORS], 10, axis=0).astype(float)
+    paleness = np.tile(0.9 * (1 - 0.09 * np.arange(10)), len(CLASS_COLORS))[:, None]
+    return (colors + (255 - colors) * paleness).round().astype(np.uint8)
 
 
 def data(films: Sequence[Film], steps: Sequence[int], points: tuple[NDArray[Any], NDArray[Any]] | None = None) -> Data:
@@ -91,19 +97,18 @@ def data(films: Sequence[Film], steps: Sequence[int], points: tuple[NDArray[Any]
     Fewer frames than FRAMES are stretched by repeating some.
     """
     chosen = np.linspace(0, len(steps) - 1, FRAMES).round().astype(int)
-    tables, spots = [], []
+    shades = diverging_shades() if points is None else _class_shades()
+    images, spots = [], []
     for index, film in enumerate(films):
-        rows, columns = film.cells.shape[1:]
-        row, column = np.divmod(np.arange(rows * columns), columns)
-        left, width = index + (1 - FILLED) / 2, FILLED / columns
-        tables.append({
-            "x": (left + column * width).astype(np.float32), "x1": (left + (column + 1) * width).astype(np.float32),
-            "y": (1 - (row + 1) / rows).astype(np.float32), "y1": (1 - row / rows).astype(np.float32),
-            **{f"f{i}": film.cells[min(frame, len(film.cells) - 1)].ravel() for i, frame in enumerate(chosen)}})
+        left = index + (1 - FILLED) / 2
+        urls = [image_url(diverging_codes(cells / 100) if points is None else cells.astype(np.uint8), shades)
+                for cells in film.cells]
+        images.append({"x": [left], "x1": [left + FILLED], "y": [0.0], "y1": [1.0]} | {
+            f"f{place}": [urls[min(frame, len(urls) - 1)]] for place, frame in enumerate(chosen)})
         if points is not None:
             spots.append({"x": (left + FILLED * points[0][:, 0]).astype(np.float32),
                           "y": points[0][:, 1].astype(np.float32), "color": np.array(CLASS_COLORS)[points[1]]})
     found: dict[str, Columns] = {
-        "cells": stacked(tables), "columns": {"label": [film.label for film in films]},
+        "images": stacked(images), "columns": {"label": [film.label for film in films]},
         "steps": {"step": [int(steps[i]) for i in chosen], "at": [0.0] * len(chosen)}}
     return found | ({"points": stacked(spots)} if spots else {})

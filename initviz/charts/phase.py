@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image  # what Streamlit itself reads pictures with
 
-from initviz.charts.picture import Columns, Data, Picture, carried, columns, literal_color, named
+from initviz.charts.picture import Columns, Data, Picture, carried, columns, image_url, literal_color, named
 
 HEIGHT = 380
 STEP = 0.1  # between the points that a click can choose
@@ -57,7 +54,7 @@ def picture(most_w: float, most_b: float) -> Picture:
         tooltip=None).encode(x=x, y=y)
     chart = alt.layer(image, line, cells, ring, points, halo, names, here, *carried("image"))
     return Picture.of(chart.properties(width="container", height=HEIGHT),
-                      "Phase diagram over sigma_w and sigma_b: ordered, chaotic and critical networks", "canvas")
+                      "Phase diagram over sigma_w and sigma_b: ordered, chaotic and critical networks")
 
 
 def shade(chi: NDArray[Any]) -> NDArray[np.uint8]:
@@ -73,16 +70,13 @@ def shade(chi: NDArray[Any]) -> NDArray[np.uint8]:
 def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArray[Any], NDArray[Any]],
          points: Sequence[tuple[str, str, float, float]], here: tuple[float, float]) -> Data:
     """Datasets for ``picture``: chi_1 (sigma_b rising by rows), critical line, (label, colour, sigma_w, sigma_b)."""
-    file = io.BytesIO()
-    Image.fromarray(shade(chi)[::-1]).save(file, "PNG")
-    url = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     w, b = (np.arange(0, most + STEP / 2, STEP) for most in (most_w, most_b))
     sigma_b, sigma_w = (axis.ravel() for axis in np.meshgrid(b, w, indexing="ij"))
     inside = (critical[0] <= 2 * most_w) & (critical[1] <= 2 * most_b)  # NaN is not
     line_w, line_b = critical[0][inside], critical[1][inside]
     rings = int(len(line_w) > 0 and np.ptp(line_w) + np.ptp(line_b) < 1e-3)
     return {
-        "image": {"url": [url]},
+        "image": {"url": [image_url(shade(chi)[::-1])]},
         "cells": {
             "sigma_w": sigma_w.round(3), "sigma_b": sigma_b.round(3),
             "left": np.maximum(sigma_w - STEP / 2, 0), "right": np.minimum(sigma_w + STEP / 2, most_w),

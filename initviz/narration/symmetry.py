@@ -26,8 +26,9 @@ def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> st
             parts.append(f"{label} has no signal at all")
         else:
             last = layers[-1]
-            parts.append(f"{label} has a scale of {number(last.rms)} and "
-                         f"{number(last.diversity.participation_ratio)} effective neurons")
+            effective = number(last.diversity.participation_ratio)
+            parts.append(f"{label} has a scale of {number(last.rms)} and effectively {effective} "
+                         f"neuron{'' if effective == '1' else 's'}")
     return f"In the last hidden layer {listed(parts)}."
 
 

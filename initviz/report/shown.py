@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from initviz.charts import curves
-from initviz.charts.picture import Data, Picture, color_of
+from initviz.charts.picture import UNORDERED, Data, Picture, color_of
 from initviz.checkpoints import LAYOUT_LABELS
 from initviz.diagnosis import number, percent
 from initviz.initializers import INITIALIZERS
@@ -25,7 +25,7 @@ MEASURES = {
     "gradient": "Gradient, first ÷ last hidden", "different_neurons": "Different neurons",
     "output_std": "Output standard deviation", "loss": "Loss"}
 # Lines that are no initialiser's start: colours of no entry of the table, seen on white and on black.
-OWN_COLOR, REMEDY_COLORS = "#D100D1", {"lsuv": "#3355FF", "rescaled": "#F0145A", "standardised": "#B45FE6"}
+OWN_COLOR, REMEDY_COLORS = UNORDERED[6], {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardised": UNORDERED[2]}
 
 
 def table(report: Report) -> pd.DataFrame:
