@@ -14,17 +14,17 @@ from browser.driver import Screen, find_browser, launch, serve
 
 FOLDER = Path(__file__).parent / "pictures"
 COLORS = 192  # of a picture: enough for charts and text, a third of the size
-VIEW = {"viewport": {"width": 1280, "height": 760}, "color_scheme": "light"}
-SHOTS = {  # page: address, and what is scrolled to the top, if anything
-    "signal": ("", None),
-    "lesson": ("lesson?step=large&guesses=02--2--", None),
-    "symmetry": ("symmetry?init=Constant&init=Normal&init=Xavier+normal&moment=10", None),
-    "training": ("training?input=Two+moons&depth=4&width=32&steps=200", None),
-    "theory": ("theory", None),
-    "diagnose": ("diagnose", None),
-    "notes": ("notes", None),
-    "papers": ("papers", None),
-    "formulas": ("formulas", None),
+WIDTH = 1280
+SHOTS = {  # page: address, height
+    "signal": ("", 1330),
+    "lesson": ("lesson?step=large&guesses=02--2--", 1060),
+    "symmetry": ("symmetry?init=Constant&init=Normal&init=Xavier+normal&moment=10", 1330),
+    "training": ("training?input=Two+moons&depth=4&width=32&steps=200", 1100),
+    "theory": ("theory", 830),
+    "diagnose": ("diagnose", 1230),
+    "notes": ("notes?note=same_signal", 1000),
+    "papers": ("papers?paper=glorot_6", 1100),
+    "formulas": ("formulas?table=Activations", 830),
 }
 
 
@@ -33,11 +33,9 @@ def main() -> None:
         sys.exit("needs Chromium or Chrome")
     FOLDER.mkdir(exist_ok=True)
     with serve() as base, launch() as browser:
-        for name, (address, first) in SHOTS.items():
-            window = Screen(browser, base, **VIEW).open(address)
-            if first:
-                window.page.locator(first).first.evaluate("place => place.scrollIntoView()")
-                window.settle()
+        for name, (address, height) in SHOTS.items():
+            view = {"viewport": {"width": WIDTH, "height": height}, "color_scheme": "light"}
+            window = Screen(browser, base, **view).open(address)
             picture = Image.open(io.BytesIO(window.page.screenshot())).convert("RGB").quantize(COLORS, dither=0)
             picture.save(FOLDER / f"{name}.png", optimize=True)
             print(name, (FOLDER / f"{name}.png").stat().st_size // 1000, "kB")

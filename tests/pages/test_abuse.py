@@ -5,7 +5,7 @@ import random
 import pytest
 from load.abuse import open_address, walk
 
-ADDRESSES, WALKS = 60, 20
+ADDRESSES, WALKS = 40, 8
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
