@@ -144,7 +144,7 @@ def test_a_layer_chosen_by_the_keyboard_or_by_a_click_on_a_distribution_opens_it
     window.press("layer", "ArrowRight", 2)
     assert window.charts().count() == 4
     assert window.query() == "?layer=2"
-    assert window.page.locator(".st-key-neurons, [data-testid='stVegaLiteChart'] canvas").count()
+    assert window.page.locator("[aria-label^='Heat maps'] svg image").count() == 5
     window.press("layer", "ArrowLeft", 2)
     assert window.charts().count() == 3
     cells = window.page.locator(".st-key-distributions svg .mark-rect path")

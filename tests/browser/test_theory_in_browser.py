@@ -13,8 +13,8 @@ SWEEP = "theory?show=Depth × width&deepest=100&widest=256&seeds=100&width=16&de
 
 
 def diagram(window):
-    """The phase diagram's canvas."""
-    return window.page.locator("[aria-label^='Phase diagram'] canvas")
+    """The phase diagram."""
+    return window.page.locator("[aria-label^='Phase diagram'] svg")
 
 
 def sigmas(window):
@@ -24,19 +24,19 @@ def sigmas(window):
 
 def test_a_click_in_the_diagram_moves_the_network_there(screen):
     window = screen(SMALL)
-    canvas = diagram(window)
-    box, before, drawn = canvas.bounding_box(), window.picture(), canvas.evaluate("c => c.toDataURL()")
-    window.act(lambda: canvas.click(position={"x": 0.3 * box["width"], "y": 0.3 * box["height"]}))
+    plane = diagram(window)
+    box, before, drawn = plane.bounding_box(), window.picture(), plane.evaluate("svg => svg.outerHTML")
+    window.act(lambda: plane.click(position={"x": 0.3 * box["width"], "y": 0.3 * box["height"]}))
     left = sigmas(window)
     assert "is ordered" in " ".join(window.words())
-    window.act(lambda: canvas.click(position={"x": 0.9 * box["width"], "y": 0.6 * box["height"]}))
+    window.act(lambda: plane.click(position={"x": 0.9 * box["width"], "y": 0.6 * box["height"]}))
     right = sigmas(window)
     assert "is chaotic" in " ".join(window.words())
     assert right[0] > left[0] + 1
     assert right[1] < left[1]
     assert all(10 * value == pytest.approx(round(10 * value)) for value in left + right)
     assert window.picture() != before
-    assert canvas.evaluate("c => c.toDataURL()") != drawn
+    assert plane.evaluate("svg => svg.outerHTML") != drawn
     again = screen(f"theory{window.query()}")
     assert sigmas(again) == right
 

@@ -8,7 +8,8 @@ pytestmark = pytest.mark.browser
 
 MOONS = "training?input=Two moons&width=16&depth=3&batch=64&steps=50"
 LONG = "training?input=Two moons&width=64&depth=10&steps=2000"
-FILM = "() => document.querySelector(\"[aria-label^='Decision boundaries'] canvas\").toDataURL()"
+FILM = ("() => [...document.querySelectorAll(\"[aria-label^='Decision boundaries'] svg image\")]"
+        ".map(image => image.outerHTML).join()")
 SCRUB = """to => { const slider = document.querySelector("form.vega-bindings input[type='range'], .vega-bind input");
   slider.value = to; slider.dispatchEvent(new Event('input', {bubbles: true})); }"""
 
