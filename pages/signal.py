@@ -5,6 +5,7 @@ import streamlit as st
 from initviz import tables, ui
 from initviz.charts import depth, distributions, neurons
 from initviz.charts.picture import label_of, save
+from initviz.diagnosis import against_theory
 from initviz.narration import signal as say
 from initviz.settings import PRESETS
 from initviz.ui import signal
@@ -29,9 +30,10 @@ with st.container():
 # All is computed before anything is drawn: what arrives together is painted together.
 runs = ui.compare(settings, pairs=settings.layer > 0)
 predictions = [ui.cached_prediction(run, settings.input) for run in runs]
+theories = [against_theory(run, prediction) for run, prediction in zip(runs, predictions, strict=True)]
 shapes = distributions.data(runs, settings.quantity)
 scales = [depth.data(runs, predictions, quantity, settings.spread) for quantity in ("activation", "delta")]
-verdicts = signal.cards(runs, predictions)
+verdicts = signal.cards(runs, theories)
 
 with st.grid(5, min_column_width=150, border=True, gap="xsmall"):
     for words in verdicts:
@@ -40,7 +42,7 @@ st.caption("Different: neurons of the last hidden layer that are no copies. Sign
            "activations, last hidden layer ÷ first. Gradient: length of the deltas, first hidden layer ÷ last. "
            "1 keeps the scale.")
 
-with st.container(horizontal=True, vertical_alignment="top"):
+with st.container(horizontal=True):
     for key in ("quantity", "scale", "scrub"):
         ui.control(key)
 axis = (f"{distributions.axis_title(settings.quantity)}; each layer is drawn to its own peak, ← and → are shares "
@@ -67,7 +69,7 @@ else:
         st.markdown(f"**← Backward** {say.spread_title(settings.spread, 'deltas dL/dz')}")
         ui.show(depth.backward_picture(), scales[1], key="backward")
         st.caption(say.backward(runs))
-    st.caption(f"{say.theory(runs, predictions)} Solid: measured. Dashed: mean-field theory, what infinitely wide "
+    st.caption(f"{say.theory(runs, theories)} Solid: measured. Dashed: mean-field theory, what infinitely wide "
                "layers do; shaded: its band for at least 95 % of all draws of the weights at this width. On the way "
                "back it starts from the measured error at the output.")
 

@@ -40,7 +40,7 @@ with st.container():
                 icon=":material/tune:")
         st.stop()
 
-with st.container(horizontal=True, vertical_alignment="top"):
+with st.container(horizontal=True):
     for key in ("moment", "optimizer", "rate"):
         ui.control(key)
 labels = [label_of(key) for key in settings.init]
@@ -59,7 +59,7 @@ st.caption("Each point is a hidden layer, the large one the last. The effective 
            "participation ratio, tr(K)²/‖K‖² of their covariance K: 1 for copies, "
            f"{number(baseline)} for independent neurons on {settings.batch} samples. {say.collapses(labels, views)}")
 
-with st.container(horizontal=True, vertical_alignment="top"):
+with st.container(horizontal=True):
     ui.control("matrix")
     layer = ui.layer_control("hidden", settings.depth - 1)
 similar = settings.matrix == "similarities"
@@ -80,7 +80,7 @@ value = settings.constant or 0.1
 st.markdown(f"One hidden layer of {settings.width} neurons, every weight {value:g}"
             + ("" if settings.constant else " (the constant 0 would make it Zeros)")
             + ". What makes its copies different, and after how many steps?")
-with st.container(horizontal=True, vertical_alignment="top"):
+with st.container(horizontal=True):
     for key in ("epsilon", "steps"):
         ui.control(key)
 steps = affordable_attempt_steps(settings, asked.steps)

@@ -21,7 +21,7 @@ st.markdown(
     "$\\mathbb{E}$ the mean over it and $\\beta$ the sidebar's bias. What follows from it is drawn here over a real "
     "network. :small[Poole et al. 2016; Schoenholz et al. 2017.]")
 
-with st.container(horizontal=True, vertical_alignment="top"):
+with st.container(horizontal=True):
     for key in ("sigma_w", "sigma_b"):
         ui.control(key)
 with st.container():

@@ -19,7 +19,7 @@ ui.require_entrance()
 settings = ui.current_settings()
 
 st.header("What does a start cost?", anchor=False)
-with st.container(horizontal=True, vertical_alignment="top"):
+with st.container(horizontal=True):
     for key in ("optimizer", "rate", "steps", "minibatch", "tuned"):
         ui.control(key)
 
@@ -91,7 +91,7 @@ if films:
         ui.show(frames.first_weights(), frames.data(films, steps))
         st.caption("A pixel is the weight of one input: red positive, blue negative, scaled to the largest shown.")
 
-with st.container(horizontal=True, vertical_alignment="top"):
+with st.container(horizontal=True):
     contender = st.segmented_control(
         "Contender", settings.init, default=settings.init[-1], required=True, format_func=label_of, key="contender",
         help="Whose layers are drawn.", bind="query-params", wrap=True) or settings.init[-1]

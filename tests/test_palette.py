@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from initviz.charts.picture import ORDERED, UNORDERED, color_of, marker_of
+from initviz.charts.picture import ORDERED, UNORDERED, color_of, marker_of, rgb
 from initviz.initializers import INITIALIZERS
 from initviz.settings import DEFAULTS
 
@@ -26,8 +26,8 @@ THEMES = {name: theme["backgroundColor"] for name, theme in tomllib.loads(
 
 
 def linear(color):
-    """Linear red, green and blue of a colour such as #0072B2."""
-    values = np.array([int(color[at:at + 2], 16) / 255 for at in (1, 3, 5)])
+    """Linear red, green and blue of a colour such as #0072B2, or of its three parts from 0 to 255."""
+    values = np.array(rgb(color) if isinstance(color, str) else color) / 255
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 

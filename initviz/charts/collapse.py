@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import altair as alt
 import numpy as np
 
 from initviz.charts.curves import levels
-from initviz.charts.picture import INK, Data, Picture, carried, columns, literal_color, named, spread_apart
+from initviz.charts.picture import INK, Data, Picture, carried, columns, literal_color, named, places_of, spread_apart
 from initviz.diagnosis import number
 
 HEIGHT = 320
@@ -30,13 +29,6 @@ class Path:
     variety: Sequence[float]
 
 
-def _named(dataset: str) -> dict[str, Any]:
-    """Options of an axis whose places and their names are in a dataset."""
-    places = f"pluck(data('{dataset}'), 'y')"
-    return {"values": alt.ExprRef(places), "labelOverlap": True,
-            "labelExpr": f"data('{dataset}')[indexof({places}, datum.value)].text"}
-
-
 @functools.cache
 def picture() -> Picture:
     """Scale against variety, both on log axes, a path an initialiser; datasets points, names, corners,
@@ -45,10 +37,12 @@ def picture() -> Picture:
     frame = "data('frame')[0]"
     x = alt.X("x:Q",
               scale=alt.Scale(type="log", domain=alt.ExprRef(f"[{frame}.low, {frame}.high]"), nice=False, clamp=True),
-              axis=alt.Axis(title="scale: root mean square of the activations", grid=False, **_named("across")))
+              axis=alt.Axis(title="scale: root mean square of the activations", grid=False, labelOverlap=True,
+                            **places_of("across", "y", "text")))
     y = alt.Y("y:Q",
               scale=alt.Scale(type="log", domain=alt.ExprRef(f"[{BOTTOM}, {frame}.top]"), nice=False, clamp=True),
-              axis=alt.Axis(title="effective number of neurons", **_named("up")))
+              axis=alt.Axis(title="effective number of neurons", labelOverlap=True,
+                            **places_of("up", "y", "text")))
     corners = alt.Chart(named("corners")).mark_text(fontSize=13, fill=INK, opacity=0.55, tooltip=None).encode(
         x=x, y=y, text="text:N")
     lines = alt.Chart(named("points")).mark_line(strokeWidth=1.6, opacity=0.7, tooltip=None).encode(

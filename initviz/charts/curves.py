@@ -13,7 +13,18 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from initviz.charts.picture import INK, Columns, Data, Picture, carried, columns, literal_color, named, spread_apart
+from initviz.charts.picture import (
+    INK,
+    Columns,
+    Data,
+    Picture,
+    carried,
+    columns,
+    literal_color,
+    named,
+    places_of,
+    spread_apart,
+)
 from initviz.diagnosis import number
 
 HEIGHT = 300
@@ -57,12 +68,11 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(domain), nice=False, zero=False),
               axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False,
                             labelExpr="format(datum.value, '~g')", labelOverlap=True))
-    places = "pluck(data('levels'), 'y')"
     y = alt.Y("y:Q", title=None,
               scale=alt.Scale(type="log" if log else "linear", nice=False, clamp=True, zero=False,
                               domain=alt.ExprRef(f"[{frame}.low, {frame}.high]")),
-              axis=alt.Axis(orient="left" if labels_right else "right", values=alt.ExprRef(places), labelOverlap=True,
-                            labelExpr=f"data('levels')[indexof({places}, datum.value)].text"))
+              axis=alt.Axis(orient="left" if labels_right else "right", labelOverlap=True,
+                            **places_of("levels", "y", "text")))
     side = 1 if labels_right else -1
     guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(
         x=alt.X("from:Q"), x2="to:Q", y=y)

@@ -19,10 +19,12 @@ from initviz.charts.picture import (
     Picture,
     carried,
     color_of,
+    column_titles,
     columns,
     label_of,
     literal_color,
     named,
+    places_of,
     upwards,
 )
 from initviz.diagnosis import number, percent
@@ -77,14 +79,9 @@ def _chart(frame: str = "") -> alt.LayerChart | alt.FacetChart:
     y_axis = alt.Axis(values=alt.ExprRef("sequence(-length(data('rows')) + 0.5, 0, 1)"), title=None,
                       grid=False, labelExpr="data('rows')[round(-datum.value - 0.5)].label", labelOverlap=False,
                       labelPadding=6)
-    top = alt.Axis(orient="top", values=alt.ExprRef("sequence(0.5, length(data('columns')), 1)"), title=None,
-                   grid=False, labelOverlap=False,
-                   labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')",
-                   labelFontSize=12, labelFontWeight="bold", labelLineHeight=13, **upwards(
-                       f"width / max(1, length(data('columns'))) < {NARROW}", 20))
-    bottom = alt.Axis(orient="bottom", values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=None, grid=False,
-                      labelExpr="data('ticks')[indexof(pluck(data('ticks'), 'x'), datum.value)].label",
-                      labelOverlap="greedy", labelPadding=2)
+    top = column_titles(**upwards(f"width / max(1, length(data('columns'))) < {NARROW}", 20))
+    bottom = alt.Axis(orient="bottom", title=None, grid=False, labelOverlap="greedy", labelPadding=2,
+                      **places_of("ticks", "x", "label"))
     y = alt.Y("y:Q", scale=y_scale, axis=y_axis)
 
     cells = alt.Chart(named("cells")).mark_rect(fillOpacity=0.05, cornerRadius=3).encode(

@@ -20,6 +20,7 @@ from initviz.charts.picture import (
     Data,
     Picture,
     carried,
+    column_titles,
     diverging_codes,
     diverging_shades,
     image_url,
@@ -51,10 +52,7 @@ def _picture(alt_text: str, with_points: bool) -> Picture:
     x_scale = alt.Scale(domain=reach, nice=False, zero=False)
     side = f"min(height, {FILLED} * width / max(1, {columns}))"
     y_scale = alt.Scale(domain=[0, 1], nice=False, zero=False, range=[alt.ExprRef(side), 0])
-    titles = alt.Axis(orient="top", values=alt.ExprRef(f"sequence(0.5, {columns}, 1)"), grid=False, labelOverlap=False,
-                      labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", labelFontSize=12,
-                      labelFontWeight="bold", labelLineHeight=13, labelPadding=20, title=None)
-    x = alt.X("x:Q", scale=x_scale, axis=titles)
+    x = alt.X("x:Q", scale=x_scale, axis=column_titles(labelPadding=20))
     images = alt.Chart(named("images")).transform_calculate(url=f"datum['f' + {frame.name}]").mark_image(
         aspect=False, smooth=False, tooltip=None).encode(
         x=x, x2="x1:Q", y=alt.Y("y:Q", scale=y_scale, axis=None), y2="y1:Q", url="url:N")

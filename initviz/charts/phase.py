@@ -10,13 +10,25 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from initviz.charts.picture import Columns, Data, Picture, carried, columns, image_url, literal_color, named
+from initviz.charts.picture import (
+    DIVERGING,
+    MISSING,
+    Columns,
+    Data,
+    Picture,
+    carried,
+    columns,
+    image_url,
+    literal_color,
+    named,
+    rgb,
+)
 
 HEIGHT = 380
 STEP = 0.1  # between the points that a click can choose
 LINE = 0.08  # of sigma_b: a line of text
 DEEPEST = 100.0  # layers: a depth scale beyond is drawn as critical
-ORDERED, CRITICAL, CHAOTIC, UNBOUNDED = (33, 102, 172), (250, 247, 240), (178, 24, 43), (120, 120, 120)
+ORDERED, CRITICAL, CHAOTIC, UNBOUNDED = rgb(DIVERGING[0]), (250, 247, 240), rgb(DIVERGING[-1]), MISSING
 
 
 @functools.cache

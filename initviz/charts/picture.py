@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,6 +68,19 @@ def stacked(parts: Sequence[Columns]) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def places_of(dataset: str, at: str, name: str) -> dict[str, Any]:
+    """Options of an axis whose places and their names are columns of a dataset."""
+    places = f"pluck(data('{dataset}'), '{at}')"
+    return {"values": alt.ExprRef(places), "labelExpr": f"data('{dataset}')[indexof({places}, datum.value)].{name}"}
+
+
+def column_titles(**options: Any) -> alt.Axis:
+    """The axis at the top of columns of width 1, whose names are the labels of the dataset columns, a word a line."""
+    return alt.Axis(orient="top", values=alt.ExprRef("sequence(0.5, length(data('columns')), 1)"), title=None,
+                    grid=False, labelOverlap=False, labelFontSize=12, labelFontWeight="bold", labelLineHeight=13,
+                    labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", **options)
+
+
 def upwards(narrow: str, padding: int) -> dict[str, Any]:
     """Options of an axis at the top whose labels are written upwards where the expression ``narrow`` holds."""
     def either(up: str, flat: str) -> alt.ExprRef:
@@ -124,6 +138,7 @@ def rgb(color: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
+@functools.cache
 def diverging_shades() -> NDArray[np.uint8]:
     """The colours (2 * SHADES + 2, 3) of -1 to 1, and one for what is no number."""
     at = np.linspace(0, len(DIVERGING) - 1, 2 * SHADES + 1)

@@ -6,9 +6,8 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -16,12 +15,13 @@ import pandas as pd
 from initviz import checkpoints, spreadsheet
 from initviz.cli.options import FOUND, INIT, INPUT, SLOPE, check_together
 from initviz.diagnosis import number
-from initviz.export import code, state_dict
+from initviz.export import code
 from initviz.initializers import INITIALIZERS, rule
 from initviz.inputs import INPUTS, Batch, batch_for, check_fit
 from initviz.limits import check
 from initviz.network import Network, read_sizes
-from initviz.repair import Start, recommended, start_from, start_of
+from initviz.own import Own, start_for, write
+from initviz.repair import Start, recommended
 from initviz.report import (
     Report,
     check_lines,
@@ -43,15 +43,6 @@ MOST_LETTERS = 300  # of the orders in a sentence
 
 
 # ---------------------------------------------------------------------------------------------- what is asked
-
-@dataclass(frozen=True)
-class Own:
-    """Somebody's own weights and the way in which they are read."""
-
-    checkpoint: checkpoints.Checkpoint
-    reading: checkpoints.Reading
-    path: Path
-
 
 def _network(options: argparse.Namespace, sizes: tuple[int, ...], key: str) -> Network:
     slope = {"negative_slope": SLOPE if options.slope is None else options.slope} if (
@@ -87,7 +78,7 @@ def _own(options: argparse.Namespace) -> Own | None:
     layout = check("--layout", options.layout, layouts) if options.layout is not None else layouts[0]
     if options.order:
         names = [name.strip() for name in options.order.split(",")]
-        return Own(checkpoint, checkpoint.reading(layout, names), options.weights)
+        return Own(checkpoint, checkpoint.reading(layout, names), options.weights.name)
     readings = checkpoint.readings(layout)
     if not checkpoint.order_is_known(layout):
         orders = [",".join(reading.matrices) for reading in readings]
@@ -95,7 +86,7 @@ def _own(options: argparse.Namespace) -> Own | None:
                  if place == 0 or len("".join(orders[:place + 1])) < MOST_LETTERS]
         raise ValueError(f"--order must be given, as names and shapes fit {len(orders)} orders: {' or '.join(shown)}"
                          + (" and others" if len(shown) < len(orders) else ""))
-    return Own(checkpoint, readings[0], options.weights)
+    return Own(checkpoint, readings[0], options.weights.name)
 
 
 def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, dict[str, Any]]:
@@ -124,10 +115,7 @@ def _start(options: argparse.Namespace, network: Network, own: Own | None) -> St
             check_diagnosis(network.sizes, len(batch.x))
         except ValueError as error:
             raise ValueError(f"{error}, or give --no-limit") from None
-    start = start_of(network, batch, INITIALIZERS[network.initializer].label) if own is None else start_from(
-        *own.checkpoint.parameters(own.reading), network, batch, own.path.name)
-    return replace(start, data=MappingProxyType(chosen),
-                   file=MappingProxyType(own.reading.settings(own.path.name) if own else {}))
+    return start_for(network, batch, INITIALIZERS[network.initializer].label, own, chosen)
 
 
 # ---------------------------------------------------------------------------------------------- what is printed
@@ -196,8 +184,7 @@ def _check_out(options: argparse.Namespace) -> None:
 def _write_repaired(options: argparse.Namespace, report: Report, own: Own | None) -> None:
     starts = {remedy.key: remedy.start for remedy, _ in report.remedies if remedy.key != "standardised"}
     start = starts[check("--repair", options.repair, starts.keys())]  # the recommended start is not its own remedy
-    options.out.write_bytes(own.checkpoint.write(start.weights, start.biases, own.reading) if own else
-                            state_dict(start.weights, start.biases))
+    options.out.write_bytes(write(start, own))
 
 
 def run_formulas(options: argparse.Namespace) -> int:

@@ -9,8 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from initviz.charts.picture import label_of
-from initviz.diagnosis import against_theory, gradient_return, number, signal_ratio
-from initviz.meanfield import Prediction
+from initviz.diagnosis import gradient_return, number, signal_ratio
 from initviz.narration import grouped, listed
 from initviz.settings import QUANTITY_LABELS, SPREAD_LABELS
 from initviz.simulation import Run
@@ -73,10 +72,10 @@ def backward(runs: Sequence[Run]) -> str:
     return _per_layer(runs, "Length of the deltas, from right to left", gradient_return, "delta")
 
 
-def theory(runs: Sequence[Run], predictions: Sequence[Prediction | None]) -> str:
-    """Which runs are inside theory's band, which leave it and where, and for which there is none."""
-    pairs = zip(runs, predictions, strict=True)
-    return f"Theory: {grouped(pairs, lambda pair: _name(pair[0]), lambda pair: against_theory(*pair))}."
+def theory(runs: Sequence[Run], theories: Sequence[str]) -> str:
+    """What ``against_theory`` says of each run, in one sentence."""
+    pairs = zip(runs, theories, strict=True)
+    return f"Theory: {grouped(pairs, lambda pair: _name(pair[0]), lambda pair: pair[1])}."
 
 
 def neurons(runs: Sequence[Run], layer: int) -> str:

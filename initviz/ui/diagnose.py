@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import PurePath
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -19,7 +18,8 @@ from initviz.frameworks import FRAMEWORKS
 from initviz.initializers import INITIALIZERS
 from initviz.inputs import INPUTS, Batch, check_fit, make_normal
 from initviz.network import Network, read_sizes
-from initviz.repair import Start, start_from, start_of
+from initviz.own import Own, start_for, write
+from initviz.repair import Start
 from initviz.report import THRESHOLDS, Report, diagnose, mend_lines, shares_of_largest, table, to_html, to_json
 from initviz.report.thresholds import Lines
 from initviz.settings import Settings, check_diagnosis
@@ -73,20 +73,6 @@ def _say_start(key: str) -> str:
 
 
 @dataclass(frozen=True)
-class Own:
-    """Somebody's own weights: the file, its name and identity, and the layout and order that the person confirmed."""
-
-    checkpoint: checkpoints.Checkpoint
-    name: str
-    file_id: str
-    reading: checkpoints.Reading
-
-    def write(self, start: Start) -> bytes:
-        """A start's parameters in the file's own names, layout, dtype and format."""
-        return self.checkpoint.write(start.weights, start.biases, self.reading)
-
-
-@dataclass(frozen=True)
 class Data:
     """What is sent through the network: the batch, the terms by which it is known, and what was chosen of it."""
 
@@ -129,18 +115,11 @@ def ask(settings: Settings) -> Asked | None:
         data = data or _drawn(source, settings, sizes)
         if not _fits(sizes, data.batch, own):
             return None
-        terms = (network, data.terms, settings.batch, own and (own.file_id, own.reading))
-        return Asked(lambda: _start(network, data, own, _say_start(key)), terms, own)
+        terms = (network, data.terms, settings.batch, own)
+        return Asked(lambda: start_for(network, data.batch, _say_start(key), own, data.chosen), terms, own)
     except ValueError as error:
         complain(error)
         return None
-
-
-def _start(network: Network, data: Data, own: Own | None, name: str) -> Start:
-    start = (start_from(*own.checkpoint.parameters(own.reading), network, data.batch, own.name) if own else
-             start_of(network, data.batch, name))
-    return replace(start, data=MappingProxyType(dict(data.chosen)),
-                   file=MappingProxyType(own.reading.settings(own.name) if own else {}))
 
 
 def _drawn(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
@@ -165,7 +144,7 @@ def _ask_weights() -> tuple[Own | None, bool]:
             checkpoint = kept("weights read", file.file_id, lambda: _readable(file.getvalue(), file.name))
             reading = _ask_reading(checkpoint, file.file_id)
             settled = reading is not None
-            own = Own(checkpoint, file.name, file.file_id, reading) if reading else None
+            own = Own(checkpoint, reading, file.name) if reading else None
         except ValueError as error:
             complaint = error
     if complaint is not None:
@@ -338,11 +317,6 @@ def show_code(start: Start, better: Network) -> None:
     st.code(export.code(chosen, framework), language="python")
 
 
-def _parameters(own: Own | None, start: Start) -> bytes:
-    """A start's parameters as a file, in the form of one's own where there is one."""
-    return own.write(start) if own else export.state_dict(start.weights, start.biases)
-
-
 def show_downloads(report: Report, own: Own | None) -> None:
     """The report and the repaired weights as files, the weights in the form in which they came."""
     form = PurePath(own.name).suffix if own else ".npz"
@@ -354,7 +328,7 @@ def show_downloads(report: Report, own: Own | None) -> None:
         for remedy, _ in report.remedies:
             if remedy.key != "standardised":
                 ui.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",
-                            functools.partial(_parameters, own, remedy.start),
+                            functools.partial(write, remedy.start, own),
                             "application/octet-stream", key=f"weights_{remedy.key}",
                             help="These parameters in the names, layout and number format of your file." if own else
                                  "These parameters under the names and shapes of the PyTorch code's network: "

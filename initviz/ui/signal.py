@@ -8,8 +8,7 @@ import streamlit as st
 
 from initviz.charts import distributions
 from initviz.charts.picture import Data, label_of
-from initviz.diagnosis import KINDS, against_theory, verdict
-from initviz.meanfield import Prediction
+from initviz.diagnosis import KINDS, verdict
 from initviz.narration import signal as say
 from initviz.network import Network
 from initviz.settings import CONTROLS, MOST_OPERATIONS, SCRUBBED, Settings, operations
@@ -27,14 +26,14 @@ def look_into_clicked_layer() -> None:
         set_controls({"layer": int(clicked[0]["layer"])})
 
 
-def cards(runs: Sequence[Run], predictions: Sequence[Prediction | None]) -> list[str]:
-    """One text an initialiser: its verdict, the three numbers that justify it, and whether it is in theory's band."""
+def cards(runs: Sequence[Run], theories: Sequence[str]) -> list[str]:
+    """One text an initialiser: its verdict, the three numbers that justify it, and the word ``against_theory``."""
     texts = []
-    for run, prediction in zip(runs, predictions, strict=True):
+    for run, theory in zip(runs, theories, strict=True):
         found = verdict(run)
         kind = KINDS[found.key]
-        theory = "Theory", against_theory(run, prediction).split(",")[0]  # the reason stands below the depth charts
-        facts = [f":small[{name} **{value}**]" for name, value in (*found.numbers, theory)]
+        word = "Theory", theory.split(",")[0]  # the reason stands below the depth charts
+        facts = [f":small[{name} **{value}**]" for name, value in (*found.numbers, word)]
         texts.append("  \n".join([
             f"**{label_of(run.network.initializer)}**", f":{kind.color}[{kind.icon}] {found.words}", *facts]))
     return texts

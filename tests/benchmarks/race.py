@@ -11,17 +11,15 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
+import timeit
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from browser.driver import Screen, find_browser, launch, serve
 
-from initviz import ui  # noqa: F401  one thread a product, as in the app
-from initviz.contest import Contest
 from initviz.settings import Settings
-from initviz.ui.training import NEXT_LOOK
+from tests.benchmarks.train import race
 
 # Watches the words over the progress bar, and the curves: at least three lines of a few points are a first look.
 WATCH = """() => {
@@ -41,14 +39,6 @@ WATCH = """() => {
 }"""
 
 
-def alone() -> float:
-    """Seconds of the race without a page."""
-    began, contest = time.perf_counter(), Contest(Settings())
-    while not contest.finished:
-        contest.advance(time.monotonic() + NEXT_LOOK)
-    return time.perf_counter() - began
-
-
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--rounds", type=int, default=7)
@@ -65,7 +55,7 @@ def main() -> None:
             found.append(window.page.evaluate("[race.first, race.end]"))
             window.settle()
     first, end = (statistics.median(times) / 1000 for times in zip(*found, strict=True))
-    bare = min(alone() for _ in range(3))
+    bare = min(timeit.repeat(race(Settings()), number=1, repeat=3))
     print(f"first curve after {first:.2f} s, end after {end:.2f} s; without a browser {bare:.2f} s")
 
 
