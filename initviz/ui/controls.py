@@ -66,7 +66,7 @@ def keep_modules() -> None:
 
 def _held(key: str, value: Any) -> Any:
     """A control's value in the type that its widget holds."""
-    return list(value) if CONTROLS[key].many else float(value) if key == "seed" else value
+    return list(value) if CONTROLS[key].many else value
 
 
 def set_controls(changes: Mapping[str, Any]) -> None:
@@ -127,11 +127,10 @@ def widget(spec: Control, key: str, **options: Any) -> Any:
     """A widget for what ``spec`` allows, bound to the address under ``key``; returns its value."""
     shared: dict[str, Any] = {"key": key, "help": spec.help, "bind": "query-params"} | options
     if isinstance(spec.allowed, Interval):
-        if key == "seed":  # a whole number_input cannot hold the inf that an address may name
-            return st.number_input(spec.label, float(spec.allowed.low), float(spec.allowed.high), float(spec.default),
-                                   1.0, format="%.0f", **shared)
         kind = int if spec.allowed.integer else float
         low, high, default, step = (kind(v) for v in (spec.allowed.low, spec.allowed.high, spec.default, spec.step))
+        if key == "seed":
+            return st.number_input(spec.label, low, high, default, step, **shared)
         return st.slider(spec.label, low, high, default, step, **shared)
     if isinstance(spec.allowed, Ladder):
         width = shared.pop("width", 230)

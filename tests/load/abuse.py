@@ -76,7 +76,7 @@ def move(rng: random.Random, at: AppTest) -> str:
             0, max(0, round((widget.max - widget.min) / widget.step)))])
         value = min(value, widget.max)
     elif kind == "NumberInput":
-        value = float(rng.randint(int(widget.min), int(widget.max)))
+        value = type(widget.value)(rng.randint(int(widget.min), int(widget.max)))
     elif kind == "TextInput":
         value = rng.choice([*QUOTABLE, "64-16-10", "8-4-2"]).replace("\0", "")
     elif kind == "Toggle":

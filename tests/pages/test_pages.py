@@ -212,7 +212,7 @@ def other_values(key: str) -> list[Any]:
     if CONTROLS[key].many:
         return [["zeros"], list(allowed)[:8]]
     if isinstance(allowed, Interval):
-        kind = int if allowed.integer and key != "seed" else float
+        kind = int if allowed.integer else float
         return [1, 2] if key == "layer" else [kind(allowed.low), kind(allowed.high)]
     return list(allowed.values[:4]) if isinstance(allowed, Ladder) else list(allowed)
 
