@@ -2,11 +2,13 @@
 
     python -m tests.benchmarks.slider [--page signal theory] [--presses 16] [--rounds 3]
 
-In a headless Chromium, on the first visit's settings, after a few presses that are not counted; in turns with an app
-that redraws the same charts and computes nothing. Every value is new: none comes from a cache. Prints for each page the
+In a headless Chromium, on the first visit's settings, after a few presses that are not counted. Every value is new:
+none comes from a cache. In turns with it two floors: the same page once more, where all is in the cache, so that
+nothing is computed; and an app that has nothing but the page's charts, recorded, and the slider. Prints for each the
 median and the 95th percentile of the time from the key press to the first frame after the charts' last change, the
 parts of it (until the browser has sent the value, until it has received the server's last message, until that frame),
-the bytes received, and the ratio to the floor. Last come the sliders inside pictures, which do not ask the server.
+the bytes received, and the ratio of the page to the floor. Last come the sliders inside pictures, which do not ask the
+server.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from initviz import ui
 
 QUIET = 400  # milliseconds without a change: the press is over
 UNCOUNTED = 4
+REMEMBERED, CHARTS = "  nothing computed", "  charts alone"
 
 
 @dataclass(frozen=True)
@@ -149,28 +152,30 @@ def line(name: str, presses: list[Press]) -> str:
 
 
 def take_turns(browser: Any, name: str, case: Case, args: argparse.Namespace) -> None:
-    """Measure a page and its floor in turns, and print both."""
-    found: dict[str, list[Press]] = {name: [], "  its floor": []}
+    """Measure a page and its two floors in turns, and print all three."""
+    found: dict[str, list[Press]] = {name: [], REMEMBERED: [], CHARTS: []}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "floor.pickle"
         file.write_bytes(pickle.dumps(record(case, args.presses + UNCOUNTED + 1)))
         os.environ["FLOOR"] = str(file)
         start = f"{'&' if '?' in case.address else '?'}{case.slider}={case.first:g}"
         for _ in range(args.rounds):
-            for who, script, address, slider in ((name, "app.py", case.address + start, case.slider),
-                                                 ("  its floor", "tests/benchmarks/floor.py", "", "place")):
+            for script, address, slider, whose in (
+                    ("app.py", case.address + start, case.slider, (name, REMEMBERED)),
+                    ("tests/benchmarks/floor.py", "", "place", (CHARTS,))):
                 with serve(script) as base:
-                    window = Screen(browser, base)
-                    window.page.add_init_script(SOCKET)
-                    window.open(address)
-                    window.page.evaluate(WATCH)
-                    found[who].extend(measure(window, slider, args.presses))
-                    window.close()
+                    for who in whose:
+                        window = Screen(browser, base)
+                        window.page.add_init_script(SOCKET)
+                        window.open(address)
+                        window.page.evaluate(WATCH)
+                        found[who].extend(measure(window, slider, args.presses))
+                        window.close()
+    ours = [press[2] for press in found[name]]
     for who, presses in found.items():
-        print(line(who, presses), end="" if who == "  its floor" else "\n")
-    ours, floor = ([press[2] for press in presses] for presses in found.values())
-    print(f"{statistics.median(ours) / statistics.median(floor):10.2f}"
-          f"{ninety_five(ours) / statistics.median(floor):8.2f}", flush=True)
+        floor = statistics.median(press[2] for press in presses)
+        ratios = "" if who == name else f"{statistics.median(ours) / floor:10.2f}{ninety_five(ours) / floor:8.2f}"
+        print(line(who, presses) + ratios, flush=True)
 
 
 def main() -> None:
@@ -182,7 +187,7 @@ def main() -> None:
     if find_browser() is None:
         sys.exit("needs Chromium or Chrome")
     logging.getLogger("streamlit").setLevel(logging.ERROR)  # recording a page outside a server is meant
-    print("Milliseconds from the key press; ratio: to the floor's median\n"
+    print("Milliseconds from the key press; ratio: the page to the median of this floor\n"
           f"{'':22}{'median':>8}{'95 %':>8}{'sent':>8}{'server':>8}{'browser':>8}{'kB':>8}{'ratio':>10}{'95 %':>8}")
     with launch() as browser:
         for name in args.page:
