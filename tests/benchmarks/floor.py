@@ -1,7 +1,7 @@
 """An app that computes nothing: a page's charts as they were recorded for each place of a slider, and that slider.
 
-What it takes to redraw them is a floor of the page's slider. The recording
-is the file that ``FLOOR`` names: the charts in each row of the page, and per place the datasets of each chart.
+What it takes to redraw them is a floor of the page's slider. The recording is the file that ``FLOOR`` names: the charts
+in each row of the page, and per place the datasets of each chart.
 """
 
 import os
