@@ -232,6 +232,12 @@ def test_the_law_of_a_squared_length_is_that_of_the_matrix_products():
     assert law.std() == pytest.approx(real.std(), rel=0.06)
 
 
+def test_a_layer_of_which_no_neuron_is_on_ends_the_signal():
+    lengths = chance.squared_lengths((1,) * 8, 1000, 0)
+    assert (lengths[0] == 0).mean() == pytest.approx(0.5, abs=0.06)
+    assert (lengths[1:][lengths[:-1] == 0] == 0).all()
+
+
 def test_glorots_targets_are_derived_for_the_width():
     wide, narrow = (glorot.expected("normalised", width) for width in (1000, 100))
     assert wide["deltas"][0] == pytest.approx(0.408, abs=2e-3)

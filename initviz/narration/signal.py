@@ -55,9 +55,9 @@ def _per_layer(runs: Sequence[Run], said: str, whole: Callable[[Run], float], qu
     def say(run: Run) -> str:
         lost = np.flatnonzero(~np.isfinite(run.column(f"{quantity}_rms")[:hidden]))
         if lost.size:
-            return f"overflows in layer {lost[0 if quantity == 'activation' else -1] + 1}"
+            return f"overflow in layer {lost[0 if quantity == 'activation' else -1] + 1}"
         ratio = whole(run)
-        return "has none" if math.isnan(ratio) else number(ratio ** (1 / (hidden - 1)))
+        return "none" if math.isnan(ratio) else number(ratio ** (1 / (hidden - 1)))
 
     return f"{said}, factor a layer on average: {grouped(runs, _name, say)}."
 
