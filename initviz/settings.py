@@ -109,7 +109,7 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
                          "How a gradient becomes a step; momentum 0.9, Adam with beta 0.9 and 0.999."),
     "rate": Control("Learning rate", 0.1, Ladder(RATES), "Length of a step, times the gradient."),
     "steps": Control("Steps", 100, Ladder((0, 10, 20, 50, 100, 200, 500, 1000, 2000)), "Updates of the weights."),
-    "minibatch": Control("Samples a step", 0, Ladder((0, 8, 16, 32, 64, 128, 256)),
+    "minibatch": Control("Samples a step (0: all)", 0, Ladder((0, 8, 16, 32, 64, 128, 256)),
                          "Samples that each update sees; 0 is the whole batch."),
     "tuned": Control("Rates", "same", TUNED_LABELS,
                      "Best for each tries eight rates a start first, so that a start is not blamed for a rate."),

@@ -80,7 +80,7 @@ _HE_SCALE = "(2 / (1 + {negative_slope}**2))"
 INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "zeros": Initializer(
         "Zeros", r"W = 0", "biases, gates and last layers of residual branches", "baseline",
-        "Every neuron of a layer is the same. Where phi(0) = 0, as for tanh and ReLU, no weight ever gets a gradient; "
+        "Every neuron of a layer is the same. Where φ(0) = 0, as for tanh and ReLU, no weight ever gets a gradient; "
         "with sigmoid weights do move, but the neurons stay copies.",
         "#6E6E6E", lambda: rules.filled(0.0),
         code_in("np.zeros((fan_in, fan_out))", "torch.nn.init.zeros_(layer.weight)",
