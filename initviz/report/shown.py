@@ -18,12 +18,12 @@ from initviz.report.report import Report
 COLUMNS = {
     "layer": "Layer", "array": "Array", "shape": "Shape", "weight_std": "Weights, std",
     "preactivation_std": "Preactivations, std", "activation_rms": "Activations, rms", "delta_rms": "Deltas, rms",
-    "weight_gradient_rms": "Weight gradients, rms", "distinct_neurons": "Different neurons", "dead_share": "Dead",
+    "weight_gradient_rms": "dL/dW, rms", "distinct_neurons": "Different neurons", "dead_share": "Dead",
     "saturated_share": "Saturated"}
 MEASURES = {
-    "grave": "Grave findings", "warnings": "Warnings", "signal": "Signal, last hidden ÷ input",
+    "grave": "Grave", "warnings": "Warnings", "signal": "Signal, last hidden ÷ input",
     "gradient": "Gradient, first ÷ last hidden", "different_neurons": "Different neurons",
-    "output_std": "Output standard deviation", "loss": "Loss"}
+    "output_std": "Output, std", "loss": "Loss"}
 # Lines that are no initialiser's start: colours of no entry of the table, seen on white and on black.
 OWN_COLOR, REMEDY_COLORS = UNORDERED[6], {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardised": UNORDERED[2]}
 

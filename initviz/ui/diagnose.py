@@ -289,7 +289,7 @@ def show_layers(report: Report) -> None:
     for title in shares:
         frame[title] = 100 * report.layers[f"{title.lower()}_share"].to_numpy()
     order = ["Shape", "Activations, rms", "Signal", "Deltas, rms", "Gradient", "Different neurons", *shares,
-             "Weights, std", "Preactivations, std", "Weight gradients, rms"]
+             "Weights, std", "Preactivations, std", "dL/dW, rms"]
     helps = {"Signal": "Activations' root mean square beside the largest hidden layer's.",
              "Gradient": "Deltas' root mean square beside the largest hidden layer's.",
              "Dead": "Neurons that are off for the whole batch.",
