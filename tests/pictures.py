@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
-
-from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser.driver import Screen, find_browser, launch, serve
 
 FOLDER = Path(__file__).parent / "pictures"
-COLORS = 192  # of a picture: enough for charts and text, a third of the size
 WIDTH = 1280
 SHOTS = {  # page: address, height
     "signal": ("", 1330),
@@ -36,8 +32,7 @@ def main() -> None:
         for name, (address, height) in SHOTS.items():
             view = {"viewport": {"width": WIDTH, "height": height}, "color_scheme": "light"}
             window = Screen(browser, base, **view).open(address)
-            picture = Image.open(io.BytesIO(window.page.screenshot())).convert("RGB").quantize(COLORS, dither=0)
-            picture.save(FOLDER / f"{name}.png", optimize=True)
+            window.page.screenshot(path=FOLDER / f"{name}.png")
             print(name, (FOLDER / f"{name}.png").stat().st_size // 1000, "kB")
             window.close()
 
