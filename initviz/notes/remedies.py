@@ -101,10 +101,11 @@ def _smoothly(seed: int, depth: float) -> Finding:
     """Claim 11: Xavier's signal over depth, by activation."""
     layers = np.arange(1, int(depth))
     lines, ends = [], {}
-    for phi in ("linear", "tanh", "relu", "sigmoid"):
-        network = Network((SMOOTH_WIDTH,) * (int(depth) + 1), phi, "xavier_normal", seed=seed, dtype="float64")
-        x = make_batch("normal", 64, seed=seed, features=SMOOTH_WIDTH, dtype="float64").x
-        weights, biases = network.parameters()
+    x = make_batch("normal", 64, seed=seed, features=SMOOTH_WIDTH, dtype="float64").x
+    networks = {phi: Network((SMOOTH_WIDTH,) * (int(depth) + 1), phi, "xavier_normal", seed=seed, dtype="float64")
+                for phi in ("linear", "tanh", "relu", "sigmoid")}
+    weights, biases = networks["linear"].parameters()  # and everybody's: Xavier's draws know no activation
+    for phi, network in networks.items():
         hidden = [h for _, h in forward(weights, biases, x, phi)][:-1]
         stds = np.array([_spread(h) for h in hidden])
         expected = predict(network, x).activation_rms[:-1] if phi != "sigmoid" else None
