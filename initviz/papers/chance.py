@@ -47,8 +47,8 @@ def squared_lengths(widths: Sequence[int], networks: int, seed: int) -> Numbers:
     2/n times a chi-square of as many degrees of freedom as neurons are on.
     """
     rng = stream(seed, WEIGHT_STREAM, *widths[:2])
-    on = (rng.binomial(n, 0.5, networks) for n in widths)
-    factors = [4 / n * rng.standard_gamma(k / 2) for n, k in zip(widths, on, strict=True)]  # chisquare refuses k = 0
+    # Twice a gamma of k/2 is a chi-square of k, which NumPy refuses to draw for k = 0: a layer that is off.
+    factors = [4 / n * rng.standard_gamma(rng.binomial(n, 0.5, networks) / 2) for n in widths]
     return np.cumprod(factors, axis=0)
 
 

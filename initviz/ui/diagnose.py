@@ -21,6 +21,7 @@ from initviz.network import Network, read_sizes
 from initviz.own import Own, start_for, write
 from initviz.repair import Start
 from initviz.report import THRESHOLDS, Report, diagnose, mend_lines, shares_of_largest, table, to_html, to_json
+from initviz.report.shown import COLUMNS
 from initviz.report.thresholds import Lines
 from initviz.settings import Settings, check_diagnosis
 
@@ -288,13 +289,15 @@ def show_layers(report: Report) -> None:
     shares = [title for title in ("Dead", "Saturated") if title in frame]
     for title in shares:
         frame[title] = 100 * report.layers[f"{title.lower()}_share"].to_numpy()
-    order = ["Shape", "Activations, rms", "Signal", "Deltas, rms", "Gradient", "Different neurons", *shares,
-             "Weights, std", "Preactivations, std", "dL/dW, rms"]
+    titles = COLUMNS | {"signal": "Signal", "gradient": "Gradient"}
+    order = [titles[name] for name in (
+        "array", "shape", "activation_rms", "signal", "delta_rms", "gradient", "distinct_neurons", "dead_share",
+        "saturated_share", "weight_std", "preactivation_std", "weight_gradient_rms") if titles[name] in frame]
     helps = {"Signal": "Activations' root mean square beside the largest hidden layer's.",
              "Gradient": "Deltas' root mean square beside the largest hidden layer's.",
              "Dead": "Neurons that are off for the whole batch.",
              "Saturated": "Activations beyond 97 % of the way to an end of their range."}
-    st.dataframe(frame[["Array", *order] if "Array" in frame else order], width="stretch", height=_height(len(frame)),
+    st.dataframe(frame[order], width="stretch", height=_height(len(frame)),
                  column_config={title: st.column_config.ProgressColumn(
                      title, help=words, min_value=0, max_value=100, format="%.1f %%", width="small")
                      for title, words in helps.items() if title in frame})

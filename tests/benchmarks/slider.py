@@ -121,9 +121,12 @@ def record(case: Case, count: int) -> Any:
     return case.rows, places
 
 
-def measure(window: Screen, slider: str, presses: int) -> list[Press]:
-    """What each of so many key presses took, after a few that do not count."""
-    found = []
+def measure(browser: Any, base: str, address: str, slider: str, presses: int) -> list[Press]:
+    """What each of so many key presses took in a window of its own, after a few that do not count."""
+    window, found = Screen(browser, base), []
+    window.page.add_init_script(SOCKET)
+    window.open(address)
+    window.page.evaluate(WATCH)
     handle = window.slider(slider)
     handle.focus()
     for press in range(presses + UNCOUNTED):
@@ -135,6 +138,7 @@ def measure(window: Screen, slider: str, presses: int) -> list[Press]:
             found.append((sent - down, received - down, max(painted, received) - down, size))
         time.sleep(0.05)
     window.check()
+    window.close()
     return found
 
 
@@ -165,12 +169,7 @@ def take_turns(browser: Any, name: str, case: Case, args: argparse.Namespace) ->
                     ("tests/benchmarks/floor.py", "", "place", (CHARTS,))):
                 with serve(script) as base:
                     for who in whose:
-                        window = Screen(browser, base)
-                        window.page.add_init_script(SOCKET)
-                        window.open(address)
-                        window.page.evaluate(WATCH)
-                        found[who].extend(measure(window, slider, args.presses))
-                        window.close()
+                        found[who].extend(measure(browser, base, address, slider, args.presses))
     ours = [press[2] for press in found[name]]
     for who, presses in found.items():
         floor = statistics.median(press[2] for press in presses)
