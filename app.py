@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from initviz import ui
+from initviz import app
 
 # Before the navigation, which else fetches the page's own icon from elsewhere for the tab.
 st.set_page_config(page_icon=Path(__file__).parent / "initviz/data/icon.png", layout="wide")
@@ -32,10 +32,10 @@ page = st.navigation([
 ], position="hidden" if st.context.is_embedded else "top")
 st.set_page_config(page_title=f"{page.title} · initviz: weight initialisation, seen")
 
-ui.open_address()
+app.open_address()
 if not st.context.is_embedded:  # what a teacher puts into a page of their own shows no controls around it
-    ui.sidebar(page.url_path)
-ui.show_notices()
-ui.mark_entrance()
+    app.sidebar(page.url_path)
+app.show_notices()
+app.mark_entrance()
 page.run()
-ui.keep_modules()
+app.keep_modules()

@@ -1,14 +1,15 @@
 """initviz: what weight initialisation does to a multilayer perceptron, computed."""
 
-from initviz.activations import ACTIVATIONS
-from initviz.initializers import INITIALIZERS, initialize, variance_scaling
-from initviz.inputs import INPUTS, Batch, make_batch
-from initviz.meanfield import Field, predict
-from initviz.network import Network
-from initviz.propagation import Propagation, propagate
-from initviz.simulation import Run, simulate
-from initviz.sweeps import Outcome, sweep
-from initviz.training import History, Recipe, race, train
+from initviz.core.activations import ACTIVATIONS
+from initviz.core.batches import INPUTS, Batch, make_batch
+from initviz.core.initializers import INITIALIZERS, initialize, variance_scaling
+from initviz.core.network import Network
+from initviz.core.propagation import Propagation, propagate
+from initviz.core.simulation import Run, simulate
+from initviz.theory.mean_field import Field
+from initviz.theory.prediction import predict
+from initviz.training.gradient_descent import History, Recipe, race, train
+from initviz.training.sweeps import Outcome, sweep
 
 __all__ = [
     "ACTIVATIONS", "INITIALIZERS", "INPUTS", "Batch", "Field", "History", "Network", "Outcome", "Propagation", "Recipe",

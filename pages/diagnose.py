@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from initviz import ui
-from initviz.charts.picture import label_of
-from initviz.repair import recommended
-from initviz.report import comparison, pictures, say_pictures
-from initviz.ui import diagnose
+from initviz import app
+from initviz.app import diagnose
+from initviz.core.initializers import label_of
+from initviz.diagnosis.presentation import comparison, pictures, say_pictures
+from initviz.diagnosis.remedies import recommended
 
-ui.require_entrance()
-settings = ui.current_settings()
+app.require_entrance()
+settings = app.current_settings()
 
 st.header("Is it the start?", anchor=False)
 st.markdown("Describe your network, and see what its start does to your data before anything is learnt: what is "
@@ -38,7 +38,7 @@ places = st.columns(2)
 for place, (title, (picture, data)) in zip(places, pictures(report).items(), strict=True):
     with place:
         st.markdown(f"**{title}**")
-        ui.show(picture, data)
+        app.show(picture, data)
 st.markdown(say_pictures(report))
 st.markdown("  \n".join(f":small[**{remedy.label}**: {remedy.why}]" for remedy, _ in report.remedies))
 

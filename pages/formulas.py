@@ -3,16 +3,17 @@
 import numpy as np
 import streamlit as st
 
-from initviz import formulas, ui
-from initviz.activations import ACTIVATIONS
+from initviz import app
+from initviz.app import formulas
 from initviz.charts import curves
 from initviz.charts.picture import UNORDERED
-from initviz.diagnosis import number
-from initviz.frameworks import FRAMEWORKS
-from initviz.initializers import INITIALIZERS
+from initviz.core.activations import ACTIVATIONS
+from initviz.core.frameworks import FRAMEWORKS
+from initviz.core.initializers import INITIALIZERS
+from initviz.core.wording import number
 
-ui.require_entrance()
-settings = ui.current_settings()
+app.require_entrance()
+settings = app.current_settings()
 
 st.header("Formulas", anchor=False)
 st.markdown(
@@ -71,7 +72,7 @@ if pairs.open:
                     "PyTorch's default, which draws them), for unit inputs.")
         st.markdown("**Variance of the preactivations** against the layer")
         layers = np.arange(1, formulas.DRIFT_LAYERS + 1)
-        ui.show(curves.picture("Variance of the preactivations against the layer, one line a pair, log axis", "layer",
+        app.show(curves.picture("Variance of the preactivations against the layer, one line a pair, log axis", "layer",
                                log=True, points=False),
                 curves.data([curves.Series(drift.label, color, layers, drift.length)
                              for drift, color in zip(found, UNORDERED, strict=False)], log=True))

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from initviz import ui
-from initviz.lesson import STEPS
-from initviz.ui import experiments, lesson
+from initviz import app
+from initviz.app import claims as experiments
+from initviz.app.lesson import panels as lesson
+from initviz.app.lesson.steps import STEPS
 
-ui.require_entrance()
-seed = ui.current_settings().seed
+app.require_entrance()
+seed = app.current_settings().seed
 
 st.header("Seven steps", anchor=False)
 key = lesson.choose_step()

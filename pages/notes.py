@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from initviz import ui
-from initviz.experiments import FAILS, HOLDS, PARTLY
-from initviz.notes import NOTES
-from initviz.ui import experiments
+from initviz import app
+from initviz.app import claims as experiments
+from initviz.claims.experiment import FAILS, HOLDS, PARTLY
+from initviz.claims.notes import NOTES
 
-ui.require_entrance()
+app.require_entrance()
 
 st.header("The notes, put to the test", anchor=False)
 st.markdown("Seventeen sentences as notes on weight initialisation have them. Each predicts something; it is computed, "
             "and the verdict is how many of the predictions come true.")
-experiments.show_page("note", "Sentence", NOTES, ui.current_settings().seed,
+experiments.show_page("note", "Sentence", NOTES, app.current_settings().seed,
                       {HOLDS: "holds", PARTLY: "holds only if", FAILS: "does not hold"})

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from initviz import ui
-from initviz.experiments import FAILS, HOLDS, PARTLY
-from initviz.papers import PAPERS
-from initviz.ui import experiments
+from initviz import app
+from initviz.app import claims as experiments
+from initviz.claims.experiment import FAILS, HOLDS, PARTLY
+from initviz.claims.papers import PAPERS
 
-ui.require_entrance()
+app.require_entrance()
 
 st.header("The papers, run again", anchor=False)
 st.markdown("A figure or a number of a paper, computed in front of you: the setting as published, its targets beside "
             "ours, and how far they may lie apart and why.")
-experiments.show_page("paper", "Paper", PAPERS, ui.current_settings().seed,
+experiments.show_page("paper", "Paper", PAPERS, app.current_settings().seed,
                       {HOLDS: "agrees with the paper", PARTLY: "agrees in part", FAILS: "does not agree"})

@@ -6,22 +6,23 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from initviz import ui
+from initviz import app
+from initviz.app.settings import affordable_attempt_steps
+from initviz.app.symmetry import panels as symmetry
+from initviz.app.symmetry import sentences as say
 from initviz.charts import collapse, curves, neurons
-from initviz.charts.picture import UNORDERED, color_of, label_of
-from initviz.diagnosis import number
-from initviz.narration import symmetry as say
-from initviz.network import Network
-from initviz.settings import affordable_attempt_steps
-from initviz.statistics import participation_baseline
-from initviz.symmetry import ATTEMPTS, SPLIT
-from initviz.training import Recipe
-from initviz.ui import symmetry
+from initviz.charts.picture import UNORDERED, color_of
+from initviz.core.initializers import label_of
+from initviz.core.network import Network
+from initviz.core.statistics import participation_baseline
+from initviz.core.wording import number
+from initviz.training.gradient_descent import Recipe
+from initviz.training.symmetry import ATTEMPTS, SPLIT
 
 MOST_SAMPLES = 128
 
-ui.require_entrance()
-asked = ui.current_settings()
+app.require_entrance()
+asked = app.current_settings()
 settings = replace(asked, batch=min(asked.batch, MOST_SAMPLES), steps=max(asked.moment, 1))
 
 st.header("Copies, or different neurons?", anchor=False)
@@ -31,7 +32,7 @@ st.markdown("A start can collapse in two ways that have nothing to do with each 
             + (f" Here {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
 
 with st.container():
-    ui.refuse_the_unaffordable(settings, training=True)
+    app.refuse_the_unaffordable(settings, training=True)
     if not settings.init:
         st.info("Choose at least one initialiser in the sidebar.", icon=":material/tune:")
         st.stop()
@@ -42,7 +43,7 @@ with st.container():
 
 with st.container(horizontal=True):
     for key in ("moment", "optimizer", "rate"):
-        ui.control(key)
+        app.control(key)
 labels = [label_of(key) for key in settings.init]
 networks = tuple(replace(network, dtype="float64") for network in settings.networks())
 recipe = Recipe(settings.optimizer, settings.rate)
@@ -51,7 +52,7 @@ with st.container():
     views = symmetry.cached_views(networks, settings.input, settings.batch, recipe, settings.moment)
 
 st.markdown("**Effective number of neurons** against the scale of the signal (log axes)")
-ui.show(collapse.picture(), collapse.data([
+app.show(collapse.picture(), collapse.data([
     collapse.Path(label, color_of(key), [view.rms for view in layers],
                   [view.diversity.participation_ratio for view in layers])
     for label, key, layers in zip(labels, settings.init, views, strict=True)], baseline))
@@ -60,8 +61,8 @@ st.caption("Each point is a hidden layer, the large one the last. The effective 
            f"{number(baseline)} for independent neurons on {settings.batch} samples. {say.collapses(labels, views)}")
 
 with st.container(horizontal=True):
-    ui.control("matrix")
-    layer = ui.layer_control("hidden", settings.depth - 1)
+    app.control("matrix")
+    layer = app.layer_control("hidden", settings.depth - 1)
 similar = settings.matrix == "similarities"
 maps = [neurons.HeatMap(label, getattr(layers[layer - 1], settings.matrix), 1.0 if similar else None,
                         "not defined" if similar else "overflow")
@@ -69,7 +70,7 @@ maps = [neurons.HeatMap(label, getattr(layers[layer - 1], settings.matrix), 1.0 
 if maps:
     rows = {"activations": "sample", "gradient": "input", "similarities": "neuron"}[settings.matrix]
     st.markdown(f"**Layer {layer}**: a column a neuron, a row a{'n' if rows == 'input' else ''} {rows}")
-    ui.show(neurons.picture(), neurons.data(maps))
+    app.show(neurons.picture(), neurons.data(maps))
 st.caption(f"{say.MATRIX_WORDS[settings.matrix]} {say.copies(labels, views, layer)}" + (
     "" if settings.width % 8 == 0 else
     " The width is no multiple of 8: a product may add the terms of some neurons in another order, and copies may "
@@ -82,7 +83,7 @@ st.markdown(f"One hidden layer of {settings.width} neurons, every weight {value:
             + ". What makes its copies different, and after how many steps?")
 with st.container(horizontal=True):
     for key in ("epsilon", "steps"):
-        ui.control(key)
+        app.control(key)
 steps = affordable_attempt_steps(settings, asked.steps)
 if steps < asked.steps:
     st.caption(f"At this width and batch {steps} steps are made, not {asked.steps}.")
@@ -94,7 +95,7 @@ with st.container():
                                        asked.epsilon)
 thin = max(1, steps // 100)
 st.markdown("**Symmetry gap** over the steps (log axis)")
-ui.show(curves.picture("Symmetry gap of each attempt against the step, log axis", "step", log=True, points=False),
+app.show(curves.picture("Symmetry gap of each attempt against the step, log axis", "step", log=True, points=False),
         curves.data([
             curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps[::thin]),
                           np.array(result.gap[::thin]), "" if any(result.gap) else "0")

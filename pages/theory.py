@@ -3,15 +3,16 @@
 import numpy as np
 import streamlit as st
 
-from initviz import outlook, ui
+from initviz import app
+from initviz.app.theory import panels as theory
+from initviz.app.theory import quantities as outlook
+from initviz.app.theory import sentences as say
 from initviz.charts import phase
-from initviz.diagnosis import against_theory
-from initviz.meanfield import field_of
-from initviz.narration import theory as say
-from initviz.ui import theory
+from initviz.diagnosis.verdict import against_theory
+from initviz.theory.prediction import field_of
 
-ui.require_entrance()
-settings = ui.current_settings()
+app.require_entrance()
+settings = app.current_settings()
 
 st.header("What should happen?", anchor=False)
 st.markdown(
@@ -23,24 +24,24 @@ st.markdown(
 
 with st.container(horizontal=True):
     for key in ("sigma_w", "sigma_b"):
-        ui.control(key)
+        app.control(key)
 with st.container():
-    ui.refuse_the_unaffordable(settings)
+    app.refuse_the_unaffordable(settings)
 
 network = settings.network_at_point()
 field, most = field_of(network), theory.PLANE
-batch = ui.cached_batch(settings.input, settings.batch, settings.seed, network.sizes[0])
+batch = app.cached_batch(settings.input, settings.batch, settings.seed, network.sizes[0])
 mean_square = round(float(np.square(batch.x).mean()), 3)
 found = theory.cached_fixed_point(field, settings.sigma_w, settings.sigma_b, mean_square)
-run = ui.cached_runs((network,), settings.input, settings.batch, "linear", "activation", False)[0]
-prediction = ui.cached_prediction(run, settings.input)
+run = app.cached_runs((network,), settings.input, settings.batch, "linear", "activation", False)[0]
+prediction = app.cached_prediction(run, settings.input)
 diagram = theory.cached_diagram(field, most, mean_square)
 plane = phase.data(diagram.chi, *most, diagram.critical, outlook.points(settings), (settings.sigma_w, settings.sigma_b))
 
 left, right = st.columns([3, 2])
 with left:
     st.markdown("**Phase diagram**: click to choose σ_w and σ_b")
-    ui.show(phase.picture(*most), plane, key="phase", on_select=theory.go_to_clicked_point, selection_mode="spot")
+    app.show(phase.picture(*most), plane, key="phase", on_select=theory.go_to_clicked_point, selection_mode="spot")
     st.caption("Blue: ordered, χ₁ < 1. Red: chaotic, χ₁ > 1. The paler, the more layers a gradient lasts; the line (a "
                "ring where it is one point) is critical, χ₁ = 1. Grey: the length grows without bound. Points are the "
                "chosen initialisers in this network's hidden layers, the cross is the network drawn here."

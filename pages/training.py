@@ -6,30 +6,32 @@ import time
 import numpy as np
 import streamlit as st
 
-from initviz import contest, ui
+from initviz import app
+from initviz.app.settings import MEASURE_LABELS
+from initviz.app.training import panels as training
+from initviz.app.training import sentences as say
 from initviz.charts import curves, frames
 from initviz.charts.distributions import shown_layers
-from initviz.charts.picture import ORDERED, color_of, label_of, sequential
-from initviz.diagnosis import number
-from initviz.narration import training as say
-from initviz.settings import MEASURE_LABELS
-from initviz.ui import training
+from initviz.charts.picture import ORDERED, color_of, sequential
+from initviz.core.initializers import label_of
+from initviz.core.wording import number
+from initviz.training import race as races
 
-ui.require_entrance()
-settings = ui.current_settings()
+app.require_entrance()
+settings = app.current_settings()
 
 st.header("What does a start cost?", anchor=False)
 with st.container(horizontal=True):
     for key in ("optimizer", "rate", "steps", "minibatch", "tuned"):
-        ui.control(key)
+        app.control(key)
 
 with st.container():
-    ui.refuse_the_unaffordable(settings, training=True)
+    app.refuse_the_unaffordable(settings, training=True)
     if not settings.init:
         st.info("Choose at least one initialiser in the sidebar.", icon=":material/tune:")
         st.stop()
 
-race, labels = training.current_contest(settings), [label_of(key) for key in settings.init]
+race, labels = training.current_race(settings), [label_of(key) for key in settings.init]
 colors = [color_of(key) for key in settings.init]
 classes = settings.sizes[-1]
 
@@ -39,7 +41,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
               help="Keep what has been computed so far.")
     st.button("Go on", icon=":material/play_arrow:", on_click=race.resume, disabled=not race.stopped, key="go",
               help="Continue the stopped race.")
-    st.button("Again", icon=":material/replay:", on_click=training.forget_contest, key="again",
+    st.button("Again", icon=":material/replay:", on_click=training.forget_race, key="again",
               help="Run the race anew.")
 
 
@@ -61,11 +63,11 @@ accuracy_picture = curves.picture("Held-out accuracy against the step, one line 
 left, right = st.columns(2)
 with left:
     st.markdown("**Loss** (cross-entropy) on the training batch, log axis")
-    loss_chart = ui.show(loss_picture, lines("loss", True, chance[0]))
+    loss_chart = app.show(loss_picture, lines("loss", True, chance[0]))
     st.caption(say.losses(labels, race.histories, classes))
 with right:
     st.markdown("**Accuracy** on held-out samples, share that is right")
-    accuracy_chart = ui.show(accuracy_picture, lines("held_out_accuracy", False, chance[1]))
+    accuracy_chart = app.show(accuracy_picture, lines("held_out_accuracy", False, chance[1]))
     st.caption(say.accuracies(labels, race.histories, classes))
 
 wait = training.FIRST_LOOK
@@ -75,8 +77,8 @@ while not (race.finished or race.stopped):
     bar.progress(race.progress, race.said)
     if race.finished:
         st.rerun()
-    ui.show(loss_picture, lines("loss", True, chance[0]), into=loss_chart)
-    ui.show(accuracy_picture, lines("held_out_accuracy", False, chance[1]), into=accuracy_chart)
+    app.show(loss_picture, lines("loss", True, chance[0]), into=loss_chart)
+    app.show(accuracy_picture, lines("held_out_accuracy", False, chance[1]), into=accuracy_chart)
 
 films = [frames.Film(f"{label} diverged" if history.diverged_at is not None else label, np.stack(list(film.values())))
          for label, history, film in zip(labels, race.histories, race.films, strict=True) if film]
@@ -84,18 +86,18 @@ if films:
     steps = list(max(race.films, key=len))
     if settings.sizes[0] == 2:
         st.markdown("**Decision boundaries**; the slider under the picture goes through the steps")
-        ui.show(frames.boundaries(), frames.data(films, steps, contest.placed_points(race.batch)))
+        app.show(frames.boundaries(), frames.data(films, steps, races.placed_points(race.batch)))
     else:
         st.markdown("**Weights of the first twelve neurons** as images; the slider under the picture goes through the "
                     "steps")
-        ui.show(frames.first_weights(), frames.data(films, steps))
+        app.show(frames.first_weights(), frames.data(films, steps))
         st.caption("A pixel is the weight of one input: red positive, blue negative, scaled to the largest shown.")
 
 with st.container(horizontal=True):
     contender = st.segmented_control(
         "Contender", settings.init, default=settings.init[-1], required=True, format_func=label_of, key="contender",
         help="Whose layers are drawn.", bind="query-params", wrap=True) or settings.init[-1]
-    ui.control("measure")
+    app.control("measure")
 history = race.histories[settings.init.index(contender if contender in settings.init else settings.init[-1])]
 values = np.array([*getattr(history, settings.measure)] or np.zeros((0, 0)))
 known = np.isfinite(values).all(axis=1)  # not where a weight or an update is 0, as at the last step, which has none
@@ -104,14 +106,14 @@ names = ["output" if layer == settings.depth else f"layer {layer}" for layer in 
 layers = [curves.Series(name, color, np.array(history.steps)[known], values[known, layer - 1])
           for name, layer, color in zip(names, chosen, sequential(len(chosen)), strict=True)]
 logarithmic = settings.measure in ("gradient_norm", "symmetry_gap")
-st.markdown(f"**{contest.TITLES[settings.measure]}** of each layer over the steps")
-ui.show(curves.picture(f"{MEASURE_LABELS[settings.measure]} of each layer over the steps", "step", log=logarithmic,
+st.markdown(f"**{races.TITLES[settings.measure]}** of each layer over the steps")
+app.show(curves.picture(f"{MEASURE_LABELS[settings.measure]} of each layer over the steps", "step", log=logarithmic,
                        points=False),
         curves.data(layers if known.any() else [], log=logarithmic, last=settings.steps,
                     guides=[(-3.0, "about 1e-3")] if settings.measure == "update_ratio" else ()))
-st.caption(f"{say.layers(history, settings.measure)} {contest.EXPLANATIONS[settings.measure]}")
+st.caption(f"{say.layers(history, settings.measure)} {races.EXPLANATIONS[settings.measure]}")
 
-st.dataframe(contest.table(labels, race.rates, race.all_histories, classes, settings.steps), hide_index=True,
+st.dataframe(races.table(labels, race.rates, race.all_histories, classes, settings.steps), hide_index=True,
              width="stretch")
-st.button(f"Repeat from {contest.MORE_SEEDS} more seeds", icon=":material/casino:", on_click=race.repeat, key="repeat",
+st.button(f"Repeat from {races.MORE_SEEDS} more seeds", icon=":material/casino:", on_click=race.repeat, key="repeat",
           disabled=not race.finished, help="The same data and order, other weights: the table then shows the spread.")

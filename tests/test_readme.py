@@ -15,11 +15,11 @@ from test_palette import EYES, difference
 from initviz import Network, make_batch, simulate
 from initviz.charts import depth
 from initviz.charts.picture import chart
+from initviz.claims.experiment import FAILS, HOLDS, PARTLY
+from initviz.claims.notes import NOTES
+from initviz.claims.papers import PAPERS
 from initviz.cli import main
-from initviz.experiments import FAILS, HOLDS, PARTLY
-from initviz.initializers import table
-from initviz.notes import NOTES
-from initviz.papers import PAPERS
+from initviz.core.initializers import table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -11,7 +11,7 @@ import numpy as np
 
 from initviz.charts.curves import levels
 from initviz.charts.picture import INK, Data, Picture, carried, columns, literal_color, named, places_of, spread_apart
-from initviz.diagnosis import number
+from initviz.core.wording import number
 
 HEIGHT = 320
 LEAST_DECADES = 2.0

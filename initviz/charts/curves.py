@@ -25,7 +25,7 @@ from initviz.charts.picture import (
     places_of,
     spread_apart,
 )
-from initviz.diagnosis import number
+from initviz.core.wording import number
 
 HEIGHT = 300
 LABEL_GAP = 0.05  # of the axis: the least distance between two labels at the lines' ends

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from initviz.charts import curves
-from initviz.charts.picture import Data, Picture, color_of, label_of, marker_of
-from initviz.meanfield import Prediction
-from initviz.simulation import Run
+from initviz.charts.picture import Data, Picture, color_of, marker_of
+from initviz.core.initializers import label_of
+from initviz.core.simulation import Run
+from initviz.theory.prediction import Prediction
 
 
 def forward_picture() -> Picture:

@@ -21,15 +21,15 @@ from initviz.charts.picture import (
     color_of,
     column_titles,
     columns,
-    label_of,
     literal_color,
     named,
     places_of,
     upwards,
 )
-from initviz.diagnosis import number, percent
-from initviz.simulation import Run
-from initviz.statistics import Bins
+from initviz.core.initializers import label_of
+from initviz.core.simulation import Run
+from initviz.core.statistics import Bins
+from initviz.core.wording import number, percent
 
 MOST_ROWS = 10
 ROW_HEIGHT = 46

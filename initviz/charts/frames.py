@@ -28,7 +28,7 @@ from initviz.charts.picture import (
     rgb,
     stacked,
 )
-from initviz.contest import FRAMES
+from initviz.training.race import FRAMES
 
 HEIGHT = 250
 CLASS_COLORS = ["#0072B2", "#E69F00", "#009E73"]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initviz.charts.picture import Data, Picture, columns, diverging_codes, diverging_shades, image_url, named
-from initviz.diagnosis import number
+from initviz.core.wording import number
 
 MOST_COLUMNS, MOST_ROWS = 24, 20
 HEIGHT = 300

@@ -16,7 +16,7 @@ from altair import TopLevelMixin
 from numpy.typing import NDArray
 from PIL import Image  # what Streamlit itself reads pictures with
 
-from initviz.initializers import INITIALIZERS, rule
+from initviz.core.initializers import INITIALIZERS, rule
 
 Columns = Mapping[str, Any]  # sequences of one length by name: lists, arrays, categoricals
 Data = Mapping[str, Columns]
@@ -93,11 +93,6 @@ def upwards(narrow: str, padding: int) -> dict[str, Any]:
 def literal_color(field: str = "color") -> alt.Color:
     """Colours that stand in the data."""
     return alt.Color(f"{field}:N", scale=None, legend=None)
-
-
-def label_of(key: str) -> str:
-    """The label of an initialiser."""
-    return INITIALIZERS[key].label
 
 
 def color_of(key: str) -> str:

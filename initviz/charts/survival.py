@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from initviz.charts.picture import Data, Picture, columns, named
-from initviz.diagnosis import percent
+from initviz.core.wording import percent
 
 HEIGHT = 320
 

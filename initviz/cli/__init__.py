@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from initviz.cli.commands import run_diagnose, run_formulas, run_simulate
 from initviz.cli.options import BAD_INPUT, parser
-from initviz.threads import one_thread_a_product
+from initviz.core.threads import one_thread_a_product
 
 COMMANDS = {"diagnose": run_diagnose, "formulas": run_formulas, "simulate": run_simulate}
 

@@ -12,30 +12,24 @@ from typing import Any
 
 import pandas as pd
 
-from initviz import checkpoints, spreadsheet
 from initviz.cli.options import FOUND, INIT, INPUT, SLOPE, check_together
-from initviz.diagnosis import number
-from initviz.export import code
-from initviz.initializers import INITIALIZERS, rule
-from initviz.inputs import INPUTS, Batch, batch_for, check_fit
-from initviz.limits import check
-from initviz.network import Network, read_sizes
-from initviz.own import Own, start_for, write
-from initviz.repair import Start, recommended
-from initviz.report import (
-    Report,
-    check_lines,
-    comparison,
-    diagnose,
-    facts,
-    shares_of_largest,
-    table,
-    to_html,
-    to_json,
-)
-from initviz.settings import check_diagnosis
-from initviz.simulation import simulate
-from initviz.tables import layers
+from initviz.core.batches import INPUTS, Batch, batch_for, check_fit
+from initviz.core.cost import check_diagnosis
+from initviz.core.initializers import INITIALIZERS, rule
+from initviz.core.network import Network, read_sizes
+from initviz.core.simulation import simulate
+from initviz.core.tables import layers
+from initviz.core.validation import check
+from initviz.core.wording import number
+from initviz.diagnosis.exports import to_html, to_json
+from initviz.diagnosis.presentation import comparison, facts, shares_of_largest, table
+from initviz.diagnosis.remedies import Start, recommended
+from initviz.diagnosis.report import Report, diagnose
+from initviz.diagnosis.thresholds import check_lines
+from initviz.diagnosis.uploaded_weights import Own, start_for, write
+from initviz.files import csv_table as spreadsheet
+from initviz.files import weights as checkpoints
+from initviz.files.source_code import code
 
 BAR = 10  # signs of a bar of full length
 MOST_FILE_BYTES = 10**9  # the readers have lower limits: this one is for what is not even to be opened

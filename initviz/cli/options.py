@@ -8,12 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from initviz import checkpoints, spreadsheet
-from initviz.activations import ACTIVATIONS
-from initviz.frameworks import FRAMEWORKS
-from initviz.initializers import INITIALIZERS
-from initviz.inputs import INPUTS
-from initviz.report import THRESHOLDS
+from initviz.core.activations import ACTIVATIONS
+from initviz.core.batches import INPUTS
+from initviz.core.frameworks import FRAMEWORKS
+from initviz.core.initializers import INITIALIZERS
+from initviz.diagnosis.thresholds import THRESHOLDS
+from initviz.files import csv_table as spreadsheet
+from initviz.files import weights as checkpoints
 
 FOUND, BAD_INPUT = 1, 2  # exit codes
 ACTIVATION, INIT, INPUT, SLOPE = "relu", "he_normal", "normal", 0.01

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from initviz import ui
+from initviz import app
 
 st.set_page_config(layout="wide")
 
@@ -30,5 +30,5 @@ for number in rows:
     for column in st.columns(number):
         with column:
             picture, data, options = charts.pop(0)
-            ui.show(picture, data, **options)
-ui.keep_modules()
+            app.show(picture, data, **options)
+app.keep_modules()

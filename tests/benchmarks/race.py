@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from browser.driver import Screen, find_browser, launch, serve
 
-from initviz.settings import Settings
+from initviz.app.settings import Settings
 from tests.benchmarks.train import race
 
 # Watches the words over the progress bar, and the curves: at least three lines of a few points are a first look.

@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 
 import initviz
-from initviz.threads import one_thread_a_product
+from initviz.core.threads import one_thread_a_product
 
 one_thread_a_product()
 FLOAT = 4  # bytes

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from browser.driver import Screen, find_browser, launch, serve
 from pages.test_pages import visit
 
-from initviz import ui
+from initviz import app
 
 QUIET = 400  # milliseconds without a change: the press is over
 UNCOUNTED = 4
@@ -114,7 +114,7 @@ def record(case: Case, count: int) -> Any:
     def show(picture: Any, data: Any, **options: Any) -> Any:
         places[-1].append((picture, data, {key: options[key] for key in ("height", "key") if key in options}))
 
-    with mock.patch.object(ui, "show", show):
+    with mock.patch.object(app, "show", show):
         for place in range(count):
             places.append([])
             visit(f"pages/{address or 'signal'}.py", **query, **{case.slider: f"{case.first + case.step * place:g}"})

@@ -59,7 +59,7 @@ def main() -> None:
                 found[script].append(first_page(browser, script))
     ours, hello = (statistics.median(times) for times in found.values())
     print(f"start to first picture {ours:.2f} s, streamlit hello {hello:.2f} s, ratio {ours / hello:.2f}")
-    imports = {module: [] for module in ("initviz", "numpy", "initviz.ui", "streamlit")}
+    imports = {module: [] for module in ("initviz", "numpy", "initviz.app", "streamlit")}
     for _ in range(2 * args.rounds + 1):
         for module, times in imports.items():
             times.append(import_of(module))

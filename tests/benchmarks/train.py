@@ -17,9 +17,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from unittest import mock
 
-from initviz.contest import Contest
-from initviz.settings import Settings
-from initviz.ui.training import NEXT_LOOK
+from initviz.app.settings import Settings
+from initviz.app.training.panels import NEXT_LOOK, race_terms
+from initviz.training.race import LiveRace
 
 STARTS = ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal")
 TRIES = 3
@@ -37,9 +37,9 @@ SIZES = {  # what the Training page offers, from its smallest to about its most 
 def race(settings: Settings) -> Callable[[], None]:
     """The page's race, from drawing the weights to the last step."""
     def run() -> None:
-        contest = Contest(settings)
-        while not contest.finished:
-            contest.advance(time.monotonic() + NEXT_LOOK)
+        live = LiveRace(race_terms(settings))
+        while not live.finished:
+            live.advance(time.monotonic() + NEXT_LOOK)
     return run
 
 
@@ -48,7 +48,7 @@ def trained(settings: Settings) -> Callable[[], None]:
     run = race(settings)
 
     def only_train() -> None:
-        with mock.patch.multiple("initviz.contest", MOST_RECORDED=2, FILMED=()):
+        with mock.patch.multiple("initviz.training.race", MOST_RECORDED=2, FILMED=()):
             run()
     return only_train
 
@@ -57,7 +57,7 @@ def pytorch(settings: Settings) -> Callable[[], None]:
     """The same networks in PyTorch's eager mode, one after another."""
     import torch
 
-    batch = Contest(settings).batch
+    batch = LiveRace(race_terms(settings)).batch
     x, y = torch.from_numpy(batch.x.copy()), torch.from_numpy(batch.targets.copy())
     activation = {"tanh": torch.tanh, "relu": torch.relu}[settings.activation]
     starts = [network.parameters() for network in settings.networks()]

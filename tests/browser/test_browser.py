@@ -10,9 +10,9 @@ import re
 import pytest
 from browser.driver import PICTURE, ROOT, STILL
 
-from initviz.initializers import INITIALIZERS
-from initviz.settings import DEFAULTS, PRESETS
-from initviz.ui.controls import UNUSED
+from initviz.app.controls import UNUSED
+from initviz.app.settings import DEFAULTS, PRESETS
+from initviz.core.initializers import INITIALIZERS
 
 pytestmark = pytest.mark.browser
 

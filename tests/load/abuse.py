@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from pages.test_pages import NOT_SAID, PAGES, sound, visit
 from streamlit.testing.v1 import AppTest
 
-from initviz.limits import Interval, Ladder
-from initviz.notes import NOTES
-from initviz.papers import PAPERS
-from initviz.settings import CONTROLS
+from initviz.app.settings import CONTROLS
+from initviz.claims.notes import NOTES
+from initviz.claims.papers import PAPERS
+from initviz.core.validation import Interval, Ladder
 
 SMALL = {"depth": 4, "width": 8, "batch": 8, "steps": 10, "deepest": 10, "widest": 16, "seeds": 5}
 RUBBISH = ("", "nan", "inf", "-inf", "1e9", "-1e309", "0x10", "1,5", "True", "null", "None", "[]", "{}", "<b>x</b>",

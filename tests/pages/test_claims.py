@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pages.test_pages import press, visit, words
 
-from initviz.notes import NOTES
-from initviz.papers import PAPERS
+from initviz.claims.notes import NOTES
+from initviz.claims.papers import PAPERS
 
 PAGES = {"notes": ("note", NOTES), "papers": ("paper", PAPERS)}
 ALL = [(page, key) for page, (_, experiments) in PAGES.items() for key in experiments]

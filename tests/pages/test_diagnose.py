@@ -10,10 +10,11 @@ import pytest
 import safetensors.numpy
 from pages.test_pages import charts, press, sound, visit, words
 
-from initviz import checkpoints
-from initviz.initializers import INITIALIZERS
-from initviz.report import THRESHOLDS, to_json
-from initviz.ui.diagnose import FRAMEWORK_DEFAULTS, plain
+from initviz.app.diagnose import FRAMEWORK_DEFAULTS, plain
+from initviz.core.initializers import INITIALIZERS
+from initviz.diagnosis.exports import to_json
+from initviz.diagnosis.thresholds import THRESHOLDS
+from initviz.files import weights as checkpoints
 
 DIAGNOSE = "pages/diagnose.py"
 SMALL = {"architecture": "64-16-16-10", "batch": 32}

@@ -13,10 +13,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Element, Widget
 
-from initviz.activations import ACTIVATIONS
-from initviz.initializers import INITIALIZERS
-from initviz.limits import Interval, Ladder
-from initviz.settings import CONTROLS, DEFAULTS, PRESETS, QUANTITY_LABELS, SCALE_LABELS, SPREAD_LABELS
+from initviz.app.settings import CONTROLS, DEFAULTS, PRESETS, QUANTITY_LABELS, SCALE_LABELS, SPREAD_LABELS
+from initviz.core.activations import ACTIVATIONS
+from initviz.core.initializers import INITIALIZERS
+from initviz.core.validation import Interval, Ladder
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"depth": 3, "width": 8, "batch": 8, "steps": 10}
@@ -98,7 +98,7 @@ def test_every_page_is_in_the_navigation_and_asks_for_the_entrance_first():
     for page in PAGES:
         body = ast.parse((ROOT / page).read_text()).body
         first = next(node for node in body[1:] if isinstance(node, ast.Expr))
-        assert ast.unparse(first) == "ui.require_entrance()", page
+        assert ast.unparse(first) == "app.require_entrance()", page
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -342,7 +342,7 @@ def test_an_address_with_allowed_values_brings_no_notice():
 
 
 def test_what_costs_too_much_is_refused_and_the_nearest_affordable_setting_works(monkeypatch):
-    monkeypatch.setattr("initviz.settings.MOST_OPERATIONS", 2e9)
+    monkeypatch.setattr("initviz.app.settings.MOST_OPERATIONS", 2e9)
     at = visit(depth=100, width=1024, batch=1024)
     assert not charts(at)
     assert len(at.warning) == 1

@@ -7,7 +7,7 @@ import re
 import pytest
 from pages.test_pages import visit
 
-from initviz.contest import MORE_SEEDS
+from initviz.training.race import MORE_SEEDS
 
 TRAINING, SYMMETRY = "pages/training.py", "pages/symmetry.py"
 SMALL = {"input": "moons", "depth": 3, "width": 8, "batch": 16, "steps": 10}

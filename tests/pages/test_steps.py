@@ -3,7 +3,7 @@
 import pytest
 from pages.test_pages import charts, press, sound, visit, words
 
-from initviz.lesson import STEPS
+from initviz.app.lesson.steps import STEPS
 
 LESSON = "pages/lesson.py"
 

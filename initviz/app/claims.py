@@ -1,0 +1,146 @@
+"""A page of experiments: choose one, bend it, run it again with another seed, see all verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from initviz import app
+from initviz.app.caches import remembered
+from initviz.app.controls import FIRST_PAGE
+from initviz.app.settings import CONTROLS, DEFAULTS, write_address
+from initviz.charts import plots as charts
+from initviz.claims.experiment import FAILS, HOLDS, PARTLY, Check, Experiment, Finding
+from initviz.core.wording import number
+
+COLORS = {HOLDS: "green", PARTLY: "orange", FAILS: "red"}
+DIGITS = 3
+ICONS = {HOLDS: ":material/check_circle:", PARTLY: ":material/rule:", FAILS: ":material/cancel:"}
+
+
+@remembered(32e6)
+def cached_finding(run: Any, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Finding:
+    """What an experiment's run finds, shared read-only by all sessions."""
+    return run(seed, **dict(knobs))
+
+
+def find(experiment: Experiment, seed: int, knobs: Mapping[str, Any]) -> Finding:
+    """What the experiment finds for these knobs, computed once."""
+    return cached_finding(experiment.run, seed, tuple(knobs.items()))
+
+
+def allowed(check: Check) -> str:
+    """Where a check's number must lie, in words."""
+    low, high = number(check.low, DIGITS), number(check.high, DIGITS)
+    if check.low == check.high:
+        return f"exactly {low}"
+    if check.low == -math.inf:
+        return f"at most {high}"
+    if check.high == math.inf:
+        return f"at least {low}"
+    if low == high:  # nearer than the digits show
+        return f"{low} ± {number((check.high - check.low) / 2, 1)}"
+    return f"{low} to {high}"
+
+
+def table(finding: Finding) -> list[dict[str, str]]:
+    """The checks of a finding as rows of words."""
+    return [{"": "✓" if check.holds else "✗", "Number": check.what, "Measured": number(check.measured, DIGITS),
+             "Target": "" if check.target is None else number(check.target, DIGITS), "Must be": allowed(check),
+             "Because": f":small[:gray[{check.why}]]"}  # a column of its own: a cell's text wraps at 400 pixels
+            for check in finding.checks]
+
+
+def condition(experiment: Experiment, finding: Finding) -> str:
+    """What completes "holds only if"; empty where that is not the verdict."""
+    return experiment.condition if finding.verdict == PARTLY else ""
+
+
+def _another_seed() -> None:
+    seed = int(st.session_state.get("seed", DEFAULTS["seed"]))
+    app.set_controls({"seed": seed + 1 if seed < CONTROLS["seed"].highest else 0})
+
+
+def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:
+    """Which experiment to look at, bound to the address under ``name``."""
+    app.accept_key(name, {key: experiment.title for key, experiment in experiments.items()})
+    return st.selectbox(label, list(experiments), format_func=lambda key: experiments[key].title, key=name,
+                        bind="query-params", help="Type to search. The address names what is chosen.")
+
+
+def explorer_address(page: str, controls: Mapping[str, Any]) -> str:
+    """The address, beside this page's own, of a page with these controls.
+
+    A link into a new tab: st.switch_page refuses a page whose widgets are bound to the address, and st.page_link
+    leaves the session's own values standing.
+    """
+    query = [(name, text) for name, value in controls.items() for text in write_address(name, value)]
+    return f"./{'' if f'{page}.py' == FIRST_PAGE else page}?{urlencode(query)}"
+
+
+def show_page(name: str, what: str, experiments: Mapping[str, Experiment], seed: int, words: Mapping[str, str]) -> None:
+    """A page of experiments: the choice of ``what``, in the address under ``name``, the one chosen, and all of them.
+
+    ``words`` say a verdict.
+    """
+    key = choose(what, name, experiments)
+    show_experiment(key, experiments[key], seed, words)
+    show_all(name, experiments, seed, words)
+
+
+def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[str, str]) -> None:
+    """One experiment: its claim, its knobs, verdict, pictures, numbers and source."""
+    st.markdown(f"> {experiment.claim}")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        knobs = {name: app.widget(spec, f"{key}_{name}", width=290) for name, spec in experiment.knobs.items()}
+        st.button("Another seed", icon=":material/casino:", on_click=_another_seed, key="another_seed",
+                  help=f"Run it again with other random numbers. This is seed {seed}; the sidebar sets any.")
+        if experiment.explore is not None:
+            page, controls = experiment.explore(knobs)
+            case = "The nearest" if experiment.apart else "The same"
+            st.link_button("Open in the explorer", explorer_address(page, {"seed": seed, **controls}),
+                           icon=":material/open_in_new:", key="explore", help=f"{case} case, in a new tab, on the page "
+                           f"{page.capitalize()} with every control there is. {experiment.apart}".strip())
+    finding = find(experiment, seed, knobs)
+    depends = condition(experiment, finding)
+    st.markdown(f":{COLORS[finding.verdict]}-badge[{ICONS[finding.verdict]} {words[finding.verdict]}]"
+                + (f" **{depends}.**" if depends else "") + f"  \n{finding.said}")
+    for place, plot in zip(st.columns(len(finding.plots)) if finding.plots else (), finding.plots, strict=True):
+        with place:
+            st.markdown(f"**{plot.title}**")
+            app.show(charts.picture(plot), charts.data(plot))
+    if any(line.expected is not None for plot in finding.plots for line in plot.lines):
+        st.caption("Solid: measured. Dashed: published or derived.")
+    st.table(table(finding), hide_index=True)
+    st.markdown(f"**Why.** {experiment.reason}")
+    st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {experiment.source}"
+               + (f"  \n**In the explorer.** {experiment.apart}" if experiment.apart else ""))
+
+
+def _ask_for_all(name: str, seed: int) -> None:
+    st.session_state["ran_all"] = (name, seed)
+
+
+def show_all(name: str, experiments: Mapping[str, Experiment], seed: int, words: Mapping[str, str]) -> None:
+    """Every experiment's verdict at its first settings, computed when asked for."""
+    with st.expander(f"All {len(experiments)} at once", icon=":material/checklist:"):
+        st.button("Run them all", icon=":material/play_arrow:", key="run_all", on_click=_ask_for_all,
+                  args=(name, seed), help=f"Each with its first settings and seed {seed}. What has been run before is "
+                  "not run again.")
+        if st.session_state.get("ran_all") != (name, seed):
+            st.caption("Runs every experiment with its first settings and lists the verdicts.")
+            return
+        bar, rows = st.progress(0.0), []
+        for done, experiment in enumerate(experiments.values(), 1):
+            bar.progress(done / len(experiments), experiment.title)
+            finding = find(experiment, seed, experiment.defaults())
+            held = sum(check.holds for check in finding.checks)
+            verdict = f"{words[finding.verdict]} {condition(experiment, finding)}".strip()
+            rows.append({"Experiment": experiment.title, "Verdict": verdict,
+                         "Checks that hold": f"{held} of {len(finding.checks)}"})
+        bar.empty()
+        st.table(rows, hide_index=True)

@@ -1,0 +1,343 @@
+"""What the page Diagnose asks, and what it keeps for this session; nothing uploaded is kept beyond it."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import PurePath
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from initviz import app
+from initviz.app.settings import Settings
+from initviz.core.batches import INPUTS, Batch, check_fit, make_normal
+from initviz.core.cost import check_diagnosis
+from initviz.core.frameworks import FRAMEWORKS
+from initviz.core.initializers import INITIALIZERS
+from initviz.core.network import Network, read_sizes
+from initviz.diagnosis.exports import to_html, to_json
+from initviz.diagnosis.presentation import COLUMNS, shares_of_largest, table
+from initviz.diagnosis.remedies import Start
+from initviz.diagnosis.report import Report, diagnose
+from initviz.diagnosis.thresholds import THRESHOLDS, Lines, mend_lines
+from initviz.diagnosis.uploaded_weights import Own, start_for, write
+from initviz.files import csv_table as spreadsheet
+from initviz.files import source_code as export
+from initviz.files import weights as checkpoints
+
+FIRST_SIZES = "64-128-128-128-128-128-128-10"
+FRAMEWORK_DEFAULTS = {"torch_linear": "PyTorch by default", "keras_dense": "Keras by default",
+                      "flax_dense": "Flax by default"}
+STARTS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
+SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label, "csv": "Your CSV"}
+MOST_MEGABYTES = 20
+COLORS = {"grave": "red", "warning": "orange", "note": "gray"}
+MOST_LETTERS = 400  # of a sentence that may name what somebody wrote
+ROW, HEAD, MOST_TABLE = 35, 38, 430  # pixels
+
+
+def plain(text: str) -> str:
+    """A text as Markdown that shows it as it is, whatever a file's author wrote."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!~$:<>|&^=@/])", r"\\\1", " ".join(text.split()))
+
+
+def complain(error: ValueError) -> None:
+    """The one sentence that a bad input gets."""
+    sentence = plain(str(error)[:MOST_LETTERS])
+    st.error(f"{sentence[:1].upper()}{sentence[1:]}.", icon=":material/error:")
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What could not be made, and the sentence that says why."""
+
+    sentence: str
+
+
+def kept(name: str, terms: Hashable, make: Callable[[], Any]) -> Any:
+    """What ``make`` gives for these terms, or its ValueError, kept in this session until the terms change."""
+    held = st.session_state.get(name)
+    if held is None or held[0] != terms:
+        try:
+            held = (terms, make())
+        except ValueError as error:  # kept too: a file that takes long to refuse is refused once
+            held = (terms, Failed(str(error)))
+        st.session_state[name] = held
+    if isinstance(held[1], Failed):
+        raise ValueError(held[1].sentence)
+    return held[1]
+
+
+def _say_start(key: str) -> str:
+    return f"{INITIALIZERS[key].label} ({FRAMEWORK_DEFAULTS[key]})" if key in FRAMEWORK_DEFAULTS else (
+        INITIALIZERS[key].label)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is sent through the network: the batch, the terms by which it is known, and what was chosen of it."""
+
+    batch: Batch
+    terms: Hashable
+    chosen: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The start that the controls describe, the terms by which it is known, and the file that it came from, if any."""
+
+    make: Callable[[], Start]
+    terms: Hashable
+    own: Own | None
+
+
+def ask(settings: Settings) -> Asked | None:
+    """What the controls describe; None after one sentence on what is wrong with it or missing."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
+                             help="From the inputs to the outputs, such as 784-512-512-10. Your own weights bring "
+                                  "their own.")
+        key = st.selectbox("Start", STARTS, format_func=_say_start, key="start", bind="query-params", width=290,
+                           help="What your framework does where nothing is said, or any initialiser of the table.")
+        source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
+                                      format_func=SOURCES.__getitem__, bind="query-params",
+                                      help="What is sent through the network. Standard normals suit any sizes.")
+    key, source = key if key in STARTS else STARTS[0], source if source in SOURCES else "digits"
+    st.caption(f"From the sidebar: {settings.network(key).activation_entry()[0].label}, gain {settings.gain:g}, "
+               f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}.")
+    own, settled = _ask_weights()
+    try:
+        data = _ask_table(settings) if source == "csv" else None
+        if not settled or (source == "csv" and data is None):
+            return None
+        sizes = own.reading.sizes if own else read_sizes(text or "")
+        check_diagnosis(sizes, settings.batch)
+        network = replace(settings.network(key), sizes=sizes)
+        data = data or _drawn(source, settings, sizes)
+        if not _fits(sizes, data.batch, own):
+            return None
+        terms = (network, data.terms, settings.batch, own)
+        return Asked(lambda: start_for(network, data.batch, _say_start(key), own, data.chosen), terms, own)
+    except ValueError as error:
+        complain(error)
+        return None
+
+
+def _drawn(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
+    """A batch of the app's own."""
+    batch = (make_normal(sizes[0], sizes[-1], settings.batch, seed=settings.seed) if source == "normal" else
+             app.cached_batch(source, settings.batch, settings.seed, sizes[0]))
+    return Data(replace(batch, name=SOURCES[source]), source, {"input": source, "seed": settings.seed})
+
+
+def _ask_weights() -> tuple[Own | None, bool]:
+    """Somebody's own weights, where they gave a file that can be read, and whether nothing is left to be chosen."""
+    own, settled, complaint = None, True, None
+    with st.expander("Your own weights", icon=":material/upload_file:"):
+        file = st.file_uploader("A .npz or .safetensors file", ["npz", "safetensors"], key="weights_file",
+                                max_upload_size=MOST_MEGABYTES,
+                                help="The state dict of a multilayer perceptron: weights and biases. It is read in "
+                                     "memory, never run, and forgotten with this session.")
+        if file is None:
+            st.session_state.pop("weights read", None)
+            return None, True
+        try:
+            checkpoint = kept("weights read", file.file_id, lambda: _readable(file.getvalue(), file.name))
+            reading = _ask_reading(checkpoint, file.file_id)
+            settled = reading is not None
+            own = Own(checkpoint, reading, file.name) if reading else None
+        except ValueError as error:
+            complaint = error
+    if complaint is not None:
+        complain(complaint)
+        st.caption("The layer sizes and the start above are examined instead.")
+    elif own is not None:
+        st.caption(plain(f"{own.name} is examined: sizes, weights and biases are its own."))
+    return own, settled
+
+
+def _readable(data: bytes, name: str) -> checkpoints.Checkpoint:
+    """A file's arrays; ValueError also where they are no network in any layout."""
+    checkpoint = checkpoints.read(data, name)
+    checkpoint.layouts()
+    return checkpoint
+
+
+def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoints.Reading | None:
+    """The layout and the order of the layers; None while the order is still to be chosen."""
+    readings = {layout: checkpoint.readings(layout) for layout in checkpoint.layouts()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        layout = st.selectbox("Layout of its matrices", list(readings), key="layout", width=420,
+                              format_func=lambda key: f"{checkpoints.LAYOUT_LABELS[key]}: "
+                                                      f"{'-'.join(map(str, readings[key][0].sizes))}",
+                              help="Found from the shapes that chain; please confirm. Square layers fit both.")
+        orders, known = readings[layout], checkpoint.order_is_known(layout)
+        place: int | None = 0
+        if len(orders) > 1:
+            labels = checkpoints.told_apart(orders)
+            place = st.selectbox("Order of its layers", range(len(orders)), 0 if known else None, width=420,
+                                 key=f"order_{file_id}_{layout}", format_func=lambda place: labels[place],
+                                 placeholder="Choose the order",
+                                 help="Where orders differ, which array is which layer. Names that are equal but for a "
+                                      "number leave no choice.")
+    if place is None:
+        st.info(f"Names and shapes fit {len(orders)} orders: choose the one in which your network applies its layers.",
+                icon=":material/reorder:")
+        return None
+    reading = orders[place]
+    st.dataframe(pd.DataFrame({
+        "Layer": range(1, len(reading.matrices) + 1), "Weights": reading.matrices,
+        "Inputs → outputs": [f"{a} → {b}" for a, b in pairwise(reading.sizes)],
+        "Bias": [bias or "none" for bias in reading.biases]}), hide_index=True, height=_height(len(reading.matrices)))
+    return reading
+
+
+def _ask_table(settings: Settings) -> Data | None:
+    """A batch of somebody's own table; None where no file was given yet."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        file = st.file_uploader("A CSV file of numbers", ["csv", "txt"], key="data_file", width=420,
+                                max_upload_size=MOST_MEGABYTES,
+                                help="With a header or not. It is read in memory and forgotten with this session.")
+        if file is None:
+            st.session_state.pop("data read", None)
+            st.info("Choose a CSV file.", icon=":material/upload_file:")
+            return None
+        read = kept("data read", file.file_id, lambda: spreadsheet.read(file.getvalue()))
+        target = st.selectbox("Target", read.columns, index=len(read.columns) - 1, key="target", width=240,
+                              help="The column to be predicted. All other columns of numbers are inputs.")
+        kinds = spreadsheet.TARGET_KINDS
+        kind = st.segmented_control("Target is", list(kinds), default="auto", required=True, key="target_kind",
+                                    format_func=kinds.__getitem__, bind="query-params",
+                                    help="Classes by cross-entropy, or numbers by the squared error. As found: words "
+                                         "and few whole numbers are classes.")
+        kind = kind if kind in kinds else "auto"
+        standardise = st.toggle("Standardise", True, key="standardise", bind="query-params",
+                                help="Every input column with mean 0 and standard deviation 1. Off shows what unscaled "
+                                     "inputs do.")
+    for note in read.notes:
+        st.caption(plain(note))
+    terms = (file.file_id, target, kind, standardise, settings.batch, settings.seed)
+    batch = kept("own batch", terms, lambda: read.batch(target, kind=kind, standardise=standardise,
+                                                    count=settings.batch, seed=settings.seed))
+    st.caption(plain(spreadsheet.say_target(target, batch)))
+    return Data(replace(batch, name=file.name), terms, {
+        "file": file.name, "target": target, "target_kind": kind, "standardise": standardise, "seed": settings.seed})
+
+
+def _fits(sizes: tuple[int, ...], batch: Batch, own: Own | None) -> bool:
+    """Whether the sizes begin and end as the data do; else one sentence, and buttons that make them fit."""
+    fitting = (batch.features, *sizes[1:-1], batch.outputs)
+    if fitting == sizes:
+        return True
+    try:
+        check_fit(sizes, batch)
+    except ValueError as error:
+        complain(error if own is None else ValueError(
+            f"the data must have {_count(sizes[0], 'input')} and {_count(sizes[-1], 'output')}, as {own.name} has, got "
+            f"{_count(batch.features, 'input')} and {_count(batch.outputs, 'output')} of {batch.name}: use standard "
+            "normal data"))
+    with st.container(horizontal=True):
+        st.button("Use standard normal data", on_click=app.set_state, args=({"data": "normal"},), key="use_normal",
+                  help="Independent unit normals, as many as the first layer takes, with as many classes as the last "
+                       "gives.")
+        if own is None:
+            said = "-".join(map(str, fitting))
+            st.button(f"Use {said}", on_click=app.set_state, args=({"architecture": said},), key="fit",
+                      help="The same hidden layers, with the inputs and outputs of the data.")
+    return False
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def ask_lines() -> dict[str, float]:
+    """The thresholds, each to be changed, with who draws it there."""
+    with st.expander("Thresholds", icon=":material/tune:"):
+        st.caption("Ratios between layers come first; what has no source is a convention. The help text of each names "
+                   "its source.")
+        with st.grid(min_column_width=230):
+            for key, line in THRESHOLDS.items():
+                st.number_input(line.label, float(line.allowed.low), float(line.allowed.high), line.default,
+                                max(line.default / 10, 1e-4), format="%g", key=f"line_{key}", bind="query-params",
+                                help=f"{line.help} Source: {line.source}.")
+    return mend_lines({key: st.session_state.get(f"line_{key}") for key in THRESHOLDS})
+
+
+def current_report(asked: Asked, lines: Lines) -> Report:
+    """The report on a start, computed once for the same terms in a row."""
+    report: Report = kept("diagnosis", (asked.terms, tuple(lines.items())), lambda: diagnose(asked.make(), lines))
+    return report
+
+
+# ---------------------------------------------------------------------------------------------- what is shown
+
+def show_findings(report: Report) -> None:
+    """Every finding in its place."""
+    if not report.findings:
+        st.success("No rule finds anything wrong with this start on this data.", icon=":material/check_circle:")
+    for finding in report.findings:
+        st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.words}"
+                    f"  \n:small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firm}.]]")
+
+
+def show_layers(report: Report) -> None:
+    """The table of layers, its shares as bars."""
+    frame = table(report).set_index("Layer")
+    for title, lengths in shares_of_largest(report).items():
+        frame[title] = [100 * length for length in lengths]
+    shares = [title for title in ("Dead", "Saturated") if title in frame]
+    for title in shares:
+        frame[title] = 100 * report.layers[f"{title.lower()}_share"].to_numpy()
+    titles = COLUMNS | {"signal": "Signal", "gradient": "Gradient"}
+    order = [titles[name] for name in (
+        "array", "shape", "activation_rms", "signal", "delta_rms", "gradient", "distinct_neurons", "dead_share",
+        "saturated_share", "weight_std", "preactivation_std", "weight_gradient_rms") if titles[name] in frame]
+    helps = {"Signal": "Activations' root mean square beside the largest hidden layer's.",
+             "Gradient": "Deltas' root mean square beside the largest hidden layer's.",
+             "Dead": "Neurons that are off for the whole batch.",
+             "Saturated": "Activations beyond 97 % of the way to an end of their range."}
+    st.dataframe(frame[order], width="stretch", height=_height(len(frame)),
+                 column_config={title: st.column_config.ProgressColumn(
+                     title, help=words, min_value=0, max_value=100, format="%.1f %%", width="small")
+                     for title, words in helps.items() if title in frame})
+
+
+def _height(rows: int) -> int:
+    return min(HEAD + ROW * rows, MOST_TABLE)
+
+
+def show_code(start: Start, better: Network) -> None:
+    """The start as source, as it is or, as for somebody's own weights, as the table would have it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        which = st.segmented_control("Start of the code", ["Recommended", "As chosen"][:2 if start.drawn else 1],
+                                     default="Recommended", required=True, key="code_start", bind="query-params",
+                                     help="The table's start for this activation, or the one chosen above.")
+        framework = st.segmented_control("Code for", FRAMEWORKS, default="PyTorch", required=True,
+                                         key="code_for", bind="query-params", help="A complete script that runs.")
+    framework = framework if framework in FRAMEWORKS else "PyTorch"
+    chosen = start.network if which == "As chosen" and start.drawn else better
+    st.code(export.code(chosen, framework), language="python")
+
+
+def show_downloads(report: Report, own: Own | None) -> None:
+    """The report and the repaired weights as files, the weights in the form in which they came."""
+    form = PurePath(own.name).suffix if own else ".npz"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        app.download("Report (HTML)", "diagnosis.html", lambda: to_html(report), "text/html", key="report_html",
+                    help="One file with its charts inside; opens without a server and without a network.")
+        app.download("Report (JSON)", "diagnosis.json", lambda: to_json(report), "application/json", key="report_json",
+                    help="Findings, layers, remedies and thresholds.")
+        for remedy, _ in report.remedies:
+            if remedy.key != "standardised":
+                app.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",
+                            functools.partial(write, remedy.start, own),
+                            "application/octet-stream", key=f"weights_{remedy.key}",
+                            help="These parameters in the names, layout and number format of your file." if own else
+                                 "These parameters under the names and shapes of the PyTorch code's network: "
+                                 "layers.0.weight (out, in), layers.0.bias and so on.")

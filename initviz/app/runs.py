@@ -1,0 +1,92 @@
+"""Simulations and predictions that all sessions share, and what is too costly for them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TypeVar
+
+import streamlit as st
+
+from initviz.app.caches import remembered
+from initviz.app.controls import set_controls
+from initviz.app.settings import (
+    CONTROLS,
+    MOST_TRAINING_OPERATIONS,
+    Settings,
+    affordable,
+    nearest_affordable,
+    operations,
+    peak_bytes,
+    training_operations,
+)
+from initviz.core.batches import Batch, make_batch
+from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS
+from initviz.core.network import Network
+from initviz.core.simulation import Run, simulate_each
+from initviz.theory.prediction import Prediction, can_predict, predict
+
+Made = TypeVar("Made")
+
+
+@remembered(16e6)
+def cached_batch(key: str, count: int, seed: int, features: int) -> Batch:
+    """A batch of an input."""
+    return make_batch(key, count, seed=seed, features=features)
+
+
+@remembered(32e6)
+def cached_runs(networks: tuple[Network, ...], input_key: str, count: int, scale: str, quantity: str,
+                pairs: bool) -> list[Run]:
+    """Simulations of networks of one seed, with the histograms of one quantity."""
+    batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
+    return simulate_each(networks, batch, scale=scale, counted=(quantity,), pairs=pairs)
+
+
+def compare(settings: Settings, *, pairs: bool = False) -> list[Run]:
+    """A run for each chosen initialiser, at least one; ``pairs`` measures correlations of neurons as well."""
+    return cached_runs(settings.networks(), settings.input, settings.batch, settings.scale, settings.quantity, pairs)
+
+
+@remembered(8e6)
+def cached_prediction(run: Run, input_key: str) -> Prediction | None:
+    """What theory expects of a run's network; None where the theory does not speak of such weights."""
+    network = run.network
+    if not can_predict(network):
+        return None
+    x = cached_batch(input_key, run.batch, network.seed, network.sizes[0]).x
+    return predict(network, x, float(run.column("delta_rms")[-1]) ** 2)
+
+
+def watch(work: Generator[float, None, Made], words: str) -> Made:
+    """Run a generator to its end under a progress bar and return what it returns.
+
+    Each step of the bar is a moment at which a script that nobody waits for any more is stopped.
+    """
+    bar = st.progress(0.0, words)
+    while True:
+        try:
+            bar.progress(min(next(work), 1.0), words)
+        except StopIteration as end:
+            bar.empty()
+            made: Made = end.value
+            return made
+
+
+def refuse_the_unaffordable(settings: Settings, *, training: bool = False) -> None:
+    """Where a comparison or a race would cost too much for a shared machine, say so, offer the nearest, and stop."""
+    if affordable(settings, training=training):
+        return
+    nearest = nearest_affordable(settings, training=training)
+    changes = {name: getattr(nearest, name) for name in ("steps", "batch", "width", "depth")
+               if getattr(nearest, name) != getattr(settings, name)}
+    said = ", ".join(f"{CONTROLS[name].label.lower()} {value}" for name, value in changes.items())
+    cost, most = ((training_operations(settings), MOST_TRAINING_OPERATIONS) if training
+                  else (operations(settings), MOST_OPERATIONS))
+    memory = peak_bytes(settings, len(settings.init) if training else 1)
+    st.warning(
+        f"This would take about {cost / 1e9:,.0f} billion operations and {memory / 1e6:,.0f} MB, where this app allows "
+        f"{most / 1e9:,.0f} and {MOST_BYTES / 1e6:,.0f}. The nearest that fits: {said}.",
+        icon=":material/hourglass_disabled:")
+    st.button(f"Use {said}", on_click=set_controls, args=(changes,), key="afford",
+              help="Sets these controls; everything else stays.")
+    st.stop()

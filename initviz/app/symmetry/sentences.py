@@ -1,0 +1,73 @@
+"""What the Symmetry page says beside its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from initviz.core.wording import grouped, listed, number
+from initviz.training.symmetry import ATTEMPTS, LayerView, Result, sentence_of
+
+MATRIX_WORDS = {
+    "activations": "Red is positive, blue negative. Copies are equal columns.",
+    "gradient": "dL/dW of the layer's weights: red is positive, blue negative. Copies have equal columns, and so they "
+                "take equal steps.",
+    "similarities": "Correlation of two neurons over the batch: red 1, blue −1. Red off the diagonal: neurons that say "
+                    "the same."}
+
+
+def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> str:
+    """Scale and effective number of neurons of each start's last hidden layer."""
+    parts = []
+    for label, layers in zip(labels, views, strict=True):
+        if not layers:
+            parts.append(f"{label} has diverged")
+        elif layers[-1].rms == 0:
+            parts.append(f"{label} has no signal at all")
+        else:
+            last = layers[-1]
+            effective = number(last.diversity.participation_ratio)
+            parts.append(f"{label} has a scale of {number(last.rms)} and effectively {effective} "
+                         f"neuron{'' if effective == '1' else 's'}")
+    return f"In the last hidden layer {listed(parts)}."
+
+
+def copies(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: int) -> str:
+    """Different neurons and symmetry gap of one layer."""
+    def say(layers: Sequence[LayerView]) -> str:
+        view = layers[layer - 1]
+        found = view.diversity
+        if not found.distinct_neurons:
+            return "has overflowed"
+        gap = "symmetry gap 0" if view.gap == 0 else f"symmetry gap {number(view.gap)}"
+        cancelled = ", gradient 0 (the errors cancel)" if view.cancelled else ""
+        return (f"{found.distinct_neurons} of {view.neurons}, effectively {number(found.participation_ratio)}, "
+                f"{gap}{cancelled}")
+
+    there = [(label, layers) for label, layers in zip(labels, views, strict=True) if layers]
+    if not there:
+        return "Every start has diverged."
+    return (f"Different neurons in layer {layer}: {grouped(there, lambda pair: pair[0], lambda pair: say(pair[1]))}. "
+            "Symmetry gap: how far a neuron's incoming weights are from the first neuron's, relative to it; 0 for "
+            "copies.")
+
+
+def attempts(results: Sequence[Result], steps: int) -> str:
+    """Which attempts broke the symmetry, and when."""
+    broke = [f"{ATTEMPTS[r.key].label} (step {r.split_at})" for r in results if r.split_at]
+    never = [ATTEMPTS[r.key].label for r in results if r.split_at == 0]
+    kept = [ATTEMPTS[r.key].label for r in results if r.split_at is None]
+    said = [f"Copies came apart within {steps} steps: {'; '.join(broke)}." if broke else "",
+            f"No copies from the start: {'; '.join(never)}." if never else "",
+            f"They stayed copies: {'; '.join(kept)}." if kept else ""]
+    return " ".join(part for part in said if part)
+
+
+def attempt_rows(results: Sequence[Result], optimizer: str) -> list[dict[str, str]]:
+    """A row an attempt: what is changed, and what came of it."""
+    return [{
+        "Attempt": ATTEMPTS[result.key].label, "What is changed": sentence_of(result.key, optimizer),
+        "Split at step": "never" if result.split_at is None else str(result.split_at),
+        "Last gap": number(result.gap[-1]) if result.gap else "not defined",
+        "First loss": number(result.first_loss), "Last loss": number(result.last_loss),
+        "Different neurons": f"{result.neurons} of {result.width}" if result.neurons else "diverged"}
+        for result in results]

@@ -1,0 +1,256 @@
+"""What the Theory page shows under its phase diagram: a function a tab."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from initviz import app
+from initviz.app.caches import remembered
+from initviz.app.controls import set_controls
+from initviz.app.settings import CONTROLS, Settings
+from initviz.app.theory import quantities as outlook
+from initviz.app.theory import sentences as say
+from initviz.charts import curves, depth, staircase, survival
+from initviz.charts.picture import UNORDERED, color_of
+from initviz.core.initializers import label_of
+from initviz.core.network import Network
+from initviz.core.simulation import Run
+from initviz.theory import precision as formats
+from initviz.theory.jacobian import Spectrum
+from initviz.theory.mean_field import Field, FixedPoint
+from initviz.theory.prediction import Prediction, field_of
+from initviz.training.sweeps import Survival
+
+ONE_LAYER = "A network of one layer has no hidden layer: choose a depth of at least 2."
+PLANE = CONTROLS["sigma_w"].highest, CONTROLS["sigma_b"].highest
+
+cached_diagram = remembered(16e6)(outlook.diagram)
+
+
+@remembered(1e6)
+def cached_fixed_point(field: Field, sigma_w: float, sigma_b: float, mean_square: float) -> FixedPoint:
+    """Where the lengths settle that begin with inputs of that mean square."""
+    return field.fixed_point(sigma_w, sigma_b, sigma_w**2 * mean_square + sigma_b**2)
+
+
+@remembered(8e6)
+def _cached_spectra(network: Network) -> dict[str, Spectrum]:
+    return outlook.spectra(network)
+
+
+@remembered(4e6)
+def _cached_correlations(network: Network, correlation: float) -> tuple[Any, ...]:
+    return outlook.correlations(network, correlation)
+
+
+@remembered(4e6)
+def _cached_dead_shares(run: Run, input_key: str) -> tuple[Any, Any, float]:
+    batch = app.cached_batch(input_key, run.batch, run.network.seed, run.network.sizes[0])
+    return outlook.dead_shares(run, batch.x)
+
+
+def go_to_clicked_point() -> None:
+    """Callback of a click on the phase diagram."""
+    clicked = st.session_state["phase"].selection.get("spot", [])
+    if clicked:
+        set_controls({key: float(clicked[0][key]) for key in ("sigma_w", "sigma_b")})
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a tab is about: the settings, the network at their point, what it did and what theory expects of it."""
+
+    settings: Settings
+    network: Network
+    run: Run
+    prediction: Prediction | None
+
+    @property
+    def field(self) -> Field:
+        """The wide limit of the network."""
+        return field_of(self.network)
+
+
+def _info(words: str) -> None:
+    st.info(words, icon=":material/tune:")
+
+
+def _signal_and_gradient(shown: Shown) -> None:
+    run, prediction = shown.run, shown.prediction
+    ahead, back = st.columns(2)
+    with ahead:
+        st.markdown("**Forward →** Root mean square of the activations (log axis)")
+        app.show(depth.forward_picture(), depth.data([run], [prediction], "activation", "rms", name="this network"),
+                key="point_forward")
+    with back:
+        st.markdown("**← Backward** Root mean square of the deltas dL/dz (log axis)")
+        app.show(depth.backward_picture(), depth.data([run], [prediction], "delta", "rms", name="this network"),
+                key="point_backward")
+    st.caption(f"{say.scales(run, prediction)} Solid: this network, normal weights of standard deviation σ_w/√fan_in. "
+               "Dashed: theory. The band holds at least 95 % of all draws of the weights: each layer adds the variance "
+               "of an average over its neurons, (E φ⁴/(E φ²)² − 1)/width, to the logarithm of the squared length, "
+               "5/width for ReLU (Hanin and Nica 2018).")
+
+
+def _variance_map(shown: Shown) -> None:
+    if shown.prediction is None:
+        _info("At σ_w = 0 every layer's length is σ_b²: there is no step to draw.")
+        return
+    if shown.settings.depth < 3:
+        _info("A step leads from one hidden layer to the next: choose a depth of at least 3.")
+        return
+    first = float(shown.prediction.preactivation_std[0]) ** 2
+    found = outlook.staircase(shown.field, shown.settings.sigma_w, shown.settings.sigma_b, shown.run, first)
+    st.markdown("**Length of the next layer** against a layer's length")
+    app.show(staircase.picture(), staircase.data(**found))
+    st.caption(f"{say.lengths(shown.run, found['lengths'])} Blue: the map V(q). Orange: the steps that theory takes "
+               "from this network's first layer, each to the curve and back to the dotted diagonal. Green: the lengths "
+               "of neighbouring layers, measured. Where the curve crosses the diagonal from above, the length settles "
+               "(Poole et al. 2016).")
+
+
+def _two_inputs(shown: Shown) -> None:
+    app.control("correlation")
+    expected, measured, low, high = _cached_correlations(shown.network, shown.settings.correlation)
+    layers = np.arange(1, len(measured) + 1)
+    st.markdown("**Correlation of two inputs' preactivations**")
+    app.show(curves.picture("Correlation of two inputs' preactivations against the layer", "hidden layer", log=False),
+            curves.data([curves.Series("this network", UNORDERED[1], layers, measured, expected=(
+                expected, expected if low is None else low, expected if high is None else high))], log=False))
+    shaded = "" if low is None else "; shaded: from least to most of some other draws of the weights"
+    st.caption(f"{say.correlation(expected, measured)} Cosine of the two inputs' preactivations, less the common bias. "
+               f"Solid: measured; dashed: theory's limit of infinite width{shaded}. A layer maps a correlation c to "
+               "C(c) = (σ_w² E φ(u₁)φ(u₂) + σ_b²) / q, where u₁ and u₂ are normal of variance q and correlation c "
+               "(Poole et al. 2016).")
+
+
+def _dead_neurons(shown: Shown) -> None:
+    if not shown.field.phi.dies:
+        _info(f"No neuron of {shown.field.phi.label} is ever off: it passes something on at every preactivation. "
+              "Choose ReLU in the sidebar.")
+        return
+    expected, measured, lost = _cached_dead_shares(shown.run, shown.settings.input)
+    st.markdown("**Share of dead neurons**")
+    app.show(curves.picture("Share of dead neurons against the layer", "hidden layer", log=False),
+            curves.data([curves.Series("this network", UNORDERED[1], np.arange(1, shown.settings.depth), measured,
+                                       expected=(expected, expected, expected))], log=False))
+    st.caption(f"{say.dead(expected, measured, lost, shown.settings.bias)} A neuron is dead where its preactivation is "
+               "at or below 0 for every sample of the batch: then no gradient reaches its weights. Dashed: a wide "
+               "network's share, E Φ(−u/√(1−c))ᵐ for m samples of correlation c, where u is normal of variance c and Φ "
+               "the normal distribution function (derived from Cho and Saul 2009's kernel: given what all samples "
+               "share, each is off on its own). The share rises with depth because the samples become alike: then a "
+               "neuron is off for all of them or for none.")
+
+
+def _depth_and_width(shown: Shown) -> None:
+    settings = shown.settings
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for key in ("deepest", "widest", "seeds"):
+            app.control(key)
+    sweep = _current_survival(settings.network_at_point((8, 8, 10)), settings)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(sweep.progress, sweep.said, width=420)
+        st.button("Stop", icon=":material/stop:", on_click=sweep.stop, disabled=sweep.finished or sweep.stopped,
+                  key="sweep_stop", help="Keep what has been computed so far.")
+        st.button("Go on", icon=":material/play_arrow:", on_click=sweep.resume,
+                  disabled=not sweep.stopped or sweep.finished, key="sweep_go", help="Continue the stopped sweep.")
+    st.markdown("**Share of networks whose gradient survives**")
+
+    def data() -> Any:
+        return survival.data(sweep.shares(), sweep.depths, sweep.widths)
+
+    chart = app.show(survival.picture(), data())
+    words = st.empty()
+    words.caption(_survival_words(sweep))
+    while not (sweep.finished or sweep.stopped):
+        sweep.advance(until=time.monotonic() + 0.3)
+        bar.progress(sweep.progress, sweep.said)
+        app.show(survival.picture(), data(), into=chart)
+        words.caption(_survival_words(sweep))
+        if sweep.finished:
+            st.rerun()
+
+
+def _survival_words(sweep: Survival) -> str:
+    return (f"{say.survival(sweep.shares(), sweep.widths)} A gradient survives where it arrives at the first hidden "
+            "layer neither below a tenth nor above ten times its length at the last one, on standard normal inputs. "
+            "`initviz.sweep(networks, executor=...)` computes the same on any executor, a cluster's too.")
+
+
+def _current_survival(network: Network, settings: Settings) -> Survival:
+    """This session's sweep of a network's sizes: the one begun before where there is one, as far as it got."""
+    wanted = outlook.survival(network, settings.deepest, settings.widest, settings.seeds)
+    held = st.session_state.get("survival")
+    if held is None or held.terms != wanted.terms:
+        held = st.session_state["survival"] = wanted
+    return held
+
+
+def _singular_values(shown: Shown) -> None:
+    spectra = _cached_spectra(shown.network)
+    series = []
+    for key, spectrum in spectra.items():
+        at, middle = np.array(spectrum.layers), np.sqrt(spectrum.mean_square)
+        series.append(curves.Series(f"{label_of(key)}, largest", color_of(key), at, spectrum.values[:, 0],
+                                    expected=(middle, middle, middle)))
+        series.append(curves.Series(f"{label_of(key)}, median", color_of(key), at,
+                                    np.median(spectrum.values, axis=1)))
+    st.markdown("**Singular values s of the Jacobian dh/dx** (log axis)")
+    app.show(curves.picture("Singular values of the Jacobian against the layer, log axis", "hidden layer", log=True),
+            curves.data(series, log=True))
+    st.dataframe(outlook.spectrum_table(spectra), hide_index=True, width="stretch")
+    width = min(shown.settings.width, outlook.WIDEST_JACOBIAN)
+    st.caption(f"At one input of mean square 1, exact (SVD, float64), in a network of width {width}. Dashed: theory's "
+               "root mean square. Theory: over L layers s² has the mean χ₁^L and the variance χ₁^(2L) · L · "
+               "(E φ′⁴/(E φ′²)² − 1 + v), where v is 1 for Gaussian weights and 0 for orthogonal ones (Saxe et al. "
+               "2014; Pennington et al. 2017).")
+
+
+def _number_formats(shown: Shown) -> None:
+    settings = shown.settings
+    if not settings.init:
+        _info("Choose at least one initialiser in the sidebar.")
+        return
+    runs = app.compare(settings)
+    hidden = settings.depth - 1
+    ahead, back = st.columns(2)
+    for place, picture, quantity, words in (
+            (ahead, depth.forward_picture(), "activation", "**Forward →** Root mean square of the activations"),
+            (back, depth.backward_picture(), "delta", "**← Backward** Root mean square of the deltas dL/dz")):
+        with place:
+            st.markdown(f"{words} (log axis)")
+            low, high = formats.range_of(*(part.column(f"{quantity}_rms")[:hidden] for part in runs))
+            app.show(picture, depth.data(runs, [None] * len(runs), quantity, "rms",
+                                        guides=formats.lines_within(low, high)), key=f"formats_{quantity}")
+    st.dataframe(outlook.formats_table(runs), hide_index=True, width="stretch")
+    st.caption("The initialisers of the sidebar, computed in float32: the layer at which a typical value (root mean "
+               "square) would be rounded to 0 or is larger than the format's largest number, for the signal on its way "
+               "forward and for the gradient on its way back. Dotted: the ends of the formats that are within reach. "
+               "The loss is not scaled, as it would be in mixed precision. "
+               + " ".join(f"{form.label}: {form.source}." for form in formats.FORMATS))
+
+
+TABS: Mapping[str, Callable[[Shown], None]] = MappingProxyType({
+    "Signal and gradient": _signal_and_gradient, "Variance map": _variance_map, "Two inputs": _two_inputs,
+    "Dead neurons": _dead_neurons, "Depth × width": _depth_and_width, "Singular values": _singular_values,
+    "Number formats": _number_formats})
+WITHOUT_LAYERS = ("Depth × width",)  # does not speak of this network's own depth
+
+
+def show_tabs(shown: Shown) -> None:
+    """The tab that is open; the others compute nothing."""
+    for tab, (name, fill) in zip(st.tabs(list(TABS), key="show", on_change="rerun", bind="query-params"),
+                                 TABS.items(), strict=True):
+        if tab.open:
+            with tab:
+                if shown.settings.depth < 2 and name not in WITHOUT_LAYERS:
+                    _info(ONE_LAYER)
+                else:
+                    fill(shown)

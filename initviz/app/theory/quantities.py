@@ -1,0 +1,144 @@
+"""What the Theory page shows of one activation and one point (sigma_w, sigma_b), each computed by one function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from initviz.app.settings import Settings
+from initviz.charts.picture import color_of
+from initviz.core.initializers import label_of
+from initviz.core.network import Network
+from initviz.core.simulation import Run
+from initviz.core.wording import number
+from initviz.theory.correlation import drawn_correlations, measured_correlations, two_inputs
+from initviz.theory.dead_neurons import born_dead, expected_dead_shares
+from initviz.theory.jacobian import Spectrum, spectrum
+from initviz.theory.mean_field import Field
+from initviz.theory.phase_diagram import critical_line, phase_diagram
+from initviz.theory.precision import FORMATS, Format, leaves
+from initviz.theory.prediction import can_predict, expected_correlations, sigmas
+from initviz.training.sweeps import Survival
+
+Array = NDArray[Any]
+CELLS = 200  # of the phase diagram, each way
+WIDEST_JACOBIAN = 128
+SHOWN_LAYERS = 16
+SIZES = (3, 5, 10, 20, 50, 100)  # depths: below 3 there is no way from one hidden layer to another
+WIDTHS = (4, 8, 16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True, eq=False)
+class Diagram:
+    """chi_1 over the plane (rows of rising sigma_b) and the critical line."""
+
+    chi: Array
+    critical: tuple[Array, Array]
+
+
+def diagram(field: Field, most: tuple[float, float], mean_square: float) -> Diagram:
+    """The phase diagram of an activation up to ``most`` (sigma_w, sigma_b), for inputs of that mean square."""
+    _, chi = phase_diagram(field, np.linspace(0, most[0], CELLS), np.linspace(0, most[1], CELLS), mean_square)
+    return Diagram(chi, critical_line(field, mean_square))
+
+
+def points(settings: Settings) -> list[tuple[str, str, float, float]]:
+    """(label, colour, sigma_w, sigma_b) of a hidden layer of each chosen initialiser of which the theory speaks."""
+    layer = 1 if settings.depth > 2 else 0
+    return [(label_of(network.initializer), color_of(network.initializer), *sigmas(network, layer))
+            for network in settings.networks() if can_predict(network)]
+
+
+def correlations(network: Network, correlation: float) -> tuple[Array, Array, Array | None, Array | None]:
+    """Correlation of two inputs, layer by layer: expected, measured, least and most of some other draws.
+
+    The last two are None where other draws would take too long.
+    """
+    expected, drawn = expected_correlations(network, correlation), drawn_correlations(network, correlation)
+    low, high = (drawn.min(axis=0), drawn.max(axis=0)) if len(drawn) else (None, None)
+    return expected, measured_correlations(network, correlation), low, high
+
+
+def dead_shares(run: Run, x: Array) -> tuple[Array, Array, float]:
+    """Share of each hidden layer's neurons that are off for the whole batch, expected and measured; and born_dead."""
+    network = run.network
+    hidden = network.depth - 1
+    return expected_dead_shares(network, x), run.column("dead_share")[:hidden], born_dead(network.sizes[1:-1])
+
+
+def spectra(network: Network) -> dict[str, Spectrum]:
+    """The Jacobian's singular values with depth, Gaussian and orthogonal weights of one scale."""
+    width = min(network.sizes[1], WIDEST_JACOBIAN)
+    hidden = network.depth - 1
+    layers = [int(layer) for layer in np.unique(np.linspace(1, hidden, min(hidden, SHOWN_LAYERS)).round())]
+    x = two_inputs(width, 0.0, network.seed)[0]
+    square = replace(network, sizes=(width,) * (hidden + 1) + (network.sizes[-1],))
+    return {key: spectrum(replace(square, initializer=key), x, layers) for key in ("lecun_normal", "orthogonal")}
+
+
+def spectrum_table(found: dict[str, Spectrum]) -> pd.DataFrame:
+    """The last layer's singular values, measured and predicted."""
+    rows = []
+    for key, part in found.items():
+        values = part.values[-1]
+        squares = values * values
+        rows.append({
+            "Weights": label_of(key), "Largest": number(float(values[0])), "Median": number(float(np.median(values))),
+            "Smallest": number(float(values[-1])), "Mean of s²": number(float(squares.mean())),
+            "Theory, mean": number(float(part.mean_square[-1])), "Variance of s²": number(float(squares.var())),
+            "Theory, variance": number(float(part.variance[-1]))})
+    return pd.DataFrame(rows)
+
+
+def survival(network: Network, deepest: int, widest: int, seeds: int) -> Survival:
+    """The sweep of a network over depths and widths up to the given ones."""
+    return Survival(network, [depth for depth in SIZES if depth <= deepest],
+                    [width for width in WIDTHS if width <= widest], seeds)
+
+
+def formats_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """A row an initialiser, a column a format: the layers at which the signal and, on its way back, the gradient leave
+    it.
+    """
+    rows = []
+    for run in runs:
+        hidden = max(run.network.depth - 1, 1)
+        forward, backward = run.column("activation_rms")[:hidden], run.column("delta_rms")[:hidden]
+        if run.hidden_gradient_is_round_off:
+            backward = np.zeros(hidden)
+        rows.append({"Initialiser": label_of(run.network.initializer)} | {
+            f"{form.label}, {number(form.smallest)} to {number(form.largest)}":
+                f"signal {_leaving(forward, range(1, hidden + 1), form)}, "
+                f"gradient {_leaving(backward, range(hidden, 0, -1), form)}" for form in FORMATS})
+    return pd.DataFrame(rows)
+
+
+def _leaving(sizes: Array, layers: range, form: Format) -> str:
+    layer = leaves(sizes, layers, form) if sizes.any() else 0
+    return "stays" if layer is None else f"leaves at {layer}" if layer else "is 0"
+
+
+def lengths(field: Field, first: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
+    """Theory's length of each of so many layers, from that of the first."""
+    found = [first]
+    while len(found) < layers:
+        found.append(float(field.length(found[-1], sigma_w, sigma_b)) if math.isfinite(found[-1]) else math.inf)
+    return np.array(found)
+
+
+def staircase(field: Field, sigma_w: float, sigma_b: float, run: Run, first: float) -> dict[str, Any]:
+    """The variance map around the steps that a network takes on it: what ``charts.staircase.data`` draws."""
+    hidden = max(run.network.depth - 1, 1)
+    steps = lengths(field, first, sigma_w, sigma_b, hidden)
+    measured = np.square(run.column("preactivation_std")[:hidden])
+    known = np.concatenate([steps, measured])
+    most = 1.15 * max(float(known[np.isfinite(known)].max(initial=0)), 1e-6)
+    q = np.concatenate([[0], np.geomspace(most * 1e-4, most, 200)])
+    return {"q": q, "mapped": field.length(q, sigma_w, sigma_b), "lengths": np.minimum(steps, 10 * most),
+            "measured": measured, "most": most}

@@ -1,0 +1,115 @@
+"""What the Theory page says beside its pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from initviz.app.settings import Settings
+from initviz.core.initializers import label_of
+from initviz.core.simulation import Run
+from initviz.core.wording import grouped, listed, number, percent
+from initviz.theory.mean_field import FixedPoint
+from initviz.theory.prediction import Prediction, can_predict, sigmas
+
+PHASES = {
+    "ordered": "ordered: inputs become alike, the gradient vanishes",
+    "chaotic": "chaotic: near inputs are driven apart, the gradient explodes",
+    "critical": "critical: the gradient keeps its scale",
+    "unbounded": "without bound: the length of the signal grows in every layer"}
+
+
+def _layers(depth: float) -> str:
+    if math.isnan(depth):
+        return "not defined"
+    return "no limit" if math.isinf(depth) else f"{number(abs(depth))} layers"
+
+
+def point(found: FixedPoint) -> list[tuple[str, str, str]]:
+    """(symbol, value, meaning) of what theory says of a point."""
+    slow = " (slowly: at σ_b = 0 the critical point is reached like 1/l, not exponentially)"
+    grows = found.depth_of_gradient < 0
+    length = ("grows without bound" if math.isinf(found.q) else number(found.q, 3)
+              + (slow if found.q == 0 and found.phase == "critical" else ""))
+    correlation = ("not defined" if not math.isfinite(found.q) else "that of the inputs"
+                   if math.isnan(found.correlation) else number(found.correlation, 3))
+    return [
+        (r"q^*", length, "the variance of a preactivation that deep layers settle at"),
+        (r"\chi_1", number(found.chi, 3), "what a layer multiplies the squared gradient by, "
+         "$\\sigma_w^2\\,\\mathbb{E}\\,\\phi'(\\sqrt{q^*}\\,g)^2$"),
+        (r"c^*", correlation, "correlation that any two inputs end up with"),
+        (r"\xi_q", _layers(found.depth_of_length), "until a length's distance from $q^*$ has fallen to 1/e of it"),
+        (r"\xi_c", _layers(found.depth_of_correlation),
+         "until a correlation's distance from $c^*$ has fallen to 1/e of it"),
+        (r"\xi_\nabla", _layers(found.depth_of_gradient),
+         f"until the squared gradient has {'grown by a factor of e' if grows else 'fallen to 1/e of it'}")]
+
+
+def left_out(settings: Settings, most_w: float, most_b: float) -> str:
+    """Which of the chosen initialisers the phase diagram has no point for, and why; empty where it has all."""
+    said = []
+    for network in settings.networks():
+        label = label_of(network.initializer)
+        if not can_predict(network):
+            said.append(f"{label} (weights that are not random)")
+            continue
+        sigma_w, sigma_b = sigmas(network, 1 if settings.depth > 2 else 0)
+        if sigma_w > most_w or sigma_b > most_b:
+            said.append(f"{label} (σ_w = {number(sigma_w)})")
+    return f" Not in it: {listed(said)}." if said else ""
+
+
+def _moves(run: Run, prediction: Prediction | None, quantity: str, backwards: bool) -> str:
+    found = run.column(f"{quantity}_rms")[:-1]
+    ends = [len(found) - 1, 0] if backwards else [0, len(found) - 1]
+    measured = [number(float(found[end])) for end in ends]
+    expected = "" if prediction is None else (
+        f", theory {number(float(prediction.expected(quantity, 'rms')[ends[1]]))}")
+    return f"from {measured[0]} in layer {ends[0] + 1} to {measured[1]} in layer {ends[1] + 1}{expected}"
+
+
+def scales(run: Run, prediction: Prediction | None) -> str:
+    """Where the signal and the gradient arrive, measured and expected."""
+    return (f"Activations go {_moves(run, prediction, 'activation', False)}; deltas, on their way back, go "
+            f"{_moves(run, prediction, 'delta', True)}.")
+
+
+def lengths(run: Run, expected: Sequence[float]) -> str:
+    """The first and the last hidden layer's length, measured and expected."""
+    found = np.square(run.column("preactivation_std")[:-1])
+    return (f"The length goes from {number(float(found[0]))} in layer 1 to {number(float(found[-1]))} in layer "
+            f"{len(found)}, where theory expects {number(float(expected[-1]))}.")
+
+
+def dead(expected: Sequence[float], measured: Sequence[float], lost: float, bias: float) -> str:
+    """The last hidden layer's dead share, predicted and measured, and the probability of a layer that is off."""
+    there = (f"In layer {len(expected)} theory expects {percent(float(expected[-1]))}, and this network has "
+             f"{percent(float(measured[-1]))}." if math.isfinite(expected[-1]) and math.isfinite(measured[-1])
+             else "The signal is 0 or overflows, so that theory expects no share.")
+    return there + ("" if bias else f" For one sample, some layer is off as a whole with probability {number(lost)}: "
+                    "1 − Π(1 − 2⁻ⁿ) over the widths n, whatever the scale (Lu et al. 2020).")
+
+
+def correlation(expected: Sequence[float], measured: Sequence[float]) -> str:
+    """Where two inputs' correlation ends, predicted and measured."""
+    if math.isnan(expected[-1]):
+        return "There is no signal whose correlation could be taken: σ_w and σ_b are 0, or the length overflows."
+    if math.isnan(measured[-1]):
+        return (f"In layer {len(expected)} theory expects {number(float(expected[-1]), 3)}, but this network's numbers "
+                "overflow before.")
+    return (f"In layer {len(expected)} theory expects {number(float(expected[-1]), 3)}, and this network has "
+            f"{number(float(measured[-1]), 3)}. At 1 the network no longer tells the two inputs apart.")
+
+
+def survival(shares: Mapping[tuple[int, int], tuple[float, int]], widths: Sequence[int]) -> str:
+    """For each width the deepest networks of which at least half survive."""
+    def deepest(width: int) -> str:
+        depths = [depth for (depth, of), (share, _) in shares.items() if of == width and share >= 0.5]
+        return f"depth {max(depths)}" if depths else "none"
+
+    if not shares:
+        return "Nothing has been computed yet."
+    known = [width for width in widths if any(of == width for _, of in shares)]
+    return f"Deepest at which at least half survive: {grouped(known, lambda width: f'width {width}', deepest)}."

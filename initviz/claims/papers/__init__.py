@@ -1,0 +1,17 @@
+"""The figures of the papers, remade in seconds: each runs its setting again and holds it against its targets.
+
+A target is a number that the paper prints, or one derived from its theory; each check says which, and what its
+tolerance is for. A check that fails is a place where the paper and its setting here disagree, and is left to fail.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from initviz.claims.experiment import Experiment
+from initviz.claims.papers import finite_width as chance
+from initviz.claims.papers import glorot, isometry, lectures, phases, variances
+from initviz.claims.papers import self_normalizing as normalising
+
+PAPERS: Mapping[str, Experiment] = MappingProxyType({
+    key: experiment for part in (variances, glorot, isometry, phases, normalising, chance, lectures)
+    for key, experiment in part.FIGURES.items()})

@@ -1,0 +1,193 @@
+"""Batches: what goes into a network and what should come out.
+
+Every input is standardised: each feature has mean 0 and standard deviation 1, over the digits' 1,797 images or over the
+law of the others, so that a signal that keeps its scale has a root mean square near 1.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from initviz.core.initializers import DTYPES
+from initviz.core.network import INPUT_STREAM, SEED, stream
+from initviz.core.validation import Interval, check
+
+Array = NDArray[Any]
+BATCH = Interval(1, 1_000_000, integer=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Inputs ``x`` (batch, features) and targets: classes (batch,) for softmax_ce, numbers (batch, outputs) for mse."""
+
+    x: Array
+    targets: Array
+    loss: str = "softmax_ce"
+    outputs: int = 10
+    name: str = ""
+
+    @property
+    def features(self) -> int:
+        """Number of inputs of the network."""
+        return int(self.x.shape[1])
+
+
+@dataclass(frozen=True)
+class Input:
+    """A source of batches: ``draw(count, features, rng)`` returns x (count, features) and classes (count,).
+
+    ``features`` is None where the number of features is free.
+    """
+
+    label: str
+    features: int | None
+    classes: int
+    draw: Callable[[int, int, Generator], tuple[Array, Array]]
+    sentence: str
+    source: str = ""
+    limit: int | None = None
+
+
+def standardised(x: Array) -> Array:
+    """Every column of ``x`` (rows, columns) with mean 0 and standard deviation 1; a constant one becomes 0."""
+    spread = x.std(axis=0)
+    return (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
+
+
+@functools.cache
+def digits() -> tuple[Array, Array]:
+    """All 1,797 digits: standardised pixels (1797, 64) and classes (1797,), read-only."""
+    packed = resources.files("initviz").joinpath("data/digits.csv.gz").read_bytes()
+    lines = gzip.decompress(packed).decode().split()
+    rows = np.array([line.split(",") for line in lines], dtype=np.int64)
+    x, y = standardised(rows[:, :64].astype(float)), rows[:, 64].copy()
+    x.flags.writeable = y.flags.writeable = False
+    return x, y
+
+
+def _draw_digits(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    x, y = digits()
+    chosen = rng.permutation(len(x))[:count]
+    return x[chosen], y[chosen]
+
+
+def _draw_normal(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    return _draw_normal_for(10, count, features, rng)
+
+
+def _draw_normal_for(outputs: int, count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    """Unit normals (count, features), and which of ``outputs`` random linear functions of them is largest."""
+    teacher = rng.standard_normal((features, outputs))
+    x = rng.standard_normal((count, features))
+    return x, (x @ teacher).argmax(axis=1)
+
+
+def _noisy(x: Array, mean: Any, variance: Any, noise: float, rng: Generator) -> Array:
+    """x with normal noise, standardised by the mean and variance of x's law (not of the batch: one sample has none)."""
+    return (x + noise * rng.standard_normal(x.shape) - mean) / np.sqrt(np.add(variance, noise**2))
+
+
+def _draw_moons(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    y = np.arange(count) % 2
+    angle = math.pi * rng.random(count)
+    cos, sin = np.cos(angle), np.sin(angle)
+    x = np.stack([np.where(y, 1 - cos, cos), np.where(y, 0.5 - sin, sin)], axis=1)
+    height = 2 / math.pi  # mean of a sine over half a turn
+    return _noisy(x, (0.5, 0.25), (0.75, 0.5 - height**2 + (height - 0.25) ** 2), 0.1, rng), y
+
+
+def _draw_circles(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    y = np.arange(count) % 2
+    angle = 2 * math.pi * rng.random(count)
+    radius = np.where(y, 0.5, 1.0)
+    x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return _noisy(x, 0, (0.5**2 + 1) / 4, 0.1, rng), y
+
+
+def _draw_spiral(count: int, features: int, rng: Generator) -> tuple[Array, Array]:
+    y = np.arange(count) % 3
+    radius = np.sqrt(rng.random(count))
+    angle = 2 * math.pi * y / 3 + 4 * radius
+    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+    return _noisy(x, 0, 0.25, 0.03, rng), y
+
+
+INPUTS: Mapping[str, Input] = MappingProxyType({
+    "digits": Input("Digits", 64, 10, _draw_digits, "Handwritten digits of 8 x 8 pixels, ten classes.",
+                    "Alpaydin and Kaynak 1998, UCI Machine Learning Repository, CC BY 4.0", limit=1797),
+    "normal": Input("Standard normal", None, 10, _draw_normal,
+                    "Independent unit normals, as many as a layer is wide; the class is the largest of ten random "
+                    "linear functions."),
+    "moons": Input("Two moons", 2, 2, _draw_moons, "Two interleaved half circles in the plane, two classes."),
+    "circles": Input("Circles", 2, 2, _draw_circles, "A circle inside a circle, two classes."),
+    "spiral": Input("Spiral", 2, 3, _draw_spiral, "Three arms of a spiral, three classes."),
+})
+
+
+def make_batch(key: str, count: int, *, seed: int = 0, features: int = 64, dtype: str = "float32") -> Batch:
+    """A batch of ``count`` samples of the input ``key``; ``features`` matters only where the input leaves it free.
+
+    The arrays are read-only. Raises ValueError for an unknown key or a count the input cannot give.
+    """
+    return make_split(key, count, 0, seed=seed, features=features, dtype=dtype)[0]
+
+
+def make_normal(features: int, outputs: int, count: int, *, seed: int = 0, dtype: str = "float32") -> Batch:
+    """Standard normal inputs for any network: ``outputs`` classes, or for a single output a number to fit (mse).
+
+    Of ten outputs the same as ``make_batch("normal", ...)``. Raises ValueError for a number out of range.
+    """
+    check("dtype", dtype, DTYPES)
+    features, outputs = check("features", features, BATCH), check("outputs", outputs, BATCH)
+    rng = stream(check("seed", seed, SEED), INPUT_STREAM)
+    x, y = _draw_normal_for(outputs, check("batch", count, BATCH), features, rng)
+    if outputs > 1:
+        return Batch(x.astype(dtype), y, "softmax_ce", outputs, "normal")
+    return Batch(x.astype(dtype), x[:, :1].astype(dtype), "mse", 1, "normal")
+
+
+def batch_for(sizes: Sequence[int], key: str, count: int, *, seed: int = 0) -> Batch:
+    """A batch of the input ``key`` for a network of these sizes; standard normals suit any number of outputs.
+
+    Raises ValueError where the input has other numbers of features or classes.
+    """
+    batch = (make_normal(sizes[0], sizes[-1], count, seed=seed) if key == "normal"
+             else make_batch(key, count, seed=seed, features=sizes[0]))
+    check_fit(sizes, batch)
+    return batch
+
+
+def check_fit(sizes: Sequence[int], batch: Batch) -> None:
+    """Raise ValueError where a network of these sizes does not begin and end as the batch needs it."""
+    for field, value, wanted, kind in (("begin", sizes[0], batch.features, "input"),
+                                       ("end", sizes[-1], batch.outputs, "output")):
+        if value != wanted:
+            many = "" if wanted == 1 else "s"
+            raise ValueError(f"sizes must {field} with {wanted}, as the data has {wanted} {kind}{many}, got {value}")
+
+
+def make_split(key: str, count: int, held_out: int, *, seed: int = 0, features: int = 64,
+               dtype: str = "float32") -> tuple[Batch, Batch]:
+    """A batch of ``count`` samples to train on and one of ``held_out`` others of the same law, drawn together."""
+    source = INPUTS[check("input", key, INPUTS.keys())]
+    check("dtype", dtype, DTYPES)
+    most = Interval(1, source.limit, integer=True) if source.limit else BATCH
+    count = check("batch", count, most)
+    held_out = check("held_out", held_out, Interval(0, most.high - count, integer=True))
+    x, y = source.draw(count + held_out, source.features or check("features", features, BATCH),
+                       stream(check("seed", seed, SEED), INPUT_STREAM))
+    x = x.astype(dtype)
+    x.flags.writeable = y.flags.writeable = False
+    return (Batch(x[:count], y[:count], "softmax_ce", source.classes, key),
+            Batch(x[count:], y[count:], "softmax_ce", source.classes, key))

@@ -1,0 +1,43 @@
+"""Work and memory, estimated before they are spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+MOST_OPERATIONS = 100e9  # of one comparison: about two seconds on two cores; a shared server has less
+MOST_BYTES = 256e6
+DIAGNOSED_STARTS = 5  # as it is, and the remedies
+OPERATIONS_OF_A_DRAW = 500  # a normal number takes as long as this many operations of a product
+
+
+def connections(sizes: Sequence[int]) -> int:
+    """Number of weights."""
+    return sum(a * b for a, b in pairwise(sizes))
+
+
+def pass_operations(sizes: Sequence[int], batch: int) -> float:
+    """Floating-point operations of one simulation: three products a layer, the neurons' covariance, the draws."""
+    products = batch * (6 * connections(sizes) + sum(n * n for n in sizes[1:]))
+    return products + OPERATIONS_OF_A_DRAW * connections(sizes)
+
+
+def orthonormal_operations(sizes: Sequence[int]) -> float:
+    """Floating-point operations of orthonormal weights: a QR decomposition a layer."""
+    return sum(8 * max(pair) * min(pair) ** 2 for pair in pairwise(sizes))
+
+
+def pass_bytes(sizes: Sequence[int], batch: int) -> float:
+    """Memory of one pass: preactivations and activations of every layer in float32, weights and their draws."""
+    return 8 * (batch * sum(sizes) + connections(sizes))
+
+
+def check_diagnosis(sizes: Sequence[int], batch: int) -> None:
+    """Raise ValueError where a diagnosis with its remedies is too costly for a shared machine."""
+    cost = DIAGNOSED_STARTS * pass_operations(sizes, batch) + orthonormal_operations(sizes)
+    memory = pass_bytes(sizes, batch) + (DIAGNOSED_STARTS - 1) * 4 * connections(sizes)
+    if cost > MOST_OPERATIONS or memory > MOST_BYTES:
+        raise ValueError(
+            f"these sizes on {batch} samples would take about {cost / 1e9:,.0f} billion operations and "
+            f"{memory / 1e6:,.0f} MB, where this app allows {MOST_OPERATIONS / 1e9:,.0f} and "
+            f"{MOST_BYTES / 1e6:,.0f}: choose narrower or fewer layers, or a smaller batch")

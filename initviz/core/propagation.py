@@ -1,0 +1,179 @@
+"""One forward and one backward pass through a multilayer perceptron, exact and in the dtype of the arrays.
+
+Conventions: ``z_l = h_{l-1} @ W_l + b_l``, ``h_l = phi(z_l)``, the last layer linear; ``delta_l = dL/dz_l``. Arrays of
+activations are (batch, width), weights (fan_in, fan_out). Overflow gives inf (and inf - inf NaN), never a warning.
+
+``forward``, ``backward`` and the losses also take a stack of networks of one shape: weights (networks, fan_in,
+fan_out), biases (networks, 1, fan_out), everything else with the same leading axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.core.activations import Activation
+from initviz.core.activations import activation as named_activation
+from initviz.core.buffers import Buffers, NewArrays
+from initviz.core.validation import check
+
+Array = NDArray[Any]
+CACHED = 1 << 15  # values: so few that the temporaries of an activation stay in the processor's cache
+QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
+
+
+def _mse(output: Array, targets: Array) -> tuple[Any, Array]:
+    residual = output - targets
+    loss = np.mean(residual * residual, axis=(-2, -1), dtype=np.float64)
+    return loss, residual * (2 / targets.size)
+
+
+def _softmax_ce(output: Array, targets: Array) -> tuple[Any, Array]:
+    rows = np.arange(len(targets))
+    shifted = output - output.max(axis=-1, keepdims=True)
+    chosen = shifted[..., rows, targets]
+    p = np.exp(shifted, out=shifted)
+    total = p.sum(axis=-1, keepdims=True)
+    loss = np.mean(np.log(total[..., 0]) - chosen, axis=-1, dtype=np.float64)
+    p /= total
+    p[..., rows, targets] -= 1
+    p /= len(targets)
+    return loss, p
+
+
+# Each maps (output, targets) to the loss, one number a network, and dL/d output.
+LOSSES: Mapping[str, Callable[[Array, Array], tuple[Any, Array]]] = MappingProxyType(
+    {"mse": _mse, "softmax_ce": _softmax_ce})
+
+
+@dataclass(frozen=True, eq=False)
+class Propagation:
+    """What one pass computed: one entry per weight layer in each list, first layer first."""
+
+    loss: float
+    preactivations: list[Array]
+    activations: list[Array]
+    deltas: list[Array]
+    weight_gradients: list[Array]
+    bias_gradients: list[Array]
+    input_gradient: Array
+
+
+def _product(a: Array, b: Array, name: tuple[str, int], buffers: Buffers) -> Array:
+    shape = (*a.shape[:-1], b.shape[-1]) if a.ndim >= b.ndim else (*b.shape[:-2], a.shape[-2], b.shape[-1])
+    out: Array = np.matmul(a, b, out=buffers.array(name, shape, np.result_type(a, b)))
+    return out
+
+
+def _parts(*arrays: Array) -> Iterator[list[Array]]:
+    """The arrays, of one shape and contiguous, cut into the same short pieces."""
+    flat = [array.reshape(-1) for array in arrays]
+    for start in range(0, flat[0].size, CACHED):
+        yield [array[start:start + CACHED] for array in flat]
+
+
+def activate(phi: Activation, z: Array, out: Array, **params: Any) -> Array:
+    """phi(z), written into ``out``, piece by piece."""
+    for piece, into in _parts(z, out):
+        into[:] = phi.value(piece, **params)
+    return out
+
+
+def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activation: str,
+            masks: Sequence[Array] = (), buffers: Buffers | None = None,
+            **params: Any) -> Iterator[tuple[Array, Array]]:
+    """Yield (z, h) of each layer, first to last; h of the last layer is its z.
+
+    ``masks``, where given, multiply the activations of the hidden layers, as dropout does. With ``buffers`` the arrays
+    are valid until the same buffers serve another pass.
+    """
+    phi, buffers = named_activation(activation), buffers or NewArrays()
+    h = x
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True), 1):
+        z = _product(h, w, ("preactivation", layer), buffers)
+        z += b
+        h = z
+        if layer < len(weights):
+            h = activate(phi, z, buffers.array(("activation", layer), z.shape, z.dtype), **params)
+            if masks:
+                h *= masks[layer - 1]
+        yield z, h
+
+
+def backward(weights: Sequence[Array], x: Array, preactivations: Sequence[Array], activations: Sequence[Array],
+             delta: Array, activation: str, masks: Sequence[Array] = (), buffers: Buffers | None = None,
+             keep: bool = True, **params: Any) -> Iterator[tuple[Array, Array]]:
+    """Yield (delta, weight gradient) of each layer, last to first; ``delta`` is dL/dz of the last layer.
+
+    With ``buffers`` a delta is valid for two layers, a gradient until the same buffers serve another pass, or, without
+    ``keep``, for two layers as well.
+    """
+    phi, buffers = named_activation(activation), buffers or NewArrays()
+    for layer in reversed(range(1, len(weights))):
+        h, z = activations[layer - 1], preactivations[layer - 1]
+        yield delta, _product(h.swapaxes(-1, -2), delta, ("gradient", layer if keep else layer % 2), buffers)
+        delta = _product(delta, weights[layer].swapaxes(-1, -2), ("delta", layer % 2), buffers)
+        if masks:
+            delta *= masks[layer - 1]
+        for error, inside, outside in _parts(delta, z, h):
+            error *= phi.derivative(inside, None if masks else outside, **params)
+    yield delta, _product(x.swapaxes(-1, -2), delta, ("gradient", 0), buffers)
+
+
+def check_shapes(weights: Sequence[Array], biases: Sequence[Array], x: Array) -> None:
+    """Raise ValueError where the shapes of x, weights and biases do not chain."""
+    if not weights or len(weights) != len(biases):
+        raise ValueError(f"biases must be one for each weight, at least one, got {len(biases)} for {len(weights)}")
+    fan = x.shape[1] if x.ndim == 2 else None
+    if fan is None or len(x) == 0:
+        raise ValueError(f"x must have shape (batch, features) with at least one row, got {x.shape}")
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True), 1):
+        if w.ndim != 2 or w.shape[0] != fan or w.shape[1] < 1:
+            raise ValueError(f"weights of layer {layer} must have shape ({fan}, fan_out), got {w.shape}")
+        if b.shape != (w.shape[1],):
+            raise ValueError(f"biases of layer {layer} must have shape ({w.shape[1]},), got {b.shape}")
+        fan = w.shape[1]
+
+
+def check_targets(targets: Array, loss: str, batch: int, outputs: int) -> None:
+    """Raise ValueError where the targets do not fit the loss and the output (batch, outputs)."""
+    check("loss", loss, LOSSES.keys())
+    if loss == "mse" and targets.shape != (batch, outputs):
+        raise ValueError(f"targets must have shape ({batch}, {outputs}) for mse, got {targets.shape}")
+    if loss == "softmax_ce":
+        if targets.shape != (batch,) or targets.dtype.kind not in "iu":
+            raise ValueError(f"targets must be {batch} integer classes, got {targets.dtype} {targets.shape}")
+        if targets.min() < 0 or targets.max() >= outputs:
+            raise ValueError(f"targets must be classes from 0 to {outputs - 1}, got {targets.min()} to {targets.max()}")
+
+
+def _floating(values: Any) -> Array:
+    array = np.asarray(values)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def propagate(weights: Sequence[Array], biases: Sequence[Array], x: Array, targets: Array, *, activation: str,
+              loss: str, **activation_params: Any) -> Propagation:
+    """One forward and one backward pass for explicit arrays.
+
+    ``loss`` is "mse" (mean over batch and outputs) or "softmax_ce" (mean over the batch; integer classes).
+    Raises ValueError for shapes that do not chain, targets that do not fit, and unknown names.
+    """
+    weights, biases = [_floating(w) for w in weights], [_floating(b) for b in biases]
+    x, targets = _floating(x), np.asarray(targets)
+    check_shapes(weights, biases, x)
+    check_targets(targets, loss, len(x), weights[-1].shape[1])
+    with np.errstate(**QUIET):
+        forwards = list(forward(weights, biases, x, activation, **activation_params))
+        preactivations, activations = [z for z, _ in forwards], [h for _, h in forwards]
+        value, delta = LOSSES[loss](activations[-1], targets)
+        backwards = list(backward(weights, x, preactivations, activations, delta, activation, **activation_params))
+        deltas, gradients = [d for d, _ in reversed(backwards)], [g for _, g in reversed(backwards)]
+        bias_gradients = [d.sum(axis=0) for d in deltas]
+        input_gradient = deltas[0] @ weights[0].T
+    return Propagation(float(value), preactivations, activations, deltas, gradients, bias_gradients, input_gradient)

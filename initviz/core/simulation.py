@@ -1,0 +1,306 @@
+"""Simulate: draw a network, send a batch forward and the gradient back, and keep what the layers' numbers say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from initviz.core.activations import Activation
+from initviz.core.batches import Batch
+from initviz.core.buffers import Buffers, borrowed_buffers
+from initviz.core.network import Network
+from initviz.core.propagation import LOSSES, QUIET, backward, check_shapes, check_targets, forward
+from initviz.core.statistics import (
+    NAN,
+    ROUND_OFF,
+    Bins,
+    Diversity,
+    Moments,
+    dead_share,
+    diversity_of_each,
+    moments,
+    moments_of_each,
+    participation_baseline,
+    ratio,
+    saturated_share,
+)
+from initviz.core.validation import check
+
+Array = NDArray[Any]
+
+QUANTITIES = ("activation", "preactivation", "delta", "weight", "weight_gradient")
+SCALES = ("linear", "symlog")
+SAMPLE_NEURONS, SAMPLE_ROWS = 32, 32  # of each layer's activations, kept for a look at single neurons
+LAYER_STATISTICS = (*Diversity._fields, "participation_baseline", "dead_share", "saturated_share")
+REACH = 4.0  # a linear axis shows +-4 units
+TOGETHER = 1 << 17  # values of a layer: up to so many stay in the processor's cache, and NumPy's cost of a call counts
+
+
+def bins_of(quantity: str, activation: Activation, scale: str = "linear") -> Bins:
+    """The axis on which a quantity is counted. It depends on nothing that is drawn, so that runs share it."""
+    if scale == "symlog":
+        return Bins(-12, 12, 49, "symlog")
+    if quantity == "activation":
+        low = max(activation.lower, -REACH)
+        high = min(activation.upper, REACH)
+        margin = 0.06 * (high - low)
+        return Bins(low - margin, high + margin)
+    return Bins(-REACH, REACH)
+
+
+def units_of(sizes: tuple[int, ...], x: Array, targets: Array, loss: str) -> dict[str, list[float]]:
+    """Per quantity and layer, the root mean square where every layer keeps the scale of what it is given.
+
+    Preactivations: the inputs'. Weights: 1/sqrt(fan_in) (LeCun et al. 1998). Deltas: the gradient at an output of
+    zeros, passed back with its length. Weight gradients: what those make for independent samples. Activations are
+    shown as they are.
+    """
+    signal = moments(x).rms or 1.0
+    rows = 1 if loss == "softmax_ce" else len(x)  # of an output of zeros, every sample's error is equally long
+    error = LOSSES[loss](np.zeros((rows, sizes[-1])), targets[:rows])[1] * (rows / len(x))
+    length = math.sqrt(float((error * error).sum()) / rows) or 1.0
+    delta = [length / math.sqrt(fan_out) for fan_out in sizes[1:]]
+    return {
+        "activation": [1.0] * len(delta),
+        "preactivation": [signal] * len(delta),
+        "delta": delta,
+        "weight": [1 / math.sqrt(fan_in) for fan_in in sizes[:-1]],
+        "weight_gradient": [signal * math.sqrt(len(x)) * unit for unit in delta]}
+SHRUNK, GROWN = 0.1, 10.0  # conventions: a tenth or tenfold over the hidden layers
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What one simulation found; small, whatever the size of the network.
+
+    ``columns`` maps a statistic's name to its value per layer, ``counts`` a quantity to its histograms (layers,
+    bins + 2), ``samples`` holds the first activations of each layer: one (rows, neurons) array each.
+    ``hidden_gradient_is_round_off`` says that the error cancels exactly at the output layer's input.
+    """
+
+    network: Network
+    batch: int
+    loss: float
+    outputs: int
+    columns: dict[str, Array]
+    bins: dict[str, Bins]
+    units: dict[str, list[float]]
+    counts: dict[str, Array]
+    samples: list[Array]
+    hidden_gradient_is_round_off: bool
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """A row a weight layer; statistics of each quantity as ``{quantity}_{mean,std,min,max,rms,zero_share}``."""
+        return pd.DataFrame(self.columns)
+
+    def column(self, name: str) -> Array:
+        """One statistic per layer, first layer first."""
+        return self.columns[name]
+
+    def histogram(self, quantity: str) -> pd.DataFrame:
+        """Counted bins: a row a layer and bin, ends included: layer, left, right (in units), unit, count, share.
+
+        ValueError for a quantity that was not counted.
+        """
+        check("quantity", quantity, self.counts.keys())
+        bins, counts = self.bins[quantity], self.counts[quantity]
+        edges = np.concatenate([[-np.inf], bins.edge_values, [np.inf]])
+        layers, cells = counts.shape
+        total = counts.sum(axis=1, keepdims=True)
+        return pd.DataFrame({
+            "layer": np.repeat(np.arange(1, layers + 1), cells),
+            "left": np.tile(edges[:-1], layers), "right": np.tile(edges[1:], layers),
+            "unit": np.repeat(self.units[quantity], cells),
+            "count": counts.ravel(), "share": (counts / np.maximum(total, 1)).ravel()})
+
+    @property
+    def gradient_ratio(self) -> float:
+        """Root mean square of the first layer's weight gradient over the last's; NaN where there is no gradient."""
+        rms = self.columns["weight_gradient_rms"]
+        return ratio(0.0 if self.hidden_gradient_is_round_off else float(rms[0]), float(rms[-1]))
+
+    @property
+    def overflow_layer(self) -> int | None:
+        """The first layer whose preactivations are not all finite numbers; None where all are."""
+        lost = np.flatnonzero(~np.isfinite(self.columns["preactivation_rms"]))
+        return int(lost[0]) + 1 if lost.size else None
+
+
+def errors_cancel(delta: Array, weight: Array) -> bool:
+    """Whether delta @ weight.T is round-off: as softmax's errors sum to 0, equal output weights pass nothing back."""
+    round_off = ROUND_OFF * float(np.finfo(delta.dtype).eps)
+    bound = delta.shape[1] * float(max(delta.max(), -delta.min())) * float(max(weight.max(), -weight.min()))
+    if np.abs(delta[:1] @ weight.T).max() > round_off * bound:  # one sample is enough to say no
+        return False
+    passed = np.abs(delta @ weight.T).max()
+    parts = (np.abs(delta) @ np.abs(weight).T).max()
+    return bool(0 < passed <= round_off * parts)
+
+
+def simulate(network: Network, batch: Batch, *, scale: str = "linear", counted: Sequence[str] = QUANTITIES) -> Run:
+    """Draw the network's parameters, propagate the batch, summarise every layer.
+
+    ``scale`` is that of the histograms' axes, "linear" or "symlog"; ``counted`` names the quantities that get one.
+    Raises ValueError where the batch does not fit.
+    """
+    return summarise(network, *network.parameters(), batch, scale=scale, counted=counted)
+
+
+def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "linear",
+                  counted: Sequence[str] = QUANTITIES, pairs: bool = True) -> list[Run]:
+    """``simulate`` for each of some networks, small ones of one shape and activation together.
+
+    NumPy's cost of a call is then shared; large layers would only push each other out of the processor's cache.
+    Without ``pairs`` the statistics that take a product of all neurons of a layer are NaN.
+    """
+    runs: dict[int, Run] = {}
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for index, network in enumerate(networks):
+        kind = network.sizes, network.activation, network.activation_params, network.dtype
+        alike.setdefault(kind, []).append(index)
+    for members in alike.values():
+        together = max(1, TOGETHER // (len(batch.x) * max(networks[members[0]].sizes)))
+        for start in range(0, len(members), together):
+            group = members[start:start + together]
+            drawn = [networks[index].parameters() for index in group]
+            found = _summarise_each([networks[index] for index in group], [weights for weights, _ in drawn],
+                                    [biases for _, biases in drawn], batch, scale, counted, pairs)
+            runs |= dict(zip(group, found, strict=True))
+    return [runs[index] for index in range(len(networks))]
+
+
+def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array], batch: Batch, *,
+              scale: str = "linear", counted: Sequence[str] = QUANTITIES) -> Run:
+    """Propagate the batch through a network with these parameters, and summarise every layer; see ``simulate``.
+
+    Raises ValueError where the shapes do not fit.
+    """
+    return _summarise_each([network], [weights], [biases], batch, scale, counted, True)[0]
+
+
+@contextmanager
+def _beside(large: bool) -> Iterator[Callable[..., None]]:
+    """What does a piece of work: at once, as a small layer is still in the processor's cache; of ``large`` layers on a
+    thread of its own while the next product is computed, but never more than one piece behind.
+    """
+    if not large:
+        yield lambda work, *given: work(*given)
+        return
+    pending: list[Future[None]] = []
+
+    def wait() -> None:
+        while pending:
+            pending.pop().result()
+
+    def do(work: Callable[..., None], *given: Any) -> None:
+        wait()
+        pending.append(pool.submit(np.errstate(**QUIET)(work), *given))
+
+    with ThreadPoolExecutor(1, "initviz-statistics") as pool:
+        yield do
+        wait()
+
+
+def _summarise_each(networks: Sequence[Network], weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
+                    batch: Batch, scale: str, counted: Sequence[str], pairs: bool) -> list[Run]:
+    """``summarise`` for networks of one shape and activation, stacked: arrays are (networks, batch, width)."""
+    check("scale", scale, SCALES)
+    first = networks[0]
+    phi, params = first.activation_entry()
+    with np.errstate(**QUIET):
+        x = batch.x.astype(first.dtype, copy=False)
+    if x.ndim == 2 and x.shape[1] != first.sizes[0]:
+        raise ValueError(f"sizes must begin with {x.shape[1]}, as many inputs as the data has, got {first.sizes[0]}")
+    for network, own_weights, own_biases in zip(networks, weights, biases, strict=True):
+        check_shapes(own_weights, own_biases, x)
+        sizes = (x.shape[1], *(w.shape[1] for w in own_weights))
+        if sizes != network.sizes:
+            raise ValueError(f"weights must be those of the network's sizes {network.sizes}, got {sizes}")
+    check_targets(batch.targets, batch.loss, len(x), first.sizes[-1])
+    alone = len(networks) == 1
+    stack = [w[0][None] if alone else np.stack(w) for w in zip(*weights, strict=True)]
+    shifts = [b[0][None, None] if alone else np.stack(b)[:, None] for b in zip(*biases, strict=True)]
+
+    bins = {q: bins_of(q, phi, scale) for q in QUANTITIES}
+    units = units_of(first.sizes, x, batch.targets, batch.loss)
+    depth, count = first.depth, len(networks)
+    counts = {check("counted", q, QUANTITIES): np.zeros((count, depth, bins[q].count + 2), np.int64) for q in counted}
+    measured = {q: np.full((count, depth, len(Moments._fields)), NAN) for q in QUANTITIES}
+    special = {name: np.full((count, depth), NAN) for name in LAYER_STATISTICS}
+
+    def look_at(layer: int, quantity: str, values: Array) -> Array:
+        found = measured[quantity][:, layer] = moments_of_each(values)
+        if quantity in counts:
+            for index, (own, (low, high)) in enumerate(zip(values, found[:, 2:4].tolist(), strict=True)):
+                counts[quantity][index, layer] = bins[quantity].count_values(own, units[quantity][layer], (low, high))
+        return found
+
+    def look_at_neurons(layer: int, z: Array, h: Array, buffers: Buffers) -> None:
+        of_z, of_h = look_at(layer, "preactivation", z), look_at(layer, "activation", h)
+        found = diversity_of_each(h, of_h, buffers, pairs=pairs)
+        for name, values in zip(Diversity._fields, found.T, strict=True):
+            special[name][:, layer] = values
+        special["participation_baseline"][:, layer] = participation_baseline(*h.shape[1:])
+        if layer == depth - 1:
+            return
+        for name, measure, wanted, seen in (
+                ("dead_share", dead_share, phi.dies, z),
+                ("saturated_share", lambda own: saturated_share(own, phi.lower, phi.upper), phi.bounded, h)):
+            if wanted:
+                for index in np.flatnonzero(np.isfinite((of_z if seen is z else of_h)[:, 2:4]).all(axis=1)):
+                    special[name][index, layer] = measure(seen[index])
+
+    def look_back(layer: int, delta: Array, gradient: Array) -> None:
+        look_at(layer, "delta", delta)
+        look_at(layer, "weight_gradient", gradient)
+
+    preactivations, activations = [], []
+    large = count * len(x) * max(first.sizes) > TOGETHER  # a small step would wait longer for the other thread
+    with np.errstate(**QUIET), borrowed_buffers() as buffers, _beside(large) as do:
+        for layer, (z, h) in enumerate(forward(stack, shifts, x, first.activation, (), buffers, **params)):
+            preactivations.append(z)
+            activations.append(h)
+            do(look_at_neurons, layer, z, h, buffers)
+            look_at(layer, "weight", stack[layer])
+        loss, delta = LOSSES[batch.loss](activations[-1], batch.targets)
+        round_off = [depth > 1 and errors_cancel(own, w) for own, w in zip(delta, stack[-1], strict=True)]
+        backwards = backward(stack, x, preactivations, activations, delta, first.activation, (), buffers, keep=False,
+                             **params)
+        for layer, (delta, gradient) in zip(reversed(range(depth)), backwards, strict=True):
+            do(look_back, layer, delta, gradient)
+        samples = [[h[index, :SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations] for index in range(count)]
+
+    shape: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(first.sizes[:-1]),
+                               "fan_out": np.array(first.sizes[1:])}
+    runs = []
+    for index, network in enumerate(networks):
+        columns = shape | {f"{q}_{name}": measured[q][index, :, i].copy() for q in QUANTITIES
+                           for i, name in enumerate(Moments._fields)}
+        columns |= {name: values[index].copy() for name, values in special.items()}
+        runs.append(Run(network, len(x), float(loss[index]), network.sizes[-1], columns, bins, units,
+                        {q: of_all[index].copy() for q, of_all in counts.items()}, samples[index], round_off[index]))
+    return runs
+
+
+def signal_ratio(run: Run) -> float:
+    """Root mean square of the last hidden layer's activations over the first's; NaN where there is no signal."""
+    rms = run.column("activation_rms")[:-1]
+    return ratio(float(rms[-1]), float(rms[0])) if rms.size else math.nan
+
+
+def gradient_return(run: Run) -> float:
+    """Length of the first hidden layer's delta over the last hidden layer's; NaN where there is none."""
+    length = (run.column("delta_rms") * np.sqrt(run.column("fan_out")))[:-1]
+    if not length.size or run.hidden_gradient_is_round_off:
+        return math.nan
+    return ratio(float(length[0]), float(length[-1]))

@@ -1,0 +1,368 @@
+"""What a layer's numbers say: moments, counted histograms, and how many different neurons there are.
+
+A matrix of activations H has shape (batch, neurons). Every ratio is guarded against 0/0: a statistic that is not
+defined is NaN in a table and said in words on a page. Tolerances are relative to s = max |H| and to the dtype's eps,
+so that H and 1e-200 H get the same shape metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.core.buffers import Buffers, NewArrays
+from initviz.core.propagation import QUIET
+from initviz.core.validation import Interval, check
+
+Array = NDArray[Any]
+NAN = math.nan
+ROUND_OFF = 64  # multiples of eps, relative to the largest entry, below which a spread is round-off
+DISTINCT_TOLERANCE = 1e-9  # relative; in float32, 64 eps
+SATURATED = 0.97  # |tanh| beyond this; Karpathy, makemore part 3
+
+
+def _round_off(x: Array) -> float:
+    return ROUND_OFF * float(np.finfo(x.dtype).eps)
+
+
+def _safe_scale(x: Array, largest: float, low: float, high: float) -> tuple[Array, float]:
+    """x divided by its largest magnitude where powers of it would overflow or vanish; and what it was divided by."""
+    return (x, 1.0) if low < largest < high else (x / x.dtype.type(largest), largest)
+
+
+class Moments(NamedTuple):
+    """Mean, population standard deviation, extremes, root mean square and share of exact zeros of an array."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+    rms: float
+    zero_share: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether every value is a finite number."""
+        return math.isfinite(self.min) and math.isfinite(self.max)
+
+
+LONGEST_SUM = 4096  # float32 values: longer sums are split and added up in float64, so that round-off stays below 1e-5
+CANCELLATION = 0.1  # a variance below this share of the mean square has lost digits: measure again around the mean
+
+
+def _row_dots(x: Array, y: Array) -> Array:
+    """Sum over the last axis of ``x * y``; not a BLAS product, which would start threads."""
+    columns = x.shape[-1]
+    if columns <= LONGEST_SUM:
+        dots: Array = np.vecdot(x, y)
+        return dots
+    half = columns // 2
+    return _row_dots(x[..., :half], y[..., :half]).astype(float) + _row_dots(x[..., half:], y[..., half:])
+
+
+def _mean_square(x: Array) -> float:
+    return float(_row_dots(x, x).sum(dtype=float)) / x.size
+
+
+def moments(x: Array) -> Moments:
+    """Moments of all entries. With inf or NaN among them, mean and std are NaN and rms is inf (or NaN)."""
+    return Moments(*moments_of_each(x.reshape(1, -1, x.shape[-1]))[0].tolist())
+
+
+def moments_of_each(x: Array) -> Array:
+    """The moments of each array of a stack (networks, rows, columns): (networks, 6), in the order of Moments."""
+    flat = x.reshape(len(x), -1)
+    size = flat.shape[1]
+    low, high = flat.min(axis=1).astype(float), flat.max(axis=1).astype(float)
+    with np.errstate(**QUIET):
+        mean = np.add.reduce(flat, axis=1).astype(float) / size  # pairwise: accurate
+        square = _row_dots(x, x).sum(axis=1, dtype=float) / size
+        variance = square - mean * mean
+    largest = np.maximum(np.abs(low), np.abs(high))
+    plain = (largest > 1e-12) & (largest < 1e12) & (variance >= CANCELLATION * square) & (low < high)
+    zeros = [np.count_nonzero(values == 0) / size if a <= 0 <= b else 0.0
+             for values, a, b in zip(flat, low, high, strict=True)]
+    found = np.stack([mean, np.sqrt(np.where(plain, variance, 0)), low, high, np.sqrt(square), zeros], axis=1)
+    for index in np.flatnonzero(~plain):
+        found[index] = _careful_moments(flat[index], float(low[index]), float(high[index]), float(zeros[index]))
+    return found
+
+
+def _careful_moments(x: Array, low: float, high: float, zero_share: float) -> Moments:
+    """Moments of numbers that are not all finite, are all alike, or whose squares lose digits."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Moments(NAN, NAN, low, high, NAN if math.isnan(low) else math.inf, float(np.mean(x == 0)))
+    if low == high:
+        return Moments(low, 0.0, low, high, abs(low), float(low == 0))
+    x, scale = _safe_scale(x, max(abs(low), abs(high)), 1e-12, 1e12)
+    mean, square = float(np.add.reduce(x)) / x.size, _mean_square(x)
+    variance = square - mean * mean
+    if variance < CANCELLATION * square:
+        centre = x.dtype.type(mean)
+        centred = x - centre
+        shift = float(np.add.reduce(centred)) / x.size
+        mean, variance = float(centre) + shift, _mean_square(centred) - shift * shift
+    return Moments(mean * scale, math.sqrt(max(variance, 0.0)) * scale, low, high, math.sqrt(square) * scale,
+                   zero_share)
+
+
+# ---------------------------------------------------------------------------------------------- histograms
+
+BLOCK = 1 << 16  # values: several passes over so many find them in the processor's cache
+SYMLOG_FLOOR = 1e-6  # in units of the quantity: below it the symmetric log axis is linear
+
+
+@dataclass(frozen=True)
+class Bins:
+    """``count`` equal bins between ``low`` and ``high`` of a coordinate, and one at each end for what lies beyond.
+
+    The coordinate of a value v is v / unit on a "linear" scale, and asinh(v / (2 unit SYMLOG_FLOOR)) / ln 10 on a
+    "symlog" one: there a value of 10^k units lies at k + 6.
+    """
+
+    low: float
+    high: float
+    count: int = 45
+    scale: str = "linear"
+
+    def __post_init__(self) -> None:
+        check("bins", self.count, Interval(1, 253, integer=True))  # with both ends a bin's number fits a byte
+
+    @property
+    def edges(self) -> Array:
+        """The count + 1 edges, in the coordinate."""
+        return np.linspace(self.low, self.high, self.count + 1)
+
+    @property
+    def edge_values(self) -> Array:
+        """The edges as values, in units."""
+        if self.scale == "linear":
+            return self.edges
+        return 2 * SYMLOG_FLOOR * np.sinh(self.edges * math.log(10))
+
+    def coordinate(self, values: Array, unit: float = 1.0) -> Array:
+        """The coordinate of each value; a new array in the dtype of ``values``."""
+        return self._stretched(values, unit, 1.0)
+
+    def _stretched(self, values: Array, unit: float, factor: float) -> Array:
+        """The coordinate times a factor."""
+        if self.scale == "linear":
+            return np.multiply(values, values.dtype.type(factor / unit))
+        u = np.multiply(values, values.dtype.type(1 / (2 * unit * SYMLOG_FLOOR)))
+        # asinh u = sign(u) log(|u| + sqrt(u^2 + 1)), several times faster than NumPy's; squares must not overflow
+        size = np.clip(np.abs(u), 0, 1e18)
+        root = size * size
+        root += 1
+        np.sqrt(root, out=root)
+        root += size
+        np.log(root, out=root)
+        root *= factor / math.log(10)
+        return np.copysign(root, u, out=u)
+
+    def count_values(self, values: Array, unit: float = 1.0, extremes: tuple[float, float] | None = None) -> Array:
+        """How many values lie below the first bin, in each bin and above the last: integers (count + 2,).
+
+        Infinities are counted beyond the ends; NaN is not counted. ``extremes`` saves finding min and max again.
+        """
+        values = values.reshape(-1)
+        low, high = extremes or (float(values.min()), float(values.max()))
+        if math.isnan(low):
+            values = values[~np.isnan(values)]
+        inside = self.scale == "linear" and self.low * unit < low and high < self.high * unit
+        bins_a_unit = self.count / (self.high - self.low)
+        counts = np.zeros(self.count + 2, np.int64)
+        for start in range(0, values.size, BLOCK):
+            u = self._stretched(values[start:start + BLOCK], unit, bins_a_unit)
+            u += 1 - self.low * bins_a_unit
+            if not inside:
+                np.clip(u, 0, self.count + 1, out=u)
+            counts += _count_codes(u.astype(np.uint8), self.count + 2)
+        return counts
+
+
+def _count_codes(codes: Array, kinds: int) -> Array:
+    """How often each of the bytes 0..kinds-1 occurs. Many are counted in pairs, which halves the work."""
+    if codes.size < 1 << 14:
+        return np.bincount(codes, minlength=kinds)
+    even = codes[: codes.size // 2 * 2].view(np.uint16)
+    pairs = np.bincount(even, minlength=kinds * 256).reshape(kinds, 256)[:, :kinds]
+    counts: Array = pairs.sum(axis=0) + pairs.sum(axis=1)
+    if codes.size % 2:
+        counts[codes[-1]] += 1
+    return counts
+
+
+# ---------------------------------------------------------------------------------------------- neurons
+
+class Diversity(NamedTuple):
+    """How different the neurons of a layer are on one batch.
+
+    - ``distinct_neurons``: columns that differ by more than a relative 1e-9 (float32: 64 eps) somewhere in the batch
+    - ``correlated_neurons``: neurons that vary over the batch, for which a correlation is defined
+    - ``mean_abs_correlation``: mean |r| over pairs of those; NaN for fewer than two
+    - ``participation_ratio``: tr(K)^2 / ||K||_F^2 of the covariance K of the neurons; 0 where none varies
+    - ``neuron_spread``: root of the mean over samples of the variance between neurons; 0 for copies
+    - ``sample_spread``: root of the mean over neurons of the variance between samples; 0 where the input is lost
+    """
+
+    distinct_neurons: int
+    correlated_neurons: int
+    mean_abs_correlation: float
+    participation_ratio: float
+    neuron_spread: float
+    sample_spread: float
+
+
+def participation_baseline(batch: int, neurons: int) -> float:
+    """Participation ratio expected of independent neurons, nB / (n + B): the sample is finite."""
+    return neurons * batch / (neurons + batch)
+
+
+def correlation_baseline(batch: int) -> float:
+    """Mean |r| expected of independent neurons, sqrt(2 / (pi (B - 1))); NaN for one sample."""
+    return math.sqrt(2 / (math.pi * (batch - 1))) if batch > 1 else NAN
+
+
+def distinct_neurons(h: Array, extremes: tuple[float, float] | None = None) -> int:
+    """Number of different columns of ``h`` (batch, neurons), up to the relative tolerance; NaN and inf give 0."""
+    low, high = extremes or (float(h.min()), float(h.max()))
+    largest = max(abs(low), abs(high))
+    if not math.isfinite(largest):
+        return 0
+    if largest == 0:
+        return 1
+    tolerance = _tolerance(h, largest)
+    projection = _projection(h[None])[0]
+    order = np.argsort(projection, kind="stable")
+    near = np.append(np.diff(projection[order]) <= 2 * tolerance, False)
+    distinct = len(order) - int(np.count_nonzero(near))  # of groups of neighbours
+    firsts = np.flatnonzero(near & ~np.append(False, near[:-1]))
+    lasts = np.flatnonzero(~near & np.append(False, near[:-1]))
+    for first, last in zip(firsts, lasts, strict=True):
+        group = order[first:last + 1]
+        while True:  # those like the first are one neuron, the others are looked at again
+            group = group[1:][np.abs(h[:, group[1:]] - h[:, group[:1]]).max(axis=0) > tolerance]
+            if len(group) < 2:
+                distinct += len(group)
+                break
+            distinct += 1
+    return distinct
+
+
+def _tolerance(h: Array, largest: float) -> float:
+    return max(DISTINCT_TOLERANCE, _round_off(h)) * largest
+
+
+def _projection(h: Array) -> Array:
+    """Each neuron of a stack (networks, batch, neurons) as one number: columns within a tolerance are near on any
+    direction, so that only neighbours on this one need comparing.
+    """
+    batch = h.shape[1]
+    direction = (0.5 + np.arange(batch) * 0.6180339887498949 % 1).astype(h.dtype) / h.dtype.type(batch)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: Array = np.matmul(direction, h)
+    return found
+
+
+def diversity(h: Array) -> Diversity:
+    """Diversity of the columns of ``h`` (batch, neurons)."""
+    found = diversity_of_each(h[None], moments_of_each(h[None]))[0].tolist()
+    return Diversity(int(found[0]), int(found[1]), *found[2:])
+
+
+def diversity_of_each(h: Array, measured: Array, buffers: Buffers | None = None, *, pairs: bool = True) -> Array:
+    """Diversity of each of a stack (networks, batch, neurons), whose ``moments_of_each`` are measured already:
+    (networks, 6), in the order of Diversity. Without ``pairs`` what takes a product of all neurons is NaN.
+    """
+    low, high = measured[:, 2], measured[:, 3]
+    largest = np.maximum(np.abs(low), np.abs(high))
+    count, neurons = len(h), h.shape[2]
+    safe = (largest > 1e-4) & (largest < 1e4)
+    if not safe.all():  # powers of the others would overflow or vanish: each is divided by its largest
+        found = np.empty((count, len(Diversity._fields)))
+        for index in np.flatnonzero(~safe):
+            found[index] = _careful_diversity(h[index:index + 1], float(largest[index]), pairs)
+        if safe.any():
+            found[safe] = diversity_of_each(h[safe], measured[safe], buffers, pairs=pairs)
+        return found
+
+    floor = _round_off(h) * largest
+    nearest = np.diff(np.sort(_projection(h), axis=1), axis=1).min(axis=1, initial=math.inf)
+    distinct = [neurons if near > 2 * _tolerance(h, size) else distinct_neurons(values, (a, b))
+                for values, near, size, a, b in zip(h, nearest, largest, low, high, strict=True)]
+    square, spreads = np.square(measured[:, 4]), []
+    for axis in (2, 1):  # between neurons, between samples
+        centre = _means(h, axis)
+        between = square - np.square(centre, dtype=float).mean(axis=1)
+        for index in np.flatnonzero(between < CANCELLATION * square):
+            apart = h[index:index + 1] - h[index:index + 1].take([0], axis=axis)  # exactly 0 where all are alike
+            between[index] = _mean_square(apart) - float(np.square(_means(apart, axis), dtype=float).mean())
+        spread = np.sqrt(np.maximum(between, 0))
+        spreads.append(np.where(spread < floor, 0.0, spread))
+    neuron_spread, sample_spread = spreads
+    correlated, correlation, ratio = (_pairs(h, floor, sample_spread, buffers or NewArrays()) if pairs else
+                                      np.full((3, count), NAN))
+    return np.stack([distinct, correlated, correlation, ratio, neuron_spread, sample_spread], axis=1)
+
+
+def _means(h: Array, axis: int) -> Array:
+    """Means over the samples (1) or the neurons (2) of a stack (networks, batch, neurons), in the dtype."""
+    if axis == 2:
+        return np.add.reduce(h, axis=2) / h.dtype.type(h.shape[2])
+    step = LONGEST_SUM // 16  # NumPy adds rows one after the other
+    parts = [np.add.reduce(h[:, at:at + step], axis=1) for at in range(0, h.shape[1], step)]
+    total = parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=float)
+    return (total / h.shape[1]).astype(h.dtype)
+
+
+def _pairs(h: Array, floor: Array, sample_spread: Array, buffers: Buffers) -> tuple[Array, Array, Array]:
+    """Correlated neurons, mean |correlation| and participation ratio of each of a stack (networks, batch, neurons)."""
+    count, batch, neurons = h.shape
+    centred = np.subtract(h, _means(h, 1)[:, None], out=buffers.array("centred", h.shape, h.dtype))
+    covariance = np.matmul(centred.swapaxes(1, 2), centred,
+                           out=buffers.array("covariance", (count, neurons, neurons), h.dtype))
+    power = covariance.diagonal(axis1=1, axis2=2).astype(float)
+    whole = _row_dots(covariance, covariance).sum(axis=1, dtype=float)
+    ratio = np.where(sample_spread > 0, np.square(power.sum(axis=1)) / np.where(whole > 0, whole, 1), 0)
+    varies = power > batch * np.square(floor)[:, None]
+    defined = np.count_nonzero(varies, axis=1)
+    inverse = np.where(varies, 1 / np.sqrt(np.where(varies, power, 1)), 0).astype(h.dtype)
+    np.abs(covariance, out=covariance)
+    total = np.vecdot(np.vecdot(covariance, inverse[:, None]), inverse).astype(float)  # of |r| over all ordered pairs
+    possible = defined * (defined - 1)
+    correlation = np.where(possible > 0, np.clip((total - defined) / np.where(possible > 0, possible, 1), 0, 1), NAN)
+    return defined, correlation, ratio
+
+
+def _careful_diversity(h: Array, largest: float, pairs: bool) -> Diversity:
+    """The diversity of one network (1, batch, neurons) that has no signal, overflows, or is very small or large."""
+    if not math.isfinite(largest):
+        return Diversity(0, 0, NAN, NAN, NAN, NAN)
+    if largest == 0:
+        return Diversity(1, 0, NAN, 0.0, 0.0, 0.0)
+    scaled = h / h.dtype.type(largest)
+    found = diversity_of_each(scaled, moments_of_each(scaled), pairs=pairs)[0]
+    found[4:] *= largest
+    return Diversity(*found)
+
+
+def dead_share(z: Array) -> float:
+    """Share of neurons of ``z`` (batch, neurons) that are at or below 0 for every sample of the batch."""
+    return float(np.mean(z.max(axis=0) <= 0))
+
+
+def saturated_share(h: Array, lower: float, upper: float) -> float:
+    """Share of activations beyond 97 % of the way from the middle of the range (lower, upper) to an end."""
+    middle, reach = (lower + upper) / 2, SATURATED * (upper - lower) / 2
+    return (np.count_nonzero(h > middle + reach) + np.count_nonzero(h < middle - reach)) / h.size
+
+
+def ratio(first: float, last: float) -> float:
+    """first / last; NaN where both are 0 or either is not finite, inf where only the last is 0."""
+    if not (math.isfinite(first) and math.isfinite(last)) or first == last == 0:
+        return NAN
+    return math.inf if last == 0 else first / last

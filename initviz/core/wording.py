@@ -1,0 +1,56 @@
+"""Numbers and lists in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number as a person reads it: 0.63, −2.5, 1,234, 1.4 × 10⁻⁷, 0, overflow, not defined."""
+    if math.isnan(value):
+        return "not defined"
+    if math.isinf(value):
+        return "overflow" if value > 0 else "negative overflow"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 9999.5:
+        said = f"{value:.{digits + 1}g}"
+        return (f"{value:,.0f}" if "e" in said or abs(value) >= 1000 else said).replace("-", "−")
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share as a percentage; small ones are not rounded to 0."""
+    if math.isnan(share):
+        return "not defined"
+    return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else "under 1 %"
+
+
+def ranges(layers: list[int]) -> str:
+    """1, 2, 3, 7 as "1-3, 7"."""
+    parts: list[list[int]] = []
+    for layer in layers:
+        if parts and parts[-1][-1] == layer - 1:
+            parts[-1].append(layer)
+        else:
+            parts.append([layer])
+    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+
+
+def listed(parts: Sequence[str]) -> str:
+    """The parts as prose: a, b and c."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def grouped(items: Iterable[Item], name: Callable[[Item], str], say: Callable[[Item], str]) -> str:
+    """What is said of each item, items of which the same is said together: "A and B 0; C 0.3"."""
+    groups: dict[str, list[str]] = {}
+    for item in items:
+        groups.setdefault(say(item), []).append(name(item))
+    return "; ".join(f"{listed(names)} {said}" for said, names in groups.items())

@@ -1,0 +1,176 @@
+"""What a page, a terminal and a file show of a report: tables in words, settings, pictures and their sentence."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from initviz.charts import curves
+from initviz.charts.picture import UNORDERED, Data, Picture, color_of
+from initviz.core.initializers import INITIALIZERS
+from initviz.core.wording import number, percent
+from initviz.diagnosis.report import Report
+from initviz.files.weights import LAYOUT_LABELS
+
+COLUMNS = {
+    "layer": "Layer", "array": "Array", "shape": "Shape", "weight_std": "Weights, std",
+    "preactivation_std": "Preactivations, std", "activation_rms": "Activations, rms", "delta_rms": "Deltas, rms",
+    "weight_gradient_rms": "dL/dW, rms", "distinct_neurons": "Different neurons", "dead_share": "Dead",
+    "saturated_share": "Saturated"}
+MEASURES = {
+    "grave": "Grave", "warnings": "Warnings", "signal": "Signal, last hidden ÷ input",
+    "gradient": "Gradient, first ÷ last hidden", "different_neurons": "Different neurons",
+    "output_std": "Output, std", "loss": "Loss"}
+# Lines that are no initialiser's start: colours of no entry of the table, seen on white and on black.
+OWN_COLOR, REMEDY_COLORS = UNORDERED[6], {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardised": UNORDERED[2]}
+
+
+def table(report: Report) -> pd.DataFrame:
+    """A row a layer, as a person reads it: every number in words."""
+    arrays = report.start.file.get("arrays", ())
+
+    def said(row: Any) -> dict[str, str]:
+        hidden = row.layer < report.run.network.depth
+        return {
+            "layer": str(row.layer) if hidden else "output", "array": arrays[row.layer - 1][0] if arrays else "",
+            "shape": f"{row.fan_in} → {row.fan_out}",
+            **{name: number(getattr(row, name)) for name in (
+                "weight_std", "preactivation_std", "activation_rms", "delta_rms", "weight_gradient_rms")},
+            "distinct_neurons": _neurons(row.distinct_neurons, row.fan_out),
+            **{name: "" if math.isnan(getattr(row, name)) else percent(getattr(row, name))
+               for name in ("dead_share", "saturated_share")}}
+
+    frame = pd.DataFrame([said(row) for row in report.layers.itertuples(index=False)]).rename(columns=COLUMNS)
+    unused = [name for name in ("dead_share", "saturated_share") if report.layers[name].isna().all()]
+    return frame.drop(columns=[COLUMNS[name] for name in (*unused, *(() if arrays else ("array",)))])
+
+
+def _neurons(different: float, width: int) -> str:
+    return f"{different:.0f} of {width}" if different else "not defined"
+
+
+def shares_of_largest(report: Report) -> dict[str, list[float]]:
+    """The lengths of the bars of a table, 0 to 1: per layer the activations' and deltas' rms beside the largest hidden
+    layer's; 1 where it overflows, NaN for the output, which has another scale.
+    """
+    found = {}
+    for title, name in (("Signal", "activation_rms"), ("Gradient", "delta_rms")):
+        hidden = report.layers[name].to_numpy(float)[:-1]
+        most = hidden[np.isfinite(hidden)].max(initial=0.0)
+        shares = np.where(np.isfinite(hidden), hidden / (most or 1.0), np.where(np.isnan(hidden), np.nan, 1.0))
+        found[title] = [*shares.tolist(), math.nan]
+    return found
+
+
+def comparison(report: Report) -> pd.DataFrame:
+    """A row a start: as it is, then each remedy, by the few numbers that matter, in words."""
+    def said(found: Report) -> dict[str, str]:
+        words = {name: str(value) if isinstance(value, int) else number(value, 3 if name == "loss" else 2)
+                 for name, value in found.measures.items()}
+        words["different_neurons"] = _neurons(found.measures["different_neurons"], int(found.measures["neurons"]))
+        return {label: words[name] for name, label in MEASURES.items()}
+
+    rows = [("As it is", report)] + [(remedy.label, found) for remedy, found in report.remedies]
+    return pd.DataFrame([{"Start": label, **said(found)} for label, found in rows])
+
+
+# ---------------------------------------------------------------------------------------------- what was examined
+
+def settings(report: Report) -> dict[str, Any]:
+    """All that a report hangs on but the numbers of files, by name: with it, it can be repeated."""
+    start, network = report.start, report.run.network
+    law = {
+        "initializer": network.initializer, "initializer_params": dict(network.initializer_params),
+        "gain": network.gain, "bias": network.bias, "bias_std": network.bias_std}
+    return {
+        "sizes": list(network.sizes), "activation": network.activation,
+        "activation_params": dict(network.activation_params), **(law if start.drawn else dict.fromkeys(law)),
+        "seed": network.seed, "dtype": network.dtype, "weights": dict(start.file) or None,
+        "data": {"name": start.batch.name, "samples": len(start.batch.x), "loss": start.batch.loss, **start.data},
+        "thresholds": dict(report.lines)}
+
+
+def facts(report: Report) -> dict[str, str]:
+    """What was examined, by name; what a person called it stands as it was written."""
+    network, batch, start = report.run.network, report.start.batch, report.start
+    phi, params = network.activation_entry()
+    data = [batch.name, f"{len(batch.x)} samples"]
+    if "target" in start.data:
+        kind = f"{batch.outputs} classes" if batch.loss == "softmax_ce" else "numbers"
+        data += [f"target {start.data['target']!r} as {kind}",
+                 "standardised" if start.data.get("standardise") else "not standardised"]
+    return {
+        "Network": "-".join(map(str, network.sizes)), "Activation": _with(phi.label, params),
+        "Start": _say_start(report), **({"Layout": LAYOUT_LABELS[start.file["layout"]]} if start.file else {}),
+        "Data": ", ".join(data), "Seed": str(network.seed),
+        "Loss": f"{number(report.run.loss, 3)} ({'cross-entropy' if batch.loss == 'softmax_ce' else 'squared error'})",
+        "Verdict": report.verdict}
+
+
+def _with(name: str, params: dict[str, Any]) -> str:
+    said = ", ".join(f"{key} {value if isinstance(value, str) else format(value, 'g')}"
+                     for key, value in params.items())
+    return f"{name} ({said})" if said else name
+
+
+def _say_start(report: Report) -> str:
+    network = report.run.network
+    if not report.start.drawn:
+        return report.start.name
+    biases = f"{network.bias:g} ± {network.bias_std:g}" if network.bias_std else f"{network.bias:g}"
+    drawn = " plus what the initialiser draws" if INITIALIZERS[network.initializer].bias_code else ""
+    return (f"{_with(report.start.name, dict(network.initializer_params))}, gain {network.gain:g}, biases {biases}"
+            f"{drawn}")
+
+
+# ---------------------------------------------------------------------------------------------- pictures
+
+def pictures(report: Report) -> dict[str, tuple[Picture, Data]]:
+    """The scale of the signal forward and of the gradient back, as it is and under each remedy, by their title."""
+    hidden = max(report.run.network.depth - 1, 1)
+    layers = np.arange(1, hidden + 1)
+
+    def lines(column: str, right: bool) -> Data:
+        found = [("as it is", "", report)] + [(remedy.label, remedy.key, other) for remedy, other in report.remedies]
+        series = []
+        for label, key, part in found:
+            values = part.layers[column].to_numpy(float)[:hidden]
+            lost = not np.isfinite(values).all()
+            remark = "overflow" if lost else "0" if not values.any() else ""
+            color = color_of(part.run.network.initializer) if part.start.drawn else REMEDY_COLORS.get(key, OWN_COLOR)
+            series.append(curves.Series(label, color, layers, values, remark, lost_high=lost))
+        return curves.data(series, log=True, labels_right=right)
+
+    return {
+        "Forward → Root mean square of the activations": (curves.picture(
+            "Scale of the activations against the layer, as it is and under each remedy, log axis", "hidden layer",
+            log=True), lines("activation_rms", True)),
+        "← Backward Root mean square of the deltas dL/dz": (curves.picture(
+            "Scale of the deltas against the layer, as it is and under each remedy, log axis", "hidden layer", log=True,
+            labels_right=False), lines("delta_rms", False))}
+
+
+def say_pictures(report: Report) -> str:
+    """What the pair of pictures shows of this run, with its numbers: as it is, and under a remedy that mends it."""
+    hidden = report.run.network.depth - 1
+    if not hidden:
+        return "There is no hidden layer to draw."
+
+    def way(found: Report) -> str:
+        signal, gradient = (found.layers[name].to_numpy(float)[:hidden] for name in ("activation_rms", "delta_rms"))
+        if hidden == 1:
+            return f"the hidden layer's activations are {number(signal[0])} and its deltas {number(gradient[0])}"
+        return (f"activations go from {number(signal[0])} in layer 1 to {number(signal[-1])} in layer {hidden}, and "
+                f"deltas come back from {number(gradient[-1])} to {number(gradient[0])}")
+
+    def faults(found: Report) -> tuple[int, int]:
+        return found.count("grave"), found.count("warning")
+
+    sentence = f"As it is, {way(report)}."
+    best = min(report.remedies, key=lambda pair: faults(pair[1]), default=None)
+    if best and faults(best[1]) < faults(report):
+        sentence += f" With {best[0].label}, {way(best[1])}."
+    return sentence

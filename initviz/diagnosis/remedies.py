@@ -1,0 +1,170 @@
+"""Repair: what would mend a start, by rule from the activation or by measuring the data.
+
+LSUV is layer-sequential unit-variance initialisation, Mishkin and Matas 2016, algorithm 1: orthonormal weights, then
+layer by layer ``W /= std(z)`` until the variance of the preactivations is near 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.core.batches import Batch, standardised
+from initviz.core.initializers import INITIALIZERS
+from initviz.core.network import Network
+from initviz.core.propagation import QUIET, activate, check_shapes
+from initviz.core.statistics import moments
+from initviz.core.validation import Interval, check
+from initviz.theory.mean_field import Field
+
+Array = NDArray[Any]
+
+TOLERANCE, MOST_TRIES = 0.1, 10  # of Mishkin and Matas' own code
+RELU_LIKE = ("relu", "leaky_relu")
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Parameters as a network begins, and the batch that it meets: weights (fan_in, fan_out), biases (fan_out,).
+
+    ``network`` says the sizes and the activation; ``drawn`` is False where the parameters are somebody's own and not
+    its initialiser's. ``name`` is said for it. ``file`` and ``data`` hold what else was chosen, by name, so that a
+    report can be repeated: the layout and the arrays of somebody's own file; where the batch comes from.
+    """
+
+    network: Network
+    weights: Sequence[Array]
+    biases: Sequence[Array]
+    batch: Batch
+    name: str
+    drawn: bool = True
+    file: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, eq=False)
+class Remedy:
+    """Another start for the same network and data, what it is called, and why it should help."""
+
+    key: str
+    label: str
+    why: str
+    start: Start
+
+
+def rescale(weights: Sequence[Array], biases: Sequence[Array], network: Network, batch: Batch, *,
+            tolerance: float = TOLERANCE, most_tries: int = MOST_TRIES) -> list[Array]:
+    """The weights, each multiplied by one number so that its layer's preactivations have a variance near 1.
+
+    Directions stay, so that copies stay copies. A layer is left as it is where no number helps: preactivations that
+    do not vary, or weights that are not finite. Raises ValueError where the shapes do not chain.
+    """
+    check("tolerance", tolerance, Interval(0, 1))
+    most_tries = check("most_tries", most_tries, Interval(1, 1000, integer=True))
+    phi, params = network.activation_entry()
+    found: list[Array] = []
+    with np.errstate(**QUIET):
+        h = batch.x.astype(network.dtype, copy=False)
+        check_shapes(weights, biases, h)
+        for w, b in zip(weights, biases, strict=True):
+            w, z = _unit_variance(w, b, h, tolerance, most_tries)
+            found.append(w)
+            h = activate(phi, z, np.empty_like(z), **params)
+    return found
+
+
+def _unit_variance(w: Array, b: Array, h: Array, tolerance: float, most_tries: int) -> tuple[Array, Array]:
+    """Weights of one layer after their tries, and the preactivations under them."""
+    given, z = w, h @ w + b
+    for _ in range(most_tries):
+        std = moments(z).std
+        if math.isfinite(std) and abs(std * std - 1) < tolerance:
+            return w, z
+        if not math.isfinite(std):  # overflow: begin again from weights of a size that cannot
+            largest = float(np.abs(w).max())
+            if not math.isfinite(largest) or largest <= 1 / math.sqrt(len(w)):
+                return given, h @ given + b
+            w = w / w.dtype.type(largest * math.sqrt(len(w)))
+        elif moments(h @ w).std == 0:
+            return given, h @ given + b
+        else:
+            w = w / w.dtype.type(std)
+        z = h @ w + b
+    return w, z
+
+
+def lsuv(network: Network, batch: Batch, *, tolerance: float = TOLERANCE, most_tries: int = MOST_TRIES) -> list[Array]:
+    """Weights of LSUV, each (fan_in, fan_out): orthonormal ones of the network's seed, rescaled on the batch.
+
+    Biases are 0. Raises ValueError where the batch does not fit the network.
+    """
+    orthonormal = replace(network, initializer="orthogonal", initializer_params=(), gain=1.0, bias=0.0, bias_std=0.0)
+    weights, biases = orthonormal.parameters()
+    return rescale(weights, biases, network, batch, tolerance=tolerance, most_tries=most_tries)
+
+
+def recommended(network: Network) -> tuple[Network, str]:
+    """The network from the start that the table has for its activation, biases 0, and the reason in one sentence."""
+    params = dict(network.activation_params)
+    label = network.activation_entry()[0].label
+    changes: dict[str, Any] = {"gain": 1.0, "initializer_params": ()}
+    if network.activation in RELU_LIKE:
+        key = "he_normal"
+        changes["initializer_params"] = {"negative_slope": params.get("negative_slope", 0.0)}
+        why = (f"He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through {label} (He et al. "
+               "2015).")
+    elif network.activation in ("selu", "linear"):
+        key = "lecun_normal"
+        why = f"LeCun's variance, 1 / fan_in, is the one that {label} keeps (Klambauer et al. 2017 of SELU)."
+    else:
+        key, changes["gain"] = "lecun_normal", round(Field(network.activation, network.activation_pairs).gain(), 3)
+        why = (f"For {label} a gain of {changes['gain']:g} = 1/√(E φ²) over LeCun's 1/√fan_in keeps preactivations of "
+               "variance 1 at variance 1 in a wide layer.")
+    return replace(network, initializer=key, bias=0.0, bias_std=0.0, **changes), why
+
+
+def start_of(network: Network, batch: Batch, name: str) -> Start:
+    """The start that a network draws."""
+    return Start(network, *network.parameters(), batch, name)
+
+
+def start_from(weights: Sequence[Array], biases: Sequence[Array], network: Network, batch: Batch, name: str) -> Start:
+    """A start from somebody's own weights (fan_in, fan_out) and biases; ``network`` says activation and seed."""
+    sizes = (len(weights[0]), *(w.shape[1] for w in weights))
+    own = replace(network, sizes=sizes, dtype=np.result_type(*weights, *biases).name)
+    return Start(own, weights, biases, batch, name, drawn=False)
+
+
+def remedies(start: Start) -> list[Remedy]:
+    """The other starts to try, on the same data: the table's for the activation, LSUV, the given weights rescaled."""
+    network, batch = start.network, start.batch
+    better, why = recommended(network)
+    label = INITIALIZERS[better.initializer].label + (f" × {better.gain:g}" if better.gain != 1 else "")
+    zeros = [np.zeros_like(b) for b in start.biases]
+    plain = replace(network, bias=0.0, bias_std=0.0)
+    found = []
+    if not start.drawn or better != network:
+        found.append(Remedy("recommended", label, why, start_of(better, batch, label)))
+    found += [
+        Remedy("lsuv", "LSUV", "Orthonormal weights, divided layer by layer by the standard deviation that this very "
+               f"batch gives them, until the variance is within {TOLERANCE:g} of 1 (Mishkin and Matas 2016).",
+               Start(plain, lsuv(network, batch), zeros, batch, "LSUV", drawn=False)),
+        Remedy("rescaled", "Rescaled", "The same weights, each layer multiplied by one number in the way of LSUV: "
+               "directions and biases stay, and so do copies.",
+               Start(network, rescale(start.weights, start.biases, network, batch), start.biases, batch, "Rescaled",
+                     drawn=False))]
+    return found
+
+
+def standardise_inputs(start: Start) -> Remedy:
+    """The same start on inputs of mean 0 and standard deviation 1 in every column."""
+    x = standardised(start.batch.x.astype(np.float64)).astype(start.batch.x.dtype)
+    return Remedy("standardised", "Standardised inputs", "The same parameters, with every column of the data brought "
+                  "to mean 0 and standard deviation 1 (LeCun et al. 1998, section 4.3).",
+                  replace(start, batch=replace(start.batch, x=x), name="Standardised inputs", drawn=False))

@@ -1,0 +1,104 @@
+"""The report on a start: its findings in order of weight, and the same for every remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from initviz.core.simulation import Run, gradient_return, summarise
+from initviz.diagnosis import verdict as diagnosis
+from initviz.diagnosis.findings import SEVERITIES, Finding, Measured
+from initviz.diagnosis.layer_scales import signal_levels
+from initviz.diagnosis.remedies import Remedy, Start, remedies, standardise_inputs
+from initviz.diagnosis.rules import RULES
+from initviz.diagnosis.thresholds import DEFAULTS, Lines
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What was found of a start: its run, its findings in order of weight, and the remedies' reports beside it."""
+
+    start: Start
+    run: Run
+    findings: tuple[Finding, ...]
+    lines: Lines
+    remedies: tuple[tuple[Remedy, Report], ...] = ()
+
+    @property
+    def severity(self) -> str | None:
+        """The gravest finding's; None where there is none."""
+        return next((severity for severity in SEVERITIES for finding in self.findings
+                     if finding.severity == severity), None)
+
+    def count(self, severity: str) -> int:
+        """How many findings of a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """The findings counted, in one sentence."""
+        counts = [f"{count} {severity}{'s' if count > 1 and severity != 'grave' else ''}"
+                  for severity in SEVERITIES if (count := self.count(severity))]
+        return f"Findings: {', '.join(counts)}." if counts else "Nothing found."
+
+    @property
+    def verdict(self) -> str:
+        """The run's verdict in one sentence; nothing is called healthy of which a finding warns."""
+        found = diagnosis.verdict(self.run)
+        return f"{self.findings[0].title}." if found.key in ("healthy", "shallow") and self.severity in (
+            "grave", "warning") else found.words
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """A row a layer: what the table of a report shows, as numbers; NaN where a statistic is not defined."""
+        run = self.run
+        gradient = run.column("delta_rms").copy()
+        if run.hidden_gradient_is_round_off:
+            gradient[:-1] = 0
+        return pd.DataFrame({
+            "layer": run.column("layer"), "fan_in": run.column("fan_in"), "fan_out": run.column("fan_out"),
+            "weight_std": run.column("weight_std"), "preactivation_std": run.column("preactivation_std"),
+            "activation_rms": run.column("activation_rms"), "delta_rms": gradient,
+            "weight_gradient_rms": run.column("weight_gradient_rms"),
+            "distinct_neurons": run.column("distinct_neurons"), "dead_share": run.column("dead_share"),
+            "saturated_share": run.column("saturated_share")})
+
+    @property
+    def measures(self) -> Mapping[str, float]:
+        """The few numbers by which a start is compared with another; NaN where one is not defined.
+
+        ``signal`` is the last hidden layer's level beside the input's, ``gradient`` the length of dL/dz in the first
+        hidden layer over the last's, ``different_neurons`` of the last hidden layer's ``neurons``.
+        """
+        run = self.run
+        last = max(run.network.depth - 1, 1) - 1
+        return MappingProxyType({
+            "grave": self.count("grave"), "warnings": self.count("warning"),
+            "signal": float(signal_levels(run)[-1]) if run.network.depth > 1 else np.nan,
+            "gradient": 0.0 if run.hidden_gradient_is_round_off else gradient_return(run),
+            "different_neurons": int(run.column("distinct_neurons")[last]),
+            "neurons": int(run.column("fan_out")[last]),
+            "output_std": float(run.column("activation_std")[-1]), "loss": float(run.loss)})
+
+
+def diagnose(start: Start, lines: Lines = DEFAULTS, *, repair: bool = True) -> Report:
+    """Examine a start on its batch; with ``repair`` also every remedy, on the same data.
+
+    Raises ValueError where parameters, network and batch do not fit each other.
+    """
+    run = summarise(start.network, start.weights, start.biases, start.batch, counted=())
+    measured = Measured(start, run, lines)
+    found = [finding for rule in RULES for finding in rule(measured)]
+    found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    tried = []
+    if repair:
+        tried = remedies(start)
+        if any(finding.title == "Unscaled inputs" for finding in found):
+            tried.append(standardise_inputs(start))
+    return Report(start, run, tuple(found), lines,
+                  tuple((remedy, diagnose(remedy.start, lines, repair=False)) for remedy in tried))

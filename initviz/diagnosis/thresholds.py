@@ -1,0 +1,114 @@
+"""Where a report draws its lines: each a number that can be changed, with its source.
+
+Ratios between layers depend neither on the loss nor on the batch; where no source names a number it is a convention.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from initviz.core.simulation import GROWN, SHRUNK
+from initviz.core.validation import Interval, check
+from initviz.diagnosis.verdict import MOSTLY
+
+SHARE = Interval(0, 1)
+AUTOTRAINER = "AutoTrainer (Zhang et al. 2021)"
+AFTER_SAGEMAKER = ("after SageMaker Debugger, PoorWeightInitialization, whose line is at 10 between the largest and "
+                   "the smallest variance of a layer; this one is at 100")
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A line: its name, default and limits, what it decides, and who draws it there."""
+
+    label: str
+    default: float
+    allowed: Interval
+    help: str
+    source: str
+
+
+THRESHOLDS: Mapping[str, Threshold] = MappingProxyType({
+    "different": Threshold(
+        "Different neurons, least share", 0.9, SHARE, "Below it a layer's living neurons are called copies.",
+        "convention; that all are copies (one different neuron) needs no line"),
+    "shrunk": Threshold(
+        "Layer ÷ an earlier one, shrunk", SHRUNK, SHARE, "Below it signal or gradient are said to vanish.",
+        f"convention, {AFTER_SAGEMAKER}"),
+    "grown": Threshold(
+        "Layer ÷ an earlier one, grown", GROWN, Interval(1, 1e6), "Above it signal or gradient are said to explode.",
+        f"convention, {AFTER_SAGEMAKER}"),
+    "lost": Threshold(
+        "Grave loss", 1e-3, SHARE, "Below it the signal's loss over layers is grave; so is the gradient's where the "
+        "weight gradients' norms, first ÷ last, are below it and the first is faint.",
+        f"{AUTOTRAINER}, beta_1, of weight gradients; of the signal a convention after it"),
+    "faint": Threshold(
+        "Faint weight gradient", 1e-4, Interval(0, 1e6), "Norm of the first layer's weight gradient below which a loss "
+        "of the gradient is grave.", f"{AUTOTRAINER}, beta_2"),
+    "burst": Threshold(
+        "Grave growth", 70.0, Interval(1, 1e9), "Above it the signal's growth over layers is grave, and the weight "
+        "gradients' norms, first ÷ last.",
+        f"{AUTOTRAINER}, beta_3, of weight gradients; of the signal a convention after it"),
+    "preactivation": Threshold(
+        "Preactivations beside 1", 10.0, Interval(1, 1e9), "Standard deviation of a hidden layer's preactivations, or "
+        "its inverse.", "convention, after LSUV (Mishkin and Matas 2016), which brings it to 1"),
+    "mostly": Threshold(
+        "Dead or saturated share", MOSTLY, SHARE, "Above it a layer's dead or saturated share is a finding.",
+        "convention, after SageMaker Debugger, DeadRelu and SaturatedActivation: more than half of a layer's neurons, "
+        "there over many steps"),
+    "nearly_all": Threshold(
+        "Dead or saturated share, grave", 0.9, SHARE, "Above it the share is grave.", "convention"),
+    "alike": Threshold(
+        "Difference between samples", 0.01, SHARE, "Spread between samples ÷ root mean square, in the last hidden "
+        "layer; below it the network hardly tells its inputs apart.",
+        "convention; Schoenholz et al. 2017 for the effect"),
+    "loss": Threshold(
+        "Initial loss ÷ saying nothing", 2.0, Interval(1, 1e6), "Above it the outputs are confident before anything "
+        "was learnt.", "convention; CS231n and makemore part 3 compare with ln K"),
+    "loss_grave": Threshold(
+        "Initial loss ÷ saying nothing, grave", 1e3, Interval(1, 1e12), "Above it the initial loss is grave.",
+        f"convention, after {AUTOTRAINER}, where a loss of 1e5 has exploded"),
+    "output": Threshold(
+        "Spread of the outputs", 3.0, Interval(0, 1e6), "Standard deviation of the outputs; for a regression in units "
+        "of the targets'.", "convention; makemore part 3 shrinks the last layer"),
+    "bias": Threshold(
+        "Bias ÷ preactivation", 0.5, Interval(0, 1e3), "Root mean square of a layer's biases ÷ its preactivations'; "
+        "above it most of what a neuron sees is its bias.", "convention; CS231n: biases start at 0"),
+    "columns": Threshold(
+        "Largest input column ÷ median", 10.0, Interval(1, 1e9), "Root mean square of the largest column ÷ that of the "
+        "median one.", "convention; LeCun et al. 1998, section 4.3: inputs of one scale"),
+    "offset": Threshold(
+        "Mean of the inputs ÷ spread", 1.0, Interval(0, 1e9), "Root mean square of the columns' means ÷ their "
+        "standard deviations'.", "convention; LeCun et al. 1998, section 4.3: inputs of mean 0"),
+    "scale": Threshold(
+        "Scale of the inputs", 10.0, Interval(1, 1e9), "Root mean square of the inputs, or its inverse.",
+        "convention; every rule of the table expects a root mean square near 1"),
+    "updates": Threshold(
+        "Largest ÷ smallest update", 100.0, Interval(1, 1e9), "Largest ÷ smallest layer's gradient ÷ weight; above it "
+        "no one rate suits all layers.", "convention; CS231n and makemore part 3 want about 1e-3 in every layer"),
+})
+
+Lines = Mapping[str, float]
+DEFAULTS: Lines = MappingProxyType({key: line.default for key, line in THRESHOLDS.items()})
+
+
+def check_lines(given: Mapping[str, Any]) -> dict[str, float]:
+    """Every threshold, given or default; ValueError naming the field for an unknown name or a value out of range."""
+    for name in given:
+        check("threshold", name, THRESHOLDS.keys())
+    return {key: check(f"threshold {key}", given.get(key, line.default), line.allowed)
+            for key, line in THRESHOLDS.items()}
+
+
+def mend_lines(given: Mapping[str, Any]) -> dict[str, float]:
+    """Every threshold, the nearest allowed to what a page holds, the default where that is no number."""
+    found = dict(DEFAULTS)
+    for key, line in THRESHOLDS.items():
+        value = given.get(key)
+        if isinstance(value, int | float) and not math.isnan(value):
+            found[key] = line.allowed.nearest(value)
+    return found

@@ -1,0 +1,225 @@
+"""A network as source code in four frameworks, complete and runnable, and its parameters as a file.
+
+What draws a weight and what an activation is in a framework stand in the two tables; here is only what lies between.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from string import Template
+from textwrap import indent
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.core.activations import ACTIVATIONS
+from initviz.core.frameworks import FRAMEWORKS
+from initviz.core.initializers import INITIALIZERS
+from initviz.core.network import Network
+from initviz.core.validation import check
+
+Array = NDArray[Any]
+
+_NUMPY = '''"""$title, in NumPy."""
+$imports
+
+SIZES = $sizes
+
+
+def draw(rng, fan_in, fan_out):
+    """Weights (fan_in, fan_out) and biases (fan_out,) of one layer."""
+$weight
+    b = $bias
+    return $scaled, b
+
+
+def activate(z):
+    return $activation
+
+
+def forward(x, parameters):
+    """Outputs (batch, outputs) of inputs (batch, inputs); the last layer is linear."""
+    for layer, (W, b) in enumerate(parameters, 1):
+        x = x @ W + b
+        if layer < len(parameters):
+            x = activate(x)
+    return x
+
+
+rng = np.random.default_rng($seed)
+parameters = [draw(rng, fan_in, fan_out) for fan_in, fan_out in zip(SIZES[:-1], SIZES[1:])]
+
+if __name__ == "__main__":
+    outputs = forward(rng.standard_normal((256, SIZES[0])), parameters)
+    print("standard deviation of the outputs:", outputs.std())
+'''
+
+_PYTORCH = '''"""$title, in PyTorch."""
+$imports
+
+SIZES = $sizes
+
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleList(
+            torch.nn.Linear(fan_in, fan_out) for fan_in, fan_out in zip(SIZES[:-1], SIZES[1:]))
+        for layer in self.layers:
+            draw(layer, layer.in_features, layer.out_features)
+
+    def forward(self, z):
+        for layer in self.layers[:-1]:
+            z = layer(z)
+            z = $activation
+        return self.layers[-1](z)  # linear
+
+
+def draw(layer, fan_in, fan_out):
+    """Draw a layer's weight (fan_out, fan_in) and bias (fan_out,)."""
+$weight
+    with torch.no_grad():
+$scaled        layer.bias.copy_($bias)
+
+
+torch.manual_seed($seed)
+network = Network()
+
+if __name__ == "__main__":
+    with torch.no_grad():
+        outputs = network(torch.randn(256, SIZES[0]))
+    print("standard deviation of the outputs:", outputs.std().item())
+'''
+
+_KERAS = '''"""$title, in Keras 3."""
+$imports
+
+SIZES = $sizes
+
+
+def activate(z):
+    return $activation
+
+
+def draw(fan_in, fan_out):
+    """An initialiser of kernels (fan_in, fan_out): one a layer, as an initialiser returns the same values twice."""
+$weight
+    return initializer
+
+
+keras.utils.set_random_seed($seed)
+network = keras.Sequential([keras.Input((SIZES[0],))])
+for fan_in, fan_out in zip(SIZES[:-1], SIZES[1:]):
+    last = len(network.layers) == len(SIZES) - 2
+    layer = keras.layers.Dense(fan_out, None if last else activate, kernel_initializer=draw(fan_in, fan_out))
+    network.add(layer)
+$scaled    layer.bias.assign($bias)
+
+if __name__ == "__main__":
+    outputs = network(keras.random.normal((256, SIZES[0])))
+    print("standard deviation of the outputs:", float(keras.ops.std(outputs)))
+'''
+
+_JAX = '''"""$title, in JAX."""
+$imports
+
+SIZES = $sizes
+
+
+def draw(key, fan_in, fan_out):
+    """Weights (fan_in, fan_out) and biases (fan_out,) of one layer."""
+    key, bias_key, noise_key = jax.random.split(key, 3)
+$weight
+    b = $bias
+    return $scaled, b
+
+
+def activate(z):
+    return $activation
+
+
+def forward(parameters, x):
+    """Outputs (batch, outputs) of inputs (batch, inputs); the last layer is linear."""
+    for W, b in parameters[:-1]:
+        x = activate(x @ W + b)
+    W, b = parameters[-1]
+    return x @ W + b
+
+
+keys = jax.random.split(jax.random.key($seed), len(SIZES))
+parameters = [draw(key, fan_in, fan_out) for key, fan_in, fan_out in zip(keys[1:], SIZES[:-1], SIZES[1:])]
+
+if __name__ == "__main__":
+    outputs = forward(parameters, jax.random.normal(keys[0], (256, SIZES[0])))
+    print("standard deviation of the outputs:", outputs.std())
+'''
+
+# What a script may import, by how its text names it: only what it uses is imported.
+_IMPORTS = {
+    "NumPy": {"math.": "import math", "np.": "import numpy as np"},
+    "PyTorch": {"math.": "import math", "np.": "import numpy as np", "torch.": "import torch",
+                "F.": "import torch.nn.functional as F"},
+    "Keras": {"math.": "import math", "keras.": "import keras", "np.": "import numpy as np"},
+    "JAX": {"math.": "import math", "jax.": "import jax", "jnp.": "import jax.numpy as jnp",
+            "np.": "import numpy as np"},
+}
+_STANDARD = ("import math",)
+
+# Per framework: the script; the name that a weight's expression is given; a bias of zeros; a bias's noise; how the
+# weights are multiplied by the gain ({} is the gain), and what stands there where it is 1.
+_FRAMES: Mapping[str, tuple[str, str, str, str, str, str]] = MappingProxyType({
+    "NumPy": (_NUMPY, "W", "np.zeros(fan_out)", "rng.standard_normal(fan_out)", "{} * W", "W"),
+    "PyTorch": (_PYTORCH, "", "torch.zeros(fan_out)", "torch.randn(fan_out)",
+                "        layer.weight.mul_({})\n", ""),
+    "Keras": (_KERAS, "initializer", "keras.ops.zeros(fan_out)", "keras.random.normal((fan_out,))",
+              "    layer.kernel.assign({} * layer.kernel)\n", ""),
+    "JAX": (_JAX, "W", "jnp.zeros(fan_out)", "jax.random.normal(noise_key, (fan_out,))", "{} * W", "W"),
+})
+assert tuple(_FRAMES) == FRAMEWORKS
+
+
+def _imports(framework: str, text: str) -> str:
+    """The imports that a script's text needs, the standard library's first."""
+    found = [line for prefix, line in _IMPORTS[framework].items() if re.search(rf"(?<![\w.]){re.escape(prefix)}", text)]
+    groups = [sorted(line for line in found if (line in _STANDARD) == standard) for standard in (True, False)]
+    return "\n" + "\n\n".join("\n".join(group) for group in groups if group)
+
+
+def code(network: Network, framework: str) -> str:
+    """The whole script: draws the network by the same law, with its gain and biases, and sends a batch forward.
+
+    Draws are the framework's own, so that values differ from NumPy's and moments do not. ValueError for a framework
+    that is not one of FRAMEWORKS.
+    """
+    script, name, zeros, noise, scaled, plain = _FRAMES[check("framework", framework, FRAMEWORKS)]
+    start, phi = INITIALIZERS[network.initializer], ACTIVATIONS[network.activation]
+    weight = start.code[framework].format(**dict(network.initializer_params))
+    if name and f"{name} = " not in weight and f"def {name}(" not in weight:
+        weight = f"{name} = {weight}"
+    terms = [start.bias_code[framework]] if start.bias_code else []
+    terms += [f"{network.bias_std!r} * {noise}"] if network.bias_std else []
+    terms = [f"{zeros} + {network.bias!r}" if network.bias else zeros, *terms] if network.bias or not terms else terms
+    parts = {
+        "title": f"{'-'.join(map(str, network.sizes))}, {phi.label}, {start.label}", "sizes": repr(network.sizes),
+        "weight": indent(weight, "    "), "bias": " + ".join(terms), "seed": str(network.seed),
+        "activation": phi.code[framework].format(**dict(network.activation_params)),
+        "scaled": plain if network.gain == 1 else scaled.format(repr(network.gain))}
+    body = Template(script).substitute(parts, imports="")
+    return Template(script).substitute(parts, imports=_imports(framework, body))
+
+
+def state_dict(weights: Sequence[Array], biases: Sequence[Array]) -> bytes:
+    """The parameters as an .npz whose names and shapes (fan_out, fan_in) are those of the PyTorch script's network.
+
+    ``network.load_state_dict({name: torch.from_numpy(array) for name, array in numpy.load(file).items()})`` reads it.
+    """
+    arrays: dict[str, Any] = {}
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        arrays |= {f"layers.{layer}.weight": np.ascontiguousarray(w.T), f"layers.{layer}.bias": b}
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()

@@ -1,0 +1,73 @@
+"""The singular values of a network's input-output Jacobian, and what theory predicts of them.
+
+Sources: Saxe, McClelland and Ganguli 2014; Pennington, Schoenholz and Ganguli 2017, "Resurrecting the sigmoid".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.core.network import Network
+from initviz.core.propagation import QUIET, forward
+from initviz.theory.prediction import can_predict, field_of, sigmas
+
+Array = NDArray[Any]
+
+SPREAD_OF_WEIGHTS = {"orthogonal": 0.0}  # the -s_1 of an initialiser's matrices: 1 for independent entries
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Singular values of dh_l/dx at some layers: ``values`` (layers, width), descending; NaN where they overflow.
+
+    ``mean_square`` and ``variance`` of the squared singular values are theory's, NaN where it has no word.
+    """
+
+    layers: list[int]
+    values: Array
+    mean_square: Array
+    variance: Array
+
+
+def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
+    """The Jacobian of the hidden layers ``layers`` (1 the first) at one input ``x`` (features,), in float64.
+
+    Raises ValueError where a layer is not hidden or the hidden layers are not all as wide as the input.
+    """
+    widths = set(network.sizes[:-1])
+    if len(widths) > 1:
+        raise ValueError(f"sizes must be one width up to the output for a Jacobian, got {network.sizes}")
+    if not layers or min(layers) < 1 or max(layers) >= network.depth:
+        raise ValueError(f"layers must be hidden ones, 1 to {network.depth - 1}, got {layers}")
+    weights, biases = network.parameters()
+    weights, biases = [w.astype(np.float64) for w in weights], [b.astype(np.float64) for b in biases]
+    phi, params = network.activation_entry()
+    field = field_of(network)
+    jacobian = np.eye(network.sizes[0])
+    found, means, variances = [], [], []
+    mean, excess = 1.0, 0.0
+    q = float(np.square(x, dtype=float).mean())
+    theory = can_predict(network)
+    with np.errstate(**QUIET):
+        passed = forward(weights, biases, np.asarray(x, np.float64)[None], network.activation, **params)
+        for layer, (z, h) in zip(range(1, max(layers) + 1), passed, strict=False):
+            jacobian = (jacobian @ weights[layer - 1]) * phi.derivative(z, h, **params)
+            if theory:
+                sigma_w, sigma_b = sigmas(network, layer - 1)
+                at = field.moments(sigma_w**2 * q + sigma_b**2)
+                first, second = float(at.slope_square), float(at.slope_fourth)
+                mean *= sigma_w**2 * first
+                excess += (second / first**2 if first > 0 else math.nan) - 1 + SPREAD_OF_WEIGHTS.get(
+                    network.initializer, 1.0)
+                q = float(at.square)
+            if layer in layers:
+                finite = np.isfinite(jacobian).all()
+                found.append(np.linalg.svd(jacobian, compute_uv=False) if finite else np.full(len(jacobian), math.nan))
+                means.append(mean if theory else math.nan)
+                variances.append(mean * mean * excess if theory else math.nan)
+    return Spectrum(list(layers), np.array(found), np.array(means), np.array(variances))

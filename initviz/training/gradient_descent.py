@@ -1,0 +1,380 @@
+"""Training: gradient descent from given starts, several networks of one shape at once on the same data and order.
+
+The networks are stacked: one product a layer for all of them. A network whose loss leaves the finite numbers is taken
+out of the stack and marked; the others go on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initviz.core.activations import activation as named_activation
+from initviz.core.batches import Batch
+from initviz.core.buffers import Buffers
+from initviz.core.network import Network, stream
+from initviz.core.propagation import LOSSES, QUIET, backward, check_shapes, check_targets, forward
+from initviz.core.validation import Interval, check
+
+Array = NDArray[Any]
+Parameters = tuple[list[Array], list[Array]]
+
+ORDER_STREAM, DROPOUT_STREAM = 3, 4  # beside those of network.py
+OPTIMIZER_LABELS = MappingProxyType({"sgd": "Gradient descent", "momentum": "Momentum", "adam": "Adam"})
+OPTIMIZER_HELP = "How a gradient becomes a step; momentum 0.9, Adam with beta 0.9 and 0.999."
+OPTIMIZERS = tuple(OPTIMIZER_LABELS)
+MOMENTUM = 0.9
+ADAM_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba 2015; PyTorch's defaults
+MOST_SNAPSHOT_BYTES = 64e6
+POSITIVE = Interval(0, math.inf)
+WHOLE = Interval(0, 10_000_000, integer=True)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: optimiser ("sgd", "momentum" or "adam"), learning rate, steps, samples a step, dropout.
+
+    ``batch_size`` 0 is full batch. ``dropout`` is the share of hidden activations set to 0, the others scaled up.
+    """
+
+    optimizer: str = "sgd"
+    rate: float = 0.1
+    steps: int = 200
+    batch_size: int = 0
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check("optimizer", self.optimizer, OPTIMIZERS)
+        check("rate", self.rate, POSITIVE)
+        check("steps", self.steps, WHOLE)
+        check("batch_size", self.batch_size, WHOLE)
+        check("dropout", self.dropout, Interval(0, 0.95))
+
+
+@dataclass(eq=False)
+class History:
+    """What training one network showed, at the recorded steps; step 0 is the start.
+
+    ``loss`` and ``accuracy`` (NaN for mse) are those of the whole training batch, ``held_out_accuracy`` that of the
+    held-out batch where there is one. Per recorded step and layer: ``gradient_norm`` (Frobenius, of dL/dW),
+    ``update_ratio`` (log10 of rms(update) / rms(W); NaN where W or the update is 0), ``symmetry_gap`` (largest distance
+    of a neuron's incoming weights from the first neuron's, relative to it) and ``dead_share``. ``snapshots`` maps a
+    step to (weights, biases). ``diverged_at`` is the first step whose loss is not a finite number. ``seen_loss`` is the
+    loss at every step, of the samples that the step saw.
+    """
+
+    steps: list[int] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    held_out_accuracy: list[float] = field(default_factory=list)
+    gradient_norm: list[Array] = field(default_factory=list)
+    update_ratio: list[Array] = field(default_factory=list)
+    symmetry_gap: list[Array] = field(default_factory=list)
+    dead_share: list[Array] = field(default_factory=list)
+    snapshots: dict[int, Parameters] = field(default_factory=dict)
+    diverged_at: int | None = None
+    seen_loss: list[float] = field(default_factory=list)
+
+    def steps_to(self, threshold: float) -> int | None:
+        """The first step whose loss, of the samples it saw, is at most ``threshold``, or the last where that of the
+        whole batch is after it; None where there is none.
+        """
+        last = zip(self.steps[-1:], self.loss[-1:], strict=True)
+        return next((step for step, loss in [*enumerate(self.seen_loss), *last] if loss <= threshold), None)
+
+
+LEAST_SQUARES = 1e-24  # of float32 numbers: below, single squares have lost digits or vanished
+
+
+def _squares(x: Array) -> Array:
+    """Sum of the squares over the last two axes; in float64 where float32 would lose them or overflow."""
+    total: Array = np.vecdot(x, x).sum(axis=-1, dtype=np.float64)
+    if x.dtype != np.float64 and not ((total > LEAST_SQUARES) & (total < math.inf)).all():
+        return np.square(x, dtype=np.float64).sum(axis=(-2, -1))
+    return total
+
+
+def _norms(gradients: Sequence[Array]) -> Array:
+    """Frobenius norm of each network's gradient in each layer: (networks, layers)."""
+    return np.stack([np.sqrt(_squares(gradient)) for gradient in gradients], axis=1)
+
+
+def symmetry_gap(weight: Array) -> Array:
+    """max_j ||w_j - w_1|| / ||w_1|| over the neurons (columns) of weights (..., fan_in, fan_out); 0/0 is 0."""
+    first = weight[..., :1]
+    apart = weight - first
+    squares = np.square(apart).sum(axis=-2).max(axis=-1)
+    if weight.dtype != np.float64 and not ((squares > LEAST_SQUARES) & (squares < math.inf)).all() and apart.any():
+        squares = np.square(apart, dtype=np.float64).sum(axis=-2).max(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(squares == 0, 0.0, np.sqrt(squares / _squares(first)))
+
+
+def recorded_steps(steps: int, most: int = 80) -> list[int]:
+    """At most about ``most`` steps from 0 to ``steps``: close together at first, then evenly spread."""
+    check("steps", steps, WHOLE)
+    early = [step for step in (0, 1, 2, 3, 5, 8) if step <= steps]
+    return sorted({*early, *np.linspace(0, steps, max(2, most - len(early))).round().astype(int).tolist()})
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """One pass of the stack: loss a network, gradients of weights and biases, preactivations, a list entry a layer."""
+
+    loss: Array
+    gradients: list[Array]
+    bias_gradients: list[Array]
+    preactivations: list[Array]
+
+
+class Race:
+    """Networks of one shape trained side by side.
+
+    ``starts`` are (weights, biases) of each; ``rates`` one learning rate for each, else the recipe's. ``advance`` runs
+    a number of steps, ``histories`` holds what was recorded so far.
+    Raises ValueError where shapes differ or the batch does not fit.
+    """
+
+    def __init__(self, starts: Sequence[Parameters], batch: Batch, recipe: Recipe, *, activation: str,
+                 activation_params: dict[str, Any] | None = None, held_out: Batch | None = None, seed: int = 0,
+                 rates: Sequence[float] | None = None, record: Iterable[int] | None = None,
+                 snapshots: Iterable[int] = ()) -> None:
+        if not starts:
+            raise ValueError("starts must be at least one pair of weights and biases, got none")
+        for weights, biases in starts:
+            check_shapes(weights, biases, batch.x)
+            if [w.shape for w in weights] != [w.shape for w in starts[0][0]]:
+                raise ValueError("starts must all have the same shapes")
+        dtype = starts[0][0][0].dtype
+        check_targets(batch.targets, batch.loss, len(batch.x), starts[0][0][-1].shape[1])
+        self.recipe, self.batch, self.held_out = recipe, batch, held_out
+        self._phi, self._params = named_activation(activation), activation_params or {}
+        self._activation = activation
+        self._x, self._targets = batch.x.astype(dtype, copy=False), batch.targets
+        self._weights = [np.stack(layers) for layers in zip(*(weights for weights, _ in starts), strict=True)]
+        self._biases = [np.stack(layers)[:, None, :] for layers in zip(*(biases for _, biases in starts), strict=True)]
+        with np.errstate(over="ignore"):  # an infinite rate diverges at once, as it should
+            self._rates = np.array(rates if rates is not None else [recipe.rate] * len(starts), dtype)[:, None, None]
+        self._memory: list[list[Array]] = [[np.zeros_like(p) for p in self._weights + self._biases]
+                                           for _ in range({"sgd": 0, "momentum": 1, "adam": 2}[recipe.optimizer])]
+        self._running = np.arange(len(starts))  # which histories the rows of the stack belong to
+        self._record = set(record if record is not None else recorded_steps(recipe.steps)) | {recipe.steps}
+        self._snapshots = self._affordable(sorted(set(snapshots)), starts)
+        self._order = stream(seed, ORDER_STREAM)
+        self._masks = stream(seed, DROPOUT_STREAM)
+        self._queue = np.zeros(0, np.intp)
+        self._buffers, self._looking, self._held_out_buffers = Buffers(), Buffers(), Buffers()
+        self.step = 0
+        self.histories = [History() for _ in starts]
+
+    @staticmethod
+    def _affordable(steps: list[int], starts: Sequence[Parameters]) -> set[int]:
+        size = len(starts) * sum(array.nbytes for part in starts[0] for array in part)
+        most = max(2, int(MOST_SNAPSHOT_BYTES // max(size, 1)))
+        if len(steps) <= most:
+            return set(steps)
+        return {steps[i] for i in np.linspace(0, len(steps) - 1, most).round().astype(int)}
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do: all steps made, or every network has diverged."""
+        return not len(self._running) or (self.step >= self.recipe.steps and self._recorded_last())
+
+    def _recorded_last(self) -> bool:
+        return all(h.diverged_at is not None or (h.steps and h.steps[-1] >= self.recipe.steps) for h in self.histories)
+
+    def advance(self, steps: int | None = None) -> Race:
+        """Make ``steps`` more steps, or all that are left; returns itself."""
+        with np.errstate(**QUIET):
+            last = self.recipe.steps if steps is None else min(self.recipe.steps, self.step + steps)
+            while len(self._running) and self.step < last:
+                self._advance_once()
+            if self.step >= self.recipe.steps and len(self._running) and not self._recorded_last():
+                self._look(None)
+        if self.finished:
+            for buffers in (self._buffers, self._looking, self._held_out_buffers):
+                buffers.clear()
+        return self
+
+    def parameters(self) -> list[Parameters | None]:
+        """The parameters of each network now; None for those that have diverged."""
+        rows = {int(owner): row for row, owner in enumerate(self._running)}
+        return [([w[rows[i]] for w in self._weights], [b[rows[i], 0] for b in self._biases]) if i in rows else None
+                for i in range(len(self.histories))]
+
+    # ------------------------------------------------------------------------------------------ one step
+
+    def _next_samples(self) -> tuple[Array, Array]:
+        size = self.recipe.batch_size
+        if not size or size >= len(self._x):
+            return self._x, self._targets
+        if len(self._queue) < size:
+            self._queue = np.concatenate([self._queue, self._order.permutation(len(self._x))])
+        chosen, self._queue = self._queue[:size], self._queue[size:]
+        return self._x[chosen], self._targets[chosen]
+
+    def _pass(self, x: Array, targets: Array, buffers: Buffers, masks: Sequence[Array] = ()) -> _Pass:
+        passed = list(forward(self._weights, self._biases, x, self._activation, masks, buffers, **self._params))
+        zs, hs = [z for z, _ in passed], [h for _, h in passed]
+        loss, error = LOSSES[self.batch.loss](zs[-1], targets)
+        gradients, bias_gradients = [], []
+        for delta, gradient in backward(self._weights, x, zs, hs, error, self._activation, masks, buffers,
+                                        **self._params):
+            gradients.append(gradient)
+            bias_gradients.append(delta.sum(axis=-2, keepdims=True))
+        return _Pass(loss, gradients[::-1], bias_gradients[::-1], zs)
+
+    def _dropout_masks(self, samples: int) -> list[Array]:
+        share = self.recipe.dropout
+        if not share:
+            return []
+        kept = [self._masks.random((samples, w.shape[-1])) >= share for w in self._weights[:-1]]
+        return [mask.astype(self._x.dtype) / self._x.dtype.type(1 - share) for mask in kept]
+
+    def _advance_once(self) -> None:
+        x, targets = self._next_samples()
+        seen = self._pass(x, targets, self._buffers, self._dropout_masks(len(x)))
+        if not np.isfinite(seen.loss).all():
+            seen = self._retire(seen)
+            if not len(self._running):
+                return
+        for index, loss in zip(self._running, seen.loss.tolist(), strict=True):
+            self.histories[index].seen_loss.append(loss)
+        wanted = self.step in self._record or self.step in self._snapshots
+        whole = wanted and x is self._x and not self.recipe.dropout
+        norms = _norms(seen.gradients) if whole else None
+        updates = self._updates(seen.gradients + seen.bias_gradients)
+        if wanted:
+            self._look(updates[: len(self._weights)], seen if whole else None, norms)
+        for parameter, update in zip(self._weights + self._biases, updates, strict=True):
+            parameter -= update
+        self.step += 1
+
+    def _updates(self, gradients: list[Array]) -> list[Array]:
+        """What to subtract from each parameter, in the place of its gradient; PyTorch's form of momentum and Adam."""
+        rate = self._rates
+        if self.recipe.optimizer == "sgd":
+            return [np.multiply(rate, g, out=g) for g in gradients]
+        if self.recipe.optimizer == "momentum":
+            for velocity, g in zip(self._memory[0], gradients, strict=True):
+                velocity *= MOMENTUM
+                velocity += g
+                np.multiply(rate, velocity, out=g)
+            return gradients
+        t = self.step + 1
+        step_size = rate / (1 - ADAM_DECAY**t)
+        root = math.sqrt(1 - ADAM_SQUARE_DECAY**t)
+        spare = self._buffers.array("spare", (max(g.size for g in gradients),), gradients[0].dtype)
+        for mean, square, g in zip(*self._memory, gradients, strict=True):
+            term = spare[: g.size].reshape(g.shape)
+            mean += np.multiply(1 - ADAM_DECAY, np.subtract(g, mean, out=term), out=term)
+            square *= ADAM_SQUARE_DECAY
+            square += np.multiply(1 - ADAM_SQUARE_DECAY, np.multiply(g, g, out=term), out=term)
+            np.sqrt(square, out=term)
+            term /= root
+            term += ADAM_EPSILON
+            np.multiply(step_size, mean, out=g)
+            g /= term
+        return gradients
+
+    def _retire(self, seen: _Pass) -> _Pass:
+        """Mark the networks whose loss is no finite number and take them out of the stack and of the pass."""
+        keep = np.isfinite(seen.loss)
+        for index in self._running[~keep]:
+            self.histories[index].diverged_at = self.step
+        self._running = self._running[keep]
+        self._rates = self._rates[keep]
+        self._weights, self._biases = [w[keep] for w in self._weights], [b[keep] for b in self._biases]
+        self._memory = [[m[keep] for m in part] for part in self._memory]
+        return _Pass(seen.loss[keep], *([array[keep] for array in part]
+                                        for part in (seen.gradients, seen.bias_gradients, seen.preactivations)))
+
+    # ------------------------------------------------------------------------------------------ what is recorded
+
+    def _outputs(self, batch: Batch) -> Array:
+        *_, (_, outputs) = forward(self._weights, self._biases, batch.x.astype(self._x.dtype, copy=False),
+                                   self._activation, (), self._held_out_buffers, **self._params)
+        return outputs
+
+    def _accuracy(self, outputs: Array, targets: Array) -> Array:
+        if self.batch.loss != "softmax_ce":
+            return np.full(len(outputs), math.nan)
+        return (outputs.argmax(axis=-1) == targets).mean(axis=-1)
+
+    def _look(self, updates: list[Array] | None, seen: _Pass | None = None, norms: Array | None = None) -> None:
+        """Record this step, of the whole training batch, not of the mini-batch: from a pass of it and the norms of its
+        gradients, where there was one.
+        """
+        if seen is None:
+            seen = self._pass(self._x, self._targets, self._looking)
+            if not np.isfinite(seen.loss).all():
+                finite = np.isfinite(seen.loss)
+                seen = self._retire(seen)
+                updates = updates and [update[finite] for update in updates]
+        if not len(self._running):
+            return
+        zs = seen.preactivations
+        accuracy = self._accuracy(zs[-1], self._targets)
+        held_out = self._accuracy(self._outputs(self.held_out), self.held_out.targets) if self.held_out else None
+        norms = _norms(seen.gradients) if norms is None else norms
+        gaps = np.stack([symmetry_gap(w) for w in self._weights], axis=1)
+        ratios = np.stack([_log_ratio(u, w) for u, w in zip(updates, self._weights, strict=True)], axis=1) \
+            if updates else np.full(norms.shape, math.nan)
+        dead = np.stack([(z.max(axis=-2) <= 0).mean(axis=-1) for z in zs[:-1]], axis=1) \
+            if self._phi.dies and len(zs) > 1 else np.full((len(seen.loss), len(zs) - 1), math.nan)
+        for row, index in enumerate(self._running):
+            history = self.histories[index]
+            if self.step in self._snapshots:
+                history.snapshots[self.step] = ([w[row].copy() for w in self._weights],
+                                                [b[row, 0].copy() for b in self._biases])
+            if self.step not in self._record:
+                continue
+            history.steps.append(self.step)
+            history.loss.append(float(seen.loss[row]))
+            history.accuracy.append(float(accuracy[row]))
+            if held_out is not None:
+                history.held_out_accuracy.append(float(held_out[row]))
+            for values, column in ((history.gradient_norm, norms), (history.symmetry_gap, gaps),
+                                   (history.update_ratio, ratios), (history.dead_share, dead)):
+                values.append(column[row])
+
+
+def _log_ratio(update: Array, weight: Array) -> Array:
+    """log10 of rms(update) / rms(weight), a network each; NaN where either is 0."""
+    moved, held = _squares(update), _squares(weight)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((moved > 0) & (held > 0), 0.5 * np.log10(moved / held), math.nan)
+
+
+def race(networks: Sequence[Network], batch: Batch, recipe: Recipe | None = None, **options: Any) -> Race:
+    """A Race of networks of one shape and activation, from the parameters that they draw."""
+    first = networks[0]
+    if any((n.sizes, n.activation, n.activation_params, n.dtype) != (
+            first.sizes, first.activation, first.activation_params, first.dtype) for n in networks):
+        raise ValueError("networks must have the same sizes, activation and dtype to be trained side by side")
+    return Race([network.parameters() for network in networks], batch, recipe or Recipe(), activation=first.activation,
+                activation_params=dict(first.activation_params), **{"seed": first.seed} | options)
+
+
+def train(network: Network, batch: Batch, recipe: Recipe | None = None, **options: Any) -> History:
+    """Train one network to the end; see Recipe for how and Race for the options."""
+    return race([network], batch, recipe, **options).advance().histories[0]
+
+
+def best_rates(starts: Sequence[Parameters], batch: Batch, recipe: Recipe, rates: Sequence[float],
+               **options: Any) -> Race:
+    """A Race of every start at every rate, start by start; see ``winners`` for what it says when it is run."""
+    return Race([start for start in starts for _ in rates], batch, recipe, rates=list(rates) * len(starts),
+                record=[recipe.steps], **options)
+
+
+def winners(sweep: Race, rates: Sequence[float]) -> list[float]:
+    """For each start of a finished ``best_rates``, the rate with the lowest final loss (the smallest if none ended)."""
+    losses = np.array([h.loss[-1] if h.loss else math.inf for h in sweep.histories]).reshape(-1, len(rates))
+    return [float(rates[best]) for best in losses.argmin(axis=1)]

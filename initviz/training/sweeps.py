@@ -1,0 +1,149 @@
+"""Many networks, one after another or side by side on any executor: does their gradient survive?"""
+
+from __future__ import annotations
+
+import collections
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from initviz.core.batches import make_batch
+from initviz.core.buffers import borrowed_buffers
+from initviz.core.network import Network
+from initviz.core.propagation import LOSSES, QUIET, backward, forward
+from initviz.core.simulation import GROWN, SHRUNK
+from initviz.core.statistics import moments, ratio
+
+AHEAD = 32  # networks given to an executor before the first answer is waited for
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one network did to its signal and its gradient.
+
+    ``signal`` is the root mean square of the last hidden layer's activations over the first's, ``gradient`` the length
+    of the first hidden layer's delta over the last hidden layer's; NaN where there is none.
+    """
+
+    network: Network
+    signal: float
+    gradient: float
+
+    @property
+    def survives(self) -> bool:
+        """Whether the gradient arrives neither below a tenth nor above ten times its length, as in the verdicts."""
+        return SHRUNK <= self.gradient <= GROWN
+
+
+def probe(network: Network, input: str = "normal", count: int = 16) -> Outcome:
+    """One pass forward and back of ``count`` samples of an input; the input depends on the network's seed alone."""
+    batch = make_batch(input, count, seed=network.seed, features=network.sizes[0], dtype=network.dtype)
+    weights, biases = network.parameters()
+    _, params = network.activation_entry()
+    with np.errstate(**QUIET), borrowed_buffers() as buffers:
+        passed = list(forward(weights, biases, batch.x, network.activation, (), buffers, **params))
+        if network.depth < 2 or not np.isfinite(passed[-1][1]).all():
+            return Outcome(network, math.nan, math.nan)
+        zs, hs = [z for z, _ in passed], [h for _, h in passed]
+        _, error = LOSSES[batch.loss](hs[-1], batch.targets)
+        lengths = [moments(delta).rms * math.sqrt(delta.shape[1])
+                   for delta, _ in backward(weights, batch.x, zs, hs, error, network.activation, (), buffers,
+                                            keep=False, **params)]
+        return Outcome(network, ratio(moments(hs[-2]).rms, moments(hs[0]).rms), ratio(lengths[-1], lengths[1]))
+
+
+def sweep(networks: Iterable[Network], *, input: str = "normal", count: int = 16,
+          executor: Executor | None = None) -> Iterator[Outcome]:
+    """The outcome of each network, in order, as it is found.
+
+    ``executor`` is any ``concurrent.futures.Executor``: a pool of processes, or Dask's ``client.get_executor()`` for a
+    cluster. None computes here. Closing the iterator calls off what has not begun.
+    """
+    if executor is None:
+        yield from (probe(network, input, count) for network in networks)
+        return
+    waiting: collections.deque[Future[Outcome]] = collections.deque()
+    try:
+        for network in networks:
+            waiting.append(executor.submit(probe, network, input, count))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@dataclass(eq=False)
+class Survival:
+    """A sweep of one network over depths, widths and seeds that is made a little at a time."""
+
+    network: Network
+    depths: Sequence[int]
+    widths: Sequence[int]
+    seeds: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self._left = sweep(self.networks())
+
+    @property
+    def terms(self) -> tuple[Network, tuple[int, ...], tuple[int, ...], int]:
+        """What it depends on."""
+        return self.network, tuple(self.depths), tuple(self.widths), self.seeds
+
+    def networks(self) -> Iterator[Network]:
+        """All seeds of all sizes: one seed of each size first, so that a picture is there early."""
+        for seed in range(self.seeds):
+            for depth in self.depths:
+                for width in self.widths:
+                    yield replace(self.network, sizes=(width,) * depth + (10,), seed=seed)
+
+    @property
+    def total(self) -> int:
+        """How many networks there are."""
+        return self.seeds * len(self.depths) * len(self.widths)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every network has been computed."""
+        return len(self.outcomes) >= self.total
+
+    @property
+    def progress(self) -> float:
+        """Share of the networks computed, 0 to 1."""
+        return len(self.outcomes) / self.total
+
+    @property
+    def said(self) -> str:
+        """How far it has got, in words."""
+        words = "Finished" if self.finished else "Stopped" if self.stopped else "Sweeping"
+        return f"{words}: {len(self.outcomes)} of {self.total} networks"
+
+    def stop(self) -> None:
+        """Keep what there is."""
+        self.stopped = True
+
+    def resume(self) -> None:
+        """Go on where it was stopped."""
+        self.stopped = False
+
+    def advance(self, until: float) -> None:
+        """Compute until that moment of ``time.monotonic()``, one network at least."""
+        for outcome in self._left:
+            self.outcomes.append(outcome)
+            if time.monotonic() >= until:
+                return
+
+    def shares(self) -> dict[tuple[int, int], tuple[float, int]]:
+        """Per (depth, width) the share of seeds whose gradient survives, and of how many."""
+        found: dict[tuple[int, int], list[bool]] = {}
+        for outcome in self.outcomes:
+            found.setdefault((outcome.network.depth, outcome.network.sizes[0]), []).append(outcome.survives)
+        return {size: (sum(survived) / len(survived), len(survived)) for size, survived in found.items()}

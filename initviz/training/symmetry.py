@@ -1,0 +1,249 @@
+"""Copies: how different the neurons of a start are, how training keeps copies copies, and what breaks the symmetry.
+
+Everything here is float64, so that round-off is seen for what it is. If all weights of a layer are equal, exchanging
+two of its neurons changes nothing; gradient descent, momentum and Adam commute with the exchange, so that copies stay
+copies (in exact arithmetic; a product over a width that is no multiple of 8 may add its terms in another order).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.random import Generator as Luck
+from numpy.typing import NDArray
+
+from initviz.core.batches import Batch
+from initviz.core.initializers import initialize
+from initviz.core.network import Network, stream
+from initviz.core.propagation import propagate
+from initviz.core.simulation import errors_cancel
+from initviz.core.statistics import Diversity, distinct_neurons, diversity, moments
+from initviz.training.gradient_descent import Parameters, Race, Recipe, recorded_steps, symmetry_gap
+
+Array = NDArray[Any]
+Made = TypeVar("Made")
+CHUNK = 0.1  # seconds between two looks at whether the work is still wanted
+SHOWN = 24  # neurons, inputs and samples kept for a picture
+SPLIT = 0.01  # copies count as split where their incoming weights differ by this part of their length
+DROPOUT = 0.2
+RANDOM_BIAS = 0.1
+MOST_RECORDED = 400
+NOISE_STREAM = 5  # beside those of network.py and training.py
+
+
+def similarity(h: Array) -> Array:
+    """Correlation over the batch between the neurons of ``h`` (batch, neurons): an array (neurons, neurons).
+
+    NaN where it is not defined: a neuron that does not vary over the batch has none.
+    """
+    largest = np.abs(h).max(initial=0)
+    if not np.isfinite(largest) or largest == 0:
+        return np.full((h.shape[1], h.shape[1]), math.nan)
+    centred = h / largest - (h / largest).mean(axis=0)
+    spread = np.sqrt(np.square(centred).sum(axis=0))
+    spread[spread < 64 * np.finfo(h.dtype).eps * math.sqrt(len(h))] = math.nan
+    return np.clip(centred.T @ centred / spread[:, None] / spread, -1, 1)
+
+OBSERVED_STEPS = (0, 1, 2, 5, 10, 20, 50, 100)  # at which the neurons may be looked at
+
+
+@dataclass(frozen=True, eq=False)
+class LayerView:
+    """One hidden layer at one moment: corners of its matrices for a picture, and what is measured of all of it.
+
+    ``activations`` (samples, neurons), ``gradient`` (inputs, neurons) of the incoming weights, zeros where the errors
+    cancel up to round-off (``cancelled``), ``similarities`` (neurons, neurons). ``rms`` is the scale; the diversity's
+    participation ratio is the effective number of neurons: how many independent ones there might as well be.
+    """
+
+    activations: Array
+    gradient: Array
+    similarities: Array
+    neurons: int
+    rms: float
+    diversity: Diversity
+    gap: float
+    cancelled: bool
+
+
+def examine(network: Network, parameters: Parameters, batch: Batch) -> list[LayerView]:
+    """The hidden layers of a network with these parameters on a batch; empty for a network of one layer."""
+    weights, biases = parameters
+    passed = propagate(weights, biases, batch.x.astype(np.float64), batch.targets, activation=network.activation,
+                       loss=batch.loss, **dict(network.activation_params))
+    views = []
+    cancelled = errors_cancel(passed.deltas[-1], weights[-1])
+    for w, h, gradient in zip(weights[:-1], passed.activations[:-1], passed.weight_gradients[:-1], strict=True):
+        views.append(LayerView(
+            h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN] * (0.0 if cancelled else 1.0),
+            similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, diversity(h), float(symmetry_gap(w)), cancelled))
+    return views
+
+
+def develop(networks: Sequence[Network], batch: Batch, recipe: Recipe,
+            steps: int) -> Generator[float, None, list[list[LayerView]]]:
+    """Train the networks side by side for so many steps; yields the share that is done, returns the hidden layers of
+    each. A network that has diverged has none.
+    """
+    starts = [network.parameters() for network in networks]
+    first = networks[0]
+    race = Race(starts, batch, replace(recipe, steps=steps), activation=first.activation,
+                activation_params=dict(first.activation_params), seed=first.seed, record=[])
+    yield from _run(race)
+    return [[] if now is None else examine(network, now, batch)
+            for network, now in zip(networks, race.parameters(), strict=True)]
+
+
+def _run(race: Race, done: float = 0.0, share: float = 1.0) -> Iterator[float]:
+    """Run a race, yielding now and then what part is done, where it is that share of a whole."""
+    while not race.finished:
+        until = time.monotonic() + CHUNK
+        while not race.finished and time.monotonic() < until:
+            race.advance(1)
+        yield done + share * race.step / max(race.recipe.steps, 1)
+
+
+def exhaust(work: Generator[float, None, Made]) -> Made:
+    """What a generator returns, once it has run to its end."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            made: Made = end.value
+            return made
+
+
+# ---------------------------------------------------------------------------------------------- breaking it
+
+Change = Callable[[Parameters, Luck, float], Parameters]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to treat a constant start: how its parameters are changed, and what of the training differs."""
+
+    label: str
+    sentence: str
+    change: Change = lambda start, rng, epsilon: start
+    recipe: tuple[tuple[str, Any], ...] = ()
+    activation: str | None = None
+    more_neurons: int = 0
+
+
+def _noise(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
+    weights, biases = start
+    return [w + epsilon * rng.standard_normal(w.shape) for w in weights], biases
+
+
+def _random_biases(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
+    weights, biases = start
+    return weights, [b + RANDOM_BIAS * rng.standard_normal(b.shape) for b in biases]
+
+
+def _xavier(weight: Array, rng: Luck) -> Array:
+    return initialize("xavier_normal", *weight.shape, rng=rng)
+
+
+def _random_output(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
+    weights, biases = start
+    return [*weights[:-1], _xavier(weights[-1], rng)], biases
+
+
+def _zero_output(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
+    weights, biases = start
+    return [*(_xavier(w, rng) for w in weights[:-1]), np.zeros_like(weights[-1])], biases
+
+
+def _zero_hidden(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
+    weights, biases = start
+    return [*(np.zeros_like(w) for w in weights[:-1]), _xavier(weights[-1], rng)], biases
+
+
+ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
+    "nothing": Attempt("Nothing", "The constant start, as it is."),
+    "adam": Attempt("Adam alone", "The constant start, trained with Adam.", recipe=(("optimizer", "adam"),)),
+    "adam_odd": Attempt("Adam, one neuron more", "The same with a width that is one larger.",
+                        recipe=(("optimizer", "adam"),), more_neurons=1),
+    "noise": Attempt("Perturbation", "Normal noise of the chosen size on every weight.", _noise),
+    "dropout": Attempt("Dropout", f"Dropout of {DROPOUT:g} on the hidden neurons while training.",
+                       recipe=(("dropout", DROPOUT),)),
+    "biases": Attempt("Random biases", f"Normally distributed biases of standard deviation {RANDOM_BIAS:g}.",
+                      _random_biases),
+    "output": Attempt("Random output weights", "Xavier's weights in the output layer alone.", _random_output),
+    "zero_output": Attempt("Zero output layer", "Xavier's weights in the hidden layer, zeros in the output layer.",
+                           _zero_output),
+    "zero_hidden": Attempt("Zero hidden layer, tanh", "Zeros in the hidden layer, Xavier's weights in the output.",
+                           _zero_hidden, activation="tanh"),
+    "zero_hidden_relu": Attempt("Zero hidden layer, ReLU", "The same with ReLU.", _zero_hidden, activation="relu"),
+})
+
+
+def sentence_of(key: str, optimizer: str) -> str:
+    """What an attempt changes, where training is otherwise by that optimiser."""
+    attempt = ATTEMPTS[key]
+    tenth = dict(attempt.recipe).get("optimizer") == "adam" != optimizer and not attempt.more_neurons
+    return attempt.sentence.replace("with Adam.", "with Adam at a tenth of the rate.") if tenth else attempt.sentence
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came of one attempt: symmetry gap of the hidden layer at the recorded steps, losses, neurons.
+
+    ``split_at`` is the first recorded step whose gap exceeds SPLIT, None where there is none. ``neurons`` counts
+    different incoming weights at the end, of ``width``; 0 where training diverged.
+    """
+
+    key: str
+    steps: list[int]
+    gap: list[float]
+    first_loss: float
+    last_loss: float
+    split_at: int | None
+    neurons: int
+    width: int
+
+
+def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> Generator[float, None, list[Result]]:
+    """Every attempt of the table on a constant start of ``network``: one hidden layer, float64, else ValueError.
+
+    Yields the share that is done, returns the results in the table's order.
+    """
+    if network.depth != 2 or network.dtype != "float64":
+        raise ValueError(f"network must have depth 2 and dtype float64, got {network.depth} and {network.dtype}")
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for key, attempt in ATTEMPTS.items():
+        terms = (attempt.activation or network.activation, attempt.more_neurons, *attempt.recipe)
+        groups.setdefault(terms, []).append(key)
+    found: dict[str, Result] = {}
+    for keys in groups.values():
+        race = _attempt(keys, network, batch, recipe, epsilon)
+        yield from _run(race, len(found) / len(ATTEMPTS), len(keys) / len(ATTEMPTS))
+        for key, history, end in zip(keys, race.histories, race.parameters(), strict=True):
+            gaps = [float(gap[0]) for gap in history.symmetry_gap]
+            found[key] = Result(
+                key, history.steps, gaps, history.loss[0] if history.loss else math.nan,
+                history.loss[-1] if history.loss and history.diverged_at is None else math.nan,
+                next((step for step, gap in zip(history.steps, gaps, strict=True) if gap > SPLIT), None),
+                0 if end is None else distinct_neurons(end[0][0]), network.sizes[1] + ATTEMPTS[key].more_neurons)
+    return [found[key] for key in ATTEMPTS]
+
+
+def _attempt(keys: Sequence[str], network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> Race:
+    """The race of attempts that are trained alike."""
+    attempt = ATTEMPTS[keys[0]]
+    changed = replace(recipe, **dict(attempt.recipe))
+    if changed.optimizer == "adam" != recipe.optimizer:
+        changed = replace(changed, rate=recipe.rate / 10)
+    inputs, width, outputs = network.sizes
+    start = replace(network, sizes=(inputs, width + attempt.more_neurons, outputs)).parameters()
+    starts = [ATTEMPTS[key].change(start, stream(network.seed, NOISE_STREAM), epsilon) for key in keys]
+    activation = attempt.activation or network.activation
+    return Race(starts, batch, changed, activation=activation, seed=network.seed,
+                activation_params=dict(network.activation_params) if activation == network.activation else None,
+                record=recorded_steps(recipe.steps, MOST_RECORDED))

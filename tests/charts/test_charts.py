@@ -1,0 +1,170 @@
+"""Every picture keeps one constant spec, whatever the run; what varies travels in its data."""
+
+import base64
+import io
+from dataclasses import replace
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from initviz import make_batch, simulate
+from initviz.app.settings import Settings
+from initviz.charts import curves, depth, distributions, frames, neurons
+from initviz.charts.picture import DIVERGING, MISSING, color_of, rgb, save, sequential, spread_apart
+from initviz.core.initializers import INITIALIZERS, label_of
+from initviz.core.simulation import QUANTITIES
+
+CASES = {
+    "first visit": Settings(),
+    "relu, deep": replace(Settings(), activation="relu", depth=60, width=16, batch=32),
+    "overflow": replace(Settings(), activation="linear", init=("ones", "zeros"), depth=40, width=64, batch=8),
+    "one layer": replace(Settings(), depth=1, width=8, batch=8),
+    "one hidden neuron layer": replace(Settings(), depth=2, width=2, batch=8, input="moons"),
+    "symlog": replace(Settings(), scale="symlog", depth=4, width=16, batch=32),
+}
+
+
+def runs_of(settings):
+    batch = make_batch(settings.input, settings.batch, seed=settings.seed, features=settings.width)
+    return [simulate(network, batch, scale=settings.scale) for network in settings.networks()]
+
+
+def pixels(url):
+    """The image that a link carries, as (rows, columns, 3)."""
+    head, _, content = url.partition(",")
+    assert head == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB"))
+
+
+def framed(data):
+    return {name: pd.DataFrame(dict(columns)) for name, columns in data.items()}
+
+
+RUNS = {name: runs_of(settings) for name, settings in CASES.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_distributions_are_drawn_for_every_run(name, quantity):
+    found = framed(distributions.data(RUNS[name], quantity))
+    shown = len(distributions.shown_layers(CASES[name].depth))
+    assert len(found["cells"]) == len(RUNS[name]) * shown
+    drawn = set(np.floor(found["outline"]["x"]).astype(int)) | {int(x) for x in found["spikes"]["x"]} | {
+        int(x) for x in found["notes"]["x"]}
+    assert drawn == set(range(len(RUNS[name])))
+    assert found["outline"]["y"].sub(found["outline"]["base"]).between(-1e-6, distributions.PEAK + 1e-6).all()
+    for frame in found.values():
+        assert not frame.isin(["nan", "inf", "None"]).any(axis=None)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("picture", "quantity"), [
+    (depth.forward_picture, "activation"), (depth.backward_picture, "delta")])
+def test_depth_charts_have_a_finite_axis_and_a_name_for_every_run(name, picture, quantity):
+    found = framed(depth.data(RUNS[name], [None] * len(RUNS[name]), quantity, "std"))
+    frame = found["frame"].iloc[0]
+    assert 0 < frame["low"] < frame["high"] < np.inf
+    assert len(found["names"]) == len(RUNS[name])
+    assert (found["lines"]["y"] > 0).all()
+    assert picture().spec is picture().spec
+
+
+def test_collapse_is_said_where_a_log_axis_cannot_show_it():
+    names = depth.data(RUNS["first visit"], [None] * len(RUNS["first visit"]), "activation", "std")["names"]["text"]
+    assert "Zeros (0)" in set(names)
+    names = depth.data(RUNS["overflow"], [None] * len(RUNS["overflow"]), "activation", "std")["names"]["text"]
+    assert "Ones (overflow)" in set(names)
+
+
+def test_a_layer_of_zeros_is_one_spike_and_not_a_histogram():
+    found = framed(distributions.data(
+        [run for run in RUNS["first visit"] if run.network.initializer == "zeros"], "activation"))
+    assert found["outline"].empty
+    assert len(found["spikes"]) == 10
+    assert set(found["notes"]["text"]) == {"all 0"}
+
+
+def test_equal_columns_show_copies():
+    constant = next(run for run in RUNS["first visit"] if run.network.initializer == "constant")
+    shown = pixels(neurons.data([neurons.HeatMap("Constant", constant.samples[2])])["maps"]["url"][0])
+    assert shown.shape[1] > 1
+    assert (shown == shown[:, :1]).all()
+    assert len(np.unique(shown[:, 0], axis=0)) > 1
+
+
+def test_a_heat_map_shows_signs_and_what_is_no_number():
+    values = np.array([[1.0, -0.5], [0.0, np.inf]])
+    found = neurons.data([neurons.HeatMap("He normal", values)])["maps"]
+    (top, half), (middle, lost) = pixels(found["url"][0])
+    assert tuple(top) == rgb(DIVERGING[-1])
+    assert tuple(middle) == rgb(DIVERGING[3])
+    assert half[2] > half[0]
+    assert tuple(lost) == MISSING
+    assert found["title"][0] == "He\nnormal\noverflow"
+
+
+def test_every_chart_is_valid_and_can_be_saved():
+    data = distributions.data(RUNS["first visit"], "activation")
+    svg = save(distributions.picture(), data, height=300)
+    assert svg.startswith(b"<svg")
+    assert b"Xavier" in svg
+    lines = depth.data(RUNS["first visit"], [None] * len(RUNS["first visit"]), "activation", "std")
+    assert save(depth.forward_picture(), lines, height=300, form="png").startswith(b"\x89PNG")
+    for picture in (distributions.picture(), depth.forward_picture(), depth.backward_picture(), neurons.picture(),
+                    frames.boundaries(), frames.first_weights()):
+        assert alt.Chart.from_dict({**picture.spec, "usermeta": {}}) is not None
+        assert picture.alt
+
+
+def test_films_carry_a_column_a_frame_whatever_the_number_of_snapshots():
+    for count in (1, 3, 12, 20):
+        found = frames.data([frames.Film("He normal", np.zeros((count, 4, 4), np.int8))], list(range(count)))
+        assert [name for name in found["images"] if name.startswith("f")] == [f"f{i}" for i in range(frames.FRAMES)]
+        assert list(found["steps"]["step"])[-1] == count - 1
+
+
+def test_names_at_the_lines_ends_do_not_overlap():
+    placed = spread_apart([0.5, 0.5, 0.5, 0.1, 0.99], 0.1, 0.0, 1.0)
+    ordered = np.sort(placed)
+    assert np.diff(ordered).min() >= 0.1 - 1e-9
+    assert (ordered[0], ordered[-1]) >= (0.0, 0.0)
+    assert ordered[-1] <= 1.0
+    assert placed[3] == 0.1
+
+
+def test_no_points_at_all_give_an_empty_chart_with_an_axis():
+    empty = np.zeros(0)
+    found = curves.data([curves.Series("Zeros", "#000000", empty, empty)], log=True, last=100.0)
+    assert all(np.isfinite(values).all() for values in found["frame"].values())
+
+
+def test_every_initialiser_has_a_colour_of_its_own_and_a_name():
+    assert len({color_of(key) for key in INITIALIZERS}) == len(INITIALIZERS)
+    assert len({label_of(key) for key in INITIALIZERS}) == len(INITIALIZERS)
+    assert len(sequential(100)) == 100
+
+
+def test_a_layer_whose_values_nearly_agree_says_how_nearly():
+    batch = make_batch("digits", 32)
+    (faint,) = (simulate(replace(Settings(), depth=4, width=32, std=1e-4).network("normal"), batch) for _ in range(1))
+    texts = [text for text in framed(distributions.data([faint], "activation"))["notes"]["text"] if "→" not in text]
+    assert texts
+    assert all(text.startswith("within ±") for text in texts)
+
+
+def test_a_film_holds_the_distributions_of_each_frame():
+    frames_set = replace(Settings(), init=("constant", "xavier_normal"), scrub="gain", depth=3, width=16).scrubbed()
+    batch = make_batch("digits", 32)
+    shown = [[simulate(network, batch) for network in frame.networks()] for frame in frames_set]
+    found = framed(distributions.film_data(shown, "activation"))
+    for index in (3, len(shown) - 1):
+        alone = framed(distributions.data(shown[index], "activation"))
+        heights = (alone["outline"]["y"] - alone["outline"]["base"]) / distributions.PEAK * distributions.FULL
+        assert found["outline"][f"f{index}"].to_numpy() == pytest.approx(heights.to_numpy(), abs=0.51)
+        for name in ("spikes", "notes"):
+            its = found[name][found[name]["frame"] == index].drop(columns="frame").reset_index(drop=True)
+            pd.testing.assert_frame_equal(its, alone[name].reset_index(drop=True), check_dtype=False)
+    assert found["outline"]["f0"].eq(0).all()  # a gain of 0: spikes only

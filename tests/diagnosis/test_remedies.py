@@ -1,0 +1,109 @@
+"""LSUV and its kin: unit variance on the data, directions kept, nothing divided by 0."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from initviz import ACTIVATIONS, Network, make_batch, propagate
+from initviz.core.batches import batch_for
+from initviz.diagnosis.remedies import TOLERANCE, lsuv, recommended, remedies, rescale, standardise_inputs, start_of
+from initviz.theory.mean_field import Field
+
+DEEP = Network((64, *[256] * 11, 10), "tanh", "orthogonal")
+BATCH = make_batch("digits", 256)
+
+
+def variances(network, weights, biases, batch=BATCH):
+    passed = propagate(weights, biases, batch.x.astype(network.dtype), batch.targets, activation=network.activation,
+                       loss=batch.loss, **dict(network.activation_params))
+    return np.array([z.var(dtype=float) for z in passed.preactivations])
+
+
+@pytest.mark.parametrize("activation", ["linear", "tanh", "relu", "sigmoid", "gelu", "selu", "softplus"])
+def test_lsuv_gives_every_layer_unit_variance_within_its_tolerance(activation):
+    network = replace(DEEP, activation=activation, sizes=(64, *[64] * 11, 10))
+    found = variances(network, lsuv(network, BATCH), [np.zeros(n, np.float32) for n in network.sizes[1:]])
+    assert (np.abs(found - 1) < TOLERANCE).all()
+
+
+def test_lsuv_starts_from_orthonormal_weights_and_needs_one_division_a_layer():
+    network = replace(DEEP, sizes=(64, 64, 64, 10))
+    for w in lsuv(network, BATCH, most_tries=1):
+        gram = w.astype(float).T @ w
+        np.testing.assert_allclose(gram / gram[0, 0], np.eye(len(gram)), atol=1e-5)
+    found = variances(DEEP, lsuv(DEEP, BATCH, most_tries=1), [np.zeros(n, np.float32) for n in DEEP.sizes[1:]])
+    assert (np.abs(np.sqrt(found) - 1) < 0.05).all()  # Mishkin and Matas 2016; on these data one try is enough
+
+
+@pytest.mark.parametrize("gain", [1e-6, 1.0, 300.0])
+def test_rescaled_weights_keep_their_directions(gain):
+    network = replace(DEEP, initializer="he_normal", gain=gain)
+    weights, biases = network.parameters()
+    found = rescale(weights, biases, network, BATCH)
+    for before, after in zip(weights, found, strict=True):
+        ratio = after / before
+        np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-5)
+    assert (np.abs(variances(network, found, biases) - 1) < TOLERANCE).all()
+
+
+def test_weights_that_overflow_are_brought_back():
+    network = Network((64, 64, 64, 10), "linear", "normal", gain=1e30)
+    weights, biases = network.parameters()
+    assert (np.abs(variances(network, rescale(weights, biases, network, BATCH), biases) - 1) < TOLERANCE).all()
+
+
+@pytest.mark.parametrize("change", [{"initializer": "zeros"}, {"gain": 0.0}, {"initializer": "normal", "gain": 1e300}])
+def test_where_no_number_helps_the_weights_stay_as_they_are(change):
+    network = replace(DEEP, sizes=(64, 16, 16, 10), **change)
+    weights, biases = network.parameters()
+    for before, after in zip(weights, rescale(weights, biases, network, BATCH), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_a_layer_that_sees_only_its_bias_is_left_alone():
+    network = Network((64, 16, 10), "relu", "he_normal", bias=-1e6)
+    weights, biases = network.parameters()
+    found = rescale(weights, biases, network, BATCH)
+    np.testing.assert_array_equal(found[1], weights[1])
+
+
+@pytest.mark.parametrize("key", ACTIVATIONS)
+def test_the_recommended_start_keeps_a_unit_length_in_a_wide_layer(key):
+    better, why = recommended(Network((32, 32, 10), key, "ones", gain=3.0, bias=1.0, bias_std=2.0))
+    assert (better.bias, better.bias_std) == (0, 0)
+    law = 2 / (1 + dict(better.activation_params).get("negative_slope", 0) ** 2) if better.initializer == "he_normal" \
+        else better.gain**2
+    kept = law * float(Field(key, better.activation_params).moments(1.0).square)
+    assert kept == pytest.approx(1, abs=2e-3) or key == "selu"  # SELU keeps it with its mean: E phi = 0, E phi^2 = 1
+    assert why.endswith(".")
+
+
+def test_every_remedy_meets_the_same_data_and_the_recommended_start_is_not_its_own_remedy():
+    start = start_of(Network((64, 16, 10), "relu", "torch_linear"), BATCH, "default")
+    found = remedies(start)
+    assert [remedy.key for remedy in found] == ["recommended", "lsuv", "rescaled"]
+    assert all(remedy.start.batch is BATCH for remedy in found)
+    better = start_of(recommended(start.network)[0], BATCH, "He")
+    assert [remedy.key for remedy in remedies(better)] == ["lsuv", "rescaled"]
+
+
+def test_standardised_inputs_have_mean_0_and_standard_deviation_1():
+    batch = replace(BATCH, x=BATCH.x * 1000 + 50)
+    x = standardise_inputs(start_of(Network((64, 16, 10)), batch, "")).start.batch.x
+    spread = x.std(axis=0)
+    assert np.allclose(x.mean(axis=0), 0, atol=1e-5)
+    assert (np.isclose(spread, 1, atol=1e-4) | (spread == 0)).all()
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"tolerance": -1}, "tolerance must be a number between 0 and 1, got -1"),
+    ({"most_tries": 0}, "most_tries must be an integer between 1 and 1000, got 0")])
+def test_a_bad_option_is_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        lsuv(DEEP, BATCH, **options)
+
+
+def test_data_of_another_width_are_refused():
+    with pytest.raises(ValueError, match="weights of layer 1"):
+        lsuv(DEEP, batch_for((32, 8, 10), "normal", 16))

@@ -1,0 +1,376 @@
+"""What a report finds, in which order, and that its files can be read by anybody."""
+
+import json
+import math
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from initviz import ACTIVATIONS, INITIALIZERS, Batch, Network, make_batch
+from initviz.charts.picture import color_of
+from initviz.core.batches import make_normal
+from initviz.diagnosis.exports import to_html, to_json
+from initviz.diagnosis.findings import EXACT, RATIO, SEVERITIES, ignorance, silence
+from initviz.diagnosis.layer_scales import extreme_changes, signal_levels
+from initviz.diagnosis.presentation import OWN_COLOR, REMEDY_COLORS, comparison, pictures, say_pictures, table
+from initviz.diagnosis.remedies import start_from, start_of
+from initviz.diagnosis.report import diagnose
+from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS, check_lines, mend_lines
+from initviz.diagnosis.verdict import verdict
+
+DIGITS = make_batch("digits", 128)
+KEYS_OF = {"overflow": {"overflow"}, "collapsed": {"copies"}, "silent": {"copies", "alike"}, "dead": {"dead"},
+           "saturated": {"saturated"}, "vanishing": {"signal", "gradient", "silent"},
+           "exploding": {"signal", "gradient"}}
+OF_A_VERDICT = {"overflow", "silent", "dead", "saturated"}
+
+
+def report_on(activation="relu", initializer="he_normal", depth=5, width=64, batch=DIGITS, lines=DEFAULTS, **changes):
+    network = Network((batch.features, *[width] * (depth - 1), batch.outputs), activation, initializer, **changes)
+    return diagnose(start_of(network, batch, initializer), lines)
+
+
+def found(report, key):
+    return next((finding for finding in report.findings if finding.key == key), None)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "linear"])
+@pytest.mark.parametrize("initializer", INITIALIZERS)
+@pytest.mark.parametrize("depth", [2, 9])
+def test_a_report_does_not_contradict_the_verdict(activation, initializer, depth):
+    report = diagnose(start_of(Network((64, *[32] * (depth - 1), 10), activation, initializer), DIGITS, ""),
+                      repair=False)
+    judged = verdict(report.run)
+    alarming = {finding.key for finding in report.findings if finding.severity != "note"}
+    if judged.key == "healthy":
+        assert not alarming & OF_A_VERDICT
+        assert "signal" not in alarming or found(report, "signal").words.endswith("the input's.")
+        assert "gradient" not in alarming or report.run.hidden_gradient_is_round_off or math.isnan(
+            report.run.gradient_ratio)
+        assert ("Healthy" in report.verdict) == (not alarming)
+    else:
+        assert alarming & KEYS_OF[judged.key]
+        assert report.verdict == judged.words
+
+
+def test_findings_come_gravest_first_and_each_says_its_number_rule_source_and_firmness():
+    for key in ("zeros", "constant", "torch_linear", "normal"):
+        findings = report_on(initializer=key, depth=9).findings
+        order = [SEVERITIES.index(finding.severity) for finding in findings]
+        assert order == sorted(order)
+        for finding in findings:
+            assert all((finding.words, finding.rule, finding.source, finding.firm, finding.title))
+            assert isinstance(finding.number, float)
+
+
+TINY, HUGE = ({"initializer": "normal", "depth": 2, "initializer_params": {"std": std}} for std in (1e-8, 100))
+
+
+@pytest.mark.parametrize(("case", "key", "severity", "words", "firm"), [
+    ({"activation": "tanh", "initializer": "constant"}, "copies", "grave", "1 different neuron of 64", EXACT),
+    ({"initializer": "zeros"}, "silent", "grave", "exactly 0", EXACT),
+    ({"activation": "linear", "initializer": "ones", "depth": 40}, "overflow", "grave", "float32", EXACT),
+    ({"initializer": "normal", "depth": 6}, "signal", "grave", "each layer multiplies it by", RATIO),
+    ({"initializer": "xavier_normal", "depth": 10}, "signal", "warning", "Layer 9's signal is 0.0", RATIO),
+    (TINY, "signal", "grave", "Layer 1's signal is 7.8 × 10⁻⁸ times the input's.", RATIO),
+    (HUGE, "signal", "grave", "times the input's", RATIO), (HUGE, "loss", "grave", "ln 10", "convention"),
+    ({"initializer": "normal", "depth": 3}, "preactivations", "warning", "deviation of 0.0", "convention"),
+    ({"activation": "sigmoid", "initializer": "lecun_normal", "depth": 9}, "gradient", "grave", "dL/dz", RATIO),
+    ({"bias": -3.0}, "dead", "grave", "are off for every sample", "convention"),
+    ({"activation": "tanh", "initializer": "normal", "gain": 100.0}, "saturated", "warning", "97 %", "convention"),
+    ({"gain": 3.0}, "loss", "warning", "ln 10 = 2.303", "convention"),
+    ({"gain": 3.0}, "output", "warning", "standard deviation", "convention"),
+    ({"initializer": "torch_linear", "depth": 2}, "bias", "note", "root mean square", "convention"),
+    ({"activation": "tanh", "initializer": "constant"}, "gradient", "grave", "errors cancel", EXACT),
+    ({"activation": "sigmoid", "initializer": "lecun_normal"}, "alike", "warning", "tells its inputs apart",
+     "convention"),
+    ({"activation": "sigmoid", "initializer": "normal", "depth": 9}, "alike", "grave", "the same for every sample",
+     EXACT)])
+def test_each_fault_is_found(case, key, severity, words, firm):
+    finding = found(report_on(**case), key)
+    assert finding is not None
+    assert (finding.severity, finding.firm) == (severity, firm)
+    assert words in finding.words
+
+
+def own(weights, biases=None, activation="relu", batch=DIGITS):
+    """A start from somebody's own weights."""
+    biases = biases or [np.zeros(w.shape[1], w.dtype) for w in weights]
+    return start_from(weights, biases, Network(activation=activation), batch, "own")
+
+
+def test_a_dip_in_the_middle_is_found_with_its_layer():
+    weights, biases = Network((64, 48, 48, 48, 10)).parameters()
+    weights = [w.copy() for w in weights]
+    weights[1] *= np.float32(1e-6)
+    weights[2] *= np.float32(1e6)
+    finding = found(diagnose(own(weights, biases)), "signal")
+    assert (finding.severity, finding.layer, finding.title) == ("grave", 2, "The signal vanishes")
+    assert "times layer 1's" in finding.words
+
+
+def test_the_extreme_changes_are_those_from_a_place_to_a_later_one():
+    fall, growth = extreme_changes(np.array([1.0, 4.0, 2.0, 8.0, 0.5, 1.0]))
+    assert (fall, growth) == (pytest.approx((1 / 16, 3, 4)), pytest.approx((8, 0, 3)))
+    for levels in (np.ones(1), np.array([1.0, 0.0]), np.array([1.0, np.inf])):
+        assert extreme_changes(levels) == []
+
+
+@pytest.mark.filterwarnings("error")
+@given(st.lists(st.floats(-30, 30), min_size=2, max_size=7))
+def test_the_extreme_changes_are_those_of_all_pairs(logs):
+    levels = np.exp(logs)
+    pairs = [levels[b] / levels[a] for b in range(len(levels)) for a in range(b)]
+    assert [change.value for change in extreme_changes(levels)] == pytest.approx([min(pairs), max(pairs)])
+
+
+def test_a_bounded_activation_of_large_inputs_loses_no_signal():
+    report = report_on("tanh", "lecun_normal", batch=replace(DIGITS, x=DIGITS.x * 1e4))
+    assert found(report, "signal") is None
+    assert signal_levels(report.run)[1] == pytest.approx(1, rel=0.2)
+
+
+def test_a_vanishing_gradient_is_grave_only_as_its_source_tests_it():
+    network = Network((64, *[64] * 8, 10), "sigmoid", "lecun_normal")
+    report = diagnose(start_of(network, DIGITS, ""))
+    run, finding = report.run, found(report, "gradient")
+    norms = [float(np.sqrt(n_in * n_out) * rms) for n_in, n_out, rms in zip(
+        run.column("fan_in"), run.column("fan_out"), run.column("weight_gradient_rms"), strict=True)]
+    assert finding.severity == "grave"
+    assert finding.number == pytest.approx(norms[0] / norms[-1])
+    assert (norms[0] / norms[-1], norms[0]) < (1e-3, 1e-4)
+    louder = diagnose(start_of(network, DIGITS, ""), check_lines({"faint": 1e-6}))
+    assert found(louder, "gradient").severity == "warning"
+    assert found(louder, "gradient").number != finding.number  # now that of the lengths
+
+
+def test_a_gradient_that_overflows_or_does_not_arrive_is_grave():
+    network = Network((64, *[256] * 99, 10), "softsign", "normal", initializer_params={"std": 2.0})
+    overflow = found(diagnose(start_of(network, make_batch("digits", 64), ""), repair=False), "gradient")
+    assert (overflow.severity, overflow.title) == ("grave", "The gradient overflows")
+    weights, biases = Network((64, 16, 16, 10)).parameters()
+    stopped = found(diagnose(own(weights, [biases[0], biases[1] - np.float32(1e3), biases[2]])), "gradient")
+    assert (stopped.severity, stopped.words) == ("grave", "No hidden layer gets a gradient.")
+
+
+# ---------------------------------------------------------------------------------------------- copies and learnt
+
+def test_neurons_that_float32_does_not_tell_apart_are_no_copies():
+    report = report_on(depth=2, initializer="normal", initializer_params={"std": 1e-9}, bias=0.1)
+    finding = found(report, "copies")
+    assert (finding.severity, finding.title, finding.firm) == ("warning", "Not told apart", "convention")
+    assert "though their weights differ: float32" in finding.words
+
+
+def test_copies_in_part_of_a_layer_are_found_by_their_weights():
+    weights, biases = Network((64, 40, 40, 10)).parameters()
+    weights[0] = np.repeat(weights[0][:, ::4], 4, axis=1)
+    finding = found(diagnose(own(weights, biases)), "copies")
+    assert (finding.severity, finding.title) == ("warning", "Copies")
+    assert "Layer 1 has 10 different neurons of 40" in finding.words
+
+
+def test_imbalanced_classes_are_not_taken_for_something_learnt():
+    y = np.where(np.arange(256) % 32 == 0, 1, 0)
+    batch = Batch(np.random.default_rng(0).standard_normal((256, 20)).astype(np.float32), y, "softmax_ce", 2)
+    share = 1 / 32
+    entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    assert ignorance(batch) == pytest.approx(entropy)
+    prior = np.log([1 - share, share]).astype(np.float32)
+    knows_the_prior = [np.zeros((20, 8), np.float32), np.zeros((8, 2), np.float32)], [np.zeros(8, np.float32), prior]
+    report = diagnose(own(*knows_the_prior, batch=batch))
+    assert report.run.loss == pytest.approx(entropy, rel=1e-5)
+    assert found(report, "loss") is None
+
+
+def test_weights_that_know_the_data_are_said_to_and_drawn_ones_never():
+    x = np.eye(8, dtype=np.float32)[np.arange(64) % 8]
+    batch = Batch(x, np.arange(64) % 8, "softmax_ce", 8)
+    start = own([5 * np.eye(8, dtype=np.float32), np.eye(8, dtype=np.float32)], batch=batch)
+    assert found(diagnose(start), "loss").title == "Learnt already"
+    assert found(diagnose(replace(start, drawn=True)), "loss") is None
+
+
+def test_a_good_start_has_no_grave_finding_and_no_warning():
+    report = report_on(width=128)
+    assert (report.count("grave"), report.count("warning")) == (0, 0)
+    assert report.severity == "note"
+
+
+@pytest.mark.parametrize(("change", "key"), [
+    (lambda x: x * 1000, "inputs_scale"), (lambda x: x + 50, "inputs_offset"),
+    (lambda x: x * np.where(np.arange(64) == 30, 1e4, 1).astype(np.float32), "inputs_columns")])
+def test_unscaled_inputs_are_found_and_standardising_mends_them(change, key):
+    report = report_on(batch=replace(DIGITS, x=change(DIGITS.x)))
+    assert found(report, key).severity == "warning"
+    remedy, after = report.remedies[-1]
+    assert remedy.key == "standardised"
+    assert found(after, key) is None
+
+
+def test_an_inputs_column_that_does_not_vary_is_noted():
+    x = DIGITS.x.copy()
+    x[:] = np.random.default_rng(0).standard_normal(x.shape)
+    x[:, 3] = 7.0
+    assert "1 of 64" in found(report_on(batch=replace(DIGITS, x=x)), "inputs_constant").words
+
+
+def test_saying_nothing_costs_ln_k_or_the_targets_variance():
+    assert silence(DIGITS) == pytest.approx(math.log(10))
+    y = np.array([[1.0], [3.0]])
+    assert silence(Batch(np.ones((2, 2)), y, "mse", 1)) == 1
+
+
+def test_a_regression_is_measured_in_units_of_its_targets():
+    rng = np.random.default_rng(0)
+    batch = Batch(rng.standard_normal((64, 8)), 100 * rng.standard_normal((64, 1)), "mse", 1)
+    assert found(report_on(batch=batch), "output") is None
+    assert found(report_on(batch=replace(batch, targets=batch.targets / 1e4)), "output") is not None
+
+
+@pytest.mark.parametrize("key", THRESHOLDS)
+def test_a_threshold_is_a_number_with_limits_and_a_source(key):
+    line = THRESHOLDS[key]
+    assert line.default in line.allowed
+    assert line.source.strip()
+    assert line.help.endswith(".")
+    assert mend_lines({key: math.nan})[key] == line.default
+    assert mend_lines({key: 1e300})[key] == line.allowed.high
+    with pytest.raises(ValueError, match=f"threshold {key} must be"):
+        check_lines({key: -1})
+
+
+def test_moving_a_threshold_moves_its_finding():
+    assert found(report_on(depth=3), "signal") is None
+    assert found(report_on(depth=3, lines=check_lines({"shrunk": 0.999, "grown": 1.0})), "signal") is not None
+    with pytest.raises(ValueError, match="threshold must be one of"):
+        check_lines({"nonsense": 1})
+
+
+def test_remedies_mend_what_a_default_start_loses():
+    report = report_on("tanh", "normal", depth=12)
+    assert report.severity == "grave"
+    for remedy, after in report.remedies:
+        assert after.severity != "grave", remedy.key
+    assert list(comparison(report)["Start"]) == ["As it is", "LeCun normal × 1.593", "LSUV", "Rescaled"]
+
+
+HOSTILE = "<script>alert('x')</script> & \"name\""
+
+
+@pytest.mark.parametrize("case", [
+    {}, {"activation": "linear", "initializer": "ones", "depth": 40}, {"initializer": "zeros"}, {"depth": 1},
+    {"activation": "tanh", "initializer": "constant"}], ids=str)
+def test_the_files_say_everything_and_need_nothing(case):
+    report = report_on(batch=replace(DIGITS, name=HOSTILE), **case)
+    read = json.loads(to_json(report), parse_constant=pytest.fail)
+    assert [finding["key"] for finding in read["findings"]] == [finding.key for finding in report.findings]
+    assert len(read["layers"]) == report.run.network.depth == len(table(report))
+    assert isinstance(read["loss"], float) or read["loss"] in ("overflow", "not defined")
+    assert all(not isinstance(value, str) or value in ("overflow", "not defined")
+               for remedy in read["remedies"] for value in remedy["measures"].values())
+    page = to_html(report)
+    assert ('class="bar"' in page) == (report.run.network.depth > 1 and case != {"initializer": "zeros"})
+    assert "<th>Seed</th><td>0</td>" in page
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert page.count("<svg") == (2 if report.run.network.depth > 1 else 0)
+    outside = set(re.findall(r"https?://[^\"' <]+", page)) - {"http://www.w3.org/2000/svg",
+                                                              "http://www.w3.org/1999/xlink"}
+    assert not outside
+    for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        ElementTree.fromstring(svg)
+    assert not re.search(r"\b(nan|inf|None)\b", re.sub(r"<svg.*?</svg>|<style.*?</style>", "", page, flags=re.DOTALL))
+
+
+def test_a_report_can_be_repeated_from_its_settings():
+    network = Network((64, 24, 10), "leaky_relu", "he_normal", 3.0, 0.1, 0.2, 7,
+                      activation_params={"negative_slope": 0.2}, initializer_params={"mode": "fan_out"})
+    data = {"input": "digits", "seed": 7}
+    report = diagnose(replace(start_of(network, replace(DIGITS, name="Digits"), "He normal"), data=data))
+    read = json.loads(to_json(report))["settings"]
+    again = Network(tuple(read["sizes"]), read["activation"], read["initializer"], read["gain"], read["bias"],
+                    read["bias_std"], read["seed"], read["dtype"], read["activation_params"],
+                    read["initializer_params"])
+    assert again == network
+    assert read["data"] == {"name": "Digits", "samples": 128, "loss": "softmax_ce"} | data
+    assert read["thresholds"] == dict(DEFAULTS)
+    page = to_html(report)
+    for said in ("Leaky ReLU (negative_slope 0.2)", "Digits, 128 samples",
+                 "He normal (mode fan_out, negative_slope 0), gain 3, biases 0.1 ± 0.2"):
+        assert said in page
+
+
+def test_a_report_on_a_file_names_its_layout_its_arrays_and_what_the_target_is():
+    weights, biases = Network((64, 24, 10)).parameters()
+    file = {"file": "net.npz", "layout": "torch", "arrays": [["fc1.weight", "fc1.bias"], ["<b>out</b>.weight", None]]}
+    start = replace(own(weights, biases), file=file, data={"target": "kind", "standardise": True})
+    report = diagnose(start)
+    read = json.loads(to_json(report))
+    assert read["settings"]["weights"] == file
+    assert read["settings"]["initializer"] is None
+    assert table(report)["Array"].tolist() == ["fc1.weight", "<b>out</b>.weight"]
+    page = to_html(report)
+    assert "PyTorch, (out, in)" in page
+    assert "<td>fc1.weight</td>" in page
+    assert "<b>out</b>" not in page
+    assert "target &#x27;kind&#x27; as 10 classes, standardised" in page
+
+
+def test_a_table_has_one_column_for_different_neurons_and_whole_percentages():
+    frame = table(report_on("relu", "he_normal", bias=-1.0))
+    assert [column for column in frame if column.startswith("Different")] == ["Different neurons"]
+    assert frame["Different neurons"][0].endswith(" of 64")
+    assert all(re.fullmatch(r"(\d+ %|under 1 %|)", share) for share in frame["Dead"])
+
+
+def test_lines_of_an_initialiser_have_its_colour_and_others_no_initialisers():
+    report = report_on("tanh", "normal")
+    for _, data in pictures(report).values():
+        colors = dict(zip(data["lines"]["label"], data["lines"]["color"], strict=True))
+        assert colors["as it is"] == color_of("normal")
+        assert colors["LeCun normal × 1.593"] == color_of("lecun_normal")
+        others = {colors["LSUV"], colors["Rescaled"]}
+        assert len(others) == 2
+        assert not others & {color_of(key) for key in INITIALIZERS}
+    assert not {OWN_COLOR, *REMEDY_COLORS.values()} & {color_of(key) for key in INITIALIZERS}
+    assert len({OWN_COLOR, *REMEDY_COLORS.values()}) == 4
+
+
+def test_the_sentence_beside_the_pictures_has_their_numbers():
+    report = report_on("tanh", "normal", depth=6)
+    said = say_pictures(report)
+    assert said.startswith("As it is, activations go from ")
+    assert "in layer 1 to" in said
+    assert " With " in said
+    assert "the hidden layer's activations are" in say_pictures(report_on(depth=2))
+    assert say_pictures(report_on(depth=1)) == "There is no hidden layer to draw."
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_has_a_report(activation):
+    assert table(report_on(activation, depth=3, width=8)).shape[0] == 3
+
+
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_is_drawn_gets_a_report_in_words(data):
+    pick = lambda *choices: data.draw(st.sampled_from(choices))  # noqa: E731
+    sizes = tuple(data.draw(st.lists(st.sampled_from([1, 2, 3, 8, 17]), min_size=2, max_size=7)))
+    dtype = pick("float32", "float64")
+    network = Network(sizes, pick(*ACTIVATIONS), pick(*INITIALIZERS), gain=pick(0, 1, 1e-30, 1e20, -2, 1e300),
+                      bias=pick(0, 5, -1e10, 1e300), bias_std=pick(0, 1, 1e20), seed=pick(0, 1, 2), dtype=dtype)
+    batch = make_normal(sizes[0], sizes[-1], pick(1, 2, 9, 30), seed=pick(0, 1), dtype=dtype)
+    batch = replace(batch, x=batch.x * batch.x.dtype.type(pick(0, 1, 1e-30, 1e30)))
+    report = diagnose(start_of(network, batch, "drawn"))
+    json.loads(to_json(report), parse_constant=pytest.fail)
+    assert pictures(report)
+    words = " ".join([*(finding.words + finding.rule for finding in report.findings), comparison(report).to_string(),
+                      table(report).to_string()])
+    assert not re.search(r"\b(nan|NaN|inf|None)\b", words)

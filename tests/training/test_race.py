@@ -1,0 +1,100 @@
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from initviz import Network
+from initviz.app.settings import Settings
+from initviz.app.training.panels import race_terms
+from initviz.training import race as races
+from initviz.training.gradient_descent import History
+from initviz.training.race import LiveRace
+
+SMALL = replace(Settings(), input="moons", depth=3, width=16, batch=64, steps=20)
+
+
+def finished(settings):
+    run = LiveRace(race_terms(settings))
+    while not run.finished:
+        run.advance(time.monotonic() + 0.05)
+    return run
+
+
+def test_histories_stand_in_the_order_of_the_contenders():
+    run = finished(replace(SMALL, init=("zeros", "he_normal", "constant")))
+    assert run.histories[0].loss[-1] == pytest.approx(math.log(2), abs=1e-6)
+    assert run.histories[0].symmetry_gap[0].max() == 0
+    assert run.histories[1].symmetry_gap[0][0] > 0
+    assert run.histories[2].symmetry_gap[0][0] == 0
+
+
+def test_a_stopped_race_keeps_what_it_has_and_goes_on():
+    run = LiveRace(race_terms(replace(SMALL, steps=2000)))
+    run.advance(time.monotonic())
+    run.stop()
+    assert "Stopped" in run.said
+    assert 0 < run.progress < 1
+    run.resume()
+    assert not run.stopped
+
+
+def test_each_start_gets_a_rate_of_its_own_where_asked():
+    run = finished(replace(SMALL, tuned="best", init=("he_normal", "xavier_normal", "zeros")))
+    assert set(run.rates) <= set(races.SWEPT_RATES["sgd"])
+    assert all(history.steps[-1] == SMALL.steps for history in run.histories if history.diverged_at is None)
+
+
+def test_a_repeat_adds_seeds_and_keeps_the_first():
+    run = finished(replace(SMALL, init=("he_normal",)))
+    first = run.histories[0].loss
+    run.repeat()
+    assert not run.finished
+    while not run.finished:
+        run.advance(time.monotonic() + 0.05)
+    (seeds,) = run.all_histories
+    assert len(seeds) == 1 + races.MORE_SEEDS
+    assert seeds[0].loss == first
+    assert len({tuple(seed.loss) for seed in seeds}) == len(seeds)
+    row = races.table(["He"], run.rates, run.all_histories, 2, 10).iloc[0]
+    assert " to " in row["Last loss"]
+
+
+@pytest.mark.parametrize("settings", [SMALL, replace(SMALL, input="spiral"), replace(SMALL, input="digits", batch=32)])
+def test_films_hold_frames_within_their_codes_and_no_parameters_are_kept(settings):
+    run = finished(settings)
+    for network, film, history in zip(run.terms.networks, run.films, run.histories, strict=True):
+        assert {0, settings.steps} <= set(film)
+        assert history.snapshots == {}
+        cells = np.stack(list(film.values()))
+        assert np.abs(cells).max() <= 100
+        if network.sizes[0] == 2:
+            assert cells.min() >= 0
+            assert (cells // 10).max() < network.sizes[-1]
+
+
+def test_a_boundary_is_the_networks_own_decision():
+    network = Network((2, 16, 16, 3), "tanh", "he_normal")
+    weights, biases = network.parameters()
+    cells = races.boundary(network, (weights, biases))
+    line = (np.arange(races.GRID) + 0.5) / races.GRID * 2 * races.REACH - races.REACH
+    x, y = np.meshgrid(line, line[::-1])
+    h = np.stack([x.ravel(), y.ravel()], axis=1)
+    for w, b in zip(weights[:-1], biases[:-1], strict=True):
+        h = np.tanh(h @ w + b)
+    decided = (h @ weights[-1] + biases[-1]).argmax(axis=1).reshape(races.GRID, races.GRID)
+    assert len(np.unique(decided)) == 3
+    assert (cells // 10 == decided).mean() > 0.99
+
+
+def test_outcomes_are_told_apart():
+    def history(*loss, diverged=None):
+        return History(steps=list(range(len(loss))), loss=list(loss), diverged_at=diverged)
+    chance = math.log(10)
+    assert races.outcome(history(chance, 0.1), 10, 1) == "learnt"
+    assert races.outcome(history(chance, chance), 10, 1) == "did not learn"
+    assert races.outcome(history(chance, 0.8 * chance), 10, 1) == "still learning"
+    assert races.outcome(history(chance, 2 * chance), 10, 1) == "got worse"
+    assert races.outcome(history(chance, diverged=3), 10, 1) == "diverged at step 3"
+    assert races.outcome(history(diverged=0), 10, 1) == "diverged at step 0"

@@ -1,0 +1,147 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from initviz import Network, make_batch, propagate
+from initviz.training.gradient_descent import Recipe
+from initviz.training.symmetry import ATTEMPTS, SPLIT, develop, examine, exhaust, similarity, try_all
+
+BATCH = make_batch("digits", 64, dtype="float64")
+
+
+def constant(width, **changes):
+    return Network((64, width, 10), "tanh", "constant", dtype="float64", **changes)
+
+
+def tried(width=16, steps=200, epsilon=1e-4, rate=0.1):
+    results = exhaust(try_all(constant(width), BATCH, Recipe("sgd", rate, steps), epsilon))
+    return {result.key: result for result in results}
+
+
+ONCE = tried()
+
+
+def test_similarity_is_numpys_correlation_where_it_is_defined():
+    h = np.random.default_rng(0).standard_normal((50, 6))
+    np.testing.assert_allclose(similarity(h), np.corrcoef(h.T), atol=1e-12)
+    np.testing.assert_allclose(similarity(1e-200 * h), np.corrcoef(h.T), atol=1e-12)
+
+
+def test_neurons_that_do_not_vary_have_no_similarity():
+    h = np.random.default_rng(0).standard_normal((50, 3))
+    h[:, 1] = 0.7
+    found = similarity(h)
+    assert np.isnan(found[1]).all()
+    assert np.isfinite(found[np.ix_([0, 2], [0, 2])]).all()
+    assert np.isnan(similarity(np.zeros((5, 3)))).all()
+
+
+def test_copies_are_similar_by_1():
+    h = np.repeat(np.random.default_rng(0).standard_normal((50, 1)), 4, axis=1)
+    np.testing.assert_allclose(similarity(h), 1, atol=1e-12)
+
+
+def test_a_view_shows_what_propagation_computes():
+    network = Network((64, 32, 16, 10), "tanh", "he_normal", dtype="float64")
+    weights, biases = network.parameters()
+    passed = propagate(weights, biases, BATCH.x, BATCH.targets, activation="tanh", loss="softmax_ce")
+    views = examine(network, (weights, biases), BATCH)
+    assert len(views) == 2
+    for view, h, gradient in zip(views, passed.activations, passed.weight_gradients, strict=False):
+        rows, columns = view.activations.shape
+        np.testing.assert_array_equal(view.activations, h[:rows, :columns])
+        np.testing.assert_array_equal(view.gradient, gradient[:24, :columns])
+        assert view.rms == pytest.approx(math.sqrt(np.mean(h**2)))
+        assert view.diversity.distinct_neurons == h.shape[1]
+
+
+def test_small_random_weights_are_faint_but_different_and_a_constant_is_strong_but_copies():
+    faint, copies = (examine(network, network.parameters(), BATCH)[-1] for network in (
+        Network((64, *[64] * 5, 10), "tanh", "normal", dtype="float64", initializer_params={"std": 0.01}),
+        Network((64, *[64] * 5, 10), "tanh", "constant", dtype="float64")))
+    assert faint.rms < 1e-4
+    assert faint.diversity.distinct_neurons == 64
+    assert copies.rms > 0.5
+    assert copies.diversity.distinct_neurons == 1
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_copies_stay_copies_through_training_while_a_random_start_learns(optimizer):
+    networks = [constant(16), replace(constant(16), initializer="xavier_normal", initializer_params={})]
+    seen = [exhaust(develop(networks, BATCH, Recipe(optimizer, 0.01), steps)) for steps in (0, 1, 5, 30)]
+    for copies, different in seen:
+        assert copies[0].gap == 0
+        assert copies[0].diversity.distinct_neurons == 1
+        assert different[0].diversity.distinct_neurons == 16
+    assert seen[-1][0][0].rms != seen[0][0][0].rms
+
+
+def test_a_network_that_diverges_has_no_layers_to_show():
+    network = replace(constant(16), activation="linear", initializer="he_normal", initializer_params={})
+    assert exhaust(develop([network], BATCH, Recipe("sgd", 1e6), 50)) == [[]]
+
+
+def test_training_can_be_left_between_any_two_of_its_steps():
+    assert 0 < next(develop([constant(64)], BATCH, Recipe("sgd", 0.01), 100_000)) < 1
+    attempts = try_all(constant(16), BATCH, Recipe("sgd", 0.1, 50), 1e-4)
+    shares = [next(attempts) for _ in range(3)]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] < 1
+
+
+def test_every_attempt_is_tried_in_the_tables_order():
+    assert list(ONCE) == list(ATTEMPTS)
+    assert all(result.steps[-1] == 200 for result in ONCE.values())
+
+
+@pytest.mark.parametrize("key", ["nothing", "adam"])
+def test_nothing_breaks_the_symmetry_at_a_width_of_16(key):
+    assert set(ONCE[key].gap) == {0.0}
+    assert ONCE[key].neurons == 1
+    assert ONCE[key].last_loss < ONCE[key].first_loss
+
+
+def test_adam_amplifies_round_off_far_beyond_gradient_descent_at_a_width_of_17():
+    # which width shows round-off hangs on the machine's matrix product; where it shows none there is none to amplify
+    results = tried(width=17, steps=150)
+    round_off, amplified = (max(results[key].gap) for key in ("nothing", "adam"))
+    assert round_off < 1e-6
+    assert amplified > 1e3 * round_off or round_off == 0
+
+
+def test_an_attempt_may_have_one_neuron_more():
+    assert ONCE["adam_odd"].neurons in range(1, 18)
+    assert ONCE["adam"].neurons == 1
+
+
+def test_gradients_that_cancel_are_shown_as_0():
+    (view,) = examine(constant(16), constant(16).parameters(), BATCH)
+    assert view.cancelled
+    assert not view.gradient.any()
+
+
+@pytest.mark.parametrize("key", ["noise", "dropout", "biases", "output", "zero_output", "zero_hidden"])
+def test_what_differs_between_neurons_breaks_the_symmetry(key):
+    assert ONCE[key].split_at is not None
+    assert ONCE[key].neurons == 16
+
+
+def test_a_smaller_perturbation_splits_later():
+    large, small = (tried(epsilon=epsilon)["noise"] for epsilon in (1e-2, 1e-4))
+    assert large.split_at < small.split_at
+    assert small.gap[0] < SPLIT
+
+
+def test_zero_hidden_weights_learn_under_tanh_and_stay_dead_under_relu():
+    learns, dead = ONCE["zero_hidden"], ONCE["zero_hidden_relu"]
+    assert learns.last_loss < 0.5 * learns.first_loss
+    assert set(dead.gap) == {0.0}
+    assert dead.last_loss == pytest.approx(dead.first_loss, abs=0.05)
+
+
+def test_only_one_hidden_layer_in_float64_can_be_tried():
+    for network in (replace(constant(16), sizes=(64, 16, 16, 10)), replace(constant(16), dtype="float32")):
+        with pytest.raises(ValueError, match="depth 2 and dtype float64"):
+            exhaust(try_all(network, BATCH, Recipe(), 0.1))
