@@ -28,9 +28,9 @@ page = st.navigation([
     st.Page("pages/papers.py", title="Papers", icon=":material/menu_book:",
             help="Figures of the papers remade, their numbers beside ours"),
     st.Page("pages/formulas.py", title="Formulas", icon=":material/function:",
-            help="Every initialiser and activation: formula, variance, source, code"),
+            help="Every initializer and activation: formula, variance, source, code"),
 ], position="hidden" if st.context.is_embedded else "top")
-st.set_page_config(page_title=f"{page.title} · initviz: weight initialisation, seen")
+st.set_page_config(page_title=f"{page.title} · initviz: weight initialization, seen")
 
 app.open_address()
 if not st.context.is_embedded:  # what a teacher puts into a page of their own shows no controls around it

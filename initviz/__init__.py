@@ -1,4 +1,4 @@
-"""initviz: what weight initialisation does to a multilayer perceptron, computed."""
+"""initviz: what weight initialization does to a multilayer perceptron, computed."""
 
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS, Batch, make_batch

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from initviz import app
-from initviz.app import diagnose
+from initviz.app.diagnose import panels, request
 from initviz.core.initializers import label_of
 from initviz.diagnosis.presentation import comparison, pictures, say_pictures
 from initviz.diagnosis.remedies import recommended
@@ -12,24 +12,24 @@ app.require_entrance()
 settings = app.current_settings()
 
 st.header("Is it the start?", anchor=False)
-st.markdown("Describe your network, and see what its start does to your data before anything is learnt: what is "
+st.markdown("Describe your network, and see what its start does to your data before anything is learned: what is "
             "wrong, by which rule, and what would mend it.")
 
 with st.container():
-    asked = diagnose.ask(settings)
-    lines = diagnose.ask_lines()
+    asked = request.ask(settings)
+    lines = panels.ask_lines()
 if asked is None:
     st.stop()
 
-report = diagnose.current_report(asked, lines)
+report = panels.current_report(asked, lines)
 better, why = recommended(report.start.network)
 
 st.subheader("What is found", anchor=False)
 st.markdown(f"**{report.summary}** {report.verdict}")
-diagnose.show_findings(report)
+panels.show_findings(report)
 
 st.subheader("Layer by layer", anchor=False)
-diagnose.show_layers(report)
+panels.show_layers(report)
 st.caption("Signal and Gradient: beside the largest hidden layer's; empty for the output, which has another scale.")
 
 st.subheader("Before and after, on the same data", anchor=False)
@@ -43,6 +43,6 @@ st.markdown(say_pictures(report))
 st.markdown("  \n".join(f":small[**{remedy.label}**: {remedy.why}]" for remedy, _ in report.remedies))
 
 st.subheader("The code", anchor=False)
-diagnose.show_code(report.start, better)
+panels.show_code(report.start, better)
 st.caption(f"Recommended: {label_of(better.initializer)}, gain {better.gain:g}, biases 0. {why}")
-diagnose.show_downloads(report, asked.own)
+panels.show_downloads(report, asked.own)

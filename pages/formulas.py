@@ -1,4 +1,4 @@
-"""Every initialiser and activation: formula, variance for the sizes now chosen, source, code."""
+"""Every initializer and activation: formula, variance for the sizes now chosen, source, code."""
 
 import numpy as np
 import streamlit as st
@@ -21,7 +21,7 @@ st.markdown(
     f"the gain, now {settings.gain:g}. Layers of the network now chosen: "
     + ", ".join(f"{fan_in} → {fan_out}" for fan_in, fan_out in formulas.shapes(settings)) + ".")
 
-initializers, activations, pairs = st.tabs(["Initialisers", "Activations", "Popular pairs"], key="table",
+initializers, activations, pairs = st.tabs(["Initializers", "Activations", "Popular pairs"], key="table",
                                            on_change="rerun", bind="query-params")
 
 if initializers.open:

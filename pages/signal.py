@@ -8,8 +8,8 @@ from initviz.app.signal import panels as signal
 from initviz.app.signal import sentences as say
 from initviz.charts import depth, distributions, neurons
 from initviz.charts.picture import save
-from initviz.core import tables
 from initviz.core.initializers import label_of
+from initviz.core.simulation import histogram_table, layer_table
 from initviz.diagnosis.verdict import against_theory
 
 app.require_entrance()
@@ -26,7 +26,7 @@ with st.container(horizontal=True, gap="xsmall"):
 with st.container():
     app.refuse_the_unaffordable(settings)
     if not settings.init:
-        st.info("Choose at least one initialiser in the sidebar, or a classic case above.", icon=":material/tune:")
+        st.info("Choose at least one initializer in the sidebar, or a classic case above.", icon=":material/tune:")
         st.stop()
 
 # All is computed before anything is drawn: what arrives together is painted together.
@@ -84,10 +84,10 @@ if layer:
 
 with st.container(horizontal=True):
     app.download("Numbers (CSV)", "initviz-layers.csv",
-                lambda: tables.layers(app.compare(settings, pairs=True)).to_csv(index=False), "text/csv",
-                key="numbers", help="Every statistic: a row an initialiser and layer.")
+                lambda: layer_table(app.compare(settings, pairs=True)).to_csv(index=False), "text/csv",
+                key="numbers", help="Every statistic: a row an initializer and layer.")
     app.download("Histograms (CSV)", "initviz-histograms.csv",
-                lambda: tables.histograms(runs, settings.quantity).to_csv(index=False), "text/csv",
+                lambda: histogram_table(runs, settings.quantity).to_csv(index=False), "text/csv",
                 key="histograms", help="The counted bins of the distributions shown.")
     for form in ("svg", "png"):
         app.download(f"Picture ({form.upper()})", f"initviz-{settings.quantity}.{form}",

@@ -34,7 +34,7 @@ st.markdown("A start can collapse in two ways that have nothing to do with each 
 with st.container():
     app.refuse_the_unaffordable(settings, training=True)
     if not settings.init:
-        st.info("Choose at least one initialiser in the sidebar.", icon=":material/tune:")
+        st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
         st.stop()
     if settings.depth < 2:
         st.info("A network of one layer has no hidden neurons that could be copies: choose a depth of at least 2.",

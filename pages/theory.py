@@ -43,8 +43,8 @@ with left:
     st.markdown("**Phase diagram**: click to choose σ_w and σ_b")
     app.show(phase.picture(*most), plane, key="phase", on_select=theory.go_to_clicked_point, selection_mode="spot")
     st.caption("Blue: ordered, χ₁ < 1. Red: chaotic, χ₁ > 1. The paler, the more layers a gradient lasts; the line (a "
-               "ring where it is one point) is critical, χ₁ = 1. Grey: the length grows without bound. Points are the "
-               "chosen initialisers in this network's hidden layers, the cross is the network drawn here."
+               "ring where it is one point) is critical, χ₁ = 1. Gray: the length grows without bound. Points are the "
+               "chosen initializers in this network's hidden layers, the cross is the network drawn here."
                + say.left_out(settings, *most))
 with right:
     st.markdown(f"**At the cross** the network is {say.PHASES[found.phase]}.")

@@ -1,4 +1,4 @@
-"""A race: the same data, the same luck, every chosen initialiser."""
+"""A race: the same data, the same luck, every chosen initializer."""
 
 import math
 import time
@@ -28,7 +28,7 @@ with st.container(horizontal=True):
 with st.container():
     app.refuse_the_unaffordable(settings, training=True)
     if not settings.init:
-        st.info("Choose at least one initialiser in the sidebar.", icon=":material/tune:")
+        st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
         st.stop()
 
 race, labels = training.current_race(settings), [label_of(key) for key in settings.init]
@@ -56,9 +56,9 @@ def lines(measure: str, log: bool, guides: list[tuple[float, str]]):
 
 
 chance = [(math.log(classes), f"equal odds, ln {classes} = {number(math.log(classes))}")], [(1 / classes, "chance")]
-loss_picture = curves.picture("Training loss against the step, one line an initialiser, log axis", "step", log=True,
+loss_picture = curves.picture("Training loss against the step, one line an initializer, log axis", "step", log=True,
                               points=False)
-accuracy_picture = curves.picture("Held-out accuracy against the step, one line an initialiser", "step", log=False,
+accuracy_picture = curves.picture("Held-out accuracy against the step, one line an initializer", "step", log=False,
                                   points=False)
 left, right = st.columns(2)
 with left:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_experiments import DISAGREE
-from test_palette import EYES, difference
+from charts.test_palette import EYES, difference
+from claims.test_experiments import DISAGREE
 
 from initviz import Network, make_batch, simulate
 from initviz.charts import depth
@@ -38,14 +38,14 @@ def test_the_examples_run():
     assert drawing == ""
 
 
-def test_the_entry_of_a_new_initialiser_draws_what_it_promises():
+def test_the_entry_of_a_new_initializer_draws_what_it_promises():
     example, = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
     (key, entry), = eval("{" + example + "}", vars(table)).items()
-    rule = entry.rule()
+    rule = entry.law()
     weights = rule.draw(300, 200, np.random.default_rng(0), "float64")
     assert key not in table.INITIALIZERS
     assert entry.color not in {known.color for known in table.INITIALIZERS.values()}
-    assert all(difference(entry.color, other.color, eyes) >= (8 if other.rule(**{
+    assert all(difference(entry.color, other.color, eyes) >= (8 if other.law(**{
         parameter.name: parameter.default for parameter in other.parameters}).family == rule.family else 6)
         for other in table.INITIALIZERS.values() for eyes in EYES)
     assert weights.var() == pytest.approx(rule.variance(300, 200), rel=0.03)

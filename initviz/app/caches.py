@@ -26,7 +26,7 @@ def size_of(value: Any) -> int:
     return sum(map(size_of, vars(value).values())) + 60 if hasattr(value, "__dict__") else sys.getsizeof(value)
 
 
-def remembered(most_bytes: float) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
+def cached(most_bytes: float) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
     """Keep what a function of hashable arguments made, the least used first to go, up to so many bytes together.
 
     Like functools.lru_cache, which counts results and not their size, and unlike Streamlit's caches, which take two

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from initviz import app
-from initviz.app.caches import remembered
+from initviz.app.caches import cached
 from initviz.app.controls import FIRST_PAGE
 from initviz.app.settings import CONTROLS, DEFAULTS, write_address
 from initviz.charts import plots as charts
-from initviz.claims.experiment import FAILS, HOLDS, PARTLY, Check, Experiment, Finding
+from initviz.claims.experiment import FAILS, HOLDS, PARTLY, Check, Experiment, Result
 from initviz.core.wording import number
 
 COLORS = {HOLDS: "green", PARTLY: "orange", FAILS: "red"}
@@ -22,13 +22,13 @@ DIGITS = 3
 ICONS = {HOLDS: ":material/check_circle:", PARTLY: ":material/rule:", FAILS: ":material/cancel:"}
 
 
-@remembered(32e6)
-def cached_finding(run: Any, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Finding:
+@cached(32e6)
+def cached_finding(run: Any, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Result:
     """What an experiment's run finds, shared read-only by all sessions."""
     return run(seed, **dict(knobs))
 
 
-def find(experiment: Experiment, seed: int, knobs: Mapping[str, Any]) -> Finding:
+def find(experiment: Experiment, seed: int, knobs: Mapping[str, Any]) -> Result:
     """What the experiment finds for these knobs, computed once."""
     return cached_finding(experiment.run, seed, tuple(knobs.items()))
 
@@ -47,7 +47,7 @@ def allowed(check: Check) -> str:
     return f"{low} to {high}"
 
 
-def table(finding: Finding) -> list[dict[str, str]]:
+def table(finding: Result) -> list[dict[str, str]]:
     """The checks of a finding as rows of words."""
     return [{"": "✓" if check.holds else "✗", "Number": check.what, "Measured": number(check.measured, DIGITS),
              "Target": "" if check.target is None else number(check.target, DIGITS), "Must be": allowed(check),
@@ -55,7 +55,7 @@ def table(finding: Finding) -> list[dict[str, str]]:
             for check in finding.checks]
 
 
-def condition(experiment: Experiment, finding: Finding) -> str:
+def condition(experiment: Experiment, finding: Result) -> str:
     """What completes "holds only if"; empty where that is not the verdict."""
     return experiment.condition if finding.verdict == PARTLY else ""
 

@@ -16,12 +16,12 @@ from initviz.app.settings import (
     DEFAULTS,
     MOST_INITIALIZERS,
     Settings,
-    mend,
+    nearest_allowed,
     read_address,
     read_settings,
     write_address,
 )
-from initviz.core.validation import Control, Interval, Ladder
+from initviz.core.validation import Choices, Control, Interval
 
 PAGES = Path(__file__).parents[2] / "pages"
 FIRST_PAGE = "signal.py"
@@ -131,7 +131,7 @@ def widget(spec: Control, key: str, **options: Any) -> Any:
         if key == "seed":
             return st.number_input(spec.label, low, high, default, step, **shared)
         return st.slider(spec.label, low, high, default, step, **shared)
-    if isinstance(spec.allowed, Ladder):
+    if isinstance(spec.allowed, Choices):
         width = shared.pop("width", 230)
         return st.select_slider(spec.label, spec.allowed.values, spec.default, format_func="{:g}".format, width=width,
                                 **shared)
@@ -169,7 +169,7 @@ def layer_control(key: str, most: int) -> int:
     """Which layer to look into, up to the last there is; 0, where the control allows it, is none."""
     spec = CONTROLS[key]
     least = spec.default
-    layer = st.session_state[key] = min(max(mend(key, st.session_state.get(key, least))[0], least), most)
+    layer = st.session_state[key] = min(max(nearest_allowed(key, st.session_state.get(key, least))[0], least), most)
     if most > least:
         st.select_slider(spec.label, range(least, most + 1), format_func=lambda layer: str(layer) if layer else "none",
                          key=key, help=spec.help, bind="query-params")

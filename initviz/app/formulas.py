@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from initviz.app.settings import Settings
 from initviz.core.activations import ACTIVATIONS
-from initviz.core.initializers import INITIALIZERS, initialize, rule
+from initviz.core.initializers import INITIALIZERS, initialize, law_of
 from initviz.core.network import WEIGHT_STREAM, Network, stream
 from initviz.core.statistics import Bins
 from initviz.core.wording import number
@@ -30,7 +30,7 @@ MOST_PICTURE_FAN = 256
 
 @dataclass(frozen=True)
 class Promise:
-    """What an initialiser promises for one shape, with the gain: mean, variance and standard deviation of a weight."""
+    """What an initializer promises for one shape, with the gain: mean, variance and standard deviation of a weight."""
 
     fan_in: int
     fan_out: int
@@ -49,8 +49,8 @@ def shapes(settings: Settings) -> list[tuple[int, int]]:
 
 
 def promises(key: str, settings: Settings) -> list[Promise]:
-    """What the initialiser promises for each shape of the network."""
-    law = rule(key, **settings.initializer_params(key))
+    """What the initializer promises for each shape of the network."""
+    law = law_of(key, **settings.initializer_params(key))
     return [Promise(fan_in, fan_out, settings.gain * law.mean(fan_in, fan_out),
                     settings.gain**2 * law.variance(fan_in, fan_out)) for fan_in, fan_out in shapes(settings)]
 
@@ -65,8 +65,8 @@ def xavier_and_lecun(settings: Settings) -> str:
 
 
 def hidden(key: str, settings: Settings) -> Promise:
-    """What the initialiser promises for a hidden layer between two others, as wide as they are."""
-    law, width = rule(key, **settings.initializer_params(key)), settings.width
+    """What the initializer promises for a hidden layer between two others, as wide as they are."""
+    law, width = law_of(key, **settings.initializer_params(key)), settings.width
     return Promise(width, width, settings.gain * law.mean(width, width), settings.gain**2 * law.variance(width, width))
 
 
@@ -79,7 +79,7 @@ def distribution(key: str, settings: Settings) -> NDArray[np.int64]:
 
 
 def code(key: str, framework: str, settings: Settings) -> str:
-    """The line that draws the initialiser's law in a framework, with the parameters and the gain now chosen."""
+    """The line that draws the initializer's law in a framework, with the parameters and the gain now chosen."""
     entry = INITIALIZERS[key]
     line = entry.code[framework].format(**settings.initializer_params(key))
     if entry.bias_code:
@@ -138,7 +138,7 @@ def drifts(width: int) -> list[Drift]:
             at = field.moments(q)
             lengths.append(q)
             sizes.append(math.sqrt(float(at.square)))
-            chis.append(sigma_w**2 * float(at.slope_square))
+            chis.append(sigma_w**2 * float(at.derivative_square))
             q = sigma_w**2 * float(at.square) + sigma_b**2
         found.append(Drift(initializer, activation, np.array(lengths), np.array(sizes),
                            np.array(chis, np.float64).cumprod()))

@@ -10,6 +10,8 @@ import streamlit as st
 
 from initviz.charts.picture import Data, Picture
 
+ROW, HEAD, MOST_TABLE = 35, 38, 430  # pixels
+
 
 def show(picture: Picture, data: Data, **options: Any) -> Any:
     """Draw a picture, or redraw the one that was drawn ``into``; the browser updates a constant spec in place."""
@@ -23,3 +25,7 @@ def download(label: str, file_name: str, content: Callable[[], bytes | str], mim
     """A button that makes the file when it is pressed."""
     st.download_button(label, content, file_name, mime, key=key, help=help, icon=":material/download:",
                        on_click="ignore")
+
+
+def table_height(rows: int) -> int:
+    return min(HEAD + ROW * rows, MOST_TABLE)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from initviz.app.caches import remembered
+from initviz.app.caches import cached
 from initviz.app.controls import set_controls
 from initviz.app.settings import (
     CONTROLS,
@@ -28,13 +28,13 @@ from initviz.theory.prediction import Prediction, can_predict, predict
 Made = TypeVar("Made")
 
 
-@remembered(16e6)
+@cached(16e6)
 def cached_batch(key: str, count: int, seed: int, features: int) -> Batch:
     """A batch of an input."""
     return make_batch(key, count, seed=seed, features=features)
 
 
-@remembered(32e6)
+@cached(32e6)
 def cached_runs(networks: tuple[Network, ...], input_key: str, count: int, scale: str, quantity: str,
                 pairs: bool) -> list[Run]:
     """Simulations of networks of one seed, with the histograms of one quantity."""
@@ -43,11 +43,11 @@ def cached_runs(networks: tuple[Network, ...], input_key: str, count: int, scale
 
 
 def compare(settings: Settings, *, pairs: bool = False) -> list[Run]:
-    """A run for each chosen initialiser, at least one; ``pairs`` measures correlations of neurons as well."""
+    """A run for each chosen initializer, at least one; ``pairs`` measures correlations of neurons as well."""
     return cached_runs(settings.networks(), settings.input, settings.batch, settings.scale, settings.quantity, pairs)
 
 
-@remembered(8e6)
+@cached(8e6)
 def cached_prediction(run: Run, input_key: str) -> Prediction | None:
     """What theory expects of a run's network; None where the theory does not speak of such weights."""
     network = run.network

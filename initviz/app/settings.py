@@ -25,7 +25,7 @@ from initviz.core.cost import (
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.simulation import QUANTITIES, SCALES
-from initviz.core.validation import Control, Interval, Ladder
+from initviz.core.validation import Choices, Control, Interval
 from initviz.training.gradient_descent import OPTIMIZER_HELP, OPTIMIZER_LABELS
 from initviz.training.symmetry import OBSERVED_STEPS
 
@@ -54,17 +54,17 @@ def _labels(table: Mapping[str, Any]) -> Mapping[str, str]:
 
 CONTROLS: Mapping[str, Control] = MappingProxyType({
     "init": Control(
-        "Initialisers", ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal"), _labels(INITIALIZERS),
+        "Initializers", ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal"), _labels(INITIALIZERS),
         f"How the weights are drawn. Compare up to {MOST_INITIALIZERS} on the same random numbers. Where notes write "
         "Xavier as randn(fan_in, fan_out) / sqrt(fan_in), that formula is LeCun normal.", many=True),
     "activation": Control("Activation", "tanh", _labels(ACTIVATIONS),
                           "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear."),
-    "input": Control("Input", "digits", _labels(INPUTS), "What goes into the network, standardised, and its classes."),
+    "input": Control("Input", "digits", _labels(INPUTS), "What goes into the network, standardized, and its classes."),
     "depth": Control("Depth", 10, Interval(1, 100, integer=True),
                      "Number of weight layers, the output layer included."),
     "width": Control("Width", 128, Interval(2, 1024, integer=True),
                      "Neurons in each hidden layer. At multiples of 8 copies stay equal to the last bit."),
-    "gain": Control("Gain", 1.0, Interval(0, 4), "Multiplies every weight, whatever the initialiser.", 0.05),
+    "gain": Control("Gain", 1.0, Interval(0, 4), "Multiplies every weight, whatever the initializer.", 0.05),
     "constant": Control("Constant's value", 0.1, Interval(-2, 2),
                         "c, the one value of every weight under Constant.", 0.01),
     "batch": Control("Batch", 128, Interval(8, 1024, integer=True), "Number of samples sent through at once.", 8),
@@ -90,30 +90,32 @@ CONTROLS: Mapping[str, Control] = MappingProxyType({
                      "as the browser draws."),
     "layer": Control("Look into layer", 0, Interval(0, 100, integer=True),
                      "Opens the layer's single neurons and samples. A click on a distribution does the same."),
-    "optimizer": Control("Optimiser", "sgd", OPTIMIZER_LABELS,
+    "optimizer": Control("Optimizer", "sgd", OPTIMIZER_LABELS,
                          OPTIMIZER_HELP),
-    "rate": Control("Learning rate", 0.1, Ladder(RATES), "Length of a step, times the gradient."),
-    "steps": Control("Steps", 100, Ladder((0, 10, 20, 50, 100, 200, 500, 1000, 2000)), "Updates of the weights."),
-    "minibatch": Control("Samples a step (0: all)", 0, Ladder((0, 8, 16, 32, 64, 128, 256)),
+    "rate": Control("Learning rate", 0.1, Choices(RATES), "Length of a step, times the gradient."),
+    "steps": Control("Steps", 100, Choices((0, 10, 20, 50, 100, 200, 500, 1000, 2000)), "Updates of the weights."),
+    "minibatch": Control("Samples a step (0: all)", 0, Choices((0, 8, 16, 32, 64, 128, 256)),
                          "Samples that each update sees; 0 is the whole batch."),
     "tuned": Control("Rates", "same", TUNED_LABELS,
                      "Best for each tries eight rates a start first, so that a start is not blamed for a rate."),
     "measure": Control("Explain by", "gradient_norm", MEASURE_LABELS, "What is drawn for each layer over the steps."),
-    "moment": Control("After training for", 0, Ladder(OBSERVED_STEPS), "Steps of training before the look at neurons."),
+    "moment": Control("After training for", 0, Choices(OBSERVED_STEPS),
+                      "Steps of training before the look at neurons."),
     "matrix": Control("Show neurons by", "activations", MATRIX_LABELS,
                       "Activations: samples by neurons. Gradients: inputs by neurons. Similarities: neurons by "
                       "neurons, their correlation over the batch."),
     "hidden": Control("Hidden layer", 1, Interval(1, 100, integer=True), "Whose neurons are shown."),
-    "epsilon": Control("Perturbation", 1e-4, Ladder((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
+    "epsilon": Control("Perturbation", 1e-4, Choices((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
                        "Standard deviation of the normal noise added to every weight to break the symmetry."),
     "sigma_w": Control("σ_w", 1.5, Interval(0, 4), "Square root of fan_in times the variance of a weight: 1 under "
                        "LeCun, √2 under He, 1 under Xavier in a square layer.", 0.05),
     "sigma_b": Control("σ_b", 0.3, Interval(0, 2), "Standard deviation of the biases.", 0.05),
     "correlation": Control("Correlation of the two inputs", 0.5, Interval(-1, 1),
                            "Cosine of the angle between two inputs of one length.", 0.05),
-    "deepest": Control("Deepest", 50, Ladder((10, 20, 50, 100)), "Largest depth of the sweep."),
-    "widest": Control("Widest", 64, Ladder((16, 32, 64, 128, 256)), "Largest width of the sweep."),
-    "seeds": Control("Seeds", 10, Ladder((5, 10, 20, 50, 100)), "Networks of each size, each with weights of its own."),
+    "deepest": Control("Deepest", 50, Choices((10, 20, 50, 100)), "Largest depth of the sweep."),
+    "widest": Control("Widest", 64, Choices((16, 32, 64, 128, 256)), "Largest width of the sweep."),
+    "seeds": Control("Seeds", 10, Choices((5, 10, 20, 50, 100)),
+                     "Networks of each size, each with weights of its own."),
     "spread": Control("Scale measured by", "std", SPREAD_LABELS,
                       "Standard deviation ignores a common offset; the root mean square does not."),
 })
@@ -167,13 +169,13 @@ class Settings:
         return (source.features or self.width, *[self.width] * (self.depth - 1), source.classes)
 
     def initializer_params(self, key: str) -> dict[str, Any]:
-        """The parameters of the initialiser ``key`` as these settings have them."""
+        """The parameters of the initializer ``key`` as these settings have them."""
         values = {"value": self.constant, "std": self.std, "limit": self.limit, "mode": self.mode,
                   "negative_slope": self.slope if self.activation == "leaky_relu" else 0.0}
         return {parameter.name: values[parameter.name] for parameter in INITIALIZERS[key].parameters}
 
     def network(self, key: str) -> Network:
-        """The network that starts from the initialiser ``key``."""
+        """The network that starts from the initializer ``key``."""
         slope = {"negative_slope": self.slope} if self.activation == "leaky_relu" else {}
         return Network(
             self.sizes, self.activation, key, self.gain, self.bias, self.bias_std, self.seed,
@@ -201,7 +203,7 @@ class Settings:
 
 # ---------------------------------------------------------------------------------------------- the address
 
-def _mend_number(control: Control, allowed: Interval | Ladder, given: Any) -> tuple[Any, str]:
+def _nearest_number(control: Control, allowed: Interval | Choices, given: Any) -> tuple[Any, str]:
     try:
         value = float(given)
     except (TypeError, ValueError):
@@ -212,14 +214,14 @@ def _mend_number(control: Control, allowed: Interval | Ladder, given: Any) -> tu
     return nearest, "" if nearest == value else f"{control.label} must be {allowed}, so it is {nearest:g}."
 
 
-def _mend_choice(control: Control, labels: Mapping[str, str], given: Any) -> tuple[str, str]:
+def _nearest_choice(control: Control, labels: Mapping[str, str], given: Any) -> tuple[str, str]:
     keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
     if isinstance(given, str) and given in keys:
         return keys[given], ""
     return control.default, f"{control.label} was not one of the choices, so it is {labels[control.default]}."
 
 
-def _mend_choices(control: Control, labels: Mapping[str, str], given: Any) -> tuple[tuple[str, ...], str]:
+def _nearest_choices(control: Control, labels: Mapping[str, str], given: Any) -> tuple[tuple[str, ...], str]:
     keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
     asked = list(dict.fromkeys(item for item in given if isinstance(item, str) and item))
     known = tuple(dict.fromkeys(keys[item] for item in asked if item in keys))
@@ -230,30 +232,30 @@ def _mend_choices(control: Control, labels: Mapping[str, str], given: Any) -> tu
     return known, f"{control.label}: what is not known is left out." if any(item not in keys for item in asked) else ""
 
 
-def mend(key: str, given: Any) -> tuple[Any, str]:
+def nearest_allowed(key: str, given: Any) -> tuple[Any, str]:
     """The allowed value nearest to what was given for a control, and a sentence where it had to be mended, else "".
 
     A number out of range becomes the nearest allowed one, anything that cannot be read the default. Choices may be
     given by key or by label.
     """
     control = CONTROLS[key]
-    if isinstance(control.allowed, Interval | Ladder):
-        return _mend_number(control, control.allowed, given)
+    if isinstance(control.allowed, Interval | Choices):
+        return _nearest_number(control, control.allowed, given)
     if control.many:
-        return _mend_choices(control, control.allowed, given if isinstance(given, Sequence) else ())
-    return _mend_choice(control, control.allowed, given)
+        return _nearest_choices(control, control.allowed, given if isinstance(given, Sequence) else ())
+    return _nearest_choice(control, control.allowed, given)
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:
     """Valid settings from whatever values are given by control; the default where there is none."""
-    settings = Settings(**{key: mend(key, given[key])[0] for key in CONTROLS if key in given})
+    settings = Settings(**{key: nearest_allowed(key, given[key])[0] for key in CONTROLS if key in given})
     return replace(settings, layer=min(settings.layer, settings.depth))
 
 
 def write_address(key: str, value: Any) -> list[str]:
     """The texts by which an address names a control's value: a number's digits, a choice's label."""
     control = CONTROLS[key]
-    if isinstance(control.allowed, Interval | Ladder):
+    if isinstance(control.allowed, Interval | Choices):
         return [f"{value:.12g}"]
     return [control.allowed[choice] for choice in value] or [""] if control.many else [control.allowed[value]]
 
@@ -267,7 +269,7 @@ def read_address(query: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], di
     for key, control in CONTROLS.items():
         if key in query:
             texts = list(query[key])
-            values[key], notice = mend(key, texts if control.many else texts[-1] if texts else "")
+            values[key], notice = nearest_allowed(key, texts if control.many else texts[-1] if texts else "")
             if notice:
                 notices[key] = notice
     depth = values.get("depth", CONTROLS["depth"].default)
@@ -304,7 +306,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     "xavier_tanh": _preset("Xavier, tanh", "xavier_normal", "tanh", "The pair Xavier was made for."),
     "xavier_relu": _preset("Xavier, ReLU", "xavier_normal", "relu", "The signal loses a factor of 0.71 a layer."),
     "he_relu": _preset("He, ReLU", "he_normal", "relu", "The pair He was made for."),
-    "lecun_selu": _preset("LeCun, SELU", "lecun_normal", "selu", "The self-normalising pair."),
+    "lecun_selu": _preset("LeCun, SELU", "lecun_normal", "selu", "The self-normalizing pair."),
 })
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType({key: control.default for key, control in CONTROLS.items()})
@@ -333,7 +335,7 @@ def training_operations(settings: Settings) -> float:
 def affordable_attempt_steps(settings: Settings, steps: int) -> int:
     """The most steps, up to ``steps``, that trying every way to break the symmetry can afford."""
     ladder = CONTROLS["steps"].allowed
-    assert isinstance(ladder, Ladder)
+    assert isinstance(ladder, Choices)
     one = 6 * ATTEMPTS_AT_MOST * settings.batch * settings.width * (settings.sizes[0] + settings.sizes[-1])
     return int(max((value for value in ladder.values if value <= steps and value * one <= MOST_ATTEMPT_OPERATIONS),
                    default=0))
@@ -355,7 +357,7 @@ def affordable(settings: Settings, *, training: bool = False) -> bool:
 def nearest_affordable(settings: Settings, *, training: bool = False) -> Settings:
     """The settings with the most steps, else also the largest batch, width and depth, that are affordable."""
     ladder = CONTROLS["steps"].allowed
-    assert isinstance(ladder, Ladder)
+    assert isinstance(ladder, Choices)
     steps = [value for value in ladder.values if 0 < value <= settings.steps]
     choices = {"steps": steps[::-1] if training else []} | {
         field: range(getattr(settings, field), min(smallest, getattr(settings, field)) - 1, -1)

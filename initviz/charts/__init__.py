@@ -1,0 +1,1 @@
+"""Altair charts: a constant spec, and the data that changes."""

@@ -31,7 +31,7 @@ class Path:
 
 @functools.cache
 def picture() -> Picture:
-    """Scale against variety, both on log axes, a path an initialiser; datasets points, names, corners,
+    """Scale against variety, both on log axes, a path an initializer; datasets points, names, corners,
     frame, across, up.
     """
     frame = "data('frame')[0]"
@@ -50,14 +50,14 @@ def picture() -> Picture:
     points = alt.Chart(named("points")).mark_circle(opacity=1).encode(
         x=x, y=y, color=literal_color(), size=alt.Size("last:Q", scale=alt.Scale(domain=[0, 1], range=[30, 110]),
                                                        legend=None),
-        tooltip=[alt.Tooltip("label:N", title="Initialiser"), alt.Tooltip("layer:Q", title="Layer"),
+        tooltip=[alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("layer:Q", title="Layer"),
                  alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("variety:N", title="Effective neurons")])
     names = [alt.Chart(named("names")).transform_filter(f"datum.side == {side}").mark_text(
         align="left" if side > 0 else "right", dx=9 * side, fontSize=11, fill=INK, baseline="middle",
         tooltip=None).encode(x=x, y=y, text="text:N") for side in (-1, 1)]
     chart = alt.layer(corners, lines, points, *names, *carried("frame", "across", "up")).properties(
         width="container", height=HEIGHT)
-    return Picture.of(chart, "Effective number of neurons against the scale of the signal, a path an initialiser")
+    return Picture.of(chart, "Effective number of neurons against the scale of the signal, a path an initializer")
 
 
 def data(paths: Sequence[Path], most: float) -> Data:

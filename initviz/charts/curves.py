@@ -11,7 +11,6 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-from numpy.typing import NDArray
 
 from initviz.charts.picture import (
     INK,
@@ -25,6 +24,7 @@ from initviz.charts.picture import (
     places_of,
     spread_apart,
 )
+from initviz.core.arrays import Array
 from initviz.core.wording import number
 
 HEIGHT = 300
@@ -35,12 +35,11 @@ SLIM = 420  # pixels: a chart on a phone
 MOST_LEVELS = 7  # named places on the y axis
 MOST_DECADES = 306.0
 
-Numbers = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A line: its name, colour and points. Values that are not finite (on a log axis: not above 0) are left out.
+    """A line: its name, color and points. Values that are not finite (on a log axis: not above 0) are left out.
 
     ``remark`` stands in brackets behind the name. ``lost_high`` says that what is left out lies above, not below.
     ``expected`` is what theory expects at each x: a dashed line, and the least and most of a band around it.
@@ -48,11 +47,11 @@ class Series:
 
     label: str
     color: str
-    x: Numbers
-    y: Numbers
+    x: Array
+    y: Array
     remark: str = ""
     lost_high: bool = False
-    expected: tuple[Numbers, Numbers, Numbers] | None = None
+    expected: tuple[Array, Array, Array] | None = None
     marker: str = "circle"
 
 
@@ -107,7 +106,7 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
 def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
          guides: Sequence[tuple[float, str]] = (), last: float | None = None) -> Data:
     """Datasets for ``picture``. ``guides`` are dotted levels and their names; ``last`` holds the x axis open so far."""
-    kept: list[tuple[Numbers, Numbers]] = []
+    kept: list[tuple[Array, Array]] = []
     for line in series:
         keep = np.isfinite(line.y) & ((line.y > 0) | (not log))
         kept.append((np.asarray(line.x)[keep], np.asarray(line.y, float)[keep]))
@@ -156,7 +155,7 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
 
 def _theory(series: Sequence[Series], log: bool) -> dict[str, Any]:
     """A row an expected point."""
-    parts: dict[str, list[Numbers]] = {name: [np.zeros(0)] for name in ("x", "y", "low", "high")}
+    parts: dict[str, list[Array]] = {name: [np.zeros(0)] for name in ("x", "y", "low", "high")}
     labels: list[str] = []
     colors: list[str] = []
     for line in series:
@@ -198,7 +197,7 @@ def _step(span: float, most: int) -> float:
     return step * next(part for part in (1.0, 2.0, 5.0, 10.0) if part * step * most >= span * (1 - 1e-9))
 
 
-def _ticks(first: float, final: float, whole: bool) -> Numbers:
+def _ticks(first: float, final: float, whole: bool) -> Array:
     """About ten round places on the x axis; whole numbers and the first of them for layers and steps."""
     if first == final:
         return np.array([first])
@@ -208,7 +207,7 @@ def _ticks(first: float, final: float, whole: bool) -> Numbers:
     return np.round(np.concatenate([[first], places] if whole else [places]), 12)
 
 
-def _range(values: Numbers, least: float) -> tuple[float, float]:
+def _range(values: Array, least: float) -> tuple[float, float]:
     if not values.size:
         return -least / 2, least / 2
     low, high = float(values.min()), float(values.max())
@@ -216,7 +215,7 @@ def _range(values: Numbers, least: float) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _end(line: Series, x: Numbers, y: Numbers, on_axis: Any, low: float, high: float, labels_right: bool) -> float:
+def _end(line: Series, x: Array, y: Array, on_axis: Any, low: float, high: float, labels_right: bool) -> float:
     """Where on the axis a line arrives: at its last point, or at the edge beyond which its end is lost."""
     arriving = -1 if labels_right else 0
     if not len(y) or not len(line.x) or x[arriving] != np.asarray(line.x)[arriving]:

@@ -1,4 +1,4 @@
-"""Scale against depth on a log axis, all initialisers in one chart: the signal forward, the gradient backward."""
+"""Scale against depth on a log axis, all initializers in one chart: the signal forward, the gradient backward."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from initviz.theory.prediction import Prediction
 
 def forward_picture() -> Picture:
     """The activations' scale, layer by layer; names stand at the right, where the signal arrives."""
-    return curves.picture("Scale of the activations against the layer, one line an initialiser, log axis",
+    return curves.picture("Scale of the activations against the layer, one line an initializer, log axis",
                           "hidden layer", log=True)
 
 
 def backward_picture() -> Picture:
     """The deltas' scale, layer by layer; names stand at the left, where the gradient arrives."""
-    return curves.picture("Scale of the deltas against the layer, one line an initialiser, log axis",
+    return curves.picture("Scale of the deltas against the layer, one line an initializer, log axis",
                           "hidden layer", log=True, labels_right=False)
 
 
@@ -48,7 +48,7 @@ def data(runs: Sequence[Run], predictions: Sequence[Prediction | None], quantity
     The output layer is left out: its few neurons have another scale (a network of one layer has no other). Zeros,
     overflows and round-off have no place on a log axis: such points are left out and the name says why.
     ``predictions`` holds, run by run, what theory expects; None where it says nothing.
-    ``guides`` are levels and their names; ``name`` stands for that of the initialiser.
+    ``guides`` are levels and their names; ``name`` stands for that of the initializer.
     """
     return curves.data([_series(run, prediction, quantity, spread, name)
                         for run, prediction in zip(runs, predictions, strict=True)], log=True,

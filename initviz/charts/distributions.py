@@ -1,4 +1,4 @@
-"""The first picture: one column an initialiser, one row a layer, the distribution of what the layer holds."""
+"""The first picture: one column an initializer, one row a layer, the distribution of what the layer holds."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def height(depth: int) -> int:
 
 
 def _chart(frame: str = "") -> alt.LayerChart | alt.FacetChart:
-    """Distributions by layer and initialiser. ``frame``, where given, is the parameter that says which frame is shown:
+    """Distributions by layer and initializer. ``frame``, where given, is the parameter that says which frame is shown:
     then an outline's heights are in f0, f1 and so on, and spikes and notes name their frame.
     """
     x_scale = alt.Scale(domain=alt.ExprRef("[0, max(1, length(data('columns')))]"), nice=False, zero=False)
@@ -93,7 +93,7 @@ def _chart(frame: str = "") -> alt.LayerChart | alt.FacetChart:
         spikes, notes = (chart.transform_filter(f"datum.frame == {frame}") for chart in (spikes, notes))
     else:
         cells = cells.encode(tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in (
-            ("initializer", "Initialiser"), ("layer", "Layer"), ("mean", "Mean"), ("std", "Standard deviation"),
+            ("initializer", "Initializer"), ("layer", "Layer"), ("mean", "Mean"), ("std", "Standard deviation"),
             ("min", "Smallest"), ("max", "Largest"), ("zeros", "Exactly 0"))]).add_params(
             alt.selection_point(name="cell", fields=["layer", "key"], on="click", clear=False, toggle=False))
     outline = outline.mark_area(
@@ -110,8 +110,8 @@ def _chart(frame: str = "") -> alt.LayerChart | alt.FacetChart:
 
 @functools.cache
 def picture() -> Picture:
-    """Distributions by layer and initialiser; datasets outline, spikes, cells, notes, columns, rows, ticks."""
-    return Picture.of(_chart(), "Distributions of neurons, a row a layer, a column an initialiser")
+    """Distributions by layer and initializer; datasets outline, spikes, cells, notes, columns, rows, ticks."""
+    return Picture.of(_chart(), "Distributions of neurons, a row a layer, a column an initializer")
 
 
 @functools.cache
@@ -121,7 +121,7 @@ def film(name: str, low: float, high: float, step: float, first: float) -> Pictu
                                                                               name=f"{name} "))
     frame = alt.param(name="frame", expr=f"round((shown - {low}) / {step})")
     return Picture.of(_chart("frame").add_params(number_shown, frame),
-                      f"Distributions of neurons, a row a layer, a column an initialiser, a slider for {name}")
+                      f"Distributions of neurons, a row a layer, a column an initializer, a slider for {name}")
 
 
 def _within(fraction: Any) -> Any:
@@ -193,7 +193,7 @@ def data(runs: Sequence[Run], quantity: str) -> Data:
 
 
 def film_data(frames: Sequence[Sequence[Run]], quantity: str) -> Data:
-    """The datasets of ``film``: the runs of each frame, all of the same initialisers, depth and axis."""
+    """The datasets of ``film``: the runs of each frame, all of the same initializers, depth and axis."""
     runs = frames[0]
     bins = runs[0].bins[quantity]
     colors = [color_of(run.network.initializer) for run in runs]
@@ -229,10 +229,10 @@ def _corners(column: int, row: int) -> tuple[float, float, float, float]:
 def _places(bins: Bins, cells: Sequence[tuple[int, int]], colors: Sequence[str]) -> dict[str, Any]:
     """Where the outlines of some cells stand, a row a bin."""
     places = np.repeat([column for column, _ in cells], bins.count).astype(np.int16)
-    centres = np.tile((np.arange(bins.count) + 0.5) / bins.count, len(cells))
+    centers = np.tile((np.arange(bins.count) + 0.5) / bins.count, len(cells))
     return {
         "cell": np.repeat(np.arange(len(cells), dtype=np.int16), bins.count),
-        "x": (places + _within(centres)).astype(np.float32),
+        "x": (places + _within(centers)).astype(np.float32),
         "base": -1 - np.repeat([row for _, row in cells], bins.count).astype(np.float32),
         "color": pd.Categorical.from_codes(places, colors)}
 

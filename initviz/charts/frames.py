@@ -83,7 +83,7 @@ def first_weights() -> Picture:
 
 
 def _class_shades() -> NDArray[np.uint8]:
-    """The colours of a class and a confidence: the surer, the fuller."""
+    """The colors of a class and a confidence: the surer, the fuller."""
     colors = np.repeat([rgb(color) for color in CLASS_COLORS], 10, axis=0).astype(float)
     paleness = np.tile(0.9 * (1 - 0.09 * np.arange(10)), len(CLASS_COLORS))[:, None]
     return (colors + (255 - colors) * paleness).round().astype(np.uint8)

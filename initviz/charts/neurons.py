@@ -21,7 +21,7 @@ GAP = 1 / 12  # between two maps, of the width of one
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """A matrix (rows, columns) under a name; ``reach`` is the magnitude of full colour, None its own largest.
+    """A matrix (rows, columns) under a name; ``reach`` is the magnitude of full color, None its own largest.
 
     ``missing`` is said where not all values are finite numbers.
     """
@@ -36,18 +36,18 @@ class HeatMap:
 def picture() -> Picture:
     """Heat maps side by side, an image each; dataset maps."""
     x_scale = alt.Scale(domain=alt.ExprRef("[0, data('maps')[0].span]"), nice=False, zero=False)
-    centres = "pluck(data('maps'), 'centre')"
-    titles = alt.Axis(orient="top", values=alt.ExprRef(centres), title=None, grid=False,
-                      labelExpr=f"split(data('maps')[indexof({centres}, datum.value)].title, '\\n')",
+    centers = "pluck(data('maps'), 'center')"
+    titles = alt.Axis(orient="top", values=alt.ExprRef(centers), title=None, grid=False,
+                      labelExpr=f"split(data('maps')[indexof({centers}, datum.value)].title, '\\n')",
                       labelOverlap=False, labelFontSize=12, labelLineHeight=13, labelPadding=46)
     chart = alt.Chart(named("maps")).mark_image(aspect=False, smooth=False, tooltip=None).encode(
         x=alt.X("left:Q", scale=x_scale, axis=titles), x2="right:Q", y=alt.value(0), y2=alt.value(HEIGHT),
         url="url:N").properties(width="container", height=HEIGHT)
-    return Picture.of(chart, "Heat maps of single neurons, a column a neuron, one map an initialiser")
+    return Picture.of(chart, "Heat maps of single neurons, a column a neuron, one map an initializer")
 
 
 def data(maps: Sequence[HeatMap]) -> Data:
-    """Dataset for ``picture``: the first rows and columns of each map, under its name and the reach of its colours."""
+    """Dataset for ``picture``: the first rows and columns of each map, under its name and the reach of its colors."""
     span = max(len(maps) * (1 + GAP) - GAP, 1)
     rows = []
     for index, heat_map in enumerate(maps):
@@ -59,4 +59,4 @@ def data(maps: Sequence[HeatMap]) -> Data:
         left = index * (1 + GAP)
         rows.append((left, left + 0.5, left + 1, span, "\n".join([*heat_map.label.split(" ", 1), said]),
                      image_url(codes, diverging_shades())))
-    return {"maps": columns(rows, "left", "centre", "right", "span", "title", "url")}
+    return {"maps": columns(rows, "left", "center", "right", "span", "title", "url")}

@@ -1,4 +1,4 @@
-"""The phase diagram over (sigma_w, sigma_b): what kind of network each point is, and where the initialisers lie."""
+"""The phase diagram over (sigma_w, sigma_b): what kind of network each point is, and where the initializers lie."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def picture(most_w: float, most_b: float) -> Picture:
     points = alt.Chart(named("points")).mark_point(
         filled=True, size=110, opacity=1, stroke="white", strokeWidth=1.5).encode(
         x=x, y=y, color=literal_color(), tooltip=[
-            alt.Tooltip("label:N", title="Initialiser"), alt.Tooltip("sigma_w:Q", title="σ_w", format=".3f"),
+            alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("sigma_w:Q", title="σ_w", format=".3f"),
             alt.Tooltip("sigma_b:Q", title="σ_b", format=".3f")])
     words: dict[str, Any] = {"align": "left", "dx": 8, "baseline": "middle", "fontSize": 11, "tooltip": None}
     beside = {"x": x, "y": alt.Y("name_at:Q", title="σ_b"), "text": "name:N"}
@@ -70,7 +70,7 @@ def picture(most_w: float, most_b: float) -> Picture:
 
 
 def shade(chi: NDArray[Any]) -> NDArray[np.uint8]:
-    """Colours (rows, columns, 3) of chi_1: blue ordered, red chaotic, the paler the longer the depth scale."""
+    """Colors (rows, columns, 3) of chi_1: blue ordered, red chaotic, the paler the longer the depth scale."""
     with np.errstate(divide="ignore", invalid="ignore"):
         depth = 1 / np.abs(np.log(chi))
     near = np.log10(np.clip(depth, 1.0, DEEPEST)) / np.log10(DEEPEST)  # 0 far from critical, 1 at it
@@ -81,7 +81,7 @@ def shade(chi: NDArray[Any]) -> NDArray[np.uint8]:
 
 def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArray[Any], NDArray[Any]],
          points: Sequence[tuple[str, str, float, float]], here: tuple[float, float]) -> Data:
-    """Datasets for ``picture``: chi_1 (sigma_b rising by rows), critical line, (label, colour, sigma_w, sigma_b)."""
+    """Datasets for ``picture``: chi_1 (sigma_b rising by rows), critical line, (label, color, sigma_w, sigma_b)."""
     w, b = (np.arange(0, most + STEP / 2, STEP) for most in (most_w, most_b))
     sigma_b, sigma_w = (axis.ravel() for axis in np.meshgrid(b, w, indexing="ij"))
     inside = (critical[0] <= 2 * most_w) & (critical[1] <= 2 * most_b)  # NaN is not
@@ -100,7 +100,7 @@ def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArra
 
 
 def _named(points: Sequence[tuple[str, str, float, float]], most_w: float, most_b: float) -> Columns:
-    """The points inside the diagram; names of points at one place are joined, and those of neighbours stand apart."""
+    """The points inside the diagram; names of points at one place are joined, and those of neighbors stand apart."""
     places: dict[tuple[float, float], list[tuple[str, str]]] = {}
     for label, color, w, b in points:
         if w <= most_w and b <= most_b:

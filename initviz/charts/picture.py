@@ -16,7 +16,7 @@ from altair import TopLevelMixin
 from numpy.typing import NDArray
 from PIL import Image  # what Streamlit itself reads pictures with
 
-from initviz.core.initializers import INITIALIZERS, rule
+from initviz.core.initializers import INITIALIZERS, law_of
 
 Columns = Mapping[str, Any]  # sequences of one length by name: lists, arrays, categoricals
 Data = Mapping[str, Columns]
@@ -39,7 +39,7 @@ class Picture:
         spec: dict[str, Any] = chart.to_dict()
         for key in ("$schema", "datasets"):
             spec.pop(key, None)
-        # The page's theme gives the rest of the config; its grey of axes' words is too pale to be read.
+        # The page's theme gives the rest of the config; its gray of axes' words is too pale to be read.
         spec["config"] = {"axis": {"labelColor": INK, "titleColor": INK, "labelOpacity": 0.75, "titleOpacity": 0.75}}
         for layer in spec.get("layer", [spec]):  # the alt text speaks for all marks; nameless ones only disturb
             layer["mark"]["aria"] = False
@@ -91,12 +91,12 @@ def upwards(narrow: str, padding: int) -> dict[str, Any]:
 
 
 def literal_color(field: str = "color") -> alt.Color:
-    """Colours that stand in the data."""
+    """Colors that stand in the data."""
     return alt.Color(f"{field}:N", scale=None, legend=None)
 
 
 def color_of(key: str) -> str:
-    """The colour of an initialiser, the same in every picture."""
+    """The color of an initializer, the same in every picture."""
     return INITIALIZERS[key].color
 
 
@@ -105,20 +105,20 @@ MARKERS = {"normal": "circle", "uniform": "square", "truncated_normal": "triangl
 
 
 def marker_of(key: str) -> str:
-    """The shape of an initialiser's points, by its family: where colours are hard to tell apart it helps."""
-    return MARKERS[rule(key).family]
+    """The shape of an initializer's points, by its family: where colors are hard to tell apart it helps."""
+    return MARKERS[law_of(key).family]
 
 
-# Of all colours of this file and of the initialisers' table a test holds the distances, to eyes that see all colours
+# Of all colors of this file and of the initializers' table a test holds the distances, to eyes that see all colors
 # and to those that do not, and the contrast to both themes.
 ORDERED = ("#A385B8", "#525CCC", "#4799CC", "#1F7A5C", "#A38F00", "#8F5C33")
-# For what has no order and is no initialiser.
+# For what has no order and is no initializer.
 UNORDERED = ("#5C8FFF", "#D67A00", "#477033", "#B814A3", "#CC0000", "#7A8F85", "#66665C", "#5C3DFF", "#AD8F66",
              "#998FAD", "#855C7A")
 
 
 def sequential(count: int) -> list[str]:
-    """Colours for what is ordered, such as layers: first to last from violet to amber."""
+    """Colors for what is ordered, such as layers: first to last from violet to amber."""
     return [ORDERED[round(position * (len(ORDERED) - 1) / max(count - 1, 1))] for position in range(count)]
 
 
@@ -128,14 +128,14 @@ MISSING = (120, 120, 120)
 
 
 def rgb(color: str) -> tuple[int, int, int]:
-    """Red, green and blue, 0 to 255, of a colour as #rrggbb."""
+    """Red, green and blue, 0 to 255, of a color as #rrggbb."""
     red, green, blue = (int(color[i:i + 2], 16) for i in (1, 3, 5))
     return red, green, blue
 
 
 @functools.cache
 def diverging_shades() -> NDArray[np.uint8]:
-    """The colours (2 * SHADES + 2, 3) of -1 to 1, and one for what is no number."""
+    """The colors (2 * SHADES + 2, 3) of -1 to 1, and one for what is no number."""
     at = np.linspace(0, len(DIVERGING) - 1, 2 * SHADES + 1)
     stops = np.array([rgb(color) for color in DIVERGING])
     mixed = np.stack([np.interp(at, np.arange(len(stops)), stops[:, channel]) for channel in range(3)], axis=1)

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import NDArray
 
 from initviz.charts import curves
 from initviz.charts.picture import UNORDERED, Data, Picture, color_of, sequential
-
-Numbers = NDArray[Any]
+from initviz.core.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
     """A line of a plot: name, points, and ``expected``, theory's or the paper's values at the same x (drawn dashed).
 
-    ``initializer`` gives it that initialiser's colour.
+    ``initializer`` gives it that initializer's color.
     """
 
     label: str
-    x: Numbers
-    y: Numbers
-    expected: Numbers | None = None
+    x: Array
+    y: Array
+    expected: Array | None = None
     initializer: str | None = None
 
 
@@ -32,7 +28,7 @@ class Line:
 class Plot:
     """Lines over one x axis; ``guides`` are dotted levels and their names. ``title`` says what y is.
 
-    ``points`` marks the points of the lines; ``ordered`` lines, such as layers, get colours in their order.
+    ``points`` marks the points of the lines; ``ordered`` lines, such as layers, get colors in their order.
     """
 
     title: str

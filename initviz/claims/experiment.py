@@ -9,12 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initviz.charts.plots import Plot
+from initviz.core.arrays import Array
 from initviz.core.validation import Control
-
-Numbers = NDArray[Any]
 
 HOLDS, PARTLY, FAILS = "holds", "holds only if", "does not hold"
 
@@ -45,7 +43,7 @@ class Check:
         return cls(what, measured, target - room, target + room, target, why)
 
     @classmethod
-    def furthest(cls, what: str, measured: Numbers, targets: Sequence[float] | Numbers, relative: float,
+    def furthest(cls, what: str, measured: Array, targets: Sequence[float] | Array, relative: float,
                  why: str = "") -> Check:
         """Of numbers one a layer, the one furthest from its target relative to it; the first layer is 1."""
         ratios = np.abs(np.asarray(measured, float) / np.asarray(targets, float) - 1)
@@ -65,7 +63,7 @@ class Check:
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class Result:
     """What one run found: its checks, its plots (at most two), and what is seen, in sentences with its numbers."""
 
     checks: Sequence[Check]
@@ -95,7 +93,7 @@ class Experiment:
     setting: str
     reason: str
     source: str
-    run: Callable[..., Finding]
+    run: Callable[..., Result]
     knobs: Mapping[str, Control] = field(default_factory=lambda: MappingProxyType({}))
     explore: Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]] | None = None
     condition: str = ""

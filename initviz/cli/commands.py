@@ -15,17 +15,16 @@ import pandas as pd
 from initviz.cli.options import FOUND, INIT, INPUT, SLOPE, check_together
 from initviz.core.batches import INPUTS, Batch, batch_for, check_fit
 from initviz.core.cost import check_diagnosis
-from initviz.core.initializers import INITIALIZERS, rule
+from initviz.core.initializers import INITIALIZERS, law_of
 from initviz.core.network import Network, read_sizes
-from initviz.core.simulation import simulate
-from initviz.core.tables import layers
+from initviz.core.simulation import layer_table, simulate
 from initviz.core.validation import check
 from initviz.core.wording import number
 from initviz.diagnosis.exports import to_html, to_json
 from initviz.diagnosis.presentation import comparison, facts, shares_of_largest, table
 from initviz.diagnosis.remedies import Start, recommended
 from initviz.diagnosis.report import Report, diagnose
-from initviz.diagnosis.thresholds import check_lines
+from initviz.diagnosis.thresholds import check_thresholds
 from initviz.diagnosis.uploaded_weights import Own, start_for, write
 from initviz.files import csv_table as spreadsheet
 from initviz.files import weights as checkpoints
@@ -94,11 +93,11 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
         print(f"initviz: {note}", file=sys.stderr)
     target = check("--target", options.target, read.columns) if options.target else read.columns[-1]
     kind = options.target_kind or "auto"
-    batch = read.batch(target, kind=kind, standardise=not options.raw, count=options.batch, seed=options.seed)
+    batch = read.batch(target, kind=kind, standardize=not options.raw, count=options.batch, seed=options.seed)
     print(f"initviz: {spreadsheet.say_target(target, batch)}", file=sys.stderr)
     check_fit(sizes, batch)
     return replace(batch, name=options.data.name), {
-        "file": options.data.name, "target": target, "target_kind": kind, "standardise": not options.raw,
+        "file": options.data.name, "target": target, "target_kind": kind, "standardize": not options.raw,
         "seed": options.seed}
 
 
@@ -131,7 +130,7 @@ def text(report: Report) -> str:
     frame = table(report)
     for title, lengths in shares_of_largest(report).items():
         frame[title] = _bars(lengths)
-    found = [f"[{finding.severity}] {finding.title}: {finding.words}\n    Rule: {finding.rule}. Source: "
+    found = [f"[{finding.severity}] {finding.title}: {finding.words}\n    Law: {finding.rule}. Source: "
              f"{finding.source}. Firmness: {finding.firm}." for finding in report.findings]
     parts = ["\n".join(f"{name}: {value}" for name, value in facts(report).items()),
              _aligned(frame) + "\nBars: hidden layers beside the largest.",
@@ -145,10 +144,10 @@ def text(report: Report) -> str:
 # ---------------------------------------------------------------------------------------------- the commands
 
 def run_diagnose(options: argparse.Namespace) -> int:
-    """Print a report, or the code of a start; FOUND where a finding is grave."""
+    """Print a report, or the code of a start; FOUND where a finding is an error."""
     check_together(options)
     _check_out(options)
-    own, lines = _own(options), check_lines(dict(options.threshold))
+    own, lines = _own(options), check_thresholds(dict(options.threshold))
     network = _network(options, own.reading.sizes if own else _sizes(options), options.init or INIT)
     if options.code:
         if own and not options.recommended:
@@ -161,7 +160,7 @@ def run_diagnose(options: argparse.Namespace) -> int:
     if options.html:
         options.html.write_text(to_html(report), encoding="utf-8")
     print(to_json(report) if options.json else text(report))
-    return FOUND if report.severity == "grave" else 0
+    return FOUND if report.severity == "error" else 0
 
 
 def _check_out(options: argparse.Namespace) -> None:
@@ -176,29 +175,29 @@ def _check_out(options: argparse.Namespace) -> None:
 
 
 def _write_repaired(options: argparse.Namespace, report: Report, own: Own | None) -> None:
-    starts = {remedy.key: remedy.start for remedy, _ in report.remedies if remedy.key != "standardised"}
+    starts = {remedy.key: remedy.start for remedy, _ in report.remedies if remedy.key != "standardized"}
     start = starts[check("--repair", options.repair, starts.keys())]  # the recommended start is not its own remedy
     options.out.write_bytes(write(start, own))
 
 
 def run_formulas(options: argparse.Namespace) -> int:
-    """Print the table of initialisers."""
+    """Print the table of initializers."""
     sizes = read_sizes(options.sizes) if options.sizes else ()
     shapes = list(dict.fromkeys(zip(sizes[:-1], sizes[1:], strict=True)))
     print(_aligned(pd.DataFrame([{
         "Key": key, "Name": entry.label, "Made for": entry.made_for,
-        **{f"{a} → {b}": number(math.sqrt(rule(key).variance(a, b))) for a, b in shapes}, "Source": entry.source}
+        **{f"{a} → {b}": number(math.sqrt(law_of(key).variance(a, b))) for a, b in shapes}, "Source": entry.source}
         for key, entry in INITIALIZERS.items()])))
     return 0
 
 
 def run_simulate(options: argparse.Namespace) -> int:
-    """Print every layer of every initialiser."""
+    """Print every layer of every initializer."""
     check_together(options)
     sizes = _sizes(options)
     batch = batch_for(sizes, options.input or INPUT, options.batch, seed=options.seed)
     runs = [simulate(_network(options, sizes, key), batch, counted=()) for key in dict.fromkeys(options.init)]
-    found = layers(runs)
+    found = layer_table(runs)
     if options.csv:
         print(found.to_csv(index=False), end="")
         return 0

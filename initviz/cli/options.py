@@ -73,7 +73,7 @@ def _network_options(command: argparse.ArgumentParser) -> None:
                          help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: %(default)s)")
     command.add_argument("--slope", type=float, help=f"of leaky_relu below 0 (default: {SLOPE})")
     command.add_argument("--param", type=_parameter, action="append", default=[], metavar="NAME=VALUE",
-                         help="a parameter of the initialiser, such as std=0.02 or mode=fan_out; may be repeated "
+                         help="a parameter of the initializer, such as std=0.02 or mode=fan_out; may be repeated "
                               f"({PARAMETERS})")
     command.add_argument("--gain", type=float, help="multiplies every weight (default: 1)")
     command.add_argument("--bias", type=float, help="every bias starts at it (default: 0)")
@@ -106,7 +106,7 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target-kind", choices=spreadsheet.TARGET_KINDS, metavar="KIND",
                          help="what the target is: classes, numbers, or auto, which takes words and few whole numbers "
                               "for classes (default: auto)")
-    command.add_argument("--raw", action="store_true", help="do not standardise the CSV file's columns")
+    command.add_argument("--raw", action="store_true", help="do not standardize the CSV file's columns")
     command.add_argument("--threshold", type=_threshold, action="append", default=[], metavar="NAME=NUMBER",
                          help="moves a line; may be repeated (" + ", ".join(
                              f"{key}={line.default:g}" for key, line in THRESHOLDS.items()) + ")")
@@ -127,18 +127,18 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
 def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
     """The whole command line; ``commands`` maps a command's name to what runs it and returns the exit code."""
     whole = argparse.ArgumentParser(
-        "initviz", description="What weight initialisation does to a multilayer perceptron.")
+        "initviz", description="What weight initialization does to a multilayer perceptron.")
     each = whole.add_subparsers(dest="command", required=True)
 
     diagnose = each.add_parser(
         "diagnose", help="what is wrong with a start, and what would mend it",
-        description="Prints what is found of a start, the gravest first, and what would mend it on the same data. "
-                    f"Exit code: 0, {FOUND} where a finding is grave, {BAD_INPUT} where the input is bad.")
+        description="Prints what is found of a start, errors first, and what would mend it on the same data. "
+                    f"Exit code: 0, {FOUND} where a finding is an error, {BAD_INPUT} where the input is bad.")
     _diagnose_options(diagnose)
 
     formulas = each.add_parser(
-        "formulas", help="the table of initialisers",
-        description="Prints every initialiser with its source; with --sizes also the standard deviation that it gives "
+        "formulas", help="the table of initializers",
+        description="Prints every initializer with its source; with --sizes also the standard deviation that it gives "
                     "each layer.")
     formulas.add_argument("--sizes", help="layer sizes, such as 784-512-512-10")
 
@@ -147,7 +147,7 @@ def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
         description="Sends a batch through and the gradient back, and prints what each layer holds.")
     _network_options(simulate)
     simulate.add_argument("--init", default=[INIT], nargs="+", choices=INITIALIZERS, metavar="KEY",
-                          help="one or several initialisers, compared on the same random numbers: "
+                          help="one or several initializers, compared on the same random numbers: "
                                f"{', '.join(INITIALIZERS)} (default: {INIT})")
     simulate.add_argument("--csv", action="store_true", help="print all statistics as CSV instead of a few as a table")
     for command in (diagnose, formulas, simulate):

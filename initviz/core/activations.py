@@ -14,12 +14,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.frameworks import code_in
 from initviz.core.validation import Interval, Parameter, check, check_parameters
-
-Array = NDArray[Any]
 
 SELU_ALPHA = 1.6732632423543772  # mean 0 and variance 1 are kept under unit normal input: Klambauer et al. 2017
 SELU_LAMBDA = 1.0507009873554805
@@ -82,7 +80,7 @@ def _gelu_tanh(z: Array) -> Array:
     return 0.5 * np.maximum(z, -10) * (1 + _gelu_tanh_inner(np.clip(z, -10, 10)))
 
 
-def _gelu_tanh_slope(z: Array, h: Array) -> Array:
+def _gelu_tanh_derivative(z: Array, h: Array) -> Array:
     near = np.clip(z, -10, 10)
     inner = _gelu_tanh_inner(near)
     return 0.5 * (1 + inner) + 0.5 * near * (1 - inner * inner) * _GELU_SLOPE * (1 + 3 * _GELU_CUBIC * near * near)
@@ -95,7 +93,7 @@ def _silu(z: Array) -> Array:
     return np.maximum(z, -FAR) * _sigmoid(z)
 
 
-def _silu_slope(z: Array, h: Array) -> Array:
+def _silu_derivative(z: Array, h: Array) -> Array:
     s = _sigmoid(z)
     return s + np.clip(z, -FAR, FAR) * s * (1 - s)
 
@@ -105,7 +103,7 @@ def _softsign(z: Array) -> Array:
     return near / (1 + np.abs(near))
 
 
-def _softsign_slope(z: Array, h: Array) -> Array:
+def _softsign_derivative(z: Array, h: Array) -> Array:
     r = 1 / (1 + np.abs(z))
     return r * r
 
@@ -114,7 +112,7 @@ def _mish(z: Array) -> Array:
     return np.maximum(z, -FAR) * np.tanh(_softplus(z))
 
 
-def _mish_slope(z: Array, h: Array) -> Array:
+def _mish_derivative(z: Array, h: Array) -> Array:
     t = np.tanh(_softplus(z))
     return t + np.clip(z, -FAR, FAR) * (1 - t * t) * _sigmoid(z)
 
@@ -123,7 +121,7 @@ def _elu(z: Array, alpha: float = 1.0) -> Array:
     return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
 
 
-def _elu_slope(z: Array, alpha: float = 1.0) -> Array:
+def _elu_derivative(z: Array, alpha: float = 1.0) -> Array:
     return np.where(z > 0, z.dtype.type(1), alpha * np.exp(np.minimum(z, 0)))
 
 
@@ -131,21 +129,21 @@ def _elu_slope(z: Array, alpha: float = 1.0) -> Array:
 class Activation:
     """One activation function.
 
-    ``phi(z, **params)`` and ``slope(z, h, **params)`` are the bare functions; call ``value`` and ``derivative``, which
-    fill in the parameters. ``lower`` and ``upper`` are the ends of the range of phi. ``code`` maps a framework to the
-    expression of phi(z) there, with ``{parameter}`` fields.
+    ``phi(z, **params)`` and ``phi_prime(z, h, **params)`` are the bare functions; call ``value`` and ``derivative``,
+    which fill in the parameters. ``lower`` and ``upper`` are the ends of the range of phi. ``code`` maps a framework
+    to the expression of phi(z) there, with ``{parameter}`` fields.
     """
 
     label: str
     latex: str
     source: str
     phi: Callable[..., Array]
-    slope: Callable[..., Array]
+    phi_prime: Callable[..., Array]
     code: Mapping[str, str]
     lower: float = -math.inf
     upper: float = math.inf
     parameters: tuple[Parameter, ...] = field(default=())
-    dies: bool = False  # exactly zero value and slope for all z <= 0
+    dies: bool = False  # exactly zero value and derivative for all z <= 0
     remark: str = ""
 
     def value(self, z: Array, **params: Any) -> Array:
@@ -155,7 +153,7 @@ class Activation:
     def derivative(self, z: Array, h: Array | None = None, **params: Any) -> Array:
         """phi'(z), elementwise; pass ``h = phi(z)`` where it is known already and some activations need less work."""
         params = check_parameters(self.label, params, self.parameters)
-        return self.slope(z, self.phi(z, **params) if h is None else h, **params)
+        return self.phi_prime(z, self.phi(z, **params) if h is None else h, **params)
 
     @property
     def bounded(self) -> bool:
@@ -168,24 +166,24 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
     "linear": Activation(
         "Linear", r"z", "identity",
         phi=lambda z: z,
-        slope=lambda z, h: np.ones_like(z),
+        phi_prime=lambda z, h: np.ones_like(z),
         code=code_in("z", "z", "z", "z")),
     "tanh": Activation(
         "tanh", r"\tanh z", "LeCun et al. 1998, section 4.4",
         phi=np.tanh,
-        slope=lambda z, h: 1 - h * h,
+        phi_prime=lambda z, h: 1 - h * h,
         code=code_in("np.tanh(z)", "torch.tanh(z)", "keras.ops.tanh(z)", "jnp.tanh(z)"),
         lower=-1, upper=1),
     "relu": Activation(
         "ReLU", r"\max(0, z)", "Nair and Hinton 2010",
         phi=lambda z: np.clip(z, 0, math.inf),  # several times faster than np.maximum(z, 0)
-        slope=lambda z, h: (z > 0).astype(z.dtype),
+        phi_prime=lambda z, h: (z > 0).astype(z.dtype),
         code=code_in("np.maximum(z, 0)", "torch.relu(z)", "keras.ops.relu(z)", "jax.nn.relu(z)"),
         lower=0, dies=True),
     "leaky_relu": Activation(
         "Leaky ReLU", r"\max(0, z) + a\,\min(0, z)", "Maas, Hannun and Ng 2013",
         phi=lambda z, negative_slope: np.where(z > 0, z, negative_slope * z),
-        slope=lambda z, h, negative_slope: np.where(z > 0, z.dtype.type(1), z.dtype.type(negative_slope)),
+        phi_prime=lambda z, h, negative_slope: np.where(z > 0, z.dtype.type(1), z.dtype.type(negative_slope)),
         code=code_in("np.where(z > 0, z, {negative_slope} * z)",
                      "F.leaky_relu(z, {negative_slope})", "keras.ops.leaky_relu(z, {negative_slope})",
                      "jax.nn.leaky_relu(z, {negative_slope})"),
@@ -193,19 +191,19 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
     "sigmoid": Activation(
         "Sigmoid", r"1 / (1 + e^{-z})", "Rumelhart, Hinton and Williams 1986",
         phi=_sigmoid,
-        slope=lambda z, h: h * (1 - h),
+        phi_prime=lambda z, h: h * (1 - h),
         code=code_in("(1 + np.tanh(z / 2)) / 2", "torch.sigmoid(z)", "keras.ops.sigmoid(z)", "jax.nn.sigmoid(z)"),
         lower=0, upper=1),
     "elu": Activation(
         "ELU", r"z \text{ if } z > 0 \text{ else } e^z - 1", "Clevert, Unterthiner and Hochreiter 2016",
         phi=_elu,
-        slope=lambda z, h: _elu_slope(z),
+        phi_prime=lambda z, h: _elu_derivative(z),
         code=code_in("np.where(z > 0, z, np.expm1(np.minimum(z, 0)))", "F.elu(z)", "keras.ops.elu(z)", "jax.nn.elu(z)"),
         lower=-1),
     "selu": Activation(
         "SELU", r"\lambda z \text{ if } z > 0 \text{ else } \lambda\alpha(e^z - 1)", "Klambauer et al. 2017, eq. (2)",
         phi=lambda z: SELU_LAMBDA * _elu(z, SELU_ALPHA),
-        slope=lambda z, h: SELU_LAMBDA * _elu_slope(z, SELU_ALPHA),
+        phi_prime=lambda z, h: SELU_LAMBDA * _elu_derivative(z, SELU_ALPHA),
         code=code_in(
             f"{SELU_LAMBDA} * np.where(z > 0, z, {SELU_ALPHA} * np.expm1(np.minimum(z, 0)))",
             "F.selu(z)", "keras.ops.selu(z)", "jax.nn.selu(z)"),
@@ -213,7 +211,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
     "gelu": Activation(
         "GELU (erf form)", r"z\,\Phi(z)", "Hendrycks and Gimpel 2016, section 2",
         phi=lambda z: np.maximum(z, -FAR) * _normal_cdf(z),
-        slope=lambda z, h: _normal_cdf(z) + np.clip(z, -40, 40) * _normal_pdf(z),
+        phi_prime=lambda z, h: _normal_cdf(z) + np.clip(z, -40, 40) * _normal_pdf(z),
         code=code_in("z * (1 + np.vectorize(math.erf)(z / np.sqrt(2))) / 2",
                      "F.gelu(z)", "keras.ops.gelu(z, approximate=False)", "jax.nn.gelu(z, approximate=False)"),
         lower=-0.17, remark="The exact form, PyTorch's default."),
@@ -222,7 +220,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
         r"\tfrac{z}{2}\left(1 + \tanh u\right)\\ u = \sqrt{2/\pi}\,(z + 0.044715\,z^3)",
         "Hendrycks and Gimpel 2016, section 2",
         phi=_gelu_tanh,
-        slope=_gelu_tanh_slope,
+        phi_prime=_gelu_tanh_derivative,
         code=code_in("z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))) / 2",
                      'F.gelu(z, approximate="tanh")', "keras.ops.gelu(z, approximate=True)",
                      "jax.nn.gelu(z, approximate=True)"),
@@ -230,31 +228,31 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
     "silu": Activation(
         "SiLU (Swish)", r"z\,\sigma(z)", "Elfwing, Uchibe and Doya 2018; Ramachandran, Zoph and Le 2017",
         phi=_silu,
-        slope=_silu_slope,
+        phi_prime=_silu_derivative,
         code=code_in("z * (1 + np.tanh(z / 2)) / 2", "F.silu(z)", "keras.ops.silu(z)", "jax.nn.silu(z)"),
         lower=-0.2785),
     "softplus": Activation(
         "Softplus", r"\ln(1 + e^z)", "Dugas et al. 2001",
         phi=_softplus,
-        slope=lambda z, h: _sigmoid(z),
+        phi_prime=lambda z, h: _sigmoid(z),
         code=code_in("np.logaddexp(0, z)", "F.softplus(z)", "keras.ops.softplus(z)", "jax.nn.softplus(z)"),
         lower=0),
     "softsign": Activation(
         "Softsign", r"z / (1 + |z|)", "Bergstra et al. 2009",
         phi=_softsign,
-        slope=_softsign_slope,
+        phi_prime=_softsign_derivative,
         code=code_in("z / (1 + np.abs(z))", "F.softsign(z)", "keras.ops.softsign(z)", "jax.nn.soft_sign(z)"),
         lower=-1, upper=1),
     "hardtanh": Activation(
         "Hard tanh", r"\min(1, \max(-1, z))", "Collobert et al. 2011",
         phi=lambda z: np.clip(z, -1, 1),
-        slope=lambda z, h: (np.abs(z) < 1).astype(z.dtype),
+        phi_prime=lambda z, h: (np.abs(z) < 1).astype(z.dtype),
         code=code_in("np.clip(z, -1, 1)", "F.hardtanh(z)", "keras.ops.clip(z, -1.0, 1.0)", "jnp.clip(z, -1, 1)"),
         lower=-1, upper=1),
     "lecun_tanh": Activation(
         "LeCun's tanh", r"1.7159\,\tanh(2z/3)", "LeCun et al. 1998, section 4.4",
         phi=lambda z: LECUN_SCALE * np.tanh(LECUN_SLOPE * z),
-        slope=lambda z, h: LECUN_SCALE * LECUN_SLOPE * (1 - (h / LECUN_SCALE) ** 2),
+        phi_prime=lambda z, h: LECUN_SCALE * LECUN_SLOPE * (1 - (h / LECUN_SCALE) ** 2),
         code=code_in("1.7159 * np.tanh(2 * z / 3)",
                      "1.7159 * torch.tanh(2 * z / 3)",
                      "1.7159 * keras.ops.tanh(2 * z / 3)", "1.7159 * jnp.tanh(2 * z / 3)"),
@@ -262,13 +260,13 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
     "mish": Activation(
         "Mish", r"z \tanh(\ln(1 + e^z))", "Misra 2020",
         phi=_mish,
-        slope=_mish_slope,
+        phi_prime=_mish_derivative,
         code=code_in("z * np.tanh(np.logaddexp(0, z))", "F.mish(z)", "keras.activations.mish(z)", "jax.nn.mish(z)"),
         lower=-0.3089),
     "erf": Activation(
         "erf", r"\mathrm{erf}(z)", "Williams 1997, whose covariance of it has a closed form",
         phi=erf,
-        slope=lambda z, h: 2 / math.sqrt(math.pi) * np.exp(-np.clip(z, -30, 30) ** 2),
+        phi_prime=lambda z, h: 2 / math.sqrt(math.pi) * np.exp(-np.clip(z, -30, 30) ** 2),
         code=code_in("np.vectorize(math.erf)(z)", "torch.erf(z)", "keras.ops.erf(z)", "jax.scipy.special.erf(z)"),
         lower=-1, upper=1),
 })

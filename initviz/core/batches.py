@@ -1,6 +1,6 @@
 """Batches: what goes into a network and what should come out.
 
-Every input is standardised: each feature has mean 0 and standard deviation 1, over the digits' 1,797 images or over the
+Every input is standardized: each feature has mean 0 and standard deviation 1, over the digits' 1,797 images or over the
 law of the others, so that a signal that keeps its scale has a root mean square near 1.
 """
 
@@ -17,13 +17,12 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.initializers import DTYPES
 from initviz.core.network import INPUT_STREAM, SEED, stream
 from initviz.core.validation import Interval, check
 
-Array = NDArray[Any]
 BATCH = Interval(1, 1_000_000, integer=True)
 
 
@@ -59,7 +58,7 @@ class Input:
     limit: int | None = None
 
 
-def standardised(x: Array) -> Array:
+def standardized(x: Array) -> Array:
     """Every column of ``x`` (rows, columns) with mean 0 and standard deviation 1; a constant one becomes 0."""
     spread = x.std(axis=0)
     return (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
@@ -67,11 +66,11 @@ def standardised(x: Array) -> Array:
 
 @functools.cache
 def digits() -> tuple[Array, Array]:
-    """All 1,797 digits: standardised pixels (1797, 64) and classes (1797,), read-only."""
+    """All 1,797 digits: standardized pixels (1797, 64) and classes (1797,), read-only."""
     packed = resources.files("initviz").joinpath("data/digits.csv.gz").read_bytes()
     lines = gzip.decompress(packed).decode().split()
     rows = np.array([line.split(",") for line in lines], dtype=np.int64)
-    x, y = standardised(rows[:, :64].astype(float)), rows[:, 64].copy()
+    x, y = standardized(rows[:, :64].astype(float)), rows[:, 64].copy()
     x.flags.writeable = y.flags.writeable = False
     return x, y
 
@@ -94,7 +93,7 @@ def _draw_normal_for(outputs: int, count: int, features: int, rng: Generator) ->
 
 
 def _noisy(x: Array, mean: Any, variance: Any, noise: float, rng: Generator) -> Array:
-    """x with normal noise, standardised by the mean and variance of x's law (not of the batch: one sample has none)."""
+    """x with normal noise, standardized by the mean and variance of x's law (not of the batch: one sample has none)."""
     return (x + noise * rng.standard_normal(x.shape) - mean) / np.sqrt(np.add(variance, noise**2))
 
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from initviz.core.arrays import Array
+
 MOST_IDLE_BYTES = 64e6
 
 

@@ -11,13 +11,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initviz.core.activations import ACTIVATIONS, activation
-from initviz.core.initializers import DTYPES, INITIALIZERS, initialize, rule
+from initviz.core.arrays import Array
+from initviz.core.initializers import DTYPES, INITIALIZERS, initialize, law_of
 from initviz.core.validation import ANY, Interval, check, check_parameters
 
-Array = NDArray[Any]
 Pairs = tuple[tuple[str, Any], ...]
 
 SIZE = Interval(1, 1_000_000, integer=True)
@@ -58,8 +57,8 @@ class Network:
 
     ``sizes`` runs from the inputs to the outputs, so there are ``len(sizes) - 1`` weight layers. Weights are drawn by
     ``initializer`` with ``initializer_params`` and multiplied by ``gain``. Biases are ``bias`` plus ``bias_std`` times
-    a unit normal, plus what the initialiser itself draws (torch_linear does). Layer l is drawn from the same stream
-    whatever the initialiser: two initialisers are compared on the same luck.
+    a unit normal, plus what the initializer itself draws (torch_linear does). Layer l is drawn from the same stream
+    whatever the initializer: two initializers are compared on the same luck.
 
     Raises ValueError naming the field, the value and what is allowed.
     """
@@ -117,7 +116,7 @@ class Network:
         """Weights, each of shape (fan_in, fan_out), and biases, each (fan_out,), in ``dtype``."""
         weights, biases = [], []
         dtype = np.dtype(self.dtype)
-        own_bias = rule(self.initializer, **dict(self.initializer_params)).bias
+        own_bias = law_of(self.initializer, **dict(self.initializer_params)).bias
         params = tuple(dict(self.initializer_params).items())
         with np.errstate(over="ignore"):
             gain = np.asarray(self.gain, dtype)

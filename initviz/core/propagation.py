@@ -15,14 +15,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initviz.core.activations import Activation
 from initviz.core.activations import activation as named_activation
+from initviz.core.arrays import Array
 from initviz.core.buffers import Buffers, NewArrays
 from initviz.core.validation import check
 
-Array = NDArray[Any]
 CACHED = 1 << 15  # values: so few that the temporaries of an activation stay in the processor's cache
 QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from initviz.core.activations import Activation
+from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.buffers import Buffers, borrowed_buffers
 from initviz.core.network import Network
@@ -34,8 +34,6 @@ from initviz.core.statistics import (
     saturated_share,
 )
 from initviz.core.validation import check
-
-Array = NDArray[Any]
 
 QUANTITIES = ("activation", "preactivation", "delta", "weight", "weight_gradient")
 SCALES = ("linear", "symlog")
@@ -148,12 +146,12 @@ def errors_cancel(delta: Array, weight: Array) -> bool:
 
 
 def simulate(network: Network, batch: Batch, *, scale: str = "linear", counted: Sequence[str] = QUANTITIES) -> Run:
-    """Draw the network's parameters, propagate the batch, summarise every layer.
+    """Draw the network's parameters, propagate the batch, summarize every layer.
 
     ``scale`` is that of the histograms' axes, "linear" or "symlog"; ``counted`` names the quantities that get one.
     Raises ValueError where the batch does not fit.
     """
-    return summarise(network, *network.parameters(), batch, scale=scale, counted=counted)
+    return summarize(network, *network.parameters(), batch, scale=scale, counted=counted)
 
 
 def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "linear",
@@ -173,23 +171,23 @@ def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "li
         for start in range(0, len(members), together):
             group = members[start:start + together]
             drawn = [networks[index].parameters() for index in group]
-            found = _summarise_each([networks[index] for index in group], [weights for weights, _ in drawn],
+            found = _summarize_each([networks[index] for index in group], [weights for weights, _ in drawn],
                                     [biases for _, biases in drawn], batch, scale, counted, pairs)
             runs |= dict(zip(group, found, strict=True))
     return [runs[index] for index in range(len(networks))]
 
 
-def summarise(network: Network, weights: Sequence[Array], biases: Sequence[Array], batch: Batch, *,
+def summarize(network: Network, weights: Sequence[Array], biases: Sequence[Array], batch: Batch, *,
               scale: str = "linear", counted: Sequence[str] = QUANTITIES) -> Run:
-    """Propagate the batch through a network with these parameters, and summarise every layer; see ``simulate``.
+    """Propagate the batch through a network with these parameters, and summarize every layer; see ``simulate``.
 
     Raises ValueError where the shapes do not fit.
     """
-    return _summarise_each([network], [weights], [biases], batch, scale, counted, True)[0]
+    return _summarize_each([network], [weights], [biases], batch, scale, counted, True)[0]
 
 
 @contextmanager
-def _beside(large: bool) -> Iterator[Callable[..., None]]:
+def _second_thread(large: bool) -> Iterator[Callable[..., None]]:
     """What does a piece of work: at once, as a small layer is still in the processor's cache; of ``large`` layers on a
     thread of its own while the next product is computed, but never more than one piece behind.
     """
@@ -211,9 +209,9 @@ def _beside(large: bool) -> Iterator[Callable[..., None]]:
         wait()
 
 
-def _summarise_each(networks: Sequence[Network], weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
+def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
                     batch: Batch, scale: str, counted: Sequence[str], pairs: bool) -> list[Run]:
-    """``summarise`` for networks of one shape and activation, stacked: arrays are (networks, batch, width)."""
+    """``summarize`` for networks of one shape and activation, stacked: arrays are (networks, batch, width)."""
     check("scale", scale, SCALES)
     first = networks[0]
     phi, params = first.activation_entry()
@@ -266,7 +264,7 @@ def _summarise_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
 
     preactivations, activations = [], []
     large = count * len(x) * max(first.sizes) > TOGETHER  # a small step would wait longer for the other thread
-    with np.errstate(**QUIET), borrowed_buffers() as buffers, _beside(large) as do:
+    with np.errstate(**QUIET), borrowed_buffers() as buffers, _second_thread(large) as do:
         for layer, (z, h) in enumerate(forward(stack, shifts, x, first.activation, (), buffers, **params)):
             preactivations.append(z)
             activations.append(h)
@@ -304,3 +302,15 @@ def gradient_return(run: Run) -> float:
     if not length.size or run.hidden_gradient_is_round_off:
         return math.nan
     return ratio(float(length[0]), float(length[-1]))
+
+
+def layer_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """A row an initializer and layer: every statistic."""
+    return pd.concat([run.layers.assign(initializer=run.network.initializer) for run in runs],
+                     ignore_index=True).set_index(["initializer", "layer"]).reset_index()
+
+
+def histogram_table(runs: Sequence[Run], quantity: str) -> pd.DataFrame:
+    """A row an initializer, layer and bin of one quantity."""
+    return pd.concat([run.histogram(quantity).assign(initializer=run.network.initializer, quantity=quantity)
+                      for run in runs], ignore_index=True).set_index(["initializer", "quantity", "layer"]).reset_index()

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.buffers import Buffers, NewArrays
 from initviz.core.propagation import QUIET
 from initviz.core.validation import Interval, check
 
-Array = NDArray[Any]
 NAN = math.nan
 ROUND_OFF = 64  # multiples of eps, relative to the largest entry, below which a spread is round-off
 DISTINCT_TOLERANCE = 1e-9  # relative; in float32, 64 eps
@@ -102,10 +101,10 @@ def _careful_moments(x: Array, low: float, high: float, zero_share: float) -> Mo
     mean, square = float(np.add.reduce(x)) / x.size, _mean_square(x)
     variance = square - mean * mean
     if variance < CANCELLATION * square:
-        centre = x.dtype.type(mean)
-        centred = x - centre
-        shift = float(np.add.reduce(centred)) / x.size
-        mean, variance = float(centre) + shift, _mean_square(centred) - shift * shift
+        center = x.dtype.type(mean)
+        centered = x - center
+        shift = float(np.add.reduce(centered)) / x.size
+        mean, variance = float(center) + shift, _mean_square(centered) - shift * shift
     return Moments(mean * scale, math.sqrt(max(variance, 0.0)) * scale, low, high, math.sqrt(square) * scale,
                    zero_share)
 
@@ -239,7 +238,7 @@ def distinct_neurons(h: Array, extremes: tuple[float, float] | None = None) -> i
     projection = _projection(h[None])[0]
     order = np.argsort(projection, kind="stable")
     near = np.append(np.diff(projection[order]) <= 2 * tolerance, False)
-    distinct = len(order) - int(np.count_nonzero(near))  # of groups of neighbours
+    distinct = len(order) - int(np.count_nonzero(near))  # of groups of neighbors
     firsts = np.flatnonzero(near & ~np.append(False, near[:-1]))
     lasts = np.flatnonzero(~near & np.append(False, near[:-1]))
     for first, last in zip(firsts, lasts, strict=True):
@@ -259,7 +258,7 @@ def _tolerance(h: Array, largest: float) -> float:
 
 def _projection(h: Array) -> Array:
     """Each neuron of a stack (networks, batch, neurons) as one number: columns within a tolerance are near on any
-    direction, so that only neighbours on this one need comparing.
+    direction, so that only neighbors on this one need comparing.
     """
     batch = h.shape[1]
     direction = (0.5 + np.arange(batch) * 0.6180339887498949 % 1).astype(h.dtype) / h.dtype.type(batch)
@@ -296,8 +295,8 @@ def diversity_of_each(h: Array, measured: Array, buffers: Buffers | None = None,
                 for values, near, size, a, b in zip(h, nearest, largest, low, high, strict=True)]
     square, spreads = np.square(measured[:, 4]), []
     for axis in (2, 1):  # between neurons, between samples
-        centre = _means(h, axis)
-        between = square - np.square(centre, dtype=float).mean(axis=1)
+        center = _means(h, axis)
+        between = square - np.square(center, dtype=float).mean(axis=1)
         for index in np.flatnonzero(between < CANCELLATION * square):
             apart = h[index:index + 1] - h[index:index + 1].take([0], axis=axis)  # exactly 0 where all are alike
             between[index] = _mean_square(apart) - float(np.square(_means(apart, axis), dtype=float).mean())
@@ -322,8 +321,8 @@ def _means(h: Array, axis: int) -> Array:
 def _pairs(h: Array, floor: Array, sample_spread: Array, buffers: Buffers) -> tuple[Array, Array, Array]:
     """Correlated neurons, mean |correlation| and participation ratio of each of a stack (networks, batch, neurons)."""
     count, batch, neurons = h.shape
-    centred = np.subtract(h, _means(h, 1)[:, None], out=buffers.array("centred", h.shape, h.dtype))
-    covariance = np.matmul(centred.swapaxes(1, 2), centred,
+    centered = np.subtract(h, _means(h, 1)[:, None], out=buffers.array("centered", h.shape, h.dtype))
+    covariance = np.matmul(centered.swapaxes(1, 2), centered,
                            out=buffers.array("covariance", (count, neurons, neurons), h.dtype))
     power = covariance.diagonal(axis1=1, axis2=2).astype(float)
     whole = _row_dots(covariance, covariance).sum(axis=1, dtype=float)

@@ -40,7 +40,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class Choices:
     """A few positive numbers to choose from, rising, for what is set by its order of magnitude; 0 may come first."""
 
     values: tuple[float, ...]
@@ -61,7 +61,7 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that an activation or an initialiser takes besides its input.
+    """A number that an activation or an initializer takes besides its input.
 
     ``allowed`` is an Interval, or a tuple of names to choose from.
     """
@@ -98,14 +98,14 @@ def check_parameters(owner: str, given: dict[str, Any], declared: tuple[Paramete
 
 @dataclass(frozen=True)
 class Control:
-    """One thing to set. ``allowed`` is an Interval (``step`` apart on a slider), a Ladder, or maps keys to labels.
+    """One thing to set. ``allowed`` is an Interval (``step`` apart on a slider), a Choices, or maps keys to labels.
 
     ``many`` controls hold a tuple of keys.
     """
 
     label: str
     default: Any
-    allowed: Interval | Ladder | Mapping[str, str]
+    allowed: Interval | Choices | Mapping[str, str]
     help: str
     step: float = 1
     many: bool = False

@@ -23,7 +23,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; max-width: 1080px; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0; font-size: 14px; display: block; overflow-x: auto }
 th, td { text-align: left; padding: 0.25rem 0.75rem 0.25rem 0; border-bottom: 1px solid #d8dde3; vertical-align: top }
-.grave { color: #b2182b; font-weight: 600 } .warning { color: #8a5a00; font-weight: 600 } .note { color: #57606a }
+.error { color: #b2182b; font-weight: 600 } .warning { color: #8a5a00; font-weight: 600 } .note { color: #57606a }
 .bar { display: inline-block; height: 0.7em; min-width: 1px; background: #3f73b5 }
 small { color: #57606a } figure { margin: 1rem 0 } svg { max-width: 100%; height: auto }
 """

@@ -5,19 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initviz.core.batches import Batch
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
 from initviz.diagnosis.remedies import Start
 
-Array = NDArray[Any]
-
-SEVERITIES = ("grave", "warning", "note")
+SEVERITIES = ("error", "warning", "note")
 EXACT, RATIO, CONVENTION = "exact", "ratio between layers", "convention"
 
 
@@ -69,14 +65,14 @@ class Measured:
         return len({np.ascontiguousarray(column).tobytes() for column in columns})
 
 
-def silence(batch: Batch) -> float:
+def loss_of_zero_output(batch: Batch) -> float:
     """The loss of a network that says nothing: ln K for K classes, the targets' variance for numbers."""
     if batch.loss == "softmax_ce":
         return math.log(batch.outputs)
     return _variance(batch)
 
 
-def ignorance(batch: Batch) -> float:
+def loss_of_constant_output(batch: Batch) -> float:
     """The least loss without a look at the inputs: the entropy of the batch's classes, the targets' variance."""
     if batch.loss != "softmax_ce":
         return _variance(batch)

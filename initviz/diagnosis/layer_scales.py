@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
-
-Array = NDArray[Any]
 
 
 def signal_levels(run: Run) -> Array:

@@ -21,11 +21,11 @@ COLUMNS = {
     "weight_gradient_rms": "dL/dW, rms", "distinct_neurons": "Different neurons", "dead_share": "Dead",
     "saturated_share": "Saturated"}
 MEASURES = {
-    "grave": "Grave", "warnings": "Warnings", "signal": "Signal, last hidden ÷ input",
+    "error": "Errors", "warnings": "Warnings", "signal": "Signal, last hidden ÷ input",
     "gradient": "Gradient, first ÷ last hidden", "different_neurons": "Different neurons",
     "output_std": "Output, std", "loss": "Loss"}
-# Lines that are no initialiser's start: colours of no entry of the table, seen on white and on black.
-OWN_COLOR, REMEDY_COLORS = UNORDERED[6], {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardised": UNORDERED[2]}
+# Thresholds that are no initializer's start: colors of no entry of the table, seen on white and on black.
+OWN_COLOR, REMEDY_COLORS = UNORDERED[6], {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardized": UNORDERED[2]}
 
 
 def table(report: Report) -> pd.DataFrame:
@@ -101,7 +101,7 @@ def facts(report: Report) -> dict[str, str]:
     if "target" in start.data:
         kind = f"{batch.outputs} classes" if batch.loss == "softmax_ce" else "numbers"
         data += [f"target {start.data['target']!r} as {kind}",
-                 "standardised" if start.data.get("standardise") else "not standardised"]
+                 "standardized" if start.data.get("standardize") else "not standardized"]
     return {
         "Network": "-".join(map(str, network.sizes)), "Activation": _with(phi.label, params),
         "Start": _say_start(report), **({"Layout": LAYOUT_LABELS[start.file["layout"]]} if start.file else {}),
@@ -121,7 +121,7 @@ def _say_start(report: Report) -> str:
     if not report.start.drawn:
         return report.start.name
     biases = f"{network.bias:g} ± {network.bias_std:g}" if network.bias_std else f"{network.bias:g}"
-    drawn = " plus what the initialiser draws" if INITIALIZERS[network.initializer].bias_code else ""
+    drawn = " plus what the initializer draws" if INITIALIZERS[network.initializer].bias_code else ""
     return (f"{_with(report.start.name, dict(network.initializer_params))}, gain {network.gain:g}, biases {biases}"
             f"{drawn}")
 
@@ -167,7 +167,7 @@ def say_pictures(report: Report) -> str:
                 f"deltas come back from {number(gradient[-1])} to {number(gradient[0])}")
 
     def faults(found: Report) -> tuple[int, int]:
-        return found.count("grave"), found.count("warning")
+        return found.count("error"), found.count("warning")
 
     sentence = f"As it is, {way(report)}."
     best = min(report.remedies, key=lambda pair: faults(pair[1]), default=None)

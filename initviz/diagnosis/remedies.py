@@ -1,6 +1,6 @@
 """Repair: what would mend a start, by rule from the activation or by measuring the data.
 
-LSUV is layer-sequential unit-variance initialisation, Mishkin and Matas 2016, algorithm 1: orthonormal weights, then
+LSUV is layer-sequential unit-variance initialization, Mishkin and Matas 2016, algorithm 1: orthonormal weights, then
 layer by layer ``W /= std(z)`` until the variance of the preactivations is near 1.
 """
 
@@ -13,17 +13,15 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from initviz.core.batches import Batch, standardised
+from initviz.core.arrays import Array
+from initviz.core.batches import Batch, standardized
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET, activate, check_shapes
 from initviz.core.statistics import moments
 from initviz.core.validation import Interval, check
 from initviz.theory.mean_field import Field
-
-Array = NDArray[Any]
 
 TOLERANCE, MOST_TRIES = 0.1, 10  # of Mishkin and Matas' own code
 RELU_LIKE = ("relu", "leaky_relu")
@@ -34,7 +32,7 @@ class Start:
     """Parameters as a network begins, and the batch that it meets: weights (fan_in, fan_out), biases (fan_out,).
 
     ``network`` says the sizes and the activation; ``drawn`` is False where the parameters are somebody's own and not
-    its initialiser's. ``name`` is said for it. ``file`` and ``data`` hold what else was chosen, by name, so that a
+    its initializer's. ``name`` is said for it. ``file`` and ``data`` hold what else was chosen, by name, so that a
     report can be repeated: the layout and the arrays of somebody's own file; where the batch comes from.
     """
 
@@ -162,9 +160,9 @@ def remedies(start: Start) -> list[Remedy]:
     return found
 
 
-def standardise_inputs(start: Start) -> Remedy:
+def standardize_inputs(start: Start) -> Remedy:
     """The same start on inputs of mean 0 and standard deviation 1 in every column."""
-    x = standardised(start.batch.x.astype(np.float64)).astype(start.batch.x.dtype)
-    return Remedy("standardised", "Standardised inputs", "The same parameters, with every column of the data brought "
+    x = standardized(start.batch.x.astype(np.float64)).astype(start.batch.x.dtype)
+    return Remedy("standardized", "Standardized inputs", "The same parameters, with every column of the data brought "
                   "to mean 0 and standard deviation 1 (LeCun et al. 1998, section 4.3).",
-                  replace(start, batch=replace(start.batch, x=x), name="Standardised inputs", drawn=False))
+                  replace(start, batch=replace(start.batch, x=x), name="Standardized inputs", drawn=False))

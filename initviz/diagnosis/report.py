@@ -10,13 +10,13 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from initviz.core.simulation import Run, gradient_return, summarise
+from initviz.core.simulation import Run, gradient_return, summarize
 from initviz.diagnosis import verdict as diagnosis
 from initviz.diagnosis.findings import SEVERITIES, Finding, Measured
 from initviz.diagnosis.layer_scales import signal_levels
-from initviz.diagnosis.remedies import Remedy, Start, remedies, standardise_inputs
+from initviz.diagnosis.remedies import Remedy, Start, remedies, standardize_inputs
 from initviz.diagnosis.rules import RULES
-from initviz.diagnosis.thresholds import DEFAULTS, Lines
+from initviz.diagnosis.thresholds import DEFAULTS, Thresholds
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +26,12 @@ class Report:
     start: Start
     run: Run
     findings: tuple[Finding, ...]
-    lines: Lines
+    lines: Thresholds
     remedies: tuple[tuple[Remedy, Report], ...] = ()
 
     @property
     def severity(self) -> str | None:
-        """The gravest finding's; None where there is none."""
+        """The worst finding's; None where there is none."""
         return next((severity for severity in SEVERITIES for finding in self.findings
                      if finding.severity == severity), None)
 
@@ -42,7 +42,7 @@ class Report:
     @property
     def summary(self) -> str:
         """The findings counted, in one sentence."""
-        counts = [f"{count} {severity}{'s' if count > 1 and severity != 'grave' else ''}"
+        counts = [f"{count} {severity}{'s' if count > 1 and severity != '' else ''}"
                   for severity in SEVERITIES if (count := self.count(severity))]
         return f"Findings: {', '.join(counts)}." if counts else "Nothing found."
 
@@ -51,7 +51,7 @@ class Report:
         """The run's verdict in one sentence; nothing is called healthy of which a finding warns."""
         found = diagnosis.verdict(self.run)
         return f"{self.findings[0].title}." if found.key in ("healthy", "shallow") and self.severity in (
-            "grave", "warning") else found.words
+            "error", "warning") else found.words
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -78,7 +78,7 @@ class Report:
         run = self.run
         last = max(run.network.depth - 1, 1) - 1
         return MappingProxyType({
-            "grave": self.count("grave"), "warnings": self.count("warning"),
+            "error": self.count("error"), "warnings": self.count("warning"),
             "signal": float(signal_levels(run)[-1]) if run.network.depth > 1 else np.nan,
             "gradient": 0.0 if run.hidden_gradient_is_round_off else gradient_return(run),
             "different_neurons": int(run.column("distinct_neurons")[last]),
@@ -86,12 +86,12 @@ class Report:
             "output_std": float(run.column("activation_std")[-1]), "loss": float(run.loss)})
 
 
-def diagnose(start: Start, lines: Lines = DEFAULTS, *, repair: bool = True) -> Report:
+def diagnose(start: Start, lines: Thresholds = DEFAULTS, *, repair: bool = True) -> Report:
     """Examine a start on its batch; with ``repair`` also every remedy, on the same data.
 
     Raises ValueError where parameters, network and batch do not fit each other.
     """
-    run = summarise(start.network, start.weights, start.biases, start.batch, counted=())
+    run = summarize(start.network, start.weights, start.biases, start.batch, counted=())
     measured = Measured(start, run, lines)
     found = [finding for rule in RULES for finding in rule(measured)]
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
@@ -99,6 +99,6 @@ def diagnose(start: Start, lines: Lines = DEFAULTS, *, repair: bool = True) -> R
     if repair:
         tried = remedies(start)
         if any(finding.title == "Unscaled inputs" for finding in found):
-            tried.append(standardise_inputs(start))
+            tried.append(standardize_inputs(start))
     return Report(start, run, tuple(found), lines,
                   tuple((remedy, diagnose(remedy.start, lines, repair=False)) for remedy in tried))

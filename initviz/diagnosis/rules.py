@@ -7,10 +7,19 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from initviz.core.arrays import Array
 from initviz.core.propagation import QUIET
 from initviz.core.statistics import moments, ratio
 from initviz.core.wording import number, percent
-from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO, Array, Finding, Measured, ignorance, silence
+from initviz.diagnosis.findings import (
+    CONVENTION,
+    EXACT,
+    RATIO,
+    Finding,
+    Measured,
+    loss_of_constant_output,
+    loss_of_zero_output,
+)
 from initviz.diagnosis.layer_scales import (
     Change,
     extreme_changes,
@@ -21,17 +30,17 @@ from initviz.diagnosis.layer_scales import (
 from initviz.diagnosis.thresholds import AUTOTRAINER
 
 TARGET_UPDATE = 1e-3  # of a weight in a step: CS231n, makemore part 3
-LEARNT = 0.9  # of the loss without a look at the inputs: below it the weights know the data
+LEARNED = 0.9  # of the loss without a look at the inputs: below it the weights know the data
 
 
 def _overflow(m: Measured) -> Iterator[Finding]:
     layer = m.run.overflow_layer
     if layer is not None:
-        yield Finding("overflow", "grave", "Overflow", f"The preactivations of layer {layer} are not all numbers that "
+        yield Finding("overflow", "error", "Overflow", f"The preactivations of layer {layer} are not all numbers that "
                       f"{m.run.network.dtype} can hold.", math.inf, layer, "every preactivation is a finite number",
                       "SageMaker Debugger, ExplodingTensor", EXACT)
     elif not math.isfinite(m.run.loss):
-        yield Finding("overflow", "grave", "Overflow", "The loss is not a number that can be held.", math.inf, None,
+        yield Finding("overflow", "error", "Overflow", "The loss is not a number that can be held.", math.inf, None,
                       "the loss is a finite number", "SageMaker Debugger, ExplodingTensor", EXACT)
 
 
@@ -39,7 +48,7 @@ def _silent(m: Measured) -> Iterator[Finding]:
     zero = np.flatnonzero(m.run.column("activation_rms")[:-1] == 0)
     if zero.size:
         layer = int(zero[0]) + 1
-        yield Finding("silent", "grave", "Silent layer", f"Every output of layer {layer} is exactly 0: nothing of the "
+        yield Finding("silent", "error", "Silent layer", f"Every output of layer {layer} is exactly 0: nothing of the "
                       "input goes on.", 0.0, layer, "some output is not 0", "follows from z = h W + b", EXACT)
 
 
@@ -52,7 +61,7 @@ def _copies(m: Measured) -> Iterator[Finding]:
               if m.weights_are_equal(layer)]
     if copied:
         more = f"; {len(copied)} hidden layers are so" if len(copied) > 1 else ""
-        yield Finding("copies", "grave", "Copies", f"Layer {copied[0]} has 1 different neuron of {width[copied[0] - 1]}"
+        yield Finding("copies", "error", "Copies", f"Layer {copied[0]} has 1 different neuron of {width[copied[0] - 1]}"
                       f"{more}. Copies whose outgoing weights are equal get equal gradients and stay copies.", 1.0,
                       copied[0], "more than one different neuron on this batch",
                       "symmetry under exchanging two neurons", EXACT)
@@ -79,13 +88,13 @@ def _signal(m: Measured) -> Iterator[Finding]:
               for change in extreme_changes(signal_levels(m.run))
               if not m.lines["shrunk"] <= change.value <= m.lines["grown"]]
     if beyond:
-        grave, change = min(beyond, key=lambda pair: (not pair[0], pair[1].end))
+        error, change = min(beyond, key=lambda pair: (not pair[0], pair[1].end))
         yield Finding(
-            "signal", "grave" if grave else "warning", f"The signal {_goes(change.value)}", _say_signal(change),
+            "signal", "error" if error else "warning", f"The signal {_goes(change.value)}", _say_signal(change),
             change.value, change.end,
             f"root mean square between {number(m.lines['shrunk'])} and {number(m.lines['grown'])} times the input's "
-            f"and any earlier layer's; grave below {number(m.lines['lost'])} or above {number(m.lines['burst'])}",
-            "convention, after SageMaker Debugger, PoorWeightInitialization; the grave lines after "
+            f"and any earlier layer's; an error below {number(m.lines['lost'])} or above {number(m.lines['burst'])}",
+            "convention, after SageMaker Debugger, PoorWeightInitialization; the error thresholds after "
             f"{AUTOTRAINER}, there of gradients", RATIO)
 
 
@@ -104,19 +113,19 @@ def _gradient(m: Measured) -> Iterator[Finding]:
     if not m.hidden or m.run.overflow_layer is not None:
         return
     if m.run.hidden_gradient_is_round_off:
-        yield Finding("gradient", "grave", "No gradient", "The errors cancel at the output layer's input, so that no "
+        yield Finding("gradient", "error", "No gradient", "The errors cancel at the output layer's input, so that no "
                       "hidden layer gets a gradient in the first step.", 0.0, m.hidden, "it is more than round-off",
                       "equal output weights, and softmax's errors, which sum to 0", EXACT)
         return
     lost, silent = np.flatnonzero(~np.isfinite(lengths)), np.flatnonzero(lengths == 0)
     if lost.size:
         layer = int(lost[-1]) + 1
-        yield Finding("gradient", "grave", "The gradient overflows", f"dL/dz of layer {layer} is not a number that "
+        yield Finding("gradient", "error", "The gradient overflows", f"dL/dz of layer {layer} is not a number that "
                       f"{m.run.network.dtype} can hold.", math.inf, layer, "every gradient is a finite number",
                       "SageMaker Debugger, ExplodingTensor", EXACT)
     elif silent.size and deltas[-1] > 0:
         layer = int(silent[-1]) + 1
-        yield Finding("gradient", "grave", "No gradient", "No hidden layer gets a gradient." if layer == m.hidden else
+        yield Finding("gradient", "error", "No gradient", "No hidden layer gets a gradient." if layer == m.hidden else
                       f"No gradient arrives at layer {layer}.", 0.0, layer, "every hidden dL/dz has an entry that is "
                       "not 0", "follows from the chain rule", EXACT)
     else:
@@ -127,22 +136,22 @@ def _gradient_scale(m: Measured, backward: Array, norms: Array) -> Iterator[Find
     """From the lengths of dL/dz, last hidden layer first, and the norms of dL/dW, first layer first."""
     of_norms = ratio(float(norms[0]), float(norms[-1]))
     vanishes = of_norms < m.lines["lost"] and norms[0] < m.lines["faint"]
-    grave = vanishes or m.lines["burst"] < of_norms < math.inf
+    error = vanishes or m.lines["burst"] < of_norms < math.inf
     beyond = [change for change in extreme_changes(backward)
               if not m.lines["shrunk"] <= change.value <= m.lines["grown"]]
-    if not grave and not beyond:
+    if not error and not beyond:
         return
     change = min(beyond, key=lambda change: change.end, default=None)
-    value = of_norms if grave or change is None else change.value
+    value = of_norms if error or change is None else change.value
     parts = [] if change is None else [
         f"The length of dL/dz in layer {m.hidden - change.end} is {number(change.value)} times that in layer "
         f"{m.hidden - change.start}."]
     parts.append(f"Weight gradients' norms, first layer ÷ last: {number(of_norms)}; first: {number(float(norms[0]))}.")
     yield Finding(
-        "gradient", "grave" if grave else "warning", f"The gradient {_goes(value)}",
+        "gradient", "error" if error else "warning", f"The gradient {_goes(value)}",
         " ".join(parts), value, None,
         f"lengths between {number(m.lines['shrunk'])} and {number(m.lines['grown'])} times any later hidden layer's; "
-        f"grave where the norms, first ÷ last, are above {number(m.lines['burst'])}, or below "
+        f"an error where the norms, first ÷ last, are above {number(m.lines['burst'])}, or below "
         f"{number(m.lines['lost'])} with the first below {number(m.lines['faint'])}",
         f"{AUTOTRAINER} for the norms; convention for the lengths", RATIO)
 
@@ -163,9 +172,9 @@ def _preactivations(m: Measured) -> Iterator[Finding]:
 def _share(m: Measured, key: str, title: str, words: str, source: str) -> Iterator[Finding]:
     layer, share = m.worst(f"{key}_share")
     if share > m.lines["mostly"]:
-        yield Finding(key, "grave" if share > m.lines["nearly_all"] else "warning", title,
-                      words.format(percent(share), layer), share, layer, f"at most {percent(m.lines['mostly'])}; grave "
-                      f"above {percent(m.lines['nearly_all'])}", source, CONVENTION)
+        yield Finding(key, "error" if share > m.lines["nearly_all"] else "warning", title,
+                      words.format(percent(share), layer), share, layer, f"at most {percent(m.lines['mostly'])}; an "
+                      f"error above {percent(m.lines['nearly_all'])}", source, CONVENTION)
 
 
 def _dead(m: Measured) -> Iterator[Finding]:
@@ -187,7 +196,7 @@ def _alike(m: Measured) -> Iterator[Finding]:
     same = np.flatnonzero((spreads == 0) & (rms > 0))
     if same.size:
         layer = int(same[0]) + 1
-        yield Finding("alike", "grave", "Input lost", f"Layer {layer} puts out the same for every sample, as far as "
+        yield Finding("alike", "error", "Input lost", f"Layer {layer} puts out the same for every sample, as far as "
                       f"{m.run.network.dtype} can tell.", 0.0, layer, "some output depends on the sample",
                       "follows from z = h W + b", EXACT)
         return
@@ -222,27 +231,27 @@ def _inputs(m: Measured) -> Iterator[Finding]:
 
 
 def _loss(m: Measured) -> Iterator[Finding]:
-    batch, nothing, blind = m.start.batch, silence(m.start.batch), ignorance(m.start.batch)
+    batch, nothing, blind = m.start.batch, loss_of_zero_output(m.start.batch), loss_of_constant_output(m.start.batch)
     classes = batch.loss == "softmax_ce"
     said = f"ln {batch.outputs} = {number(nothing, 3)}" if classes else f"the targets' variance, {number(nothing, 3)}"
     value = ratio(m.run.loss, nothing)
     if value > m.lines["loss"]:
-        yield Finding("loss", "grave" if value > m.lines["loss_grave"] else "warning", "Initial loss",
+        yield Finding("loss", "error" if value > m.lines["loss_error"] else "warning", "Initial loss",
                       f"The loss is {number(m.run.loss, 3)}; saying nothing costs {said}. The first steps are spent on "
                       "unlearning.", m.run.loss, None,
-                      f"at most {number(m.lines['loss'])} times {said}; grave above {number(m.lines['loss_grave'])} "
-                      "times", "convention; CS231n and makemore part 3 compare with it; the grave line after "
+                      f"at most {number(m.lines['loss'])} times {said}; an error above {number(m.lines['loss_error'])} "
+                      "times", "convention; CS231n and makemore part 3 compare with it; the error threshold after "
                       f"{AUTOTRAINER}", CONVENTION)
-    elif not m.start.drawn and m.run.loss < LEARNT * blind:
+    elif not m.start.drawn and m.run.loss < LEARNED * blind:
         least = f"the entropy of the batch's classes, {number(blind, 3)}" if classes else said
-        yield Finding("loss", "note", "Learnt already", f"The loss is {number(m.run.loss, 3)}, below {least}: these "
+        yield Finding("loss", "note", "Learned already", f"The loss is {number(m.run.loss, 3)}, below {least}: these "
                       "weights know something of this data.", m.run.loss, None, f"near {least}",
                       "convention; CS231n; makemore part 3", CONVENTION)
 
 
 def _output(m: Measured) -> Iterator[Finding]:
     batch = m.start.batch
-    unit = 1.0 if batch.loss == "softmax_ce" else math.sqrt(silence(batch)) or 1.0
+    unit = 1.0 if batch.loss == "softmax_ce" else math.sqrt(loss_of_zero_output(batch)) or 1.0
     value = float(m.run.column("activation_std")[-1]) / unit
     if value > m.lines["output"]:
         yield Finding("output", "warning", "Wide outputs", f"The outputs have a standard deviation of {number(value)}"

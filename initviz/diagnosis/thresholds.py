@@ -43,15 +43,15 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType({
         "Layer ÷ an earlier one, grown", GROWN, Interval(1, 1e6), "Above it signal or gradient are said to explode.",
         f"convention, {AFTER_SAGEMAKER}"),
     "lost": Threshold(
-        "Grave loss", 1e-3, SHARE, "Below it the signal's loss over layers is grave; so is the gradient's where the "
-        "weight gradients' norms, first ÷ last, are below it and the first is faint.",
+        "Loss of signal, error", 1e-3, SHARE, "Below it the signal's loss over layers is an error; so is the "
+        "gradient's where the weight gradients' norms, first ÷ last, are below it and the first is faint.",
         f"{AUTOTRAINER}, beta_1, of weight gradients; of the signal a convention after it"),
     "faint": Threshold(
         "Faint weight gradient", 1e-4, Interval(0, 1e6), "Norm of the first layer's weight gradient below which a loss "
-        "of the gradient is grave.", f"{AUTOTRAINER}, beta_2"),
+        "of the gradient is an error.", f"{AUTOTRAINER}, beta_2"),
     "burst": Threshold(
-        "Grave growth", 70.0, Interval(1, 1e9), "Above it the signal's growth over layers is grave, and the weight "
-        "gradients' norms, first ÷ last.",
+        "Growth of signal, error", 70.0, Interval(1, 1e9), "Above it the signal's growth over layers is an error, and "
+        "the weight gradients' norms, first ÷ last.",
         f"{AUTOTRAINER}, beta_3, of weight gradients; of the signal a convention after it"),
     "preactivation": Threshold(
         "Preactivations beside 1", 10.0, Interval(1, 1e9), "Standard deviation of a hidden layer's preactivations, or "
@@ -61,16 +61,16 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType({
         "convention, after SageMaker Debugger, DeadRelu and SaturatedActivation: more than half of a layer's neurons, "
         "there over many steps"),
     "nearly_all": Threshold(
-        "Dead or saturated share, grave", 0.9, SHARE, "Above it the share is grave.", "convention"),
+        "Dead or saturated share, error", 0.9, SHARE, "Above it the share is an error.", "convention"),
     "alike": Threshold(
         "Difference between samples", 0.01, SHARE, "Spread between samples ÷ root mean square, in the last hidden "
         "layer; below it the network hardly tells its inputs apart.",
         "convention; Schoenholz et al. 2017 for the effect"),
     "loss": Threshold(
         "Initial loss ÷ saying nothing", 2.0, Interval(1, 1e6), "Above it the outputs are confident before anything "
-        "was learnt.", "convention; CS231n and makemore part 3 compare with ln K"),
-    "loss_grave": Threshold(
-        "Initial loss ÷ saying nothing, grave", 1e3, Interval(1, 1e12), "Above it the initial loss is grave.",
+        "was learned.", "convention; CS231n and makemore part 3 compare with ln K"),
+    "loss_error": Threshold(
+        "Initial loss ÷ saying nothing, error", 1e3, Interval(1, 1e12), "Above it the initial loss is an error.",
         f"convention, after {AUTOTRAINER}, where a loss of 1e5 has exploded"),
     "output": Threshold(
         "Spread of the outputs", 3.0, Interval(0, 1e6), "Standard deviation of the outputs; for a regression in units "
@@ -92,11 +92,11 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType({
         "no one rate suits all layers.", "convention; CS231n and makemore part 3 want about 1e-3 in every layer"),
 })
 
-Lines = Mapping[str, float]
-DEFAULTS: Lines = MappingProxyType({key: line.default for key, line in THRESHOLDS.items()})
+Thresholds = Mapping[str, float]
+DEFAULTS: Thresholds = MappingProxyType({key: line.default for key, line in THRESHOLDS.items()})
 
 
-def check_lines(given: Mapping[str, Any]) -> dict[str, float]:
+def check_thresholds(given: Mapping[str, Any]) -> dict[str, float]:
     """Every threshold, given or default; ValueError naming the field for an unknown name or a value out of range."""
     for name in given:
         check("threshold", name, THRESHOLDS.keys())
@@ -104,7 +104,7 @@ def check_lines(given: Mapping[str, Any]) -> dict[str, float]:
             for key, line in THRESHOLDS.items()}
 
 
-def mend_lines(given: Mapping[str, Any]) -> dict[str, float]:
+def clamp_thresholds(given: Mapping[str, Any]) -> dict[str, float]:
     """Every threshold, the nearest allowed to what a page holds, the default where that is no number."""
     found = dict(DEFAULTS)
     for key, line in THRESHOLDS.items():

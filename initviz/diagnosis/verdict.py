@@ -26,7 +26,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of verdict: its title, the colour of its badge and its icon."""
+    """A kind of verdict: its title, the color of its badge and its icon."""
 
     title: str
     color: str

@@ -1,0 +1,1 @@
+"""What comes from outside and goes out: weights files, CSV tables, source code."""

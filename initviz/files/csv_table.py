@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from initviz.core.batches import Batch, standardised
+from initviz.core.arrays import Array
+from initviz.core.batches import Batch, standardized
 from initviz.core.network import INPUT_STREAM, SEED, stream
 from initviz.core.validation import Interval, check
 
-Array = NDArray[Any]
 MOST_BYTES = 20 * 10**6
 MOST_COLUMNS, MOST_ROWS, MOST_CELLS, MOST_CLASSES = 2_000, 20_000, 2_000_000, 1_000
 FEW_VALUES = 20  # so many different whole numbers or fewer are taken for classes, as a column of measurements has more
@@ -49,11 +48,11 @@ class Table:
         """Names of the columns, in order."""
         return list(self.values)
 
-    def batch(self, target: str, *, kind: str = "auto", standardise: bool = True, count: int = 128,
+    def batch(self, target: str, *, kind: str = "auto", standardize: bool = True, count: int = 128,
               seed: int = 0) -> Batch:
         """``count`` rows, or all where there are fewer, drawn by ``seed``: float32 inputs and the column ``target``.
 
-        ``kind`` says what the target is: "classes", "numbers", which are standardised and predicted by the squared
+        ``kind`` says what the target is: "classes", "numbers", which are standardized and predicted by the squared
         error, or "auto". Then words are classes, and so are whole numbers where there are up to 20 different ones, or
         where they count from 0 or 1 without a gap with 5 rows each. Inputs are the other columns of numbers that are
         not constant; rows that miss a value are left out. ValueError where nothing is left to learn from.
@@ -72,10 +71,10 @@ class Table:
             raise ValueError("there must be at least two rows without a missing value")
         x, wanted = x[whole], wanted[whole]
         targets, loss, outputs = _targets(target, wanted, kind)
-        if standardise:
-            x = standardised(x / np.maximum(np.abs(x).max(axis=0), 1))  # squares of the largest numbers overflow
+        if standardize:
+            x = standardized(x / np.maximum(np.abs(x).max(axis=0), 1))  # squares of the largest numbers overflow
         elif np.abs(x).max() > LARGEST:
-            raise ValueError(f"numbers beyond {LARGEST:.1g} need to be standardised")
+            raise ValueError(f"numbers beyond {LARGEST:.1g} need to be standardized")
         chosen = stream(check("seed", seed, SEED), INPUT_STREAM).permutation(len(x))[:count]
         return Batch(x[chosen].astype(np.float32), targets[chosen], loss, outputs)
 
@@ -116,7 +115,7 @@ def _targets(name: str, column: Array, kind: str) -> tuple[Array, str, int]:
                          f"{_shown(next((cell for cell in column if not _is_number(cell)), column[0]))}")
     if kind == "numbers" or (kind == "auto" and not _are_classes(column, kinds)):
         scaled = column / max(float(np.abs(column).max()), 1.0)
-        return standardised(scaled[:, None]).astype(np.float32), "mse", 1
+        return standardized(scaled[:, None]).astype(np.float32), "mse", 1
     if len(kinds) > MOST_CLASSES:
         raise ValueError(f"the target {_shown(name)} must have at most {MOST_CLASSES:,} classes, got {len(kinds):,}")
     return classes.astype(np.int64), "softmax_ce", len(kinds)
@@ -125,7 +124,7 @@ def _targets(name: str, column: Array, kind: str) -> tuple[Array, str, int]:
 def say_target(name: str, batch: Batch) -> str:
     """How a target was read, in one sentence."""
     if batch.loss == "mse":
-        return f"The target {_shown(name)} is read as numbers, standardised: squared error."
+        return f"The target {_shown(name)} is read as numbers, standardized: squared error."
     return f"The target {_shown(name)} is read as {batch.outputs:,} classes: cross-entropy."
 
 

@@ -14,15 +14,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initviz.core.activations import ACTIVATIONS
+from initviz.core.arrays import Array
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.validation import check
-
-Array = NDArray[Any]
 
 _NUMPY = '''"""$title, in NumPy."""
 $imports
@@ -106,7 +104,7 @@ def activate(z):
 
 
 def draw(fan_in, fan_out):
-    """An initialiser of kernels (fan_in, fan_out): one a layer, as an initialiser returns the same values twice."""
+    """An initializer of kernels (fan_in, fan_out): one a layer, as an initializer returns the same values twice."""
 $weight
     return initializer
 

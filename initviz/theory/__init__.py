@@ -1,0 +1,1 @@
+"""What should happen before anything is computed."""

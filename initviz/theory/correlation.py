@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.network import INPUT_STREAM, Network, stream
 from initviz.core.propagation import QUIET, forward
 from initviz.core.validation import Interval, check
 
-Array = NDArray[Any]
 CORRELATION = Interval(-1, 1)
 DRAWS, MOST_WEIGHTS = 20, 2e7  # other networks that show the spread, as far as so many weights go
 LEAST_DRAWS = 5

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initviz.core.activations import erf
+from initviz.core.arrays import Array
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET
 from initviz.core.validation import Interval, check
 from initviz.theory.mean_field import expectation
 from initviz.theory.prediction import expected_correlations, expected_lengths
 
-Array = NDArray[Any]
 WIDTH = Interval(1, math.inf, integer=True)
 
 

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET, forward
 from initviz.theory.prediction import can_predict, field_of, sigmas
 
-Array = NDArray[Any]
-
-SPREAD_OF_WEIGHTS = {"orthogonal": 0.0}  # the -s_1 of an initialiser's matrices: 1 for independent entries
+SPREAD_OF_WEIGHTS = {"orthogonal": 0.0}  # the -s_1 of an initializer's matrices: 1 for independent entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +57,7 @@ def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
             if theory:
                 sigma_w, sigma_b = sigmas(network, layer - 1)
                 at = field.moments(sigma_w**2 * q + sigma_b**2)
-                first, second = float(at.slope_square), float(at.slope_fourth)
+                first, second = float(at.derivative_square), float(at.slope_fourth)
                 mean *= sigma_w**2 * first
                 excess += (second / first**2 if first > 0 else math.nan) - 1 + SPREAD_OF_WEIGHTS.get(
                     network.initializer, 1.0)

@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initviz.core.activations import Activation
 from initviz.core.activations import activation as named_activation
+from initviz.core.arrays import Array
 from initviz.core.propagation import QUIET
 from initviz.core.validation import ANY, Interval, check
-
-Array = NDArray[Any]
 
 REACH = 9.0  # standard deviations: what lies beyond weighs less than 1e-18
 NODES = 32  # of Gauss and Legendre, a piece
@@ -32,7 +30,7 @@ PIECES = (-12.0, -4.0, -1.0, 0.0, 1.0, 4.0, 12.0)  # activations bend, and may h
 # beyond either end activations follow a power of the length to 1e-6.
 LOWEST, HIGHEST, CELLS = math.log(1e-20), math.log(1e16), 1400
 LENGTHS = np.exp(np.linspace(LOWEST, HIGHEST, CELLS + 1))
-STEEP = 3.0  # of logarithms over four neighbours: more than a cubic can follow
+STEEP = 3.0  # of logarithms over four neighbors: more than a cubic can follow
 VANISHING = 1e-10  # a standard deviation that stands for 0 where slopes are averaged: at a kink both sides count
 MOST = 1e12  # a length beyond is taken for infinite
 NOT_NEGATIVE = Interval(0, math.inf)
@@ -74,10 +72,10 @@ def expectation(f: Callable[[Array], Array], variance: Any, mean: Any = 0.0) -> 
 
 
 @dataclass(frozen=True)
-class Moments:
+class GaussianMoments:
     """Normal expectations of an activation at some lengths, arrays of one shape.
 
-    ``mean`` E phi, ``square`` E phi^2, ``fourth`` E phi^4, ``central_fourth`` E (phi - E phi)^4, ``slope_square``
+    ``mean`` E phi, ``square`` E phi^2, ``fourth`` E phi^4, ``central_fourth`` E (phi - E phi)^4, ``derivative_square``
     E phi'^2, ``slope_fourth`` E phi'^4, ``growth`` d E phi^2 / d q, by Stein's lemma E phi phi' g / sqrt(q).
     """
 
@@ -85,7 +83,7 @@ class Moments:
     square: Array
     fourth: Array
     central_fourth: Array
-    slope_square: Array
+    derivative_square: Array
     slope_fourth: Array
     growth: Array
 
@@ -114,11 +112,11 @@ class Field:
         """phi(z)."""
         return self.phi.value(z, **dict(self.params))
 
-    def slope(self, z: Array) -> Array:
+    def derivative(self, z: Array) -> Array:
         """phi'(z)."""
         return self.phi.derivative(z, **dict(self.params))
 
-    def moments(self, q: Any) -> Moments:
+    def moments(self, q: Any) -> GaussianMoments:
         """Normal expectations at the lengths ``q``; integrals, not a table."""
         q = np.asarray(q, float)
         std = np.sqrt(q)
@@ -126,20 +124,20 @@ class Field:
         g, density = _nodes(self.bias, near)
         with np.errstate(**QUIET):
             z = self.bias + near[..., None] * g
-            h, slope = self.value(z), self.slope(z)
+            h, derivative = self.value(z), self.derivative(z)
 
             def over(values: Array) -> Array:
                 return np.asarray((values * density).sum(axis=-1))
 
-            growth = over(h * slope * g) / near
+            growth = over(h * derivative * g) / near
             if np.any(std < near):
                 h = self.value(self.bias + std[..., None] * g)
-            mean, square, slope_square = over(h), h * h, slope * slope
-            return Moments(
-                mean, over(square), over(square * square), over((h - mean[..., None]) ** 4), over(slope_square),
-                over(slope_square * slope_square), growth)
+            mean, square, derivative_square = over(h), h * h, derivative * derivative
+            return GaussianMoments(
+                mean, over(square), over(square * square), over((h - mean[..., None]) ** 4), over(derivative_square),
+                over(derivative_square * derivative_square), growth)
 
-    def tabulated(self, q: Array) -> Moments:
+    def tabulated(self, q: Array) -> GaussianMoments:
         """The same from a table, for many lengths at once; relative error below 1e-6 of what is a power far out."""
         place = (np.log(np.clip(q, 1e-300, 1e300)) - LOWEST) * (CELLS / (HIGHEST - LOWEST))
         cell = np.clip(np.floor(place), -1, CELLS).astype(np.intp) + 1
@@ -152,7 +150,7 @@ class Field:
             found[6] *= found[1] / q
         if not np.all(q):
             found = np.where(q == 0, _at_zero(self).reshape(-1, *np.ones(np.ndim(q), int)), found)
-        return Moments(*found)
+        return GaussianMoments(*found)
 
     # ------------------------------------------------------------------------------------------ maps
 
@@ -163,7 +161,7 @@ class Field:
 
     def chi(self, q: Any, sigma_w: float) -> Array:
         """chi_1 = sigma_w^2 E phi'^2: what one layer multiplies the squared gradient by, and C'(1)."""
-        return sigma_w**2 * expectation(lambda z: np.square(self.slope(z)), np.asarray(q, float), self.bias)
+        return sigma_w**2 * expectation(lambda z: np.square(self.derivative(z)), np.asarray(q, float), self.bias)
 
     def product(self, f: Callable[[Array], Array], q1: float, q2: float, c: float) -> float:
         """E f(u1) f(u2) for normal u of variances q1, q2 and correlation c: an expectation inside an expectation."""
@@ -194,13 +192,13 @@ class Field:
         if not math.isfinite(q):
             return FixedPoint(q, math.nan, math.nan, math.nan, math.nan)
         at = self.moments(q)
-        chi, back = float(sigma_w**2 * at.slope_square), float(sigma_w**2 * at.growth)
+        chi, back = float(sigma_w**2 * at.derivative_square), float(sigma_w**2 * at.growth)
         if q == 0 or (sigma_b == self.bias == 0 and self._straight(q)):
             # Without a length that is added, only a kink moves correlations, and they go to 1 slowly.
             c, slope = (math.nan, math.nan) if self._straight(q) else (1.0, chi / back if back else math.nan)
         else:
             c = self._limit_of_correlation(q, chi, sigma_w, sigma_b)
-            slope = chi if c == 1 else sigma_w**2 * self.product(self.slope, q, q, c)
+            slope = chi if c == 1 else sigma_w**2 * self.product(self.derivative, q, q, c)
         return FixedPoint(q, chi, back, c, slope)
 
     def _straight(self, q: float) -> bool:
@@ -254,7 +252,7 @@ class Field:
         q = np.asarray(q, float)
         at = self.moments(q)
         with np.errstate(**QUIET):
-            sigma_w2 = 1 / at.slope_square
+            sigma_w2 = 1 / at.derivative_square
             return np.sqrt(sigma_w2), np.sqrt(np.where(q - sigma_w2 * at.square >= -1e-12 * q, np.maximum(
                 q - sigma_w2 * at.square, 0), math.nan))
 
@@ -265,7 +263,7 @@ class Field:
 
 @functools.lru_cache(maxsize=64)
 def _at_zero(field: Field) -> Array:
-    return np.array([getattr(field.moments(0.0), name) for name in Moments.__dataclass_fields__])
+    return np.array([getattr(field.moments(0.0), name) for name in GaussianMoments.__dataclass_fields__])
 
 
 @functools.lru_cache(maxsize=64)
@@ -273,11 +271,11 @@ def _cubics(field: Field) -> Array:
     """Coefficients of the cubic in each cell between two LENGTHS, constant first: an array (4, moments, cells + 2).
 
     The cubics are of logarithms, but of the mean as part of the root mean square and of the growth as exponent. They
-    go through four neighbours (Lagrange), or through two where those are too far apart. The first and the last cell lie
+    go through four neighbors (Lagrange), or through two where those are too far apart. The first and the last cell lie
     beyond the ends: there logarithms go on straight, as powers do, and the other two stay.
     """
     at = field.moments(LENGTHS)
-    table = np.array([getattr(at, name) for name in Moments.__dataclass_fields__])
+    table = np.array([getattr(at, name) for name in GaussianMoments.__dataclass_fields__])
     square = np.maximum(at.square, 1e-300)
     table[0] /= np.sqrt(square)
     table[1:6] = np.log(np.maximum(table[1:6], 1e-300))

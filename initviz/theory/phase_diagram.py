@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.propagation import QUIET
 from initviz.theory.mean_field import LENGTHS, Field
-
-Array = NDArray[Any]
 
 # Lengths on which a diagram is made; what settles below counts as 0, what goes beyond as infinite.
 COARSE = LENGTHS[(LENGTHS > 1e-10) & (LENGTHS < 1e10)]
@@ -31,7 +28,7 @@ def phase_diagram(field: Field, sigma_w: Array, sigma_b: Array, mean_square: flo
     q = np.stack([_settled(field, width, sigma_b, mean_square) for width in np.asarray(sigma_w, float)], axis=1)
     settled = np.isfinite(q)
     with np.errstate(**QUIET):
-        chi = field.tabulated(np.where(settled, q, 1.0)).slope_square * np.square(sigma_w)
+        chi = field.tabulated(np.where(settled, q, 1.0)).derivative_square * np.square(sigma_w)
     return q, np.where(settled, chi, math.nan)
 
 

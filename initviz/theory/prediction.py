@@ -10,17 +10,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from initviz.core.initializers import rule
+from initviz.core.arrays import Array
+from initviz.core.initializers import law_of
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET
 from initviz.theory.mean_field import Field
 
-Array = NDArray[Any]
 BAND = 3.0  # standard deviations to each side: 99.7 % of a normal law, so that 95 % is kept where it is not quite one
 MOST_VARIANCE = 0.8  # relative, of an average over a layer: one that varies by more is no average, and has no band
 # The networks that are followed: first that of infinite width, then by how many standard deviations they are longer.
@@ -63,7 +61,7 @@ class Prediction:
 
 def can_predict(network: Network) -> bool:
     """Whether the weights are random with mean 0, of which alone the theory speaks."""
-    law = rule(network.initializer, **dict(network.initializer_params))
+    law = law_of(network.initializer, **dict(network.initializer_params))
     first, last = network.sizes[:2], network.sizes[-2:]
     return law.random and network.gain != 0 and law.variance(*first) > 0 and law.variance(*last) > 0
 
@@ -76,7 +74,7 @@ def field_of(network: Network) -> Field:
 def sigmas(network: Network, layer: int) -> tuple[float, float]:
     """(sigma_w, sigma_b) of a layer, 0 the first: sigma_w^2 is fan_in times the variance of a weight, with the gain."""
     fan_in, fan_out = network.sizes[layer], network.sizes[layer + 1]
-    law = rule(network.initializer, **dict(network.initializer_params))
+    law = law_of(network.initializer, **dict(network.initializer_params))
     own = law.bias_variance(fan_in, fan_out)
     return (abs(network.gain) * math.sqrt(fan_in * law.variance(fan_in, fan_out)),
             math.sqrt(network.bias_std**2 + own))
@@ -177,7 +175,7 @@ def _forward(network: Network, samples: _Samples, incoming: Array) -> _Layers:
     """Follow the networks forward from samples of these mean squares."""
     field, depth, widths = field_of(network), network.depth, np.array(network.sizes[1:])
     passed_on = np.zeros((depth, len(SCORES[ENDS])))
-    lengths, outputs, centred = (np.zeros((depth, len(SCORES))) for _ in range(3))
+    lengths, outputs, centered = (np.zeros((depth, len(SCORES))) for _ in range(3))
     kurtoses = np.ones((3, depth))  # of phi, of phi less its mean, of phi'
     chi = np.zeros((depth - 1, len(incoming)))
     added = 0.0  # variance of ln q, from the average over the layer before
@@ -192,18 +190,19 @@ def _forward(network: Network, samples: _Samples, incoming: Array) -> _Layers:
             break
         at = field.tabulated(q)
         outputs[layer] = samples.mean(at.square)
-        centred[layer] = np.maximum(outputs[layer] - samples.mean(at.mean) ** 2, 0)
-        square, slope = float(outputs[layer, MIDDLE]), float(samples.middle(at.slope_square).sum()) / samples.groups
+        centered[layer] = np.maximum(outputs[layer] - samples.mean(at.mean) ** 2, 0)
+        square = float(outputs[layer, MIDDLE])
+        slope = float(samples.middle(at.derivative_square).sum()) / samples.groups
         kurtoses[:, layer] = [_kurtosis(samples.middle(fourth), whole) for fourth, whole in (
-            (at.fourth, square), (at.central_fourth, float(centred[layer, MIDDLE])), (at.slope_fourth, slope))]
-        chi[layer] = np.log(np.maximum(at.slope_square, 1e-300))
+            (at.fourth, square), (at.central_fourth, float(centered[layer, MIDDLE])), (at.slope_fourth, slope))]
+        chi[layer] = np.log(np.maximum(at.derivative_square, 1e-300))
         next_w, next_b = sigma[layer + 1]
         following = next_w**2 * square + next_b**2
         share = next_w**2 * square / following if following > 0 else 0.0
         relative = (kurtoses[0, layer] - 1) / widths[layer]
         added = share**2 * float(_log_variance(relative)) if relative <= MOST_VARIANCE else 0.0
         incoming = at.square
-    outputs[-1] = centred[-1] = lengths[-1]  # linear
+    outputs[-1] = centered[-1] = lengths[-1]  # linear
     outputs[-1] += network.bias**2
     biased = lengths + network.bias**2
     varying = lengths[:, MIDDLE] / np.where(biased[:, MIDDLE] > 0, biased[:, MIDDLE], 1)
@@ -213,7 +212,7 @@ def _forward(network: Network, samples: _Samples, incoming: Array) -> _Layers:
         "preactivation_rms": of_rms, "preactivation_std": np.full(depth, 2.0),
         "activation_rms": np.where(last, of_rms, kurtoses[0] - 1), "activation_std": np.where(last, 2, kurtoses[1] - 1)}
     squares = {"preactivation_rms": biased, "preactivation_std": lengths, "activation_rms": outputs,
-               "activation_std": centred}
+               "activation_std": centered}
     noise = _log_variance((3 * kurtoses[2] - 1) / widths)[:-1]
     return _Layers({name: (np.log(squares[name]), _log_variance(shares[name] / widths)) for name in squares},
                    chi, noise, passed_on[:-1])
@@ -233,7 +232,7 @@ def _spread(lengths: Array, variance: float) -> tuple[Array, Array]:
 
 def _backward(network: Network, samples: _Samples, layers: _Layers, errors: Array) -> tuple[Array, Array]:
     """Logarithms of the deltas' mean squares (layers, networks) and the log-variance (layers,) on the way to each."""
-    law = rule(network.initializer, **dict(network.initializer_params))
+    law = law_of(network.initializer, **dict(network.initializer_params))
     factors = np.array([network.gain**2 * fan_out * law.variance(fan_in, fan_out)
                         for fan_in, fan_out in pairwise(network.sizes[1:])])
     steps = layers.chi + np.log(np.maximum(factors, 1e-300))[:, None]

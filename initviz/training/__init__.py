@@ -1,0 +1,1 @@
+"""What becomes of initial weights: gradient descent, races, symmetry, sweeps."""

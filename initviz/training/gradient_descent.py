@@ -13,16 +13,15 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from initviz.core.activations import activation as named_activation
+from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.buffers import Buffers
 from initviz.core.network import Network, stream
 from initviz.core.propagation import LOSSES, QUIET, backward, check_shapes, check_targets, forward
 from initviz.core.validation import Interval, check
 
-Array = NDArray[Any]
 Parameters = tuple[list[Array], list[Array]]
 
 ORDER_STREAM, DROPOUT_STREAM = 3, 4  # beside those of network.py
@@ -38,7 +37,7 @@ WHOLE = Interval(0, 10_000_000, integer=True)
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: optimiser ("sgd", "momentum" or "adam"), learning rate, steps, samples a step, dropout.
+    """How to train: optimizer ("sgd", "momentum" or "adam"), learning rate, steps, samples a step, dropout.
 
     ``batch_size`` 0 is full batch. ``dropout`` is the share of hidden activations set to 0, the others scaled up.
     """

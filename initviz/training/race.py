@@ -1,4 +1,4 @@
-"""A race of all chosen initialisers, phase by phase, and what it showed: films, and a table of what happened."""
+"""A race of all chosen initializers, phase by phase, and what it showed: films, and a table of what happened."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from initviz.training.gradient_descent import History, Parameters, Race, Recipe,
 GRID = 28  # cells a side of a decision boundary
 REACH = 2.6  # of the plane, in standard deviations of the inputs
 IMAGES = (4, 3)  # rows and columns of the first neurons' weights
-LEARNT = 0.5  # of ln K: the loss counted as learnt in the table
+LEARNED = 0.5  # of ln K: the loss counted as learned in the table
 STILL = 0.02  # of ln K: a loss that moved by less did not learn
 HELD_OUT = 256
 SWEPT_RATES = {  # Adam divides by the gradient's size, and momentum 0.9 adds up to ten steps
@@ -292,8 +292,8 @@ def outcome(history: History, classes: int, steps: int) -> str:
     chance = math.log(classes)
     if history.loss[-1] > history.loss[0] + STILL * chance:
         return "got worse"
-    if history.loss[-1] <= LEARNT * chance:
-        return "learnt"
+    if history.loss[-1] <= LEARNED * chance:
+        return "learned"
     if history.steps[-1] < steps:
         return f"stopped at step {history.steps[-1]}"
     return "did not learn" if history.loss[0] - history.loss[-1] < STILL * chance else "still learning"
@@ -316,7 +316,7 @@ def _last(history: History, values: Sequence[float], times: float = 1) -> float 
 def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Sequence[History]], classes: int,
           steps: int) -> pd.DataFrame:
     """A row a contender; ``histories`` holds one history a seed for each, and figures are median (least to most)."""
-    threshold = LEARNT * math.log(classes)
+    threshold = LEARNED * math.log(classes)
     rows = []
     for label, rate, seeds in zip(labels, rates, histories, strict=True):
         outcomes = [outcome(history, classes, steps) for history in seeds]
@@ -325,7 +325,7 @@ def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Seq
         begun = [history for history in seeds if history.loss or history.diverged_at is not None]
         ended = "diverged" if any(history.diverged_at is not None for history in seeds) else "not begun"
         rows.append({
-            "Initialiser": label, "Rate": rate, "What happened": said,
+            "Initializer": label, "Rate": rate, "What happened": said,
             f"Steps to loss {number(threshold)}": _spread([h.steps_to(threshold) for h in begun],
                                                           "never" if begun else "not begun"),
             "First loss": _spread([h.loss[0] if h.loss else None for h in begun],

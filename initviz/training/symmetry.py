@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.random import Generator as Luck
-from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.initializers import initialize
 from initviz.core.network import Network, stream
@@ -26,7 +26,6 @@ from initviz.core.simulation import errors_cancel
 from initviz.core.statistics import Diversity, distinct_neurons, diversity, moments
 from initviz.training.gradient_descent import Parameters, Race, Recipe, recorded_steps, symmetry_gap
 
-Array = NDArray[Any]
 Made = TypeVar("Made")
 CHUNK = 0.1  # seconds between two looks at whether the work is still wanted
 SHOWN = 24  # neurons, inputs and samples kept for a picture
@@ -45,10 +44,10 @@ def similarity(h: Array) -> Array:
     largest = np.abs(h).max(initial=0)
     if not np.isfinite(largest) or largest == 0:
         return np.full((h.shape[1], h.shape[1]), math.nan)
-    centred = h / largest - (h / largest).mean(axis=0)
-    spread = np.sqrt(np.square(centred).sum(axis=0))
+    centered = h / largest - (h / largest).mean(axis=0)
+    spread = np.sqrt(np.square(centered).sum(axis=0))
     spread[spread < 64 * np.finfo(h.dtype).eps * math.sqrt(len(h))] = math.nan
-    return np.clip(centred.T @ centred / spread[:, None] / spread, -1, 1)
+    return np.clip(centered.T @ centered / spread[:, None] / spread, -1, 1)
 
 OBSERVED_STEPS = (0, 1, 2, 5, 10, 20, 50, 100)  # at which the neurons may be looked at
 
@@ -58,7 +57,7 @@ class LayerView:
     """One hidden layer at one moment: corners of its matrices for a picture, and what is measured of all of it.
 
     ``activations`` (samples, neurons), ``gradient`` (inputs, neurons) of the incoming weights, zeros where the errors
-    cancel up to round-off (``cancelled``), ``similarities`` (neurons, neurons). ``rms`` is the scale; the diversity's
+    cancel up to round-off (``canceled``), ``similarities`` (neurons, neurons). ``rms`` is the scale; the diversity's
     participation ratio is the effective number of neurons: how many independent ones there might as well be.
     """
 
@@ -69,7 +68,7 @@ class LayerView:
     rms: float
     diversity: Diversity
     gap: float
-    cancelled: bool
+    canceled: bool
 
 
 def examine(network: Network, parameters: Parameters, batch: Batch) -> list[LayerView]:
@@ -78,11 +77,11 @@ def examine(network: Network, parameters: Parameters, batch: Batch) -> list[Laye
     passed = propagate(weights, biases, batch.x.astype(np.float64), batch.targets, activation=network.activation,
                        loss=batch.loss, **dict(network.activation_params))
     views = []
-    cancelled = errors_cancel(passed.deltas[-1], weights[-1])
+    canceled = errors_cancel(passed.deltas[-1], weights[-1])
     for w, h, gradient in zip(weights[:-1], passed.activations[:-1], passed.weight_gradients[:-1], strict=True):
         views.append(LayerView(
-            h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN] * (0.0 if cancelled else 1.0),
-            similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, diversity(h), float(symmetry_gap(w)), cancelled))
+            h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN] * (0.0 if canceled else 1.0),
+            similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, diversity(h), float(symmetry_gap(w)), canceled))
     return views
 
 
@@ -185,7 +184,7 @@ ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
 
 
 def sentence_of(key: str, optimizer: str) -> str:
-    """What an attempt changes, where training is otherwise by that optimiser."""
+    """What an attempt changes, where training is otherwise by that optimizer."""
     attempt = ATTEMPTS[key]
     tenth = dict(attempt.recipe).get("optimizer") == "adam" != optimizer and not attempt.more_neurons
     return attempt.sentence.replace("with Adam.", "with Adam at a tenth of the rate.") if tenth else attempt.sentence

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from initviz.app.caches import remembered, size_of
+from initviz.app.caches import cached, size_of
 
 
 def test_a_result_is_made_once():
     made = []
 
-    @remembered(1e6)
+    @cached(1e6)
     def double(x, *, plus=0):
         made.append(x)
         return np.array([2 * x + plus])
@@ -24,7 +24,7 @@ def test_a_result_is_made_once():
 def test_the_least_used_is_forgotten_when_all_together_are_too_large():
     made = []
 
-    @remembered(25_000)
+    @cached(25_000)
     def fill(x):
         made.append(x)
         return np.full(1000, x, float)  # about 8,100 bytes: three of them fit
@@ -39,7 +39,7 @@ def test_the_least_used_is_forgotten_when_all_together_are_too_large():
 
 
 def test_what_is_larger_than_the_bound_is_returned_and_not_kept():
-    @remembered(100)
+    @cached(100)
     def large(x):
         return np.zeros(1000)
 
@@ -49,7 +49,7 @@ def test_what_is_larger_than_the_bound_is_returned_and_not_kept():
 def test_a_failure_is_not_kept():
     calls = []
 
-    @remembered(1e6)
+    @cached(1e6)
     def fails_once(x):
         calls.append(x)
         if len(calls) == 1:

@@ -13,20 +13,20 @@ from initviz.app.settings import (
     SCRUBBED,
     Settings,
     affordable,
-    mend,
     nearest_affordable,
+    nearest_allowed,
     operations,
     read_address,
     read_settings,
 )
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
-from initviz.core.validation import Interval, Ladder
+from initviz.core.validation import Choices, Interval
 
 
 def is_allowed(key, value):
     control = CONTROLS[key]
-    if isinstance(control.allowed, Interval | Ladder):
+    if isinstance(control.allowed, Interval | Choices):
         return value in control.allowed
     if control.many:
         return isinstance(value, tuple) and set(value) <= set(control.allowed) and len(value) <= MOST_INITIALIZERS
@@ -75,7 +75,7 @@ def test_whatever_an_address_holds_the_settings_are_valid(query):
     st.none(), st.booleans(), st.floats(), st.integers(), st.text(), st.lists(st.one_of(st.text(), st.integers())),
     st.binary(), st.tuples(st.floats(), st.floats())))
 def test_whatever_a_widget_returns_is_mended_to_something_allowed(key, given_value):
-    assert is_allowed(key, mend(key, given_value)[0])
+    assert is_allowed(key, nearest_allowed(key, given_value)[0])
 
 
 def test_every_control_has_a_default_that_is_allowed_a_label_and_a_help_text():

@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 import initviz
-from initviz.core.simulation import bins_of, summarise, units_of
+from initviz.core.simulation import bins_of, summarize, units_of
 
 SHAPES = ((10, 128, 256), (10, 500, 1000), (30, 256, 512), (100, 256, 256))  # depth, width, batch
 SECONDS = 20  # that the passes of one row may take together
@@ -62,7 +62,7 @@ def bare(network: initviz.Network, batch: initviz.Batch) -> Pass:
 def ours(network: initviz.Network, batch: initviz.Batch) -> Pass:
     """initviz: the pass, every statistic, every histogram."""
     weights, biases = network.parameters()
-    return lambda: summarise(network, weights, biases, batch)
+    return lambda: summarize(network, weights, biases, batch)
 
 
 def pytorch(network: initviz.Network, batch: initviz.Batch) -> Pass:

@@ -42,7 +42,7 @@ STANDS = """still => document.querySelector("[data-testid='stApp'][data-test-scr
   && !document.querySelector("[data-testid='stSkeleton'], [data-testid='stSpinner']")
   && document.querySelector("[data-testid='stMain'] [data-testid='stHeading'], [data-testid='stException']")
   && performance.now() - seen.changed > still"""
-# What a chart shows: its paths, where they stand, their colours, its words. The order of an axis' ticks and the ids
+# What a chart shows: its paths, where they stand, their colors, its words. The order of an axis' ticks and the ids
 # depend on what was shown before.
 PICTURE = """() => [...document.querySelectorAll("[data-testid='stVegaLiteChart']")].map(chart =>
   [chart.getAttribute("aria-label"), ...[...chart.querySelectorAll("svg path, svg text, svg rect, svg line")]

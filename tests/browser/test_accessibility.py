@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from browser.test_browser import ADDRESSES, SMALL, VIEWS
-from test_palette import contrast
+from charts.test_palette import contrast
 
 pytestmark = pytest.mark.browser
 
 # The marks of st.metric's own little charts have no names, and st.multiselect writes white on the theme's primary
-# colour: on a dark page no colour stands out 4.5 to 1 as text and from white.
+# color: on a dark page no color stands out 4.5 to 1 as text and from white.
 NOT_OURS = {"light": ("metric_chart_",), "dark": ("metric_chart_", "span[title=")}
 ASKED = ["theory?show=Variance map", "theory?show=Depth × width", "theory?show=Number formats",
          "lesson?step=zeros&guesses=-0-----", "?embed=true", "?layer=2", "?scrub=Gain", "formulas?table=Activations",
          "symmetry?matrix=Similarities&moment=10", "training?minibatch=16&tuned=Best for each",
          "diagnose?data=Your CSV", "diagnose?architecture=64-x"]
-# What stands at the charts' axes: the colour of each word and how much of it is painted over the page.
+# What stands at the charts' axes: the color of each word and how much of it is painted over the page.
 WORDS = """() => [...document.querySelectorAll(".role-axis-label text, .role-axis-title text")]
   .filter(text => text.textContent && +(text.getAttribute("opacity") ?? 1)).map(text => {
     const style = getComputedStyle(text);

@@ -30,7 +30,7 @@ MARKED = "[...document.querySelectorAll(\"[data-testid='stVegaLiteChart'] svg\")
 
 def test_the_app_opens_and_draws_its_charts(screen):
     window = screen()
-    assert window.page.title() == "Signal · initviz: weight initialisation, seen"
+    assert window.page.title() == "Signal · initviz: weight initialization, seen"
     assert window.charts().count() == 3
     assert window.page.locator("[data-testid='stVegaLiteChart'] svg").count() == 3
     assert len(window.picture()) > 10_000
@@ -52,7 +52,7 @@ def test_an_arrow_key_on_a_slider_changes_the_picture_in_place_and_writes_the_ad
     assert window.query() == ""
 
 
-def test_a_preset_changes_the_initialisers_the_cards_and_the_address(screen):
+def test_a_preset_changes_the_initializers_the_cards_and_the_address(screen):
     window = screen()
     window.act(window.button("preset_he_relu").click)
     assert window.query() == "?init=He normal&activation=ReLU"
@@ -125,8 +125,8 @@ def test_reset_brings_the_same_weights_back(screen):
     ("?depth=-3", "?depth=1", "Depth must be"),
     ("?depth=3.6", "?depth=4", "Depth must be"),
     ("?seed=1e400&depth=2", "?depth=2&seed=9999", "Seed must be"),
-    ("?init=nonsense", "", "Initialisers"),
-    ("?init=he_normal&init=nonsense", "?init=He normal", "Initialisers"),
+    ("?init=nonsense", "", "Initializers"),
+    ("?init=he_normal&init=nonsense", "?init=He normal", "Initializers"),
     ("?constant=nan", "", "Constant's value was not a number"),
     ("?activation=&quantity=", "", "Activation was not"),
     ("?layer=500&width=8", "?width=8&layer=10", "Look into layer"),

@@ -141,7 +141,7 @@ def test_no_points_at_all_give_an_empty_chart_with_an_axis():
     assert all(np.isfinite(values).all() for values in found["frame"].values())
 
 
-def test_every_initialiser_has_a_colour_of_its_own_and_a_name():
+def test_every_initializer_has_a_color_of_its_own_and_a_name():
     assert len({color_of(key) for key in INITIALIZERS}) == len(INITIALIZERS)
     assert len({label_of(key) for key in INITIALIZERS}) == len(INITIALIZERS)
     assert len(sequential(100)) == 100

@@ -1,4 +1,4 @@
-"""Colours as people see them: to eyes that lack a kind of cone, and on both themes.
+"""Colors as people see them: to eyes that lack a kind of cone, and on both themes.
 
 Sources: Machado, Oliveira and Fernandes 2009 (matrices at full severity); Sharma, Wu and Dalal 2005 (CIEDE2000);
 WCAG 2.2 (contrast).
@@ -26,7 +26,7 @@ THEMES = {name: theme["backgroundColor"] for name, theme in tomllib.loads(
 
 
 def linear(color):
-    """Linear red, green and blue of a colour such as #0072B2, or of its three parts from 0 to 255."""
+    """Linear red, green and blue of a color such as #0072B2, or of its three parts from 0 to 255."""
     values = np.array(rgb(color) if isinstance(color, str) else color) / 255
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
@@ -41,7 +41,7 @@ def contrast(one, other):
 
 
 def lab(color, eyes):
-    """CIE L*a*b* of a colour as those eyes see it."""
+    """CIE L*a*b* of a color as those eyes see it."""
     seen = np.clip(np.array(EYES[eyes]) @ linear(color), 0, 1)
     xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
                     [0.0193339, 0.1191920, 0.9503041]]) @ seen / [0.95047, 1, 1.08883]
@@ -74,20 +74,20 @@ def test_the_difference_is_that_of_the_published_examples():
 
 
 @pytest.mark.parametrize("eyes", EYES)
-def test_initialisers_are_told_apart_by_colour_or_by_the_shape_of_their_points(eyes):
+def test_initializers_are_told_apart_by_color_or_by_the_shape_of_their_points(eyes):
     for one, other in itertools.combinations(INITIALIZERS, 2):
         least = 8 if marker_of(one) == marker_of(other) else 6
         assert difference(color_of(one), color_of(other), eyes) >= least, (one, other)
 
 
 @pytest.mark.parametrize("eyes", EYES)
-def test_the_first_visits_initialisers_are_far_apart(eyes):
+def test_the_first_visits_initializers_are_far_apart(eyes):
     for one, other in itertools.combinations(DEFAULTS["init"], 2):
         assert difference(color_of(one), color_of(other), eyes) >= 10, (one, other)
 
 
 @pytest.mark.parametrize("eyes", EYES)
-def test_other_colours_are_told_apart_and_are_no_initialisers(eyes):
+def test_other_colors_are_told_apart_and_are_no_initializers(eyes):
     for one, other in itertools.combinations(UNORDERED, 2):
         assert difference(one, other, eyes) >= 10, (one, other)
     for one, other in itertools.pairwise(ORDERED):

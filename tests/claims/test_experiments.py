@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from initviz.app.settings import DEFAULTS, affordable, mend, read_settings
+from initviz.app.settings import DEFAULTS, affordable, nearest_allowed, read_settings
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import FAILS, HOLDS, PARTLY, Check, Experiment, Finding
+from initviz.claims.experiment import FAILS, HOLDS, PARTLY, Check, Experiment, Result
 from initviz.claims.notes import NOTES, remedies
 from initviz.claims.notes import local_optima as optimum
 from initviz.claims.notes.initializers import kurtosis
@@ -18,11 +18,11 @@ from initviz.claims.papers import PAPERS, glorot
 from initviz.claims.papers import finite_width as chance
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.propagation import propagate
-from initviz.core.validation import Interval, Ladder
+from initviz.core.validation import Choices, Interval
 
 DISAGREE = {  # the papers' sentences that a computation does not bear out, by what is measured
     "lecun_tanh": ["Variance of f(x) for a unit normal x"],
-    "glorot_singular_values": ["Normalised: mean singular value of a layer's Jacobian"]}
+    "glorot_singular_values": ["Normalized: mean singular value of a layer's Jacobian"]}
 VERDICTS = {  # of the notes: the predictions of a sentence that fail, by their place
     "zeros_symmetry": [], "zeros_stuck": [1, 2], "zeros_vanish": [1], "zeros_output": [], "same_symmetry": [],
     "same_signal": [2], "same_slow": [0, 1, 2], "same_gradient": [], "same_optimum": [1, 2],
@@ -53,13 +53,13 @@ def ends(experiment: Experiment) -> list[dict[str, object]]:
     found = []
     for name, knob in experiment.knobs.items():
         values = ((knob.allowed.low, knob.allowed.high) if isinstance(knob.allowed, Interval) else
-                  (knob.allowed.values[0], knob.allowed.values[-1]) if isinstance(knob.allowed, Ladder) else
+                  (knob.allowed.values[0], knob.allowed.values[-1]) if isinstance(knob.allowed, Choices) else
                   tuple(knob.allowed))
         found += [{**experiment.defaults(), name: value} for value in values]
     return found
 
 
-def assert_sound(finding: Finding) -> None:
+def assert_sound(finding: Result) -> None:
     """It can be drawn and read: lines of one length, checks with names of their own, a sentence."""
     assert 1 <= len(finding.plots) <= 2
     for plot in finding.plots:
@@ -115,7 +115,7 @@ def test_a_sentence_opens_in_the_explorer_with_settings_that_it_can_afford(key):
         page, controls = experiment.explore(knobs)
         assert page in ("signal", "symmetry", "training", "formulas")
         for name, value in controls.items():
-            assert mend(name, value)[1] == "", (name, value)
+            assert nearest_allowed(name, value)[1] == "", (name, value)
         settings = read_settings(DEFAULTS | controls)
         assert affordable(settings, training=page == "training")
 
@@ -242,7 +242,7 @@ def test_a_layer_of_which_no_neuron_is_on_ends_the_signal():
 
 
 def test_glorots_targets_are_derived_for_the_width():
-    wide, narrow = (glorot.expected("normalised", width) for width in (1000, 100))
+    wide, narrow = (glorot.expected("normalized", width) for width in (1000, 100))
     assert wide["deltas"][0] == pytest.approx(0.408, abs=2e-3)
     assert wide["weight_gradients"][0] == pytest.approx(1.141, abs=2e-3)
     assert narrow["weight_gradients"][0] < 1
@@ -269,7 +269,7 @@ def test_the_update_ratios_of_the_lecture_have_a_line_a_layer():
     assert plot.guides[0][0] == -3
 
 
-def test_one_rule_has_one_colour_in_both_tables_of_the_lecture():
+def test_one_rule_has_one_color_in_both_tables_of_the_lecture():
     colors = {(plot.title.split(":")[0], line.label): line.initializer
               for plot in PAPERS["cs231n"].run(0).plots for line in plot.lines}
     assert colors["tanh", "1/√n"] == colors["ReLU", "1/√n"] == "lecun_normal"
@@ -310,7 +310,7 @@ def test_a_verdict_follows_from_the_checks():
     plots = [Plot("y", "x", [Line("a", np.arange(2), np.arange(2))])]
     good, bad = Check("good", 1.0, 0.5, 1.5), Check("bad", math.nan, -math.inf, math.inf)
     for checks, verdict in (([good], HOLDS), ([good, bad], PARTLY), ([bad], FAILS)):
-        assert Finding(checks, plots, "Said.").verdict == verdict
+        assert Result(checks, plots, "Said.").verdict == verdict
     assert Check.most("m", 1, 1).holds
     assert not Check.most("m", 1.1, 1).holds
     assert Check.least("l", 1, 1).holds

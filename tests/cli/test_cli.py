@@ -29,19 +29,19 @@ def said(capsys, *arguments):
 @pytest.mark.parametrize(("options", "code"), [
     (["--init", "he_normal"], 0), (["--init", "zeros"], 1), (["--init", "constant", "--activation", "tanh"], 1),
     (["--init", "torch_linear"], 0), (["--init", "he_normal", "--gain", "0"], 1)])
-def test_the_exit_code_is_1_where_a_finding_is_grave(capsys, options, code):
+def test_the_exit_code_is_1_where_a_finding_is_an_error(capsys, options, code):
     found, out, err = said(capsys, "diagnose", *SMALL, *options)
     assert found == code
     assert not err
-    assert ("[grave]" in out) == (code == 1)
+    assert ("[error]" in out) == (code == 1)
     assert "Before and after" in out
 
 
 @pytest.mark.parametrize(("std", "words"), [("1e-8", "The signal vanishes"), ("100", "The signal explodes")])
-def test_a_network_of_one_hidden_layer_can_be_grave(capsys, std, words):
+def test_a_network_of_one_hidden_layer_can_be_an_error(capsys, std, words):
     code, out, _ = said(capsys, "diagnose", "--sizes", "784-64-10", "--init", "normal", "--param", f"std={std}")
     assert code == 1
-    assert f"[grave] {words}" in out
+    assert f"[error] {words}" in out
     assert "Healthy" not in out
 
 
@@ -49,7 +49,7 @@ def test_json_is_the_whole_report(capsys):
     code, out, _ = said(capsys, "diagnose", *SMALL, "--init", "zeros", "--json")
     read = json.loads(out)
     assert code == 1
-    assert read["severity"] == "grave"
+    assert read["severity"] == "error"
     assert len(read["layers"]) == 3
 
 
@@ -107,7 +107,7 @@ def test_options_reach_the_network(capsys):
     assert "[warning]" in out
 
 
-def test_simulate_prints_every_layer_of_every_initialiser(capsys):
+def test_simulate_prints_every_layer_of_every_initializer(capsys):
     code, out, _ = said(capsys, "simulate", *SMALL, "--init", "zeros", "he_normal", "--csv")
     frame = pd.read_csv(io.StringIO(out))
     assert code == 0
@@ -116,7 +116,7 @@ def test_simulate_prints_every_layer_of_every_initialiser(capsys):
     assert len(out.splitlines()) == 4
 
 
-def test_formulas_lists_every_initialiser(capsys):
+def test_formulas_lists_every_initializer(capsys):
     code, out, _ = said(capsys, "formulas", "--sizes", "784-512-10")
     assert code == 0
     assert all(any(line.startswith(f"{key} ") for line in out.splitlines()) for key in INITIALIZERS)
@@ -217,7 +217,7 @@ def test_weights_and_data_of_ones_own_are_examined(capsys, files):
     assert "Data: rows.csv, 40 samples" in out
 
 
-def test_a_csv_is_standardised_unless_it_is_to_stay_raw(capsys, files):
+def test_a_csv_is_standardized_unless_it_is_to_stay_raw(capsys, files):
     options = ["diagnose", "--sizes", "3-8-3", "--data", files / "rows.csv", "--target", "kind", "--batch", "40"]
     assert "Unscaled inputs" not in said(capsys, *options)[1]
     assert "Unscaled inputs" in said(capsys, *options, "--raw")[1]

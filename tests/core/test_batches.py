@@ -9,7 +9,7 @@ from initviz.core.batches import digits, make_split
 every_input = pytest.mark.parametrize("key", INPUTS)
 
 
-def test_there_are_1797_standardised_digits_of_ten_classes():
+def test_there_are_1797_standardized_digits_of_ten_classes():
     x, y = digits()
     assert x.shape == (1797, 64)
     assert y.shape == (1797,)
@@ -63,7 +63,7 @@ def test_the_same_seed_gives_the_same_batch_and_another_seed_another(key):
 
 
 @every_input
-def test_a_large_batch_is_standardised(key):
+def test_a_large_batch_is_standardized(key):
     x = make_batch(key, INPUTS[key].limit or 20000, dtype="float64").x
     assert np.abs(x.mean(axis=0)).max() < 5 / math.sqrt(len(x))
     varying = x.std(axis=0) > 0

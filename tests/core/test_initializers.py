@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from initviz import INITIALIZERS, initialize, variance_scaling
 from initviz.core.frameworks import FRAMEWORKS
-from initviz.core.initializers import rule
+from initviz.core.initializers import law_of
 from initviz.core.initializers.laws import FANS, TRUNCATED_STD, UNIT_DRAWS
 from initviz.core.validation import Interval
 
@@ -55,7 +55,7 @@ CASES = [(key, params) for key in INITIALIZERS for params in choices(key)]
 @every_shape
 @pytest.mark.parametrize(("key", "params"), CASES, ids=str)
 def test_drawn_weights_have_the_promised_mean_and_variance(key, params, shape):
-    promise = rule(key, **params)
+    promise = law_of(key, **params)
     w = drawn(key, *shape, **params)
     assert w.shape == shape
     assert_keeps_promise(w, promise.mean(*shape), promise.variance(*shape))
@@ -74,9 +74,9 @@ def test_promised_variances_agree_with_the_formulas_of_the_papers(shape):
             ("he_normal", {"negative_slope": 0.2}, "leaky02_he"), ("he_uniform", {"negative_slope": 0.2}, "leaky02_he"),
             ("lecun_normal", {}, "lecun"), ("lecun_uniform", {}, "lecun"),
             ("torch_linear", {}, "torch_linear_default")):
-        assert rule(key, **params).variance(*shape) == pytest.approx(case[want]["var"], rel=1e-12)
-    assert math.sqrt(rule("orthogonal").variance(*shape)) == pytest.approx(case["orthogonal_elem_std"], rel=1e-12)
-    assert 5 / 3 * math.sqrt(rule("xavier_normal").variance(*shape)) == pytest.approx(
+        assert law_of(key, **params).variance(*shape) == pytest.approx(case[want]["var"], rel=1e-12)
+    assert math.sqrt(law_of("orthogonal").variance(*shape)) == pytest.approx(case["orthogonal_elem_std"], rel=1e-12)
+    assert 5 / 3 * math.sqrt(law_of("xavier_normal").variance(*shape)) == pytest.approx(
         case["glorot_tanh_gain"]["std"], rel=1e-12)
 
 
@@ -94,7 +94,7 @@ def test_the_truncated_normal_is_cut_at_two_standard_deviations_of_its_parent():
     assert abs(TRUNCATED_STD - GOLDEN["truncation"]["constant_in_libraries"]) < 1e-15
     w = drawn("truncated_normal", 400, 1600, std=0.1)
     assert 0.199 < np.abs(w).max() <= 0.2 * (1 + 1e-15)
-    assert rule("truncated_normal", std=0.1).variance(1, 1) == pytest.approx(0.01 * GOLDEN["truncation"]["variance"])
+    assert law_of("truncated_normal", std=0.1).variance(1, 1) == pytest.approx(0.01 * GOLDEN["truncation"]["variance"])
     assert np.mean(w**4) / np.mean(w**2) ** 2 == pytest.approx(GOLDEN["truncation"]["kurtosis"], abs=0.02)
 
 
@@ -166,7 +166,7 @@ def test_zero_identity_is_a_scaled_hadamard_matrix_cut_to_shape_where_a_layer_wi
 
 
 @pytest.mark.parametrize("key", ["identity", "zero_identity", "orthogonal"])
-def test_initialisers_that_pass_everything_on_have_full_rank_at_every_shape(key):
+def test_initializers_that_pass_everything_on_have_full_rank_at_every_shape(key):
     for fan_in in range(1, 14):
         for fan_out in range(1, 20):
             assert np.linalg.matrix_rank(drawn(key, fan_in, fan_out)) == min(fan_in, fan_out)
@@ -182,10 +182,10 @@ def test_gain_multiplies_every_weight_exactly(key, dtype, gain):
 
 @every_shape
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
-def test_initialisers_of_one_distribution_draw_the_same_units_scaled(kind, shape):
+def test_initializers_of_one_distribution_draw_the_same_units_scaled(kind, shape):
     lecun = drawn(f"lecun_{kind}", *shape)
     for other in ("xavier", "he"):
-        scale = math.sqrt(rule(f"{other}_{kind}").variance(*shape) / rule(f"lecun_{kind}").variance(*shape))
+        scale = math.sqrt(law_of(f"{other}_{kind}").variance(*shape) / law_of(f"lecun_{kind}").variance(*shape))
         np.testing.assert_allclose(drawn(f"{other}_{kind}", *shape), lecun * scale, rtol=1e-14)
 
 
@@ -210,7 +210,7 @@ def test_every_entry_says_what_it_is(key):
         assert parameter.default in parameter.allowed
 
 
-def test_no_two_initialisers_share_a_label_or_a_colour():
+def test_no_two_initializers_share_a_label_or_a_color():
     for field in ("label", "color"):
         assert len({getattr(entry, field) for entry in INITIALIZERS.values()}) == len(INITIALIZERS)
 
@@ -225,7 +225,7 @@ def test_the_fields_of_a_code_line_are_the_parameters_of_its_entry(key, framewor
 @pytest.mark.parametrize("shape", [(100, 80), (80, 100), (64, 64)], ids=str)
 @pytest.mark.parametrize(("key", "params"), CASES, ids=str)
 def test_the_numpy_line_draws_the_law_that_it_stands_beside(key, params, shape):
-    entry, law = INITIALIZERS[key], rule(key, **params)
+    entry, law = INITIALIZERS[key], law_of(key, **params)
     line = entry.code["NumPy"].format(**{p.name: p.default for p in entry.parameters} | params)
     names = {"np": np, "rng": np.random.default_rng(7), "fan_in": shape[0], "fan_out": shape[1]}
     if "W = " in line:

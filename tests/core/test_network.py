@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_parameters(key):
 
 
 @every_initializer
-def test_random_initialisers_differ_between_seeds_and_between_layers_and_fixed_ones_do_not(key):
+def test_random_initializers_differ_between_seeds_and_between_layers_and_fixed_ones_do_not(key):
     draws = [initialize(key, 20, 20, rng=np.random.default_rng(seed)) for seed in (0, 1)]
     fixed = np.array_equal(*draws)
     first, second = weights(sizes=(20, 20, 20), initializer=key)

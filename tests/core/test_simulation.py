@@ -321,7 +321,7 @@ def test_only_the_counted_quantities_have_histograms_and_everything_else_is_the_
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_a_large_layer_is_summarised_beside_the_products_to_the_same_numbers(activation, monkeypatch):
+def test_a_large_layer_is_summarized_beside_the_products_to_the_same_numbers(activation, monkeypatch):
     network = Network((64, *[48] * 7, 10), activation, "he_normal", gain=3.0)
     batch = make_batch("digits", 96)
     at_once = simulate(network, batch)

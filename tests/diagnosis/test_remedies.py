@@ -7,7 +7,7 @@ import pytest
 
 from initviz import ACTIVATIONS, Network, make_batch, propagate
 from initviz.core.batches import batch_for
-from initviz.diagnosis.remedies import TOLERANCE, lsuv, recommended, remedies, rescale, standardise_inputs, start_of
+from initviz.diagnosis.remedies import TOLERANCE, lsuv, recommended, remedies, rescale, standardize_inputs, start_of
 from initviz.theory.mean_field import Field
 
 DEEP = Network((64, *[256] * 11, 10), "tanh", "orthogonal")
@@ -88,9 +88,9 @@ def test_every_remedy_meets_the_same_data_and_the_recommended_start_is_not_its_o
     assert [remedy.key for remedy in remedies(better)] == ["lsuv", "rescaled"]
 
 
-def test_standardised_inputs_have_mean_0_and_standard_deviation_1():
+def test_standardized_inputs_have_mean_0_and_standard_deviation_1():
     batch = replace(BATCH, x=BATCH.x * 1000 + 50)
-    x = standardise_inputs(start_of(Network((64, 16, 10)), batch, "")).start.batch.x
+    x = standardize_inputs(start_of(Network((64, 16, 10)), batch, "")).start.batch.x
     spread = x.std(axis=0)
     assert np.allclose(x.mean(axis=0), 0, atol=1e-5)
     assert (np.isclose(spread, 1, atol=1e-4) | (spread == 0)).all()

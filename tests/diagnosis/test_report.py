@@ -15,12 +15,12 @@ from initviz import ACTIVATIONS, INITIALIZERS, Batch, Network, make_batch
 from initviz.charts.picture import color_of
 from initviz.core.batches import make_normal
 from initviz.diagnosis.exports import to_html, to_json
-from initviz.diagnosis.findings import EXACT, RATIO, SEVERITIES, ignorance, silence
+from initviz.diagnosis.findings import EXACT, RATIO, SEVERITIES, loss_of_constant_output, loss_of_zero_output
 from initviz.diagnosis.layer_scales import extreme_changes, signal_levels
 from initviz.diagnosis.presentation import OWN_COLOR, REMEDY_COLORS, comparison, pictures, say_pictures, table
 from initviz.diagnosis.remedies import start_from, start_of
 from initviz.diagnosis.report import diagnose
-from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS, check_lines, mend_lines
+from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS, check_thresholds, clamp_thresholds
 from initviz.diagnosis.verdict import verdict
 
 DIGITS = make_batch("digits", 128)
@@ -58,7 +58,7 @@ def test_a_report_does_not_contradict_the_verdict(activation, initializer, depth
         assert report.verdict == judged.words
 
 
-def test_findings_come_gravest_first_and_each_says_its_number_rule_source_and_firmness():
+def test_findings_come_errors_first_and_each_says_its_number_rule_source_and_firmness():
     for key in ("zeros", "constant", "torch_linear", "normal"):
         findings = report_on(initializer=key, depth=9).findings
         order = [SEVERITIES.index(finding.severity) for finding in findings]
@@ -72,24 +72,24 @@ TINY, HUGE = ({"initializer": "normal", "depth": 2, "initializer_params": {"std"
 
 
 @pytest.mark.parametrize(("case", "key", "severity", "words", "firm"), [
-    ({"activation": "tanh", "initializer": "constant"}, "copies", "grave", "1 different neuron of 64", EXACT),
-    ({"initializer": "zeros"}, "silent", "grave", "exactly 0", EXACT),
-    ({"activation": "linear", "initializer": "ones", "depth": 40}, "overflow", "grave", "float32", EXACT),
-    ({"initializer": "normal", "depth": 6}, "signal", "grave", "each layer multiplies it by", RATIO),
+    ({"activation": "tanh", "initializer": "constant"}, "copies", "error", "1 different neuron of 64", EXACT),
+    ({"initializer": "zeros"}, "silent", "error", "exactly 0", EXACT),
+    ({"activation": "linear", "initializer": "ones", "depth": 40}, "overflow", "error", "float32", EXACT),
+    ({"initializer": "normal", "depth": 6}, "signal", "error", "each layer multiplies it by", RATIO),
     ({"initializer": "xavier_normal", "depth": 10}, "signal", "warning", "Layer 9's signal is 0.0", RATIO),
-    (TINY, "signal", "grave", "Layer 1's signal is 7.8 × 10⁻⁸ times the input's.", RATIO),
-    (HUGE, "signal", "grave", "times the input's", RATIO), (HUGE, "loss", "grave", "ln 10", "convention"),
+    (TINY, "signal", "error", "Layer 1's signal is 7.8 × 10⁻⁸ times the input's.", RATIO),
+    (HUGE, "signal", "error", "times the input's", RATIO), (HUGE, "loss", "error", "ln 10", "convention"),
     ({"initializer": "normal", "depth": 3}, "preactivations", "warning", "deviation of 0.0", "convention"),
-    ({"activation": "sigmoid", "initializer": "lecun_normal", "depth": 9}, "gradient", "grave", "dL/dz", RATIO),
-    ({"bias": -3.0}, "dead", "grave", "are off for every sample", "convention"),
+    ({"activation": "sigmoid", "initializer": "lecun_normal", "depth": 9}, "gradient", "error", "dL/dz", RATIO),
+    ({"bias": -3.0}, "dead", "error", "are off for every sample", "convention"),
     ({"activation": "tanh", "initializer": "normal", "gain": 100.0}, "saturated", "warning", "97 %", "convention"),
     ({"gain": 3.0}, "loss", "warning", "ln 10 = 2.303", "convention"),
     ({"gain": 3.0}, "output", "warning", "standard deviation", "convention"),
     ({"initializer": "torch_linear", "depth": 2}, "bias", "note", "root mean square", "convention"),
-    ({"activation": "tanh", "initializer": "constant"}, "gradient", "grave", "errors cancel", EXACT),
+    ({"activation": "tanh", "initializer": "constant"}, "gradient", "error", "errors cancel", EXACT),
     ({"activation": "sigmoid", "initializer": "lecun_normal"}, "alike", "warning", "tells its inputs apart",
      "convention"),
-    ({"activation": "sigmoid", "initializer": "normal", "depth": 9}, "alike", "grave", "the same for every sample",
+    ({"activation": "sigmoid", "initializer": "normal", "depth": 9}, "alike", "error", "the same for every sample",
      EXACT)])
 def test_each_fault_is_found(case, key, severity, words, firm):
     finding = found(report_on(**case), key)
@@ -110,7 +110,7 @@ def test_a_dip_in_the_middle_is_found_with_its_layer():
     weights[1] *= np.float32(1e-6)
     weights[2] *= np.float32(1e6)
     finding = found(diagnose(own(weights, biases)), "signal")
-    assert (finding.severity, finding.layer, finding.title) == ("grave", 2, "The signal vanishes")
+    assert (finding.severity, finding.layer, finding.title) == ("error", 2, "The signal vanishes")
     assert "times layer 1's" in finding.words
 
 
@@ -135,30 +135,30 @@ def test_a_bounded_activation_of_large_inputs_loses_no_signal():
     assert signal_levels(report.run)[1] == pytest.approx(1, rel=0.2)
 
 
-def test_a_vanishing_gradient_is_grave_only_as_its_source_tests_it():
+def test_a_vanishing_gradient_is_an_error_only_as_its_source_tests_it():
     network = Network((64, *[64] * 8, 10), "sigmoid", "lecun_normal")
     report = diagnose(start_of(network, DIGITS, ""))
     run, finding = report.run, found(report, "gradient")
     norms = [float(np.sqrt(n_in * n_out) * rms) for n_in, n_out, rms in zip(
         run.column("fan_in"), run.column("fan_out"), run.column("weight_gradient_rms"), strict=True)]
-    assert finding.severity == "grave"
+    assert finding.severity == "error"
     assert finding.number == pytest.approx(norms[0] / norms[-1])
     assert (norms[0] / norms[-1], norms[0]) < (1e-3, 1e-4)
-    louder = diagnose(start_of(network, DIGITS, ""), check_lines({"faint": 1e-6}))
+    louder = diagnose(start_of(network, DIGITS, ""), check_thresholds({"faint": 1e-6}))
     assert found(louder, "gradient").severity == "warning"
     assert found(louder, "gradient").number != finding.number  # now that of the lengths
 
 
-def test_a_gradient_that_overflows_or_does_not_arrive_is_grave():
+def test_a_gradient_that_overflows_or_does_not_arrive_is_an_error():
     network = Network((64, *[256] * 99, 10), "softsign", "normal", initializer_params={"std": 2.0})
     overflow = found(diagnose(start_of(network, make_batch("digits", 64), ""), repair=False), "gradient")
-    assert (overflow.severity, overflow.title) == ("grave", "The gradient overflows")
+    assert (overflow.severity, overflow.title) == ("error", "The gradient overflows")
     weights, biases = Network((64, 16, 16, 10)).parameters()
     stopped = found(diagnose(own(weights, [biases[0], biases[1] - np.float32(1e3), biases[2]])), "gradient")
-    assert (stopped.severity, stopped.words) == ("grave", "No hidden layer gets a gradient.")
+    assert (stopped.severity, stopped.words) == ("error", "No hidden layer gets a gradient.")
 
 
-# ---------------------------------------------------------------------------------------------- copies and learnt
+# ---------------------------------------------------------------------------------------------- copies and learned
 
 def test_neurons_that_float32_does_not_tell_apart_are_no_copies():
     report = report_on(depth=2, initializer="normal", initializer_params={"std": 1e-9}, bias=0.1)
@@ -180,7 +180,7 @@ def test_imbalanced_classes_are_not_taken_for_something_learnt():
     batch = Batch(np.random.default_rng(0).standard_normal((256, 20)).astype(np.float32), y, "softmax_ce", 2)
     share = 1 / 32
     entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
-    assert ignorance(batch) == pytest.approx(entropy)
+    assert loss_of_constant_output(batch) == pytest.approx(entropy)
     prior = np.log([1 - share, share]).astype(np.float32)
     knows_the_prior = [np.zeros((20, 8), np.float32), np.zeros((8, 2), np.float32)], [np.zeros(8, np.float32), prior]
     report = diagnose(own(*knows_the_prior, batch=batch))
@@ -192,24 +192,24 @@ def test_weights_that_know_the_data_are_said_to_and_drawn_ones_never():
     x = np.eye(8, dtype=np.float32)[np.arange(64) % 8]
     batch = Batch(x, np.arange(64) % 8, "softmax_ce", 8)
     start = own([5 * np.eye(8, dtype=np.float32), np.eye(8, dtype=np.float32)], batch=batch)
-    assert found(diagnose(start), "loss").title == "Learnt already"
+    assert found(diagnose(start), "loss").title == "Learned already"
     assert found(diagnose(replace(start, drawn=True)), "loss") is None
 
 
-def test_a_good_start_has_no_grave_finding_and_no_warning():
+def test_a_good_start_has_no_error_and_no_warning():
     report = report_on(width=128)
-    assert (report.count("grave"), report.count("warning")) == (0, 0)
+    assert (report.count("error"), report.count("warning")) == (0, 0)
     assert report.severity == "note"
 
 
 @pytest.mark.parametrize(("change", "key"), [
     (lambda x: x * 1000, "inputs_scale"), (lambda x: x + 50, "inputs_offset"),
     (lambda x: x * np.where(np.arange(64) == 30, 1e4, 1).astype(np.float32), "inputs_columns")])
-def test_unscaled_inputs_are_found_and_standardising_mends_them(change, key):
+def test_unscaled_inputs_are_found_and_standardizing_mends_them(change, key):
     report = report_on(batch=replace(DIGITS, x=change(DIGITS.x)))
     assert found(report, key).severity == "warning"
     remedy, after = report.remedies[-1]
-    assert remedy.key == "standardised"
+    assert remedy.key == "standardized"
     assert found(after, key) is None
 
 
@@ -221,9 +221,9 @@ def test_an_inputs_column_that_does_not_vary_is_noted():
 
 
 def test_saying_nothing_costs_ln_k_or_the_targets_variance():
-    assert silence(DIGITS) == pytest.approx(math.log(10))
+    assert loss_of_zero_output(DIGITS) == pytest.approx(math.log(10))
     y = np.array([[1.0], [3.0]])
-    assert silence(Batch(np.ones((2, 2)), y, "mse", 1)) == 1
+    assert loss_of_zero_output(Batch(np.ones((2, 2)), y, "mse", 1)) == 1
 
 
 def test_a_regression_is_measured_in_units_of_its_targets():
@@ -239,24 +239,24 @@ def test_a_threshold_is_a_number_with_limits_and_a_source(key):
     assert line.default in line.allowed
     assert line.source.strip()
     assert line.help.endswith(".")
-    assert mend_lines({key: math.nan})[key] == line.default
-    assert mend_lines({key: 1e300})[key] == line.allowed.high
+    assert clamp_thresholds({key: math.nan})[key] == line.default
+    assert clamp_thresholds({key: 1e300})[key] == line.allowed.high
     with pytest.raises(ValueError, match=f"threshold {key} must be"):
-        check_lines({key: -1})
+        check_thresholds({key: -1})
 
 
 def test_moving_a_threshold_moves_its_finding():
     assert found(report_on(depth=3), "signal") is None
-    assert found(report_on(depth=3, lines=check_lines({"shrunk": 0.999, "grown": 1.0})), "signal") is not None
+    assert found(report_on(depth=3, lines=check_thresholds({"shrunk": 0.999, "grown": 1.0})), "signal") is not None
     with pytest.raises(ValueError, match="threshold must be one of"):
-        check_lines({"nonsense": 1})
+        check_thresholds({"nonsense": 1})
 
 
 def test_remedies_mend_what_a_default_start_loses():
     report = report_on("tanh", "normal", depth=12)
-    assert report.severity == "grave"
+    assert report.severity == "error"
     for remedy, after in report.remedies:
-        assert after.severity != "grave", remedy.key
+        assert after.severity != "error", remedy.key
     assert list(comparison(report)["Start"]) == ["As it is", "LeCun normal × 1.593", "LSUV", "Rescaled"]
 
 
@@ -309,7 +309,7 @@ def test_a_report_can_be_repeated_from_its_settings():
 def test_a_report_on_a_file_names_its_layout_its_arrays_and_what_the_target_is():
     weights, biases = Network((64, 24, 10)).parameters()
     file = {"file": "net.npz", "layout": "torch", "arrays": [["fc1.weight", "fc1.bias"], ["<b>out</b>.weight", None]]}
-    start = replace(own(weights, biases), file=file, data={"target": "kind", "standardise": True})
+    start = replace(own(weights, biases), file=file, data={"target": "kind", "standardize": True})
     report = diagnose(start)
     read = json.loads(to_json(report))
     assert read["settings"]["weights"] == file
@@ -319,7 +319,7 @@ def test_a_report_on_a_file_names_its_layout_its_arrays_and_what_the_target_is()
     assert "PyTorch, (out, in)" in page
     assert "<td>fc1.weight</td>" in page
     assert "<b>out</b>" not in page
-    assert "target &#x27;kind&#x27; as 10 classes, standardised" in page
+    assert "target &#x27;kind&#x27; as 10 classes, standardized" in page
 
 
 def test_a_table_has_one_column_for_different_neurons_and_whole_percentages():
@@ -329,7 +329,7 @@ def test_a_table_has_one_column_for_different_neurons_and_whole_percentages():
     assert all(re.fullmatch(r"(\d+ %|under 1 %|)", share) for share in frame["Dead"])
 
 
-def test_lines_of_an_initialiser_have_its_colour_and_others_no_initialisers():
+def test_lines_of_an_initializer_have_its_color_and_others_no_initializers():
     report = report_on("tanh", "normal")
     for _, data in pictures(report).values():
         colors = dict(zip(data["lines"]["label"], data["lines"]["color"], strict=True))

@@ -38,12 +38,12 @@ def test_decimal_commas_are_read_between_semicolons():
     assert spreadsheet.read(csv("a;b", "1,5;2,25", "3;4,5")).values["b"].tolist() == [2.25, 4.5]
 
 
-def test_inputs_are_standardised_unless_they_are_to_stay_as_they_are():
+def test_inputs_are_standardized_unless_they_are_to_stay_as_they_are():
     table = spreadsheet.read(csv("a,b,kind", *(f"{10 * i},{1e6 * (i % 7)},{i % 2}" for i in range(50))))
     batch = table.batch("kind", count=50)
     np.testing.assert_allclose(batch.x.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(batch.x.std(axis=0), 1, atol=1e-5)
-    raw = table.batch("kind", count=50, standardise=False)
+    raw = table.batch("kind", count=50, standardize=False)
     assert sorted(raw.x[:, 0]) == [10 * i for i in range(50)]
     assert batch.x.dtype == raw.x.dtype == np.float32
     assert (batch.loss, batch.outputs, sorted(set(batch.targets.tolist()))) == ("softmax_ce", 2, [0, 1])
@@ -118,7 +118,7 @@ def test_what_the_target_is_can_be_said_and_is_guessed_with_sense(values, kind, 
     batch = table.batch("y", kind=kind)
     assert (batch.outputs, batch.loss) == (outputs, "mse" if outputs == 1 else "softmax_ce")
     said = spreadsheet.say_target("y", batch)
-    assert said == ("The target 'y' is read as numbers, standardised: squared error." if outputs == 1 else
+    assert said == ("The target 'y' is read as numbers, standardized: squared error." if outputs == 1 else
                     f"The target 'y' is read as {outputs} classes: cross-entropy.")
 
 
@@ -179,10 +179,10 @@ def test_words_cannot_be_predicted_as_numbers():
         table.batch("kind", kind="numbers")
 
 
-def test_numbers_beyond_float32_need_to_be_standardised():
+def test_numbers_beyond_float32_need_to_be_standardized():
     table = spreadsheet.read(csv("a,b", "1e300,0", "-1e300,1", "5e299,1"))
-    with pytest.raises(ValueError, match="need to be standardised"):
-        table.batch("b", standardise=False)
+    with pytest.raises(ValueError, match="need to be standardized"):
+        table.batch("b", standardize=False)
     assert np.isfinite(table.batch("b").x).all()
 
 
@@ -190,7 +190,7 @@ def outcome(data: bytes, rng: random.Random) -> tuple[Batch | None, str]:
     """A batch, or the sentence that says why there is none; any other exception is a failure."""
     try:
         table = spreadsheet.read(data)
-        return table.batch(rng.choice(table.columns), standardise=rng.random() < 0.5), ""
+        return table.batch(rng.choice(table.columns), standardize=rng.random() < 0.5), ""
     except ValueError as error:
         return None, str(error)
 

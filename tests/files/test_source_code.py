@@ -14,7 +14,7 @@ import pytest
 from initviz import ACTIVATIONS, INITIALIZERS, Network, make_batch
 from initviz.core.activations import activation
 from initviz.core.frameworks import FRAMEWORKS
-from initviz.core.initializers import rule
+from initviz.core.initializers import law_of
 from initviz.diagnosis.remedies import lsuv
 from initviz.files.source_code import code, state_dict
 
@@ -62,7 +62,7 @@ def assert_moments(values, mean, variance):
 
 
 def assert_drawn_as_promised(network, weights, biases):
-    law = rule(network.initializer, **dict(network.initializer_params))
+    law = law_of(network.initializer, **dict(network.initializer_params))
     units = []
     for w, b, (fan_in, fan_out) in zip(weights, biases, itertools.pairwise(network.sizes), strict=True):
         assert w.shape == (fan_in, fan_out)

@@ -268,7 +268,7 @@ def test_what_a_safetensors_says_of_itself_is_written_back():
 # ---------------------------------------------------------------------------------------------- what is refused
 
 ONE = {"w": np.ones((3, 2), np.float32)}
-NORMALISED = arrays(names="net.{}0.weight", biases="net.{}0.bias") | {
+NORMALIZED = arrays(names="net.{}0.weight", biases="net.{}0.bias") | {
     "net.1.weight": np.ones(5, np.float32), "net.1.bias": np.ones(5, np.float32),
     "net.1.running_mean": np.ones(5, np.float32), "net.1.num_batches_tracked": np.array(3)}
 HEADER = "{{'descr': '<f4', 'fortran_order': False, 'shape': {}}}"
@@ -288,10 +288,10 @@ HEADER = "{{'descr': '<f4', 'fortran_order': False, 'shape': {}}}"
     (npz(ONE | {"b": np.ones(7)}), "a.npz", r"vectors belong to no matrix: 'b' \(7,\): a layer has at most one bias"),
     (npz(arrays() | {"1.bias": np.ones(7)}), "a.npz", r"vectors belong to no matrix: '1.bias' \(7,\): a layer"),
     (npz(arrays() | {"9.bias": np.ones(5)}), "a.npz", r"vectors belong to no matrix: '9.bias' \(5,\): a layer"),
-    (npz(NORMALISED), "a.npz", "'net.1.running_mean' must belong to a layer of weights, and is a batch normalisation"),
-    (safetensors.numpy.save(NORMALISED), "a.safetensors", "'net.1.num_batches_tracked' must belong to a layer"),
+    (npz(NORMALIZED), "a.npz", "'net.1.running_mean' must belong to a layer of weights, and is a batch normalization"),
+    (safetensors.numpy.save(NORMALIZED), "a.safetensors", "'net.1.num_batches_tracked' must belong to a layer"),
     (npz({"0.weight": np.ones((64, 32)), "1.weight": np.ones(64), "1.bias": np.ones(64)}), "a.npz",
-     r"'1.weight' of shape \(64,\) must be a matrix, and is a row of weights, as in a normalisation layer"),
+     r"'1.weight' of shape \(64,\) must be a matrix, and is a row of weights, as in a normalization layer"),
     (npz({"d/kernel": np.ones((3, 2)), "norm/gamma:0": np.ones(2)}), "a.npz", "'norm/gamma:0' of shape"),
     (npz({f"w{i}": np.ones((2, 2)) for i in range(201)}), "a.npz", "at most 200 arrays, got 201"),
     (zipped({f"{i}": b"" for i in range(1500)}), "a.npz", "at most 200 arrays"),

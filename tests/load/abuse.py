@@ -24,7 +24,7 @@ from streamlit.testing.v1 import AppTest
 from initviz.app.settings import CONTROLS
 from initviz.claims.notes import NOTES
 from initviz.claims.papers import PAPERS
-from initviz.core.validation import Interval, Ladder
+from initviz.core.validation import Choices, Interval
 
 SMALL = {"depth": 4, "width": 8, "batch": 8, "steps": 10, "deepest": 10, "widest": 16, "seeds": 5}
 RUBBISH = ("", "nan", "inf", "-inf", "1e9", "-1e309", "0x10", "1,5", "True", "null", "None", "[]", "{}", "<b>x</b>",
@@ -43,7 +43,7 @@ def some_value(rng: random.Random, key: str) -> Any:
         low, high = control.allowed.low, control.allowed.high
         value = rng.choice([low, high, low - 1, high + 1, rng.uniform(low, high)])
         return round(value) if control.allowed.integer and rng.random() < 0.9 else value
-    choices = list(control.allowed.values if isinstance(control.allowed, Ladder) else control.allowed.values())
+    choices = list(control.allowed.values if isinstance(control.allowed, Choices) else control.allowed.values())
     return rng.sample(choices, rng.randint(0, min(3, len(choices)))) if control.many else rng.choice(choices)
 
 
@@ -86,7 +86,7 @@ def move(rng: random.Random, at: AppTest) -> str:
         value = rng.sample(options, rng.randint(0, 4))
     elif kind == "SelectSlider":
         widget.set_value(rng.choice(list(CONTROLS[widget.key].allowed.values)) if widget.key in CONTROLS
-                         and isinstance(CONTROLS[widget.key].allowed, Ladder) else widget.value)
+                         and isinstance(CONTROLS[widget.key].allowed, Choices) else widget.value)
         return f"{widget.key} = {widget.value!r}"
     elif kind == "ButtonGroup":
         key = widget.key

@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 from pages.test_pages import charts, press, sound, visit, words
 
-from initviz.app.diagnose import FRAMEWORK_DEFAULTS, plain
+from initviz.app.diagnose.request import FRAMEWORK_DEFAULTS, plain
 from initviz.core.initializers import INITIALIZERS
 from initviz.diagnosis.exports import to_json
 from initviz.diagnosis.thresholds import THRESHOLDS
@@ -32,9 +32,9 @@ def test_every_start_gets_a_report(key):
     assert comparison["Start"][0] == "As it is"
 
 
-def test_zeros_are_grave_and_he_is_not():
-    assert ":red-badge[grave]" in words(visit(DIAGNOSE, **SMALL, start="Zeros"))
-    assert ":red-badge[grave]" not in words(visit(DIAGNOSE, **SMALL, start="He normal", activation="ReLU"))
+def test_zeros_are_an_error_and_he_is_not():
+    assert ":red-badge[error]" in words(visit(DIAGNOSE, **SMALL, start="Zeros"))
+    assert ":red-badge[error]" not in words(visit(DIAGNOSE, **SMALL, start="He normal", activation="ReLU"))
 
 
 @pytest.mark.parametrize("query", [
@@ -185,9 +185,9 @@ def test_a_csv_is_sent_through_and_its_scale_is_seen():
     assert not at.error
     assert at.selectbox(key="target").value == "kind"
     assert "Unscaled inputs" not in words(at)
-    sound(at.toggle(key="standardise").set_value(False).run())
+    sound(at.toggle(key="standardize").set_value(False).run())
     assert "Unscaled inputs" in words(at)
-    assert "Standardised inputs" in at.dataframe[1].value["Start"].tolist()
+    assert "Standardized inputs" in at.dataframe[1].value["Start"].tolist()
 
 
 def test_sizes_that_fit_a_csv_are_offered():

@@ -16,7 +16,7 @@ from streamlit.testing.v1.element_tree import Block, Element, Widget
 from initviz.app.settings import CONTROLS, DEFAULTS, PRESETS, QUANTITY_LABELS, SCALE_LABELS, SPREAD_LABELS
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.initializers import INITIALIZERS
-from initviz.core.validation import Interval, Ladder
+from initviz.core.validation import Choices, Interval
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"depth": 3, "width": 8, "batch": 8, "steps": 10}
@@ -134,7 +134,7 @@ def test_every_activation_is_drawn(key):
 
 
 @pytest.mark.parametrize("key", INITIALIZERS)
-def test_every_initialiser_is_drawn_alone_and_has_its_card(key):
+def test_every_initializer_is_drawn_alone_and_has_its_card(key):
     at = visit(init=key, layer=2, **SMALL)
     assert len(charts(at)) == 4
     assert any(text.value.startswith(f"**{INITIALIZERS[key].label}**") for text in at.markdown)
@@ -164,7 +164,7 @@ def test_every_quantity_is_drawn_on_every_axis(quantity, scale):
     assert QUANTITY_LABELS[quantity] in words(at)
 
 
-def test_no_initialiser_is_said_in_words():
+def test_no_initializer_is_said_in_words():
     at = visit(**SMALL)
     sound(at.multiselect(key="init").set_value([]).run())
     assert not charts(at)
@@ -214,7 +214,7 @@ def other_values(key: str) -> list[Any]:
     if isinstance(allowed, Interval):
         kind = int if allowed.integer else float
         return [1, 2] if key == "layer" else [kind(allowed.low), kind(allowed.high)]
-    return list(allowed.values[:4]) if isinstance(allowed, Ladder) else list(allowed)
+    return list(allowed.values[:4]) if isinstance(allowed, Choices) else list(allowed)
 
 
 def masked_spec(chart: Any) -> str:

@@ -15,7 +15,7 @@ POINTS = {
     "no weights": {"sigma_w": 0}, "nothing at all": {"sigma_w": 0, "sigma_b": 0},
     "critical": {"sigma_w": 1, "sigma_b": 0}, "no fixed point": {"sigma_w": 4, "activation": "relu"},
     "one layer": {"depth": 1}, "two layers": {"depth": 2}, "two neurons": {"width": 2}, "alike": {"correlation": 1},
-    "opposite": {"correlation": -1}, "a bias": {"bias": 1, "activation": "softplus"}, "no initialiser": {"init": ""},
+    "opposite": {"correlation": -1}, "a bias": {"bias": 1, "activation": "softplus"}, "no initializer": {"init": ""},
     "leaky": {"activation": "leaky_relu", "slope": 0.3}}
 
 

@@ -34,7 +34,7 @@ def field(name: str) -> Field:
 def test_moments_agree_with_the_oracle(name):
     for q, want in GOLDEN["gaussian_moments"][name].items():
         have = field(name).moments(float(q))
-        for ours, theirs in (("mean", "E_phi"), ("square", "E_phi2"), ("slope_square", "E_dphi2"),
+        for ours, theirs in (("mean", "E_phi"), ("square", "E_phi2"), ("derivative_square", "E_dphi2"),
                              ("slope_fourth", "E_dphi4")):
             assert getattr(have, ours) == pytest.approx(want[theirs], rel=1e-11, abs=1e-12), (q, ours)
 
@@ -62,7 +62,7 @@ def test_products_agree_with_the_closed_forms(c, q1, q2):
     erf = 2 / math.pi * math.asin(2 * k / math.sqrt((1 + 2 * q1) * (1 + 2 * q2)))
     relu = Field("relu")
     assert relu.product(relu.value, q1, q2, c) == pytest.approx(math.sqrt(q1 * q2) * arc, rel=1e-9, abs=1e-12)
-    assert relu.product(relu.slope, q1, q2, c) == pytest.approx(
+    assert relu.product(relu.derivative, q1, q2, c) == pytest.approx(
         (math.pi - math.acos(c)) / (2 * math.pi), rel=1e-3, abs=1e-3)
     assert Field("erf").product(Field("erf").value, q1, q2, c) == pytest.approx(erf, rel=1e-9, abs=1e-12)
 
@@ -106,7 +106,7 @@ def test_lecun_with_tanh_decays_as_the_oracle_says():
     q, gradient, rows = 1.0, 1.0, {row["layer"]: row for row in GOLDEN["tanh_lecun_decay"]}
     for layer in range(1, max(rows) + 1):
         at = Field("tanh").moments(q)
-        gradient *= float(at.slope_square)
+        gradient *= float(at.derivative_square)
         if layer in rows:
             assert q == pytest.approx(rows[layer]["var_z"], rel=CLOSE)
             assert math.sqrt(at.square) == pytest.approx(rows[layer]["std_h"], rel=CLOSE)
@@ -126,7 +126,7 @@ def test_selu_and_lecuns_tanh_settle_where_golden_says():
 def test_the_table_is_close_to_the_integrals_and_growth_is_the_slope(name):
     q = np.array([3e-30, 2.7e-7, 0.013, 0.9, 31.0, 8e3, 4e9])
     exact, quick = Field(name).moments(q), Field(name).tabulated(q)
-    for part in ("square", "slope_square"):
+    for part in ("square", "derivative_square"):
         assert getattr(quick, part) == pytest.approx(getattr(exact, part), rel=1e-6), part
     step = 1e-4
     around = Field(name).moments(np.array([0.7 * (1 - step), 0.7 * (1 + step)])).square

@@ -92,7 +92,7 @@ def test_outcomes_are_told_apart():
     def history(*loss, diverged=None):
         return History(steps=list(range(len(loss))), loss=list(loss), diverged_at=diverged)
     chance = math.log(10)
-    assert races.outcome(history(chance, 0.1), 10, 1) == "learnt"
+    assert races.outcome(history(chance, 0.1), 10, 1) == "learned"
     assert races.outcome(history(chance, chance), 10, 1) == "did not learn"
     assert races.outcome(history(chance, 0.8 * chance), 10, 1) == "still learning"
     assert races.outcome(history(chance, 2 * chance), 10, 1) == "got worse"

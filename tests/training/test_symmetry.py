@@ -118,7 +118,7 @@ def test_an_attempt_may_have_one_neuron_more():
 
 def test_gradients_that_cancel_are_shown_as_0():
     (view,) = examine(constant(16), constant(16).parameters(), BATCH)
-    assert view.cancelled
+    assert view.canceled
     assert not view.gradient.any()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from initviz import app
-from initviz.app.caches import remembered
+from initviz.app.caches import cached
 from initviz.app.lesson.steps import STEPS, Answer, Seen, Step
 from initviz.charts import distributions
 from initviz.charts import plots as charts
@@ -14,7 +14,7 @@ GUESSES = "guesses"
 ANSWERS = "0123456789"
 
 
-@remembered(8e6)
+@cached(8e6)
 def look(key: str, seed: int) -> Seen:
     """What a step computes for a seed, shared read-only by all sessions."""
     return STEPS[key].look(STEPS[key].settings(seed))

@@ -22,7 +22,7 @@ from initviz.core.wording import listed, number, percent
 from initviz.training.gradient_descent import Recipe, race, recorded_steps
 
 TRAINING_STEPS, TRAINING_RATE = 100, 0.005
-LEARNT = 0.5  # of the loss at chance: a convention
+LEARNED = 0.5  # of the loss at chance: a convention
 TRAINED = ("zeros", "constant", "normal", "xavier_normal", "he_normal", "lecun_normal")
 
 
@@ -117,13 +117,13 @@ def _training(settings: Settings) -> Seen:
                record=recorded_steps(settings.steps, 40)).advance()
     chance = math.log(batch.outputs)
     last = [history.loss[-1] if history.diverged_at is None else math.inf for history in run.histories]
-    learnt = [label_of(key) for key, loss in zip(settings.init, last, strict=True) if loss <= LEARNT * chance]
-    stuck = [label_of(key) for key, loss in zip(settings.init, last, strict=True) if loss > LEARNT * chance]
+    learned = [label_of(key) for key, loss in zip(settings.init, last, strict=True) if loss <= LEARNED * chance]
+    stuck = [label_of(key) for key, loss in zip(settings.init, last, strict=True) if loss > LEARNED * chance]
     lines = [Line(label_of(key), np.array(history.steps), np.array(history.loss), initializer=key)
              for key, history in zip(settings.init, run.histories, strict=True)]
-    said = [f"{listed(learnt) if learnt else 'None'} came below half of the loss of mere chance, {chance:.2f}.",
-            f"Still above it: {listed(stuck)}." if stuck else "All learnt."]
-    return Seen(float(len(learnt)), " ".join(said),
+    said = [f"{listed(learned) if learned else 'None'} came below half of the loss of mere chance, {chance:.2f}.",
+            f"Still above it: {listed(stuck)}." if stuck else "All learned."]
+    return Seen(float(len(learned)), " ".join(said),
                 plot=Plot("Loss during training", "step", lines, guides=[(chance, "chance, ln 10")], points=False))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from initviz.app.caches import remembered
+from initviz.app.caches import cached
 from initviz.app.controls import set_controls
 from initviz.app.pictures import show
 from initviz.app.runs import cached_batch
@@ -29,7 +29,7 @@ def look_into_clicked_layer() -> None:
 
 
 def cards(runs: Sequence[Run], theories: Sequence[str]) -> list[str]:
-    """One text an initialiser: its verdict, the three numbers that justify it, and the word ``against_theory``."""
+    """One text an initializer: its verdict, the three numbers that justify it, and the word ``against_theory``."""
     texts = []
     for run, theory in zip(runs, theories, strict=True):
         found = verdict(run)
@@ -41,7 +41,7 @@ def cards(runs: Sequence[Run], theories: Sequence[str]) -> list[str]:
     return texts
 
 
-@remembered(8e6)
+@cached(8e6)
 def cached_film(frames: tuple[tuple[Network, ...], ...], input_key: str, count: int, scale: str,
                 quantity: str) -> tuple[Data, list[list[str]]]:
     """The distributions of each frame, and each network's kind of verdict there."""

@@ -39,9 +39,9 @@ def copies(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: i
         if not found.distinct_neurons:
             return "has overflowed"
         gap = "symmetry gap 0" if view.gap == 0 else f"symmetry gap {number(view.gap)}"
-        cancelled = ", gradient 0 (the errors cancel)" if view.cancelled else ""
+        canceled = ", gradient 0 (the errors cancel)" if view.canceled else ""
         return (f"{found.distinct_neurons} of {view.neurons}, effectively {number(found.participation_ratio)}, "
-                f"{gap}{cancelled}")
+                f"{gap}{canceled}")
 
     there = [(label, layers) for label, layers in zip(labels, views, strict=True) if layers]
     if not there:

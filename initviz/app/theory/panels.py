@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from initviz import app
-from initviz.app.caches import remembered
+from initviz.app.caches import cached
 from initviz.app.controls import set_controls
 from initviz.app.settings import CONTROLS, Settings
 from initviz.app.theory import quantities as outlook
@@ -31,26 +31,26 @@ from initviz.training.sweeps import Survival
 ONE_LAYER = "A network of one layer has no hidden layer: choose a depth of at least 2."
 PLANE = CONTROLS["sigma_w"].highest, CONTROLS["sigma_b"].highest
 
-cached_diagram = remembered(16e6)(outlook.diagram)
+cached_diagram = cached(16e6)(outlook.diagram)
 
 
-@remembered(1e6)
+@cached(1e6)
 def cached_fixed_point(field: Field, sigma_w: float, sigma_b: float, mean_square: float) -> FixedPoint:
     """Where the lengths settle that begin with inputs of that mean square."""
     return field.fixed_point(sigma_w, sigma_b, sigma_w**2 * mean_square + sigma_b**2)
 
 
-@remembered(8e6)
+@cached(8e6)
 def _cached_spectra(network: Network) -> dict[str, Spectrum]:
     return outlook.spectra(network)
 
 
-@remembered(4e6)
+@cached(4e6)
 def _cached_correlations(network: Network, correlation: float) -> tuple[Any, ...]:
     return outlook.correlations(network, correlation)
 
 
-@remembered(4e6)
+@cached(4e6)
 def _cached_dead_shares(run: Run, input_key: str) -> tuple[Any, Any, float]:
     batch = app.cached_batch(input_key, run.batch, run.network.seed, run.network.sizes[0])
     return outlook.dead_shares(run, batch.x)
@@ -112,7 +112,7 @@ def _variance_map(shown: Shown) -> None:
     app.show(staircase.picture(), staircase.data(**found))
     st.caption(f"{say.lengths(shown.run, found['lengths'])} Blue: the map V(q). Orange: the steps that theory takes "
                "from this network's first layer, each to the curve and back to the dotted diagonal. Green: the lengths "
-               "of neighbouring layers, measured. Where the curve crosses the diagonal from above, the length settles "
+               "of neighboring layers, measured. Where the curve crosses the diagonal from above, the length settles "
                "(Poole et al. 2016).")
 
 
@@ -216,7 +216,7 @@ def _singular_values(shown: Shown) -> None:
 def _number_formats(shown: Shown) -> None:
     settings = shown.settings
     if not settings.init:
-        _info("Choose at least one initialiser in the sidebar.")
+        _info("Choose at least one initializer in the sidebar.")
         return
     runs = app.compare(settings)
     hidden = settings.depth - 1
@@ -230,7 +230,7 @@ def _number_formats(shown: Shown) -> None:
             app.show(picture, depth.data(runs, [None] * len(runs), quantity, "rms",
                                         guides=formats.lines_within(low, high)), key=f"formats_{quantity}")
     st.dataframe(outlook.formats_table(runs), hide_index=True, width="stretch")
-    st.caption("The initialisers of the sidebar, computed in float32: the layer at which a typical value (root mean "
+    st.caption("The initializers of the sidebar, computed in float32: the layer at which a typical value (root mean "
                "square) would be rounded to 0 or is larger than the format's largest number, for the signal on its way "
                "forward and for the gradient on its way back. Dotted: the ends of the formats that are within reach. "
                "The loss is not scaled, as it would be in mixed precision. "

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from initviz.app.settings import Settings
 from initviz.charts.picture import color_of
+from initviz.core.arrays import Array
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.simulation import Run
@@ -26,7 +26,6 @@ from initviz.theory.precision import FORMATS, Format, leaves
 from initviz.theory.prediction import can_predict, expected_correlations, sigmas
 from initviz.training.sweeps import Survival
 
-Array = NDArray[Any]
 CELLS = 200  # of the phase diagram, each way
 WIDEST_JACOBIAN = 128
 SHOWN_LAYERS = 16
@@ -49,7 +48,7 @@ def diagram(field: Field, most: tuple[float, float], mean_square: float) -> Diag
 
 
 def points(settings: Settings) -> list[tuple[str, str, float, float]]:
-    """(label, colour, sigma_w, sigma_b) of a hidden layer of each chosen initialiser of which the theory speaks."""
+    """(label, color, sigma_w, sigma_b) of a hidden layer of each chosen initializer of which the theory speaks."""
     layer = 1 if settings.depth > 2 else 0
     return [(label_of(network.initializer), color_of(network.initializer), *sigmas(network, layer))
             for network in settings.networks() if can_predict(network)]
@@ -103,7 +102,7 @@ def survival(network: Network, deepest: int, widest: int, seeds: int) -> Surviva
 
 
 def formats_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row an initialiser, a column a format: the layers at which the signal and, on its way back, the gradient leave
+    """A row an initializer, a column a format: the layers at which the signal and, on its way back, the gradient leave
     it.
     """
     rows = []
@@ -112,7 +111,7 @@ def formats_table(runs: Sequence[Run]) -> pd.DataFrame:
         forward, backward = run.column("activation_rms")[:hidden], run.column("delta_rms")[:hidden]
         if run.hidden_gradient_is_round_off:
             backward = np.zeros(hidden)
-        rows.append({"Initialiser": label_of(run.network.initializer)} | {
+        rows.append({"Initializer": label_of(run.network.initializer)} | {
             f"{form.label}, {number(form.smallest)} to {number(form.largest)}":
                 f"signal {_leaving(forward, range(1, hidden + 1), form)}, "
                 f"gradient {_leaving(backward, range(hidden, 0, -1), form)}" for form in FORMATS})

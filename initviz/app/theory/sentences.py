@@ -48,7 +48,7 @@ def point(found: FixedPoint) -> list[tuple[str, str, str]]:
 
 
 def left_out(settings: Settings, most_w: float, most_b: float) -> str:
-    """Which of the chosen initialisers the phase diagram has no point for, and why; empty where it has all."""
+    """Which of the chosen initializers the phase diagram has no point for, and why; empty where it has all."""
     said = []
     for network in settings.networks():
         label = label_of(network.initializer)

@@ -12,7 +12,7 @@ from initviz.training.gradient_descent import History
 
 
 def losses(labels: Sequence[str], histories: Sequence[History], classes: int) -> str:
-    """Who has learnt most, and who nothing."""
+    """Who has learned most, and who nothing."""
     chance = math.log(classes)
     last = {label: history.loss[-1] for label, history in zip(labels, histories, strict=True)
             if history.loss and history.diverged_at is None}

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
 from initviz.claims.notes import zeros
 from initviz.claims.notes.zeros import SAMPLES, WIDTH, activation_knob, depth_knob, digits
+from initviz.core.arrays import Array
 from initviz.core.network import WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import forward, propagate
 from initviz.core.simulation import errors_cancel
 from initviz.core.statistics import ratio
-from initviz.core.validation import Control, Interval, Ladder
+from initviz.core.validation import Choices, Control, Interval
 from initviz.core.wording import number
 from initviz.training.gradient_descent import OPTIMIZER_HELP, OPTIMIZER_LABELS, Parameters, Race, Recipe
 
@@ -26,7 +27,7 @@ from initviz.training.gradient_descent import OPTIMIZER_HELP, OPTIMIZER_LABELS, 
 RATE = 0.1
 
 
-def _symmetry(seed: int, activation: str, value: float) -> Finding:
+def _symmetry(seed: int, activation: str, value: float) -> Result:
     """Claim 5."""
     return zeros.copies(zeros.networks(activation, 3, seed, "constant", value), seed, RATE)
 
@@ -48,11 +49,11 @@ def _with_chosen(product: float) -> dict[str, float]:
     return {f"n·c = {value:g}": value for value in sorted({*PRODUCTS, product})}
 
 
-def _signals(seed: int, activation: str, product: float, depth: float) -> Finding:
+def _signals(seed: int, activation: str, product: float, depth: float) -> Result:
     """Claim 6: the root mean square of every hidden layer's activations."""
     x = digits(seed).x
     layers = np.arange(1, int(depth))
-    found: dict[str, Numbers] = {}
+    found: dict[str, Array] = {}
     for name, value in _with_chosen(product).items():
         weights, biases = _constant(value, activation, int(depth), seed).parameters()
         hidden = [h for _, h in forward(weights, biases, x, activation)][:-1]
@@ -64,22 +65,22 @@ def _signals(seed: int, activation: str, product: float, depth: float) -> Findin
         Check.least("Accumulate at n·c = 2: the same", ends["n·c = 2"], GROWN, CONVENTION),
         Check.least(f"Either at n·c = {product:g}, as chosen: the factor by which it changes, up or down",
                     max(chosen, 1 / chosen), GROWN, CONVENTION)]
-    return Finding(checks, [Plot("Root mean square of the activations, log axis", "layer", [
+    return Result(checks, [Plot("Root mean square of the activations, log axis", "layer", [
         Line(name, layers, rms) for name, rms in found.items()], log=True, ordered=True)],
         "Last hidden layer over first: " + ", ".join(f"{number(end)} at {name}" for name, end in ends.items()) + ".")
 
 
-def _gradients(seed: int, activation: str, product: float, loss: str, depth: float) -> Finding:
+def _gradients(seed: int, activation: str, product: float, loss: str, depth: float) -> Result:
     """Claim 8: the norm of every layer's deltas, exact zeros where the errors cancel."""
     batch = digits(seed)
     targets = np.eye(10)[batch.targets] if loss == "mse" else batch.targets
     layers = np.arange(1, int(depth))
-    found: dict[str, Numbers] = {}
+    found: dict[str, Array] = {}
     for name, value in _with_chosen(product).items():
         weights, biases = _constant(value, activation, int(depth), seed).parameters()
         passed = propagate(weights, biases, batch.x, targets, activation=activation, loss=loss)
-        cancelled = errors_cancel(passed.deltas[-1], weights[-1])
-        found[name] = np.array([0.0 if cancelled else float(np.linalg.norm(d)) for d in passed.deltas[:-1]])
+        canceled = errors_cancel(passed.deltas[-1], weights[-1])
+        found[name] = np.array([0.0 if canceled else float(np.linalg.norm(d)) for d in passed.deltas[:-1]])
     ends = {name: ratio(norms[0], norms[-1]) if norms.any() else 0.0 for name, norms in found.items()}
     checks = [
         Check.most("Vanish at n·c = 0.5: gradient of the first hidden layer over the last's",
@@ -88,16 +89,16 @@ def _gradients(seed: int, activation: str, product: float, loss: str, depth: flo
     plot = Plot("Norm of dL/dz of the hidden layers, log axis", "layer",
                 [Line(name, layers, norms) for name, norms in found.items()], log=True, ordered=True)
     if not any(norms.any() for norms in found.values()):
-        return Finding(checks, [plot], "Softmax's errors sum to 0 and equal output weights add them up: the hidden "
+        return Result(checks, [plot], "Softmax's errors sum to 0 and equal output weights add them up: the hidden "
                        "layers get exactly no gradient at the start, whatever the value: it has vanished.")
-    return Finding(checks, [plot], "First hidden layer over last: " + ", ".join(
+    return Result(checks, [plot], "First hidden layer over last: " + ", ".join(
         f"{number(end)} at {name}" for name, end in ends.items()) + ".")
 
 
 # ---------------------------------------------------------------------------------------------- 7: slow convergence
 
 STEPS, VALUE, ADAM_RATE = 1000, 0.1, 0.01
-SPLIT, LEARNT, SLOW = 0.01, 0.5, 3
+SPLIT, LEARNED, SLOW = 0.01, 0.5, 3
 
 
 def _first(values: Iterable[float], below: float) -> float:
@@ -111,7 +112,7 @@ def _nudged(start: Parameters, epsilon: float, seed: int) -> Parameters:
     return [w + epsilon * rng.standard_normal(w.shape) for w in start[0]], start[1]
 
 
-def _slow(seed: int, epsilon: float, optimizer: str) -> Finding:
+def _slow(seed: int, epsilon: float, optimizer: str) -> Result:
     """Claim 7: the symmetry gap and the loss of a constant start through long training."""
     batch = digits(seed)
     starts = [network.parameters() for network in zeros.networks("tanh", 2, seed, "constant", VALUE)]
@@ -122,13 +123,13 @@ def _slow(seed: int, epsilon: float, optimizer: str) -> Finding:
     steps = np.array(same.steps)
     gap = np.array([float(gaps[0]) for gaps in same.symmetry_gap])
     split = next((step for step, value in zip(same.steps, gap, strict=True) if value > SPLIT), None)
-    late, soon = (_first(history.seen_loss, LEARNT) for history in race.histories)
+    late, soon = (_first(history.seen_loss, LEARNED) for history in race.histories)
     checks = [
         Check.least(f"Symmetry broken: gap after {STEPS:,} steps", gap[-1], SPLIT,
                     "Largest difference between neurons' incoming weights, relative; 1 % is a convention."),
         Check("Slowly broken: step by which the gap is that large", math.nan if split is None else split, 10, STEPS,
               None, "Ten steps: a convention."),
-        Check(f"Learns slowly, but does: steps to a loss of {LEARNT:g} over those of Xavier's start", late / soon, SLOW,
+        Check(f"Learns slowly, but does: steps to a loss of {LEARNED:g} over those of Xavier", late / soon, SLOW,
               STEPS / soon, None, f"Three times as many are read as slow; at most {STEPS:,} are made.")]
     plots = [
         Plot("Symmetry gap of the hidden layer, log axis", "step", [
@@ -138,8 +139,8 @@ def _slow(seed: int, epsilon: float, optimizer: str) -> Finding:
         Plot("Loss", "step", [
             Line(name, np.array(history.steps), np.array(history.loss), initializer=key) for name, key, history in (
                 ("Constant", "constant", same), ("Xavier", "xavier_normal", varied))], points=False)]
-    return Finding(checks, plots, f"After {STEPS:,} steps the copies differ by {number(gap[-1])} of their length and "
-                   f"the loss is {number(same.loss[-1])}. A loss of {LEARNT:g} takes Xavier's start {soon:g} steps, "
+    return Result(checks, plots, f"After {STEPS:,} steps the copies differ by {number(gap[-1])} of their length and "
+                   f"the loss is {number(same.loss[-1])}. A loss of {LEARNED:g} takes Xavier's start {soon:g} steps, "
                    + (f"this one more than {STEPS:,}" if math.isnan(late) else f"this one {late:g}")
                    + ("; the copies never split." if split is None else f"; the copies have split by step {split}."))
 
@@ -187,9 +188,9 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "once.",
         "Follows from the permutation symmetry of a layer; round-off that differs between copies, at widths that are "
         "no multiple of 8, is noise too", _slow, MappingProxyType({
-            "epsilon": Control("Perturbation", 0.0, Ladder((0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2)),
+            "epsilon": Control("Perturbation", 0.0, Choices((0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2)),
                                "Standard deviation of the normal noise added to every weight."),
-            "optimizer": Control("Optimiser", "sgd", OPTIMIZER_LABELS, OPTIMIZER_HELP)}),
+            "optimizer": Control("Optimizer", "sgd", OPTIMIZER_LABELS, OPTIMIZER_HELP)}),
         lambda knobs: ("symmetry", {"init": ("constant", "xavier_normal"), "activation": "tanh", "depth": 2,
                                     "width": WIDTH, "batch": SAMPLES, "constant": VALUE, "moment": 100,
                                     "optimizer": knobs["optimizer"], "epsilon": knobs["epsilon"], "steps": STEPS,

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
 from initviz.claims.notes.zeros import activation_knob, depth_knob
+from initviz.core.arrays import Array
 from initviz.core.batches import Batch, make_batch
 from initviz.core.initializers import INITIALIZERS, initialize
 from initviz.core.network import WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import forward, propagate
 from initviz.core.statistics import distinct_neurons, ratio
-from initviz.core.validation import Control, Interval, Ladder
+from initviz.core.validation import Choices, Control, Interval
 from initviz.core.wording import number
 from initviz.training.gradient_descent import Recipe, race, recorded_steps
 
@@ -28,13 +29,13 @@ FRAMEWORK_DEFAULTS = ("torch_linear", "keras_dense", "flax_dense")
 SYMMETRY = ("xavier_normal", "xavier_uniform", "orthogonal", "identity", "constant")
 
 
-def kurtosis(values: Numbers) -> float:
+def kurtosis(values: Array) -> float:
     """E (x - mean)^4 / Var(x)^2: 3 for a Gaussian, 1.8 for a uniform law."""
-    centred = values - values.mean()
-    return float(np.mean(centred**4) / np.mean(centred**2) ** 2)
+    centered = values - values.mean()
+    return float(np.mean(centered**4) / np.mean(centered**2) ** 2)
 
 
-def _gaussian(seed: int, activation: str, depth: float) -> Finding:
+def _gaussian(seed: int, activation: str, depth: float) -> Result:
     """Claim 14: the kurtosis of the frameworks' defaults, and whether other laws break the symmetry as well."""
     drawn = {key: initialize(key, *KURTOSIS_SHAPE, rng=stream(seed, WEIGHT_STREAM), dtype="float64")
              for key in FRAMEWORK_DEFAULTS}
@@ -61,7 +62,7 @@ def _gaussian(seed: int, activation: str, depth: float) -> Finding:
             Line("Gaussian", middles, np.exp(-middles**2 / 2) / math.sqrt(2 * math.pi))], points=False),
         Plot("Different neurons of 64 by layer", "layer", [
             Line(INITIALIZERS[key].label, layers, count, initializer=key) for key, count in counts.items()])]
-    return Finding(checks, plots, "Kurtosis, 3 for a Gaussian: " + ", ".join(
+    return Result(checks, plots, "Kurtosis, 3 for a Gaussian: " + ", ".join(
         f"{number(value)} ({name})" for name, value in found.items()) + ". Different neurons in the last hidden layer: "
         + ", ".join(f"{count[-1]} ({INITIALIZERS[key].label})" for key, count in counts.items()) + ".")
 
@@ -71,13 +72,13 @@ def _gaussian(seed: int, activation: str, depth: float) -> Finding:
 SCALE_WIDTH = 256
 
 
-def _scale(seed: int, activation: str, factor: float, depth: float) -> Finding:
+def _scale(seed: int, activation: str, factor: float, depth: float) -> Result:
     """Claim 15: the signal over depth as the weights are scaled, and as the inputs are."""
     x = make_batch("normal", 128, seed=seed, features=SCALE_WIDTH, dtype="float64").x
     base = "he_normal" if activation == "relu" else "xavier_normal"
     layers = np.arange(1, int(depth))
 
-    def signal(gain: float, inputs: float) -> Numbers:
+    def signal(gain: float, inputs: float) -> Array:
         weights, biases = Network((SCALE_WIDTH,) * (int(depth) + 1), activation, base, gain, seed=seed,
                                   dtype="float64").parameters()
         hidden = [h for _, h in forward(weights, biases, inputs * x, activation)][:-1]
@@ -97,7 +98,7 @@ def _scale(seed: int, activation: str, factor: float, depth: float) -> Finding:
     plots = [Plot(title, "layer", [Line(name, layers, rms) for name, rms in found.items()], log=True, ordered=True)
              for title, found in (("Root mean square of the activations by the weights' scale, log axis", by_weights),
                                   ("The same by the inputs' scale, log axis", by_inputs))]
-    return Finding(checks, plots, f"Last hidden layer over first: {number(small)} with half the weights' standard "
+    return Result(checks, plots, f"Last hidden layer over first: {number(small)} with half the weights' standard "
                    f"deviation, {number(kept)} as derived, {number(large)} with twice, and "
                    f"{number(ratio(changed[-1], changed[0]))} with inputs × {factor:g}.")
 
@@ -115,7 +116,7 @@ def _norms_ratio(network: Network, batch: Batch) -> float:
     return ratio(*(math.sqrt(np.mean(np.square(passed.deltas[layer], dtype=float))) for layer in (0, -2)))
 
 
-def _converge(seed: int, activation: str, depth: float, rate: float) -> Finding:
+def _converge(seed: int, activation: str, depth: float, rate: float) -> Result:
     """Claim 16: gradients at the start and the loss after some steps, for the three remedies and 0.01."""
     batch = make_batch("digits", TRAIN_SAMPLES, seed=seed)
     sizes = (64, *[TRAIN_WIDTH] * (int(depth) - 1), 10)
@@ -137,7 +138,7 @@ def _converge(seed: int, activation: str, depth: float, rate: float) -> Finding:
              initializer=network.initializer)
         for network, history in zip(networks, run.histories, strict=True)], guides=[(math.log(10), "ln 10")],
         points=False)
-    return Finding(checks, [plot], f"Loss after {TRAIN_STEPS} steps: " + ", ".join(
+    return Result(checks, [plot], f"Loss after {TRAIN_STEPS} steps: " + ", ".join(
         f"{labels[network.initializer]} " + ("overflow" if history.diverged_at is not None else
                                              number(history.loss[-1]))
         for network, history in zip(networks, run.histories, strict=True)) + f"; chance is {math.log(10):.2f}.")
@@ -150,8 +151,8 @@ TRAINED = ("He ÷ 10", "He")
 DEEP_WIDTH, SHALLOW, DEEP_RATE = 64, 3, 0.001
 
 
-def _standardised_forward(network: Network, x: Numbers) -> Numbers:
-    """Root mean square of the hidden activations where every layer's z is standardised over the batch first."""
+def _standardized_forward(network: Network, x: Array) -> Array:
+    """Root mean square of the hidden activations where every layer's z is standardized over the batch first."""
     h, found = x, []
     for w in network.parameters()[0][:-1]:
         z = h @ w
@@ -161,8 +162,8 @@ def _standardised_forward(network: Network, x: Numbers) -> Numbers:
     return np.array(found)
 
 
-def _crucial(seed: int, depth: float) -> Finding:
-    """Claim 17: what a wrong scale costs a shallow and a deep network, and one whose layers are normalised."""
+def _crucial(seed: int, depth: float) -> Result:
+    """Claim 17: what a wrong scale costs a shallow and a deep network, and one whose layers are normalized."""
     batch = make_batch("digits", TRAIN_SAMPLES, seed=seed)
     layers = int(depth)
     losses: dict[int, dict[str, float]] = {}
@@ -175,17 +176,17 @@ def _crucial(seed: int, depth: float) -> Finding:
         losses[count] = {name: min(h.seen_loss) / math.log(10)
                          for name, h in zip(TRAINED, run.histories, strict=True)}
     x = batch.x.astype(float)
-    normalised = {name: _standardised_forward(Network((64, *[DEEP_WIDTH] * (layers - 1), 10), "relu", "he_normal",
+    normalized = {name: _standardized_forward(Network((64, *[DEEP_WIDTH] * (layers - 1), 10), "relu", "he_normal",
                                                       gain, seed=seed, dtype="float64"), x)
                   for name, gain in GAINS.items()}
-    ends = [float(rms[-1] / rms[0]) for rms in normalised.values()]
+    ends = [float(rms[-1] / rms[0]) for rms in normalized.values()]
     chance = "Chance is 1; 0.95 and a half are conventions. The least, as a jump of Adam's is not the start's fault."
     checks = [
         Check.least(f"Deep and wrong: {layers} layers, He ÷ 10, least loss in {TRAIN_STEPS} steps over ln 10",
-                    losses[layers]["He ÷ 10"], 0.95, "It has not learnt. " + chance),
+                    losses[layers]["He ÷ 10"], 0.95, "It has not learned. " + chance),
         Check.most(f"Deep and right: {layers} layers, He, the same", losses[layers]["He"], HALF,
-                   "It has learnt. " + chance),
-        Check.most("Deep, wrong and with every layer normalised: signal of the last hidden layer over the first",
+                   "It has learned. " + chance),
+        Check.most("Deep, wrong and with every layer normalized: signal of the last hidden layer over the first",
                    ends[0], 0.1, "A tenth, if the start were crucial there too.")]
     at = np.arange(1, layers)
     plots = [
@@ -194,13 +195,13 @@ def _crucial(seed: int, depth: float) -> Finding:
             for count, of in zip((SHALLOW, layers), histories, strict=True)
             for name, h in zip(TRAINED, of, strict=True)], guides=[(math.log(10), "ln 10")], points=False,
             ordered=True),
-        Plot("Root mean square of the activations, every layer normalised", "layer", [
+        Plot("Root mean square of the activations, every layer normalized", "layer", [
             Line(name, at, rms, initializer="he_normal" if GAINS[name] == 1 else None)
-            for name, rms in normalised.items()], ordered=True)]
-    return Finding(checks, plots, f"With weights ten times too small {SHALLOW} layers get to "
+            for name, rms in normalized.items()], ordered=True)]
+    return Result(checks, plots, f"With weights ten times too small {SHALLOW} layers get to "
                    f"{number(losses[SHALLOW]['He ÷ 10'])} of chance's loss at best, {layers} layers to "
                    f"{number(losses[layers]['He ÷ 10'])}; rightly scaled they get to {number(losses[SHALLOW]['He'])} "
-                   f"and {number(losses[layers]['He'])}. With every layer normalised the signal keeps "
+                   f"and {number(losses[layers]['He'])}. With every layer normalized the signal keeps "
                    f"{number(ends[0])} of itself at a tenth of the scale.")
 
 
@@ -255,21 +256,21 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "still needs a rate that suits it: at too high a one it may end worst.",
         "Glorot and Bengio 2010, section 5; He et al. 2015, figures 2 and 3", _converge, MappingProxyType({
             "activation": activation_knob("relu", "relu", "tanh", "sigmoid"), "depth": depth_knob(12, 3, 30),
-            "rate": Control("Learning rate", TRAIN_RATE, Ladder((0.01, 0.02, 0.05, 0.1)), "Of all.")}), _to_training,
+            "rate": Control("Learning rate", TRAIN_RATE, Choices((0.01, 0.02, 0.05, 0.1)), "Of all.")}), _to_training,
         "the scale suits the activation and the depth, and the learning rate suits them all"),
     "crucial": Experiment(
         "17. Key point: crucial for modern deep networks",
-        "Proper initialisation is crucial for modern deep networks.",
+        "Proper initialization is crucial for modern deep networks.",
         f"{TRAIN_SAMPLES} digits, hidden layers of {DEEP_WIDTH} ReLU neurons, Adam at {DEEP_RATE:g}, {TRAIN_STEPS} "
-        "full-batch steps; then one pass in which every layer's z is standardised over the batch, as batch "
-        "normalisation does.",
+        "full-batch steps; then one pass in which every layer's z is standardized over the batch, as batch "
+        "normalization does.",
         "For plain deep networks it holds: what a shallow one shrugs off, a deep one does not survive. Modern ones "
-        "normalise their layers, which takes the weights' scale out of the signal, whatever it is.",
+        "normalize their layers, which takes the weights' scale out of the signal, whatever it is.",
         "Ioffe and Szegedy 2015, \"Batch normalization\", section 3.3: BN(Wu) = BN((aW)u)", _crucial,
         MappingProxyType({"depth": depth_knob(20, 4, 40)}),
         lambda knobs: ("training", {"init": ("he_normal",), "gain": GAINS["He ÷ 10"], "activation": "relu",
                                     "depth": int(knobs["depth"]), "width": DEEP_WIDTH, "batch": TRAIN_SAMPLES,
                                     "optimizer": "adam", "rate": DEEP_RATE, "steps": TRAIN_STEPS}),
-        "the network is deep and its layers are not normalised",
-        f"There one gain is for all, {GAINS['He ÷ 10']:g} at first; 1 is He's own. No layer is normalised."),
+        "the network is deep and its layers are not normalized",
+        f"There one gain is for all, {GAINS['He ÷ 10']:g} at first; 1 is He's own. No layer is normalized."),
 })

@@ -8,8 +8,9 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
 from initviz.claims.notes.zeros import depth_knob
+from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.initializers import initialize
 from initviz.core.network import INPUT_STREAM, Network, stream
@@ -33,14 +34,14 @@ def teacher(seed: int) -> Batch:
     return Batch(x, np.tanh(x @ first) @ last, "mse", OUTPUTS)
 
 
-def _changes(depth: int, batch: Batch, seed: int) -> Numbers:
+def _changes(depth: int, batch: Batch, seed: int) -> Array:
     """L(eps u) - L(0) without biases, tanh, squared error: an array (directions, steps)."""
     sizes = (INPUTS, *[HIDDEN] * (depth - 1), OUTPUTS)
     rng = stream(seed, INPUT_STREAM, depth)
     units = [rng.standard_normal((DIRECTIONS, 1, *fans)) for fans in zip(sizes, sizes[1:], strict=False)]
     biases = [np.zeros(size) for size in sizes[1:]]
 
-    def loss(lengths: Numbers) -> Numbers:
+    def loss(lengths: Array) -> Array:
         weights = [(lengths[:, None, None] * u).reshape(-1, *u.shape[2:]) for u in units]
         *_, (_, out) = forward(weights, biases, batch.x, "tanh")
         return LOSSES["mse"](out, batch.targets)[0].reshape(DIRECTIONS, -1)
@@ -48,7 +49,7 @@ def _changes(depth: int, batch: Batch, seed: int) -> Numbers:
     return loss(STEP_SIZES) - loss(np.zeros(1))
 
 
-def moved(parameters: Parameters, by: Numbers) -> Parameters:
+def moved(parameters: Parameters, by: Array) -> Parameters:
     """The parameters, weights before biases, plus the parts of a vector."""
     weights, biases = parameters
     parts = np.split(by, np.cumsum([p.size for p in (*weights, *biases)])[:-1])
@@ -56,13 +57,13 @@ def moved(parameters: Parameters, by: Numbers) -> Parameters:
     return found[:len(weights)], found[len(weights):]
 
 
-def gradient(parameters: Parameters, batch: Batch) -> Numbers:
+def gradient(parameters: Parameters, batch: Batch) -> Array:
     """The gradient of the loss of a tanh network by all its parameters, weights before biases: a vector."""
     passed = propagate(*parameters, batch.x, batch.targets, activation="tanh", loss=batch.loss)
     return np.concatenate([g.ravel() for g in (*passed.weight_gradients, *passed.bias_gradients)])
 
 
-def curvature(parameters: Parameters, batch: Batch) -> tuple[float, Numbers]:
+def curvature(parameters: Parameters, batch: Batch) -> tuple[float, Array]:
     """The smallest eigenvalue of the loss's Hessian and its direction, by central differences of the gradient."""
     steps = DIFFERENCE * np.eye(sum(p.size for part in parameters for p in part))
     hessian = np.array([gradient(moved(parameters, step), batch) - gradient(moved(parameters, -step), batch)
@@ -71,7 +72,7 @@ def curvature(parameters: Parameters, batch: Batch) -> tuple[float, Numbers]:
     return float(values[0]), vectors[:, 0]
 
 
-def _optimum(seed: int, depth: float) -> Finding:
+def _optimum(seed: int, depth: float) -> Result:
     """Claim 9: the loss around 0, by direction; and the curvature where copies have settled."""
     layers, batch = int(depth), teacher(seed)
     changes = {d: _changes(d, batch, seed) for d in sorted({2, 3, 4, layers})}
@@ -106,7 +107,7 @@ def _optimum(seed: int, depth: float) -> Finding:
             Line("left alone", SETTLE + np.array(left.steps), np.array(left.loss)),
             Line("nudged", SETTLE + np.array(nudged.steps), np.array(nudged.loss))], points=False)]
     leave = nudged.loss[-1] < left.loss[-1] / 2
-    return Finding(checks, plots, f"Around 0 the loss of {layers} layers changes with the power "
+    return Result(checks, plots, f"Around 0 the loss of {layers} layers changes with the power "
                    f"{number(power[layers])} of the step, and {percent(downhill)} of the directions lead down. Copies "
                    f"settle at a loss of {number(left.loss[-1])}, where the gradient's length is {number(slope)} and "
                    f"the smallest eigenvalue {number(smallest)}; nudged by {NUDGE:g} along it they "

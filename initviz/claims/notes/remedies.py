@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
 from initviz.claims.notes.zeros import depth_knob
 from initviz.core.activations import ACTIVATIONS
+from initviz.core.arrays import Array
 from initviz.core.batches import make_batch
-from initviz.core.initializers import INITIALIZERS, initialize, rule
+from initviz.core.initializers import INITIALIZERS, initialize, law_of
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
 from initviz.core.statistics import ROUND_OFF, ratio
@@ -43,14 +44,14 @@ EXPLORED: Mapping[str, Mapping[str, Any]] = MappingProxyType({
 SHARED = MappingProxyType({"taper": (64, 10), "square": (256, 256), "widen": (64, 256)})
 
 
-def _xavier(seed: int, shape: str) -> Finding:
+def _xavier(seed: int, shape: str) -> Result:
     """Claim 10: the formula's weights against Xavier's, and what each keeps in a linear network."""
     sizes = SHAPES[shape]
     batch = make_batch("normal", 256, seed=seed, features=sizes[0], dtype="float64")
     error = stream(seed, INPUT_STREAM, 1).standard_normal((256, sizes[-1]))
-    ahead: dict[str, Numbers] = {}
-    back: dict[str, Numbers] = {}
-    derived: dict[str, tuple[Numbers, Numbers]] = {}
+    ahead: dict[str, Array] = {}
+    back: dict[str, Array] = {}
+    derived: dict[str, tuple[Array, Array]] = {}
     for key in NAMES:
         weights, biases = Network(sizes, "linear", key, seed=seed, dtype="float64").parameters()
         zs, hs = zip(*forward(weights, biases, batch.x, "linear"), strict=True)
@@ -58,8 +59,8 @@ def _xavier(seed: int, shape: str) -> Finding:
         ahead[key] = np.array([z.std() for z in zs])
         back[key] = np.array([(deltas[0] @ weights[0].T).std(), *(delta.std() for delta in deltas)])
         fans = list(zip(sizes, sizes[1:], strict=False))
-        up = [fan_in * rule(key).variance(fan_in, fan_out) for fan_in, fan_out in fans]
-        down = [fan_out * rule(key).variance(fan_in, fan_out) for fan_in, fan_out in fans]
+        up = [fan_in * law_of(key).variance(fan_in, fan_out) for fan_in, fan_out in fans]
+        down = [fan_out * law_of(key).variance(fan_in, fan_out) for fan_in, fan_out in fans]
         derived[key] = np.sqrt(np.cumprod(up)), np.sqrt([*np.cumprod(down[::-1])[::-1], 1.0])
     last = (sizes[-2], sizes[-1])
     twice = math.sqrt((sizes[0] + sizes[1]) / (sizes[0] + 2 * sizes[1]))
@@ -80,7 +81,7 @@ def _xavier(seed: int, shape: str) -> Finding:
         Plot("Backward: standard deviation of the gradient, input to output, log axis", "after layer", [
             Line(name, np.arange(len(sizes)), back[key], derived[key][1], key) for key, name in NAMES.items()],
              log=True)]
-    return Finding(checks, plots, f"In {SHAPE_LABELS[shape]} Xavier's signal comes out at "
+    return Result(checks, plots, f"In {SHAPE_LABELS[shape]} Xavier's signal comes out at "
                    f"{number(float(ahead['xavier_normal'][-1]))} times its standard deviation and the gradient comes "
                    f"back at {number(float(back['xavier_normal'][0]))}; under randn / √fan_in at "
                    f"{number(float(ahead[FORMULA][-1]))} and {number(float(back[FORMULA][0]))}.")
@@ -91,13 +92,13 @@ def _xavier(seed: int, shape: str) -> Finding:
 SMOOTH_WIDTH = 256
 
 
-def _spread(h: Numbers) -> float:
+def _spread(h: Array) -> float:
     """Standard deviation of a neuron over the batch (rows): what a layer says of its input. 0 where it is round-off."""
     spread = math.sqrt(float(h.var(axis=0).mean()))
     return spread if spread > ROUND_OFF * float(np.finfo(h.dtype).eps) * math.sqrt(float(np.square(h).mean())) else 0.0
 
 
-def _smoothly(seed: int, depth: float) -> Finding:
+def _smoothly(seed: int, depth: float) -> Result:
     """Claim 11: Xavier's signal over depth, by activation."""
     layers = np.arange(1, int(depth))
     lines, ends = [], {}
@@ -113,7 +114,7 @@ def _smoothly(seed: int, depth: float) -> Finding:
         ends[ACTIVATIONS[phi].label] = ratio(stds[-1], stds[0])
     checks = [Check(f"{name}: last hidden layer over first", end, 0.1, 10, 1,
                     "Within a factor of ten: a convention, and a lenient one.") for name, end in ends.items()]
-    return Finding(checks, [Plot("Standard deviation of the activations over the batch, log axis", "layer", lines,
+    return Result(checks, [Plot("Standard deviation of the activations over the batch, log axis", "layer", lines,
                                  log=True)],
                    f"From the first of {len(layers)} hidden layers to the last the spread is multiplied by "
                    + ", ".join(
@@ -125,7 +126,7 @@ def _smoothly(seed: int, depth: float) -> Finding:
 HE_WIDTH, HE_SAMPLES = 256, 256
 
 
-def _he(seed: int, slope: float, depth: float) -> Finding:
+def _he(seed: int, slope: float, depth: float) -> Result:
     """Claim 12: He's formula, what ReLU lets through, and the signal over depth."""
     params: dict[str, Any] = {"negative_slope": slope}
     z = stream(seed, INPUT_STREAM).standard_normal((HE_SAMPLES, HE_WIDTH))
@@ -155,7 +156,7 @@ def _he(seed: int, slope: float, depth: float) -> Finding:
         Line(name, layers, found[key], start * math.sqrt(2 if key == "he_normal" else 1)
              * ((2 if key == "he_normal" else 1) * share) ** ((layers - 1) / 2), key)
         for key, name in names.items()], log=True)
-    return Finding(checks, [plot], f"The activation lets {percent(float(np.mean(np.square(passed)) / np.mean(z * z)))} "
+    return Result(checks, [plot], f"The activation lets {percent(float(np.mean(np.square(passed)) / np.mean(z * z)))} "
                    f"of the mean square through. After {int(depth)} layers He's signal is "
                    f"{number(float(found['he_normal'][-1] / found['he_normal'][0]))} of the first layer's, that of "
                    f"randn / √fan_in {number(float(found['lecun_normal'][-1] / found['lecun_normal'][0]))}.")
@@ -167,14 +168,14 @@ LECUN_FAN_IN = 256
 NINETIES, EARLY = 1990, 4
 
 
-def _lecun(seed: int, outputs: float) -> Finding:
+def _lecun(seed: int, outputs: float) -> Result:
     """Claim 13: the formula, the year of its source, and how near Xavier's scale it is."""
     formula = stream(seed, WEIGHT_STREAM).standard_normal((LECUN_FAN_IN, int(outputs))) / math.sqrt(LECUN_FAN_IN)
     drawn = initialize("lecun_normal", LECUN_FAN_IN, int(outputs), rng=stream(seed, WEIGHT_STREAM), dtype="float64")
     years = re.findall(r"\b(?:19|20)\d\d\b", INITIALIZERS["lecun_normal"].source)
     fans = np.array([16, 32, 64, 128, 256, 512, 1024, 2048])
-    over = np.array([math.sqrt(rule("lecun_normal").variance(LECUN_FAN_IN, n)
-                               / rule("xavier_normal").variance(LECUN_FAN_IN, n)) for n in fans])
+    over = np.array([math.sqrt(law_of("lecun_normal").variance(LECUN_FAN_IN, n)
+                               / law_of("xavier_normal").variance(LECUN_FAN_IN, n)) for n in fans])
     measured = np.array([_std("lecun_normal", LECUN_FAN_IN, int(n), seed)
                          / _std("xavier_normal", LECUN_FAN_IN, int(n), seed) for n in fans])
     near = _std("lecun_normal", LECUN_FAN_IN, int(outputs), seed) / _std("xavier_normal", LECUN_FAN_IN, int(outputs),
@@ -189,7 +190,7 @@ def _lecun(seed: int, outputs: float) -> Finding:
     plot = Plot(f"LeCun's weights over Xavier's by the number of outputs, {LECUN_FAN_IN} inputs",
                 "power of two of the outputs", [Line("LeCun ÷ Xavier", np.log2(fans), measured, over, "lecun_normal")],
                 guides=[(1.0, "the same")])
-    return Finding(checks, [plot], f"From {LECUN_FAN_IN} inputs to {int(outputs)} outputs LeCun's weights are "
+    return Result(checks, [plot], f"From {LECUN_FAN_IN} inputs to {int(outputs)} outputs LeCun's weights are "
                    f"{number(near)} times as large as Xavier's; with as many outputs as inputs they are the same.")
 
 
@@ -227,7 +228,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
     "he": Experiment(
         "12. He: a refinement for ReLU",
         "He is a refinement for ReLU, randn / sqrt(fan_in / 2): it accounts for ReLU only using half of the inputs.",
-        f"Layers of {HE_WIDTH} neurons, {HE_SAMPLES} unit normal inputs, float64, the same draws under both rules. "
+        f"Layers of {HE_WIDTH} neurons, {HE_SAMPLES} unit normal inputs, float64, the same draws under both laws. "
         "Dashed: factors of 2·(1 + slope²)/2 and half of it a layer.",
         "ReLU passes half of the mean square of a symmetric signal, and twice the variance makes up for it, in "
         "expectation at any width. With a slope a below 0 it passes (1 + a²)/2, and the 2 must become 2/(1 + a²).",
@@ -243,7 +244,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "13. LeCun: the original",
         "LeCun is the original technique, proposed in the early 1990s: randn / sqrt(fan_in), very similar to Xavier.",
         f"Weights of one layer of {LECUN_FAN_IN} inputs, drawn by the formula and by both rules from the same stream; "
-        "the year is read from the source that the table of initialisers names.",
+        "the year is read from the source that the table of initializers names.",
         "The formula is right and the date is not: as used it is of 1998, and weights scaled by the number of inputs "
         "are older. It is Xavier's only where a layer has as many outputs as inputs; else they differ by "
         "√((1 + out/in)/2).",

@@ -1,4 +1,4 @@
-"""Claims 1 to 4: why initialising with zeros is a problem."""
+"""Claims 1 to 4: why initializing with zeros is a problem."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
 from initviz.core.activations import ACTIVATIONS
+from initviz.core.arrays import Array
 from initviz.core.batches import Batch, make_batch
 from initviz.core.network import Network
 from initviz.core.propagation import Propagation, propagate
@@ -73,7 +74,7 @@ def most_distinct(network: Network, parameters: Parameters, batch: Batch) -> int
     return max(distinct_neurons(h) for h in passed(network, parameters, batch).activations[:-1])
 
 
-def copies(starts: list[Network], seed: int, rate: float = RATE) -> Finding:
+def copies(starts: list[Network], seed: int, rate: float = RATE) -> Result:
     """Whether the neurons of the first of ``starts`` are copies, before training and after it."""
     batch = digits(seed)
     moments = (0, 1, 2, 5, 10, 20, 50, 100, STEPS)
@@ -95,15 +96,15 @@ def copies(starts: list[Network], seed: int, rate: float = RATE) -> Finding:
     stopped = histories[0].diverged_at
     different = f"{counts[0][-1]} of {WIDTH} neurons {'is' if counts[0][-1] == 1 else 'are'} different"
     lost = "" if stopped is None else f" Training {names[0].lower()} left the finite numbers at step {stopped}."
-    return Finding(checks, plots, f"{names[0]}: {different} after training; Xavier: {counts[1][-1]}.{lost}")
+    return Result(checks, plots, f"{names[0]}: {different} after training; Xavier: {counts[1][-1]}.{lost}")
 
 
-def _symmetry(seed: int, activation: str, depth: float) -> Finding:
+def _symmetry(seed: int, activation: str, depth: float) -> Result:
     """Claim 1."""
     return copies(networks(activation, int(depth), seed), seed)
 
 
-def _stuck(seed: int, activation: str, depth: float) -> Finding:
+def _stuck(seed: int, activation: str, depth: float) -> Result:
     """Claim 2: how much the gradients of a layer's weights differ from one another."""
     batch, starts = digits(seed), networks(activation, int(depth), seed)
     history = trained(starts[:1], batch, EARLY, snapshots=(0, EARLY))[0][0]
@@ -123,21 +124,21 @@ def _stuck(seed: int, activation: str, depth: float) -> Finding:
             ("dL/dW of the output layer at the start", "output", "from neuron", first[-1], first[-1][:2]),
             (f"dL/dW of layer 1 after {EARLY} steps", "pixel", "neuron", later[0], later[0][:, :2].T))]
     if not any(gradient.any() for gradient in (*first, *later)):
-        return Finding(checks, plots, "Every gradient of a weight is 0: the same they are, and it says little.")
+        return Result(checks, plots, "Every gradient of a weight is 0: the same they are, and it says little.")
     if not later[0].any():
-        return Finding(checks, plots, f"After {EARLY} steps nothing has come back to layer 1 yet, whose gradient is "
+        return Result(checks, plots, f"After {EARLY} steps nothing has come back to layer 1 yet, whose gradient is "
                        f"still 0; in the output layer it has run from {number(float(first[-1].min()))} to "
                        f"{number(float(first[-1].max()))} from the start.")
-    return Finding(checks, plots, f"After {EARLY} steps the gradients of a neuron's weights run from "
+    return Result(checks, plots, f"After {EARLY} steps the gradients of a neuron's weights run from "
                    f"{number(float(later[0].min()))} to {number(float(later[0].max()))} over the pixels; between "
                    f"neurons they differ by {number(between)} of the largest.")
 
 
-def _norms(gradients: list[Numbers]) -> Numbers:
+def _norms(gradients: list[Array]) -> Array:
     return np.array([float(np.linalg.norm(gradient)) for gradient in gradients])
 
 
-def _vanish(seed: int, activation: str, depth: float) -> Finding:
+def _vanish(seed: int, activation: str, depth: float) -> Result:
     """Claim 3: the norms of the gradients at zero, and through training."""
     batch, starts = digits(seed), networks(activation, int(depth), seed)
     histories, _ = trained(starts, batch, record=recorded_steps(STEPS))
@@ -157,7 +158,7 @@ def _vanish(seed: int, activation: str, depth: float) -> Finding:
             Line(NAMES[start.initializer], np.array(history.steps), np.array(history.gradient_norm)[:, 0],
                  initializer=start.initializer) for start, history in zip(starts, histories, strict=True)],
              points=False)]
-    return Finding(checks, plots, f"The gradient of the hidden weights is exactly 0 at the start, and the largest of "
+    return Result(checks, plots, f"The gradient of the hidden weights is exactly 0 at the start, and the largest of "
                    f"all layers and steps is {number(largest)}; Xavier starts at "
                    f"{number(float(at_start[1].max()))}." if not at_start[0][:-1].any() else
                    f"The gradient of the hidden weights starts at {number(float(at_start[0][:-1].max()))}.")
@@ -169,7 +170,7 @@ def entropy(batch: Batch) -> float:
     return float(-sum(share * math.log(share) for share in shares if share))
 
 
-def _no_variation(seed: int, activation: str, depth: float) -> Finding:
+def _no_variation(seed: int, activation: str, depth: float) -> Result:
     """Claim 4: how much the outputs vary from image to image."""
     batch, starts = digits(seed), networks(activation, int(depth), seed)
     histories, ends = trained(starts, batch, record=recorded_steps(STEPS))
@@ -189,7 +190,7 @@ def _no_variation(seed: int, activation: str, depth: float) -> Finding:
             Line(NAMES[start.initializer], np.array(history.steps), np.array(history.loss),
                  initializer=start.initializer) for start, history in zip(starts, histories, strict=True)],
              guides=[(entropy(batch), "entropy of the classes")], points=False)]
-    return Finding(checks, plots, f"After training an output varies by {number(variation[1])} over the images "
+    return Result(checks, plots, f"After training an output varies by {number(variation[1])} over the images "
                    f"(Xavier's by {number(variation[2])}), and the loss is {number(histories[0].loss[-1], 4)} where "
                    f"the entropy of the classes is {number(entropy(batch), 4)}.")
 
@@ -226,7 +227,7 @@ def _knobs(default: str, depth: int = 3) -> Mapping[str, Control]:
 CLAIMS: Mapping[str, Experiment] = MappingProxyType({
     "zeros_symmetry": Experiment(
         "1. Zeros: the symmetry problem",
-        "With all weights zero every neuron computes the same output, and there is no room to specialise.",
+        "With all weights zero every neuron computes the same output, and there is no room to specialize.",
         SETTING + "Neurons count as different where their outputs over the batch differ by more than round-off.",
         "Exchanging two neurons of a layer changes nothing, so they get the same gradient and stay copies. A layer of "
         "copies is worth one neuron, however wide it is.",

@@ -10,7 +10,8 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
+from initviz.core.arrays import Array
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, stream
 from initviz.core.validation import Control, Interval
 from initviz.core.wording import number, percent
@@ -40,7 +41,7 @@ SHAPES: Mapping[str, Callable[[float], tuple[int, ...]]] = MappingProxyType({
     "20, 1 : 5 in turn": functools.partial(in_turn, 20)})
 
 
-def squared_lengths(widths: Sequence[int], networks: int, seed: int) -> Numbers:
+def squared_lengths(widths: Sequence[int], networks: int, seed: int) -> Array:
     """|h_l|^2 over |h_0|^2 in ReLU networks under He normal weights: an array (layers, networks).
 
     Exact: for whatever a layer is given its preactivations are independent normals, so that |h|^2 is multiplied by
@@ -52,7 +53,7 @@ def squared_lengths(widths: Sequence[int], networks: int, seed: int) -> Numbers:
     return np.cumprod(factors, axis=0)
 
 
-def multiplied_lengths(networks: int, depth: int, width: int, seed: int) -> Numbers:
+def multiplied_lengths(networks: int, depth: int, width: int, seed: int) -> Array:
     """The same by matrix products, under He uniform weights, for layers of one width."""
     h = stream(seed, INPUT_STREAM).standard_normal((networks, 1, width), dtype=np.float32)
     h /= np.linalg.norm(h, axis=-1, keepdims=True)
@@ -76,7 +77,7 @@ def expected_variance(widths: Sequence[int]) -> float:
     return float(squares.mean() - squares[np.minimum.outer(layers, layers)].mean())
 
 
-def _hanin(seed: int, depth: float) -> Finding:
+def _hanin(seed: int, depth: float) -> Result:
     """The mean squared length by the scale of the weights, and how it varies over the layers of a network."""
     layers = int(depth)
     ratios = squared_lengths((WIDTH,) * max(layers, DEPTH), NETWORKS, seed)
@@ -111,7 +112,7 @@ def _hanin(seed: int, depth: float) -> Finding:
             Line(name, np.array(SUMS), values, np.array([expected_variance(SHAPES[name](total)) for total in SUMS]))
             for name, values in varied.items()], log=True)]
     low, middle, high = (float(np.quantile(ratios[layers - 1], share)) for share in (0.05, 0.5, 0.95))
-    return Finding(checks, plots, f"At depth {layers} half of {NETWORKS:,} networks have a squared length below "
+    return Result(checks, plots, f"At depth {layers} half of {NETWORKS:,} networks have a squared length below "
                    f"{number(middle)} of the input's; the middle 90 % lie between {number(low)} and {number(high)}. At "
                    f"Σ 1/n = {SUM:g} its variance over the layers is "
                    + ", ".join(f"{number(float(values[at_sum]))} ({name})" for name, values in varied.items()) + ".")
@@ -125,7 +126,7 @@ BORN = {2: 0.9437, 3: 0.7369, 5: 0.2720, 10: 0.0097}
 ON_A_LINE = {2: (0.9, 1.0, None), 3: (0.55, 0.65, 0.6), 5: (0.1, 1.0, None), 10: (0.0, 0.01, None)}
 
 
-def dead_shares(width: int, depth: int, networks: int, seed: int) -> tuple[Numbers, Numbers]:
+def dead_shares(width: int, depth: int, networks: int, seed: int) -> tuple[Array, Array]:
     """Share of networks (depth,) some layer of which is off at x = 1, and at x = 1 as well as -1: one input, no bias.
 
     Without biases a network of one input is linear on either side of 0, so that two points stand for the whole line.
@@ -145,7 +146,7 @@ def dead_shares(width: int, depth: int, networks: int, seed: int) -> tuple[Numbe
     return np.array(single), np.array(both)
 
 
-def _lu(seed: int, depth: float) -> Finding:
+def _lu(seed: int, depth: float) -> Result:
     """Dead networks at birth by depth, for four widths."""
     layers = max(int(depth), BORN_DEPTH)
     found = {width: dead_shares(width, layers, BORN_NETWORKS, seed) for width in BORN_WIDTHS}
@@ -165,7 +166,7 @@ def _lu(seed: int, depth: float) -> Finding:
             for width, (single, _) in found.items()], ordered=True),
         Plot("Share of networks dead on the whole line against the depth", "hidden layers", [
             Line(f"width {width}", at, both[:len(at)]) for width, (_, both) in found.items()], ordered=True)]
-    return Finding(checks, plots, f"Of {BORN_NETWORKS:,} networks of {len(at)} layers dead on the whole line: "
+    return Result(checks, plots, f"Of {BORN_NETWORKS:,} networks of {len(at)} layers dead on the whole line: "
                    + ", ".join(f"{percent(float(both[len(at) - 1]))} at width {width}"
                                for width, (_, both) in found.items()) + ".")
 

@@ -1,4 +1,4 @@
-"""Glorot and Bengio 2010: five layers of tanh, their standard start against their normalised one."""
+"""Glorot and Bengio 2010: five layers of tanh, their standard start against their normalized one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
+from initviz.core.arrays import Array
 from initviz.core.batches import Batch, make_batch
-from initviz.core.initializers import rule
+from initviz.core.initializers import law_of
 from initviz.core.network import INPUT_STREAM, Network, stream
 from initviz.core.propagation import Propagation, propagate
 from initviz.core.validation import Control, Interval
@@ -27,7 +28,7 @@ SETTING = ("Five hidden layers of 1000 tanh neurons and a softmax, biases 0, 300
            "1024 independent unit normals, the classes random.")
 SAMPLES, FEATURES, LAYERS, CLASSES, WIDTH = 300, 1024, 5, 10, 1000
 BINS = 80
-NAMES = MappingProxyType({"standard": "Standard", "normalised": "Normalised"})
+NAMES = MappingProxyType({"standard": "Standard", "normalized": "Normalized"})
 WHY = "Derived for wide layers and unit normal inputs; the paper prints the curves, not numbers. "
 NARROWER = " of it at width 1000, and √(1000/width) times that in narrower layers."
 QUARTER_CIRCLE = 8 / (3 * math.pi)  # mean singular value of a square matrix whose entries have variance 1/n
@@ -35,13 +36,13 @@ STANDARD_SCALE = 1 / math.sqrt(3)  # n Var(W) = 1/3 where W is uniform on ±1/�
 
 
 def network_of(start: str, width: int, seed: int) -> Network:
-    """The paper's network: "standard" is U(±1/√fan_in), equation 1; "normalised" equation 16."""
-    initializer, gain = {"standard": ("lecun_uniform", STANDARD_SCALE), "normalised": ("xavier_uniform", 1.0)}[start]
+    """The paper's network: "standard" is U(±1/√fan_in), equation 1; "normalized" equation 16."""
+    initializer, gain = {"standard": ("lecun_uniform", STANDARD_SCALE), "normalized": ("xavier_uniform", 1.0)}[start]
     return Network((FEATURES, *[width] * LAYERS, CLASSES), "tanh", initializer, gain, seed=seed)
 
 
 @functools.cache
-def expected(start: str, width: int) -> Mapping[str, Numbers]:
+def expected(start: str, width: int) -> Mapping[str, Array]:
     """Theory's standard deviations by hidden layer: "activations", and over layer 5's "deltas" and "weight_gradients".
 
     Forward q_l = fan_in Var W E tanh(sqrt(q_(l-1)) g)^2, from inputs of variance 1; backward a layer multiplies by
@@ -49,12 +50,12 @@ def expected(start: str, width: int) -> Mapping[str, Numbers]:
     """
     network, field = network_of(start, width, 0), Field("tanh")
     fans = list(zip(network.sizes[:LAYERS], network.sizes[1:], strict=False))
-    variances = [network.gain**2 * rule(network.initializer).variance(*pair) for pair in fans]
+    variances = [network.gain**2 * law_of(network.initializer).variance(*pair) for pair in fans]
     squares, slopes = [1.0], []  # of what each layer is given, of its tanh'
     for (fan_in, _), variance in zip(fans, variances, strict=True):
         at = field.moments(fan_in * variance * squares[-1])
         squares.append(float(at.square))
-        slopes.append(float(at.slope_square))
+        slopes.append(float(at.derivative_square))
     deltas = [1.0]
     for (_, fan_out), variance, slope in zip(fans[:0:-1], variances[:0:-1], slopes[-2::-1], strict=True):
         deltas.append(deltas[-1] * fan_out * variance * slope)
@@ -73,8 +74,8 @@ def _passed(network: Network, batch: Batch) -> Propagation:
     return propagate(*network.parameters(), batch.x, batch.targets, activation="tanh", loss="softmax_ce")
 
 
-def densities(layers: Sequence[Numbers], unit: float, reach: float) -> list[Line]:
-    """A line a layer: its normalised histogram over values in units of ``unit``, from -reach to reach."""
+def densities(layers: Sequence[Array], unit: float, reach: float) -> list[Line]:
+    """A line a layer: its normalized histogram over values in units of ``unit``, from -reach to reach."""
     edges = np.linspace(-reach, reach, BINS + 1)
     middles, lines = (edges[1:] + edges[:-1]) / 2, []
     for layer, values in enumerate(layers, 1):
@@ -84,7 +85,7 @@ def densities(layers: Sequence[Numbers], unit: float, reach: float) -> list[Line
 
 
 def _figure(what: str, tolerance: float, quantity: str, why: str, *, relative: bool, say: str, seed: int,
-            width: float) -> Finding:
+            width: float) -> Result:
     """Distributions of a quantity by layer under both starts, and its standard deviations beside their targets."""
     checks, plots, said = [], [], []
     room = tolerance * math.sqrt(WIDTH / width)
@@ -98,31 +99,31 @@ def _figure(what: str, tolerance: float, quantity: str, why: str, *, relative: b
                           if relative else say, densities(layers, unit, 3.0 if relative else 1.0), points=False,
                           ordered=True))
         said.append(f"{start} {', '.join(number(float(std / unit)) for std in stds)}")
-    return Finding(checks, plots, f"{quantity[0].upper()}{quantity[1:]}, layers 1 to 5: {'; '.join(said)}.")
+    return Result(checks, plots, f"{quantity[0].upper()}{quantity[1:]}, layers 1 to 5: {'; '.join(said)}.")
 
 
-def _figure_6(seed: int, width: float) -> Finding:
+def _figure_6(seed: int, width: float) -> Result:
     return _figure("activations", 0.02, "standard deviation of the activations",
                    "2 %" + NARROWER, relative=False, say="activation", seed=seed, width=width)
 
 
-def _figure_7(seed: int, width: float) -> Finding:
+def _figure_7(seed: int, width: float) -> Result:
     return _figure("deltas", 0.08, "standard deviation of the back-propagated gradients over layer 5's",
                    "8 %, as the gradient starts in ten dimensions only," + NARROWER, relative=True,
                    say="back-propagated gradient", seed=seed, width=width)
 
 
-def _figure_8(seed: int, width: float) -> Finding:
+def _figure_8(seed: int, width: float) -> Result:
     return _figure("weight_gradients", 0.10, "standard deviation of the weight gradients over layer 5's",
                    "10 %, for ten classes and 300 samples," + NARROWER, relative=True, say="weight gradient",
                    seed=seed, width=width)
 
 
 JACOBIAN_WIDTH, JACOBIAN_SAMPLES = 256, 3
-PUBLISHED = MappingProxyType({"standard": (0.5, 0.45, 0.55), "normalised": (0.8, 0.75, 0.85)})
+PUBLISHED = MappingProxyType({"standard": (0.5, 0.45, 0.55), "normalized": (0.8, 0.75, 0.85)})
 
 
-def _singular_values(seed: int, scale: float) -> Finding:
+def _singular_values(seed: int, scale: float) -> Result:
     """Mean singular values of dz^{i+1}/dz^i = W diag(tanh'), the paper's z being the activations."""
     checks, lines, said = [], [], []
     x = scale * stream(seed, INPUT_STREAM).standard_normal((SAMPLES, JACOBIAN_WIDTH))
@@ -140,7 +141,7 @@ def _singular_values(seed: int, scale: float) -> Finding:
             squares.append(float((np.square(w).sum(axis=0) * np.square(slopes).mean(axis=0)).mean()))
             bare.append(float(np.linalg.svd(w, compute_uv=False).mean()))
             at = Field("tanh").moments(law**2 * q)
-            theory.append(law**2 * float(at.slope_square))
+            theory.append(law**2 * float(at.derivative_square))
             q = float(at.square)
         target, low, high = PUBLISHED[start]
         mean = float(np.mean(means))
@@ -154,8 +155,8 @@ def _singular_values(seed: int, scale: float) -> Finding:
         lines.append(Line(NAMES[start], np.arange(1, LAYERS + 1), np.array(means), initializer=network.initializer))
         said.append(f"{start} {number(mean)}")
     plot = Plot("Mean singular value of one layer's Jacobian against the layer", "layer", lines,
-                guides=[(0.8, "published, normalised"), (0.5, "published, standard")])
-    return Finding(checks, [plot], f"Mean over the layers at the start: {', '.join(said)}; the weights alone give "
+                guides=[(0.8, "published, normalized"), (0.5, "published, standard")])
+    return Result(checks, [plot], f"Mean over the layers at the start: {', '.join(said)}; the weights alone give "
                    f"{number(QUARTER_CIRCLE * STANDARD_SCALE)} and {number(QUARTER_CIRCLE)} in a wide layer.")
 
 
@@ -163,31 +164,31 @@ _WIDTH = MappingProxyType({"width": Control(
     "Width", WIDTH, Interval(100, 1000, integer=True), "Neurons in each hidden layer; the paper has 1000.", 100)})
 
 
-def _experiment(title: str, claim: str, reason: str, source: str, run: Callable[..., Finding],
+def _experiment(title: str, claim: str, reason: str, source: str, run: Callable[..., Result],
                 setting: str = SETTING, knobs: Mapping[str, Any] = _WIDTH) -> Experiment:
     return Experiment(title, claim, setting, reason, SOURCE + source, run, knobs)
 
 
 FIGURES: Mapping[str, Experiment] = MappingProxyType({
     "glorot_6": _experiment(
-        "Glorot and Bengio 2010, figure 6", "Activation values, normalised histograms: under the standard start they "
-        "gather around 0 in the higher layers, under the normalised one far less.",
+        "Glorot and Bengio 2010, figure 6", "Activation values, normalized histograms: under the standard start they "
+        "gather around 0 in the higher layers, under the normalized one far less.",
         "Each layer's variance is n·Var W · E tanh² of the one below. At n·Var W = 1/3 it falls threefold a layer and "
         "more; at 1 only tanh itself takes from it.", "figure 6 and sections 2.3, 4.2.2", _figure_6),
     "glorot_7": _experiment(
-        "Glorot and Bengio 2010, figure 7", "Back-propagated gradients, normalised histograms: under the standard "
-        "start they shrink from the top layer down, under the normalised one far less.",
+        "Glorot and Bengio 2010, figure 7", "Back-propagated gradients, normalized histograms: under the standard "
+        "start they shrink from the top layer down, under the normalized one far less.",
         "One layer multiplies the variance of the gradient by n·Var W · E tanh'². Near 1/3 it shrinks to (1/√3)^k of "
         "its size over k layers, near 1 only by what the slopes of tanh take.",
         "figure 7 and equations 11 and 13 (which prints Var[x] where the gradient at the top is meant)", _figure_7),
     "glorot_8": _experiment(
-        "Glorot and Bengio 2010, figure 8", "Weight gradients, normalised histograms: under the standard start their "
+        "Glorot and Bengio 2010, figure 8", "Weight gradients, normalized histograms: under the standard start their "
         "size does not depend on the layer, although the gradients that make them do.",
         "A weight gradient is an activation times a delta. Going up one layer under the standard start the one shrinks "
         "as much as the other grows, equation 14, and the two cancel.", "figure 8 and equation 14", _figure_8),
     "glorot_singular_values": _experiment(
         "Glorot and Bengio 2010, singular values", "Near the start the singular values of a layer's Jacobian average "
-        "about 0.8 under the normalised start and 0.5 under the standard one.",
+        "about 0.8 under the normalized start and 0.5 under the standard one.",
         "The quarter-circle law gives 0.849 and 0.490 for the weights alone, and tanh' < 1 takes from both. With unit "
         "inputs 0.8 is not reached; with small inputs, where tanh is nearly linear, it is: turn the inputs down.",
         "section 4.2.2", _singular_values,

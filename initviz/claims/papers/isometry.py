@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
+from initviz.core.arrays import Array
 from initviz.core.initializers import initialize
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import QUIET
@@ -23,14 +24,14 @@ STARTS = MappingProxyType({"orthogonal": "orthogonal", "lecun_normal": "Gaussian
 # ---------------------------------------------------------------------------------------------- Saxe et al. 2014
 
 DEPTHS = (3, 6, 12, 24, 48)
-STRENGTHS = (2.0, 1.5, 1.2, 1.0)  # singular values of what is to be learnt
+STRENGTHS = (2.0, 1.5, 1.2, 1.0)  # singular values of what is to be learned
 RATES = (0.1, 0.2, 0.5, 1.0)  # divided by the depth; smaller ones are never the best
-LEARNT, MOST_STEPS = 0.1, 300  # of the loss at the start
+LEARNED, MOST_STEPS = 0.1, 300  # of the loss at the start
 HIDDEN, DRAWS = 32, 3
 
 
-def steps_to_learn(key: str, depth: int, width: int, seed: int) -> Numbers:
-    """Steps until a deep linear network has learnt, at the best of RATES and MOST_STEPS at most: an array (DRAWS,).
+def steps_to_learn(key: str, depth: int, width: int, seed: int) -> Array:
+    """Steps until a deep linear network has learned, at the best of RATES and MOST_STEPS at most: an array (DRAWS,).
 
     On white inputs the loss is |W_1 ... W_L - target|^2 / 2. All draws and rates run side by side: arrays
     (draws, rates, fan_in, fan_out).
@@ -51,7 +52,7 @@ def steps_to_learn(key: str, depth: int, width: int, seed: int) -> Numbers:
             below = above.pop() - target
             loss = np.square(below).sum(axis=(2, 3))
             if step == 0:
-                goal = LEARNT * loss
+                goal = LEARNED * loss
             taken = np.where((loss <= goal).any(axis=1), np.minimum(taken, step), taken)
             if (taken < MOST_STEPS).all():
                 break
@@ -62,7 +63,7 @@ def steps_to_learn(key: str, depth: int, width: int, seed: int) -> Numbers:
     return taken
 
 
-def _saxe(seed: int, width: float) -> Finding:
+def _saxe(seed: int, width: float) -> Result:
     """Steps to learn, by depth, from both starts."""
     found = {key: np.array([steps_to_learn(key, depth, int(width), seed) for depth in DEPTHS]) for key in STARTS}
     means = {key: steps.mean(axis=1) for key, steps in found.items()}
@@ -76,7 +77,7 @@ def _saxe(seed: int, width: float) -> Finding:
         Line(name, np.array(DEPTHS), means[key], initializer=key) for key, name in STARTS.items()], log=True)
     most = f"{number(float(gaussian[-1]), 3)}" if found["lecun_normal"].max() < MOST_STEPS else \
         f"{number(float(gaussian[-1]), 3)} or more"
-    return Finding(checks, [plot], f"From depth 3 to 48 the orthogonal start takes {number(float(orthogonal[0]))} and "
+    return Result(checks, [plot], f"From depth 3 to 48 the orthogonal start takes {number(float(orthogonal[0]))} and "
                    f"{number(float(orthogonal[-1]))} steps, the Gaussian one {number(float(gaussian[0]))} and {most}, "
                    f"on average over {DRAWS} draws.")
 
@@ -94,7 +95,7 @@ def _critical(activation: str, key: str, depth: int, seed: int) -> Network:
     return Network((*[WIDTH] * (depth + 1), 1), activation, key, gain, bias_std=bias_std, seed=seed, dtype="float64")
 
 
-def _pennington(seed: int, depth: float) -> Finding:
+def _pennington(seed: int, depth: float) -> Result:
     """Singular values of the end-to-end Jacobian at criticality, and how their squares spread with depth."""
     layers = int(depth)
     x = two_inputs(WIDTH, 0.0, seed)[0]
@@ -130,7 +131,7 @@ def _pennington(seed: int, depth: float) -> Finding:
         Plot("Variance of the squared singular values against the layer, log axis", "layer", [
             Line(f"{'tanh' if phi == 'tanh' else 'ReLU'}, {STARTS[key]}", np.array(shown),
                  np.square(part.values).var(axis=1), part.variance) for (phi, key), part in found.items()], log=True)]
-    return Finding(checks, plots, f"After {layers} layers of tanh orthogonal weights leave s between "
+    return Result(checks, plots, f"After {layers} layers of tanh orthogonal weights leave s between "
                    f"{number(float(orthogonal[-1]))} and {number(float(orthogonal[0]))}; under Gaussian ones the "
                    f"largest is {number(float(gaussian[0]))}, and half are below {number(float(np.median(gaussian)))}.")
 
@@ -144,7 +145,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "rates divided by the depth; steps until a tenth of the loss is left, three draws. Replaced: the paper "
         "trains on MNIST (which was not checked against its text).",
         "Orthogonal weights pass every direction with its length, at any depth. A product of Gaussian matrices has a "
-        "few large and many tiny singular values, and what lies along the tiny ones is learnt late.",
+        "few large and many tiny singular values, and what lies along the tiny ones is learned late.",
         "Saxe, McClelland and Ganguli 2014, \"Exact solutions to the nonlinear dynamics of learning in deep linear "
         "neural networks\", ICLR", _saxe,
         MappingProxyType({"width": Control("Width", HIDDEN, Interval(16, 48, integer=True),

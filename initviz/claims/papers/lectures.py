@@ -10,8 +10,9 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
 from initviz.claims.papers.glorot import densities
+from initviz.core.arrays import Array
 from initviz.core.batches import make_batch
 from initviz.core.network import Network
 from initviz.core.propagation import forward, propagate
@@ -31,17 +32,17 @@ HE_STD = math.sqrt(1 - 1 / math.pi)
 XAVIER_RELU = tuple(0.583819 * 2 ** (-layer / 2) for layer in range(DEPTH))
 
 
-def _table(seed: int) -> Finding:
+def _table(seed: int) -> Result:
     """Standard deviations of ten layers' activations under the five starts of the slides."""
     x = make_batch("normal", SAMPLES, seed=seed, features=WIDTH).x
     layers = np.arange(1, DEPTH + 1)
-    # By row: activation, initialiser, its standard deviation where it has one, published or derived values.
+    # By row: activation, initializer, its standard deviation where it has one, published or derived values.
     rows = {"tanh, 0.01": ("tanh", "normal", 0.01, (*SMALL, *[0.213546 * 0.223607**k for k in range(6, DEPTH)])),
             "tanh, 1.0": ("tanh", "normal", 1.0, LARGE),
             "tanh, 1/√n": ("tanh", "lecun_normal", 1.0, XAVIER_TANH),
             "ReLU, 1/√n": ("relu", "lecun_normal", 1.0, XAVIER_RELU),
             "ReLU, √(2/n)": ("relu", "he_normal", 1.0, (HE_STD,) * DEPTH)}
-    stds: dict[str, Numbers] = {}
+    stds: dict[str, Array] = {}
     means = np.zeros(0)
     for row, (phi, key, scale, _) in rows.items():
         params = {"std": scale} if key == "normal" else {}
@@ -71,7 +72,7 @@ def _table(seed: int) -> Finding:
     plots = [Plot(f"{name}: standard deviation of the activations against the layer, log axis", "layer", [
         Line(row.split(", ")[1], layers, found, np.array(rows[row][3]), rows[row][1])
         for row, found in stds.items() if row.startswith(name)], log=True) for name in ("tanh", "ReLU")]
-    return Finding(checks, plots, "Layer 10: " + "; ".join(
+    return Result(checks, plots, "Layer 10: " + "; ".join(
         f"{row}: {number(float(found[-1]))}" for row, found in stds.items()) + ".")
 
 
@@ -99,11 +100,11 @@ class Look:
     ``stds`` and ``saturated`` are of the activations, ``gradient_stds`` of dL/dh.
     """
 
-    stds: Numbers
-    saturated: Numbers
-    gradient_stds: Numbers
-    activations: list[Numbers]
-    gradients: list[Numbers]
+    stds: Array
+    saturated: Array
+    gradient_stds: Array
+    activations: list[Array]
+    gradients: list[Array]
 
 
 def lecture_network(gain: float, seed: int) -> Parameters:
@@ -116,8 +117,8 @@ def lecture_network(gain: float, seed: int) -> Parameters:
 
 def _look(gain: float, seed: int) -> Look:
     stds, shares, gradient_stds = [], [], []
-    activations: list[Numbers] = []
-    gradients: list[Numbers] = []
+    activations: list[Array] = []
+    gradients: list[Array] = []
     for draw in range(NETWORKS):
         weights, biases = lecture_network(gain, seed + 1000 * draw)
         batch = make_batch("normal", LETTERS_IN_BATCH, seed=seed + 1000 * draw, features=EMBEDDED)
@@ -130,7 +131,7 @@ def _look(gain: float, seed: int) -> Look:
     return Look(np.mean(stds, axis=0), np.mean(shares, axis=0), np.mean(gradient_stds, axis=0), activations, gradients)
 
 
-def update_ratios(gain: float, seed: int) -> Numbers:
+def update_ratios(gain: float, seed: int) -> Array:
     """log10 of the size of each layer's updates over its weights' at the steps RECORDED: an array (steps, layers)."""
     batch = make_batch("normal", LETTERS, seed=seed, features=EMBEDDED)
     recipe = Recipe(rate=RATE, steps=int(RECORDED[-1]) + 1, batch_size=LETTERS_IN_BATCH)
@@ -139,7 +140,7 @@ def update_ratios(gain: float, seed: int) -> Numbers:
     return np.array(race.histories[0].update_ratio[:len(RECORDED)])
 
 
-def _makemore(seed: int, gain: float, drawn: str) -> Finding:
+def _makemore(seed: int, gain: float, drawn: str) -> Result:
     """Activations, saturation and gradients of the lecture's network at the start, for its four gains."""
     found = {value: _look(value, seed) for value in PRINTED_STDS}
     checks = []
@@ -163,7 +164,7 @@ def _makemore(seed: int, gain: float, drawn: str) -> Finding:
                                    "Published, of one batch; 20 % for one draw of the weights."))
     bent = _look(gain, seed)
     plots = _drawn(drawn, found, bent, gain, seed)
-    return Finding(checks, plots, f"At a gain of {number(gain, 3)} the standard deviation goes from "
+    return Result(checks, plots, f"At a gain of {number(gain, 3)} the standard deviation goes from "
                    f"{number(float(bent.stds[0]))} to {number(float(bent.stds[-1]))} over five layers, and "
                    f"{percent(float(bent.saturated[-1]))} of layer 5 is beyond 0.97. The gradient dL/dh is "
                    f"{number(float(bent.gradient_stds[0] / bent.gradient_stds[-1]))} times as large in layer 1 as in "
@@ -210,7 +211,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "In a tanh network of five layers a gain of 5/3 keeps the activations' spread; 1 lets it shrink, 3 saturates "
         "them, 0.5 kills both them and the gradient.",
         "30 inputs, five layers of 100 tanh neurons, 27 outputs, W = randn/√n · gain, the last layer times 0.1, a "
-        "batch of 32, no batch normalisation; means over ten networks, and for the updates one in training, at a "
+        "batch of 32, no batch normalization; means over ten networks, and for the updates one in training, at a "
         "rate of 0.1. Replaced: the embedded letters of names by unit normals, the next letters by classes 0 to 9.",
         "The gain decides where tanh's variance map settles: at 0.651 for 5/3, at 0 for gains up to 1. The lecture's "
         "own numbers are those of one batch, which is what the tolerances are for.",

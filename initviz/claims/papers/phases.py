@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
+from initviz.core.arrays import Array
 from initviz.core.network import BIAS_STREAM, INPUT_STREAM, WEIGHT_STREAM, stream
 from initviz.core.validation import Control, Interval
 from initviz.core.wording import number
@@ -20,8 +21,8 @@ TANH = Field("tanh")
 fixed_point = functools.lru_cache(maxsize=128)(TANH.fixed_point)  # what no seed changes is integrated once
 
 
-def _passes(weights: Iterator[tuple[Numbers, Numbers]], sigmas: Sequence[tuple[float, float]],
-            x: Numbers) -> Iterator[Numbers]:
+def _passes(weights: Iterator[tuple[Array, Array]], sigmas: Sequence[tuple[float, float]],
+            x: Array) -> Iterator[Array]:
     """Preactivations (sigmas, inputs, width), layer by layer, of networks that share their unit draws."""
     h = np.broadcast_to(x, (len(sigmas), *x.shape))
     sigma_w, sigma_b = (np.array(part, x.dtype)[:, None, None] for part in zip(*sigmas, strict=True))
@@ -31,7 +32,7 @@ def _passes(weights: Iterator[tuple[Numbers, Numbers]], sigmas: Sequence[tuple[f
         h = np.tanh(z)
 
 
-def _unit_draws(seed: int, width: int, layers: int) -> Iterator[tuple[Numbers, Numbers]]:
+def _unit_draws(seed: int, width: int, layers: int) -> Iterator[tuple[Array, Array]]:
     """Weights of variance 1 / width and biases of variance 1, layer by layer."""
     for layer in range(layers):
         w = stream(seed, WEIGHT_STREAM, layer).standard_normal((width, width), dtype=np.float32)
@@ -51,7 +52,7 @@ DRAWN = MappingProxyType({"layers": "Layer by layer", "maps": "The maps"})
 MAPPED_LENGTHS, MAPPED_CORRELATIONS = np.linspace(0, 15, 16)[1:], np.linspace(0, 1, 11)
 
 
-def _equally_correlated(count: int, features: int, c: float, seed: int) -> Numbers:
+def _equally_correlated(count: int, features: int, c: float, seed: int) -> Array:
     """Inputs (count, features) of mean square 1, every two of which have the cosine c >= 0."""
     draws = stream(seed, INPUT_STREAM).standard_normal((features, count + 1))
     shared, *own = np.linalg.qr(draws)[0].T * features**0.5
@@ -59,7 +60,7 @@ def _equally_correlated(count: int, features: int, c: float, seed: int) -> Numbe
 
 
 @functools.lru_cache(maxsize=1)  # what is drawn does not change it
-def _measured(seed: int, n: int) -> tuple[Numbers, Numbers]:
+def _measured(seed: int, n: int) -> tuple[Array, Array]:
     """Lengths (layers, sigma_w, LENGTHS) and mean correlations (layers, sigma_w, STARTS) in one network of width n."""
     pairs = np.concatenate([_equally_correlated(INPUTS, n, c, seed) for c in STARTS])
     x = np.concatenate([pairs, *(length**0.5 * pairs[:OF_A_LENGTH] for length in LENGTHS)]).astype(np.float32)
@@ -96,7 +97,7 @@ def _maps(seed: int, n: int) -> list[Plot]:
                 *c_lines, Line("unchanged", ends, ends)], ordered=True)]
 
 
-def _poole(seed: int, width: float, drawn: str) -> Finding:
+def _poole(seed: int, width: float, drawn: str) -> Result:
     """Lengths and correlations through twenty layers, from several starts."""
     n = int(width)
     q, c = _measured(seed, n)
@@ -128,7 +129,7 @@ def _poole(seed: int, width: float, drawn: str) -> Finding:
         Plot("Length q of the preactivations against the layer, log axis", "layer", length_lines, log=True,
              ordered=True),
         Plot("Correlation of two inputs against the layer", "layer", cosine_lines, ordered=True)]
-    return Finding(checks, plots, "After twenty layers: " + "; ".join(
+    return Result(checks, plots, "After twenty layers: " + "; ".join(
         f"σ_w {sigma_w:g} has q {_listed(q[-1, i])} from lengths {_listed(LENGTHS)} and c {_listed(c[-1, i])} from "
         f"{_listed(STARTS)}" for i, sigma_w in enumerate(POOLE)) + ".")
 
@@ -137,14 +138,14 @@ def _listed(values: Iterable[float]) -> str:
     return ", ".join(number(float(value)) for value in values)
 
 
-def _furthest_start(measured: Numbers, sigma_w: float) -> tuple[int, list[Numbers]]:
+def _furthest_start(measured: Array, sigma_w: float) -> tuple[int, list[Array]]:
     """The start whose correlation ends furthest from theory's, and theory's by start and layer."""
     expected = [correlations(start, sigma_w, POOLE_SIGMA_B, POOLE_LAYERS) for start in STARTS]
     return int(np.argmax([abs(measured[-1, s] - expected[s][-1]) for s in range(len(STARTS))])), expected
 
 
 @functools.lru_cache(maxsize=32)
-def expected_lengths(start: float, sigma_w: float, sigma_b: float, layers: int) -> Numbers:
+def expected_lengths(start: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
     """Theory's length of the preactivations, layer by layer, for inputs of the mean square ``start``."""
     found = [sigma_w**2 * start + sigma_b**2]
     while len(found) < layers:
@@ -153,7 +154,7 @@ def expected_lengths(start: float, sigma_w: float, sigma_b: float, layers: int) 
 
 
 @functools.lru_cache(maxsize=32)
-def correlations(c: float, sigma_w: float, sigma_b: float, layers: int) -> Numbers:
+def correlations(c: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
     """Theory's correlation of the preactivations, layer by layer, for inputs of mean square 1 and correlation c."""
     q = sigma_w**2 + sigma_b**2
     found = [(sigma_w**2 * c + sigma_b**2) / q]
@@ -176,7 +177,7 @@ SLOPES = (1.0, 1.3)
 FIT_WIDTH, FIT_NETWORKS, FIT_LAYERS, FIT_FROM, FIT_START = 250, 16, 20, 4, 0.6
 
 
-def _schoenholz(seed: int, sigma_b2: float) -> Finding:
+def _schoenholz(seed: int, sigma_b2: float) -> Result:
     """Depth scales over sigma_w^2, where they diverge, and the decay of 1 - c in finite networks."""
     sigma_b = sigma_b2**0.5
     published = {w2: fixed_point(w2**0.5, BIAS_VARIANCE**0.5) for w2 in SCALES}
@@ -204,7 +205,7 @@ def _schoenholz(seed: int, sigma_b2: float) -> Finding:
             Line("ξ_c, of a correlation", grid, np.array([p.depth_of_correlation for p in points])),
             Line("ξ_q, of a length", grid, np.array([p.depth_of_length for p in points]))], log=True, points=False),
         Plot("1 − c of two inputs against the layer, log axis", "layer", lines, log=True)]
-    return Finding(checks, plots, f"At σ_b² {sigma_b2:g} the depth scale diverges at σ_w² {number(critical, 3)}. "
+    return Result(checks, plots, f"At σ_b² {sigma_b2:g} the depth scale diverges at σ_w² {number(critical, 3)}. "
                    "Measured at σ_b² 0.05: " + ", ".join(
                        f"ξ_c {number(value)} at σ_w² {w2:g} (theory {number(SCALES[w2][0], 3)})"
                        for w2, value in zip(SLOPES, measured, strict=True)) + ".")
@@ -219,7 +220,7 @@ def _critical(sigma_b2: float) -> float:
     return float(TANH.critical(low)[0]) ** 2
 
 
-def _decays(seed: int, sigma_b: float) -> Numbers:
+def _decays(seed: int, sigma_b: float) -> Array:
     """1 - c of two inputs, mean over networks: an array (SLOPES, layers)."""
     sigmas = [(w2**0.5, sigma_b) for w2 in SLOPES]
     total = np.zeros((len(SLOPES), FIT_LAYERS))

@@ -1,4 +1,4 @@
-"""Starts that normalise: self-normalising networks, Klambauer et al. 2017, and LSUV, Mishkin and Matas 2016."""
+"""Starts that normalize: self-normalizing networks, Klambauer et al. 2017, and LSUV, Mishkin and Matas 2016."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding, Numbers
+from initviz.claims.experiment import Check, Experiment, Result
 from initviz.core.activations import SELU_ALPHA, SELU_LAMBDA
+from initviz.core.arrays import Array
 from initviz.core.batches import make_batch
 from initviz.core.network import INPUT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
@@ -30,7 +31,7 @@ WEIGHT_SUM, WEIGHT_SQUARE_SUM = 0.0, 1.0
 STEP = 1e-4
 
 
-def _mapped(mean: float, variance: float) -> Numbers:
+def _mapped(mean: float, variance: float) -> Array:
     """(mean, variance) of a layer's SELUs from those of its inputs, for weights of sum 0 and square sum 1."""
     z_mean, z_variance = WEIGHT_SUM * mean, WEIGHT_SQUARE_SUM * variance
     first = float(expectation(SELU.value, z_variance, z_mean))
@@ -45,7 +46,7 @@ def _constants() -> tuple[float, float]:
     return alpha, 1 / math.sqrt(square)
 
 
-def _klambauer(seed: int, depth: float) -> Finding:
+def _klambauer(seed: int, depth: float) -> Result:
     """The fixed point and its Jacobian, and a network that is drawn to it from two variances."""
     layers = int(depth)
     alpha, scale = _constants()
@@ -64,7 +65,7 @@ def _klambauer(seed: int, depth: float) -> Finding:
         if variance == 1.0:
             deltas = [d for d, _ in backward(weights, start, zs, hs, x, "selu")][::-1]
             returned = np.array([float(np.square(d, dtype=float).mean()) for d in deltas[:layers]])
-    growth = returned / returned[-1]  # towards the input
+    growth = returned / returned[-1]  # toward the input
     steps = max(layers - 1, 1)
     theory = {}
     for variance in stats:
@@ -104,7 +105,7 @@ def _klambauer(seed: int, depth: float) -> Finding:
             for variance, (_, spread) in stats.items()], guides=[(1.0, "fixed point")]),
         Plot("Mean squared delta over the last layer's, log axis", "layer", [
             Line("this network", at, growth, CHI ** (layers - at.astype(float)), "lecun_normal")], log=True)]
-    return Finding(checks, plots, f"After {layers} layers the variance is {number(float(variances[-1]), 3)} from 1 and "
+    return Result(checks, plots, f"After {layers} layers the variance is {number(float(variances[-1]), 3)} from 1 and "
                    f"{number(float(stats[3.0][1][-1]), 3)} from 3. The squared gradient meanwhile grows by a factor of "
                    f"{number(float(growth[0]))} on its way back; 1.0716 a layer would make "
                    f"{number(CHI**(layers - 1))}.")
@@ -115,11 +116,11 @@ def _klambauer(seed: int, depth: float) -> Finding:
 LSUV_WIDTH, LSUV_DEPTH, LSUV_SAMPLES = 256, 12, 256
 
 
-def _same(first: Sequence[Numbers], second: Sequence[Numbers]) -> bool:
+def _same(first: Sequence[Array], second: Sequence[Array]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def _mishkin(seed: int, depth: float) -> Finding:
+def _mishkin(seed: int, depth: float) -> Result:
     """Standard deviations of the preactivations by layer, under LSUV and under its orthonormal start."""
     layers = int(depth)
     batch = make_batch("normal", LSUV_SAMPLES, seed=seed, features=LSUV_WIDTH)
@@ -145,7 +146,7 @@ def _mishkin(seed: int, depth: float) -> Finding:
             guides=[(1.0, "unit variance")]))
         said.append(f"{name} {number(float(stds['LSUV'][-1]), 3)}, orthonormal alone "
                     f"{number(float(stds['orthonormal alone'][-1]))}")
-    return Finding(checks, plots, f"Standard deviation of the preactivations in layer {layers}: {'; '.join(said)}.")
+    return Result(checks, plots, f"Standard deviation of the preactivations in layer {layers}: {'; '.join(said)}.")
 
 
 FIGURES: Mapping[str, Experiment] = MappingProxyType({
@@ -156,7 +157,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "The map by numerical integration; a network of 500 neurons, normal weights of variance 1/500, 100 inputs of "
         "variance 1 and of variance 3. Nothing had to be replaced.",
         "The norm below 1 draws every nearby mean and variance to (0, 1). What the paper does not say: the gradient is "
-        "multiplied by E φ'² = 1.0716 a layer, so it is not normalised.",
+        "multiplied by E φ'² = 1.0716 a layer, so it is not normalized.",
         "Klambauer, Unterthiner, Mayr and Hochreiter 2017, \"Self-normalizing neural networks\", equation 6 and "
         "theorem 1", _klambauer,
         MappingProxyType({"depth": Control("Layers", SELU_LAYERS, Interval(16, 100, integer=True),

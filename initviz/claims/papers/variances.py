@@ -9,11 +9,10 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Finding
+from initviz.claims.experiment import Check, Experiment, Result
 from initviz.core.activations import activation
 from initviz.core.batches import make_batch
-from initviz.core.initializers import initialize, rule
-from initviz.core.initializers import laws as rules
+from initviz.core.initializers import initialize, law_of, laws
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
 from initviz.core.validation import Control, Interval
@@ -25,7 +24,7 @@ from initviz.theory.mean_field import Field
 LECUN_DEPTH, LECUN_WIDTH, LECUN_SAMPLES = 40, 256, 256
 
 
-def _lecun_tanh(seed: int, depth: float) -> Finding:
+def _lecun_tanh(seed: int, depth: float) -> Result:
     """The recommended sigmoid by itself, and under the recommended weights."""
     field, phi = Field("lecun_tanh"), activation("lecun_tanh")
     x = np.linspace(-3, 3, 6001)
@@ -68,7 +67,7 @@ def _lecun_tanh(seed: int, depth: float) -> Finding:
         Plot("Variance of the preactivations against the layer", "layer", [
             Line("this network", np.arange(1, layers + 1), measured, np.array(theory), "lecun_normal")],
             guides=[(1.0, "kept"), (settled.q, "settled")])]
-    return Finding(checks, plots, f"f keeps {number(kept, 3)} of a unit variance; in layer {layers} the variance of "
+    return Result(checks, plots, f"f keeps {number(kept, 3)} of a unit variance; in layer {layers} the variance of "
                    f"the preactivations is {number(float(measured[-1]))}, theory's limit {number(settled.q)}. A layer "
                    f"multiplies the squared gradient by {number(settled.chi, 3)} there.")
 
@@ -84,14 +83,14 @@ SPARSE_WIDTHS = (50, 100, 200, 500, 1000)
 SPARSE_SAMPLES = 256
 
 
-def _sparse(seed: int, incoming: float) -> Finding:
+def _sparse(seed: int, incoming: float) -> Result:
     """std(z) under sparse weights, and under dense ones of the same law, by width."""
     target = math.sqrt(incoming)
     found: dict[str, list[float]] = {"sparse": [], "normal": []}
     for width in SPARSE_WIDTHS:
         x = stream(seed, INPUT_STREAM).standard_normal((SPARSE_SAMPLES, width), dtype=np.float32)
         rng = stream(seed, WEIGHT_STREAM)
-        sparse = rules.sparse(int(incoming)).draw(width, width, rng, np.float32)
+        sparse = laws.sparse(int(incoming)).draw(width, width, rng, np.float32)
         dense = initialize("normal", width, width, rng=stream(seed, WEIGHT_STREAM), std=1.0, dtype=np.float32)
         for name, w in (("sparse", sparse), ("normal", dense)):
             found[name].append(float((x @ w).std(dtype=float)))
@@ -104,7 +103,7 @@ def _sparse(seed: int, incoming: float) -> Finding:
     plot = Plot("Standard deviation of the preactivations against the width, log axis", "width", [
         Line("sparse", widths, np.array(found["sparse"]), np.full(len(widths), target), "sparse"),
         Line("all weights N(0, 1)", widths, np.array(found["normal"]), np.sqrt(widths), "normal")], log=True)
-    return Finding(checks, [plot], f"From width 50 to 1000 the standard deviation of z goes from "
+    return Result(checks, [plot], f"From width 50 to 1000 the standard deviation of z goes from "
                    f"{number(found['sparse'][0])} to {number(found['sparse'][-1])} with {int(incoming)} incoming "
                    f"weights a neuron, from {number(found['normal'][0])} to {number(found['normal'][-1])} with all.")
 
@@ -117,11 +116,11 @@ STDS = {64: (0.059, 0.058926), 128: (0.042, 0.041667), 256: (0.029, 0.029463), 5
 DRAWN_NEURONS = 64
 
 
-def _he_stds(seed: int) -> Finding:
+def _he_stds(seed: int) -> Result:
     """Standard deviations of 3 x 3 filters, drawn, and by how much 0.01 is too little over conv2 to conv10."""
     drawn = {d: float(initialize("he_normal", 9 * d, DRAWN_NEURONS, rng=stream(seed, WEIGHT_STREAM, d)).std())
              for d in STDS}
-    exact = {d: math.sqrt(rule("he_normal").variance(9 * d, DRAWN_NEURONS)) for d in STDS}
+    exact = {d: math.sqrt(law_of("he_normal").variance(9 * d, DRAWN_NEURONS)) for d in STDS}
     factors = np.cumprod([exact[d] / SMALL for d in FILTERS[::-1]])
     checks = [Check(f"Standard deviation for {d} filters", exact[d], published - 0.0005, published + 0.0005, published,
                     "Published, with three decimals.") for d, (published, _) in STDS.items()]
@@ -141,14 +140,14 @@ def _he_stds(seed: int) -> Finding:
             Line("0.01 everywhere", layers, np.full(len(layers), SMALL), initializer="normal")]),
         Plot("Factor by which 0.01 shrinks the gradient, from conv10 down, log axis", "convolution", [
             Line("1 / shrinking", layers, 1 / factors[::-1], initializer="normal")], log=True)]
-    return Finding(checks, plots, f"With 0.01 in place of {', '.join(number(value) for value in drawn.values())} the "
+    return Result(checks, plots, f"With 0.01 in place of {', '.join(number(value) for value in drawn.values())} the "
                    f"gradient arrives at conv2 smaller by a factor of {number(float(factors[-1]))}.")
 
 
 HE_WIDTH, HE_SAMPLES, HE_DEPTHS = 256, 32, (22, 30)
 
 
-def _he_depth(seed: int, width: float) -> Finding:
+def _he_depth(seed: int, width: float) -> Result:
     """Xavier over He on the same draws, in float64: forward from one input, backward from one error."""
     depth, n = HE_DEPTHS[-1], int(width)
     x = stream(seed, INPUT_STREAM).standard_normal((HE_SAMPLES, n))
@@ -172,14 +171,14 @@ def _he_depth(seed: int, width: float) -> Finding:
         ("Xavier", "xavier_normal"), ("He", "he_normal"))], log=True) for way, title in (
         (0, "Forward: standard deviation of the preactivations, log axis"),
         (1, "Backward: standard deviation of the deltas, log axis"))]
-    return Finding(checks, plots, f"After 22 layers Xavier's signal is {number(float(ahead[21]), 3)} of He's, after 30 "
+    return Result(checks, plots, f"After 22 layers Xavier's signal is {number(float(ahead[21]), 3)} of He's, after 30 "
                    f"{number(float(ahead[29]), 3)}; the same error reaches layer 1 at {number(float(back[0]), 3)}.")
 
 
 FIGURES: Mapping[str, Experiment] = MappingProxyType({
     "lecun_tanh": Experiment(
         "LeCun et al. 1998, the recommended sigmoid",
-        "With f(x) = 1.7159 tanh(2x/3), normalised inputs and weights of standard deviation 1/√fan_in, f(±1) = ±1, the "
+        "With f(x) = 1.7159 tanh(2x/3), normalized inputs and weights of standard deviation 1/√fan_in, f(±1) = ±1, the "
         "second derivative is largest at 1, and the outputs' variance is close to 1.",
         "The function by itself, then in layers of 256 neurons under LeCun's normal weights and unit normal inputs. "
         "Nothing had to be replaced; the paper has no depth in mind, the layers are added here.",
@@ -189,7 +188,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         _lecun_tanh, MappingProxyType({"depth": Control(
             "Layers", LECUN_DEPTH, Interval(1, 100, integer=True), "Layers the signal passes.")})),
     "martens_sparse": Experiment(
-        "Martens 2010, sparse initialisation",
+        "Martens 2010, sparse initialization",
         "Fifteen incoming weights from N(0, 1) for each neuron: how strongly it is driven does not depend on the "
         "width.",
         "One layer at five widths, 256 unit normal inputs, biases 0, and dense weights of the same law beside it. "

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from initviz.core.arrays import Array
 from initviz.core.validation import Interval, check
 
-Array = NDArray[Any]
 Draw = Callable[[int, int, Generator, DTypeLike], Array]
 Moment = Callable[[int, int], float]
 
@@ -36,7 +36,7 @@ def _zero(fan_in: int, fan_out: int) -> float:
 
 
 @dataclass(frozen=True)
-class Rule:
+class Law:
     """How one layer's weights are drawn.
 
     ``draw(fan_in, fan_out, rng, dtype)`` returns an array of shape (fan_in, fan_out); ``variance`` and ``mean`` of
@@ -81,8 +81,8 @@ UNIT_DRAWS: dict[str, Callable[[tuple[int, ...], Generator, DTypeLike], Array]] 
 }
 
 
-def independent(std: Moment, distribution: str, **more: Any) -> Rule:
-    """Independent entries of mean 0 and standard deviation ``std(fan_in, fan_out)``; ``more`` fields of the Rule."""
+def independent(std: Moment, distribution: str, **more: Any) -> Law:
+    """Independent entries of mean 0 and standard deviation ``std(fan_in, fan_out)``; ``more`` fields of the Law."""
     unit = UNIT_DRAWS[check("distribution", distribution, UNIT_DRAWS)]
 
     def draw(fan_in: int, fan_out: int, rng: Generator, dtype: DTypeLike) -> Array:
@@ -90,10 +90,10 @@ def independent(std: Moment, distribution: str, **more: Any) -> Rule:
         weights *= std(fan_in, fan_out)
         return weights
 
-    return Rule(draw, variance=lambda fan_in, fan_out: std(fan_in, fan_out) ** 2, family=distribution, **more)
+    return Law(draw, variance=lambda fan_in, fan_out: std(fan_in, fan_out) ** 2, family=distribution, **more)
 
 
-def variance_scaling(scale: float, mode: str, distribution: str) -> Rule:
+def variance_scaling(scale: float, mode: str, distribution: str) -> Law:
     """Entries of mean 0 and variance ``scale / fan``, the one generator of the scaled family.
 
     ``mode`` says what fan is: "fan_in", "fan_out", "fan_avg" (arithmetic mean) or "fan_geo_avg" (geometric mean).
@@ -106,30 +106,30 @@ def variance_scaling(scale: float, mode: str, distribution: str) -> Rule:
     return independent(lambda fan_in, fan_out: math.sqrt(scale / fan(fan_in, fan_out)), distribution)
 
 
-def truncated(std: float) -> Rule:
+def truncated(std: float) -> Law:
     """Normal entries of standard deviation ``std``, redrawn beyond two of them; theirs is then 0.8796 ``std``."""
     return independent(lambda fan_in, fan_out: std * TRUNCATED_STD, "truncated_normal")
 
 
-def filled(value: float) -> Rule:
+def filled(value: float) -> Law:
     """Every entry is ``value``."""
-    return Rule(
+    return Law(
         draw=lambda fan_in, fan_out, rng, dtype: np.full((fan_in, fan_out), value, dtype),
         variance=_zero,
         mean=lambda fan_in, fan_out: value,
         random=False, family="constant")
 
 
-def _fixed(build: Callable[[int, int], Array]) -> Rule:
+def _fixed(build: Callable[[int, int], Array]) -> Law:
     """A matrix that depends on its shape alone; its entries' moments are counted."""
-    return Rule(
+    return Law(
         draw=lambda fan_in, fan_out, rng, dtype: build(fan_in, fan_out).astype(dtype),
         variance=lambda fan_in, fan_out: float(build(fan_in, fan_out).var()),
         mean=lambda fan_in, fan_out: float(build(fan_in, fan_out).mean()),
         random=False)
 
 
-def partial_identity() -> Rule:
+def partial_identity() -> Law:
     """Ones on the diagonal, zeros elsewhere."""
     return _fixed(lambda fan_in, fan_out: np.eye(fan_in, fan_out))
 
@@ -149,12 +149,12 @@ def _zero_identity(fan_in: int, fan_out: int) -> Array:
     return matrix[:fan_in, :fan_out] / math.sqrt(len(matrix))
 
 
-def zero_identity() -> Rule:
+def zero_identity() -> Law:
     """ZerO: a partial identity, or where the layer widens a Hadamard matrix between two of them."""
     return _fixed(_zero_identity)
 
 
-def orthogonal() -> Rule:
+def orthogonal() -> Law:
     """A Haar-distributed matrix with orthonormal rows or columns, whichever are fewer."""
 
     def draw(fan_in: int, fan_out: int, rng: Generator, dtype: DTypeLike) -> Array:
@@ -163,10 +163,10 @@ def orthogonal() -> Rule:
         q *= np.sign(np.diagonal(r))
         return np.ascontiguousarray(q if fan_in >= fan_out else q.T)
 
-    return Rule(draw, variance=lambda fan_in, fan_out: 1 / max(fan_in, fan_out))
+    return Law(draw, variance=lambda fan_in, fan_out: 1 / max(fan_in, fan_out))
 
 
-def sparse(incoming: int) -> Rule:
+def sparse(incoming: int) -> Law:
     """Each neuron has ``incoming`` unit normal weights from inputs chosen at random, and zeros from all others."""
 
     def draw(fan_in: int, fan_out: int, rng: Generator, dtype: DTypeLike) -> Array:
@@ -176,10 +176,10 @@ def sparse(incoming: int) -> Rule:
             np.put_along_axis(weights, silent, 0, axis=0)
         return weights
 
-    return Rule(draw, variance=lambda fan_in, fan_out: min(incoming, fan_in) / fan_in)
+    return Law(draw, variance=lambda fan_in, fan_out: min(incoming, fan_in) / fan_in)
 
 
-def torch_linear() -> Rule:
+def torch_linear() -> Law:
     """Weights and biases uniform on +-1/sqrt(fan_in)."""
 
     def variance(fan_in: int, fan_out: int) -> float:

@@ -1,4 +1,4 @@
-"""The table of initialisers: a new one is one entry here, and appears on every page and in the tests."""
+"""The table of initializers: a new one is one entry here, and appears on every page and in the tests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 
 from initviz.core.frameworks import code_in
-from initviz.core.initializers import laws as rules
-from initviz.core.initializers.laws import Rule, variance_scaling
+from initviz.core.initializers import laws
+from initviz.core.initializers.laws import Law, variance_scaling
 from initviz.core.validation import ANY, Interval, Parameter, check, check_parameters
 
 NOT_NEGATIVE = Interval(0, float("inf"))
@@ -23,15 +23,15 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Initializer:
-    """One initialiser: what it draws, what it promises, what it was made for and where it comes from.
+    """One initializer: what it draws, what it promises, what it was made for and where it comes from.
 
-    ``latex`` is the law of one weight; ``rule(**params)`` makes the Rule; ``color`` is its colour in every picture. The
+    ``latex`` is the law of one weight; ``law_of(**params)`` makes the Law; ``color`` is its color in every picture. The
     gain that multiplies any of them is not part of the formula.
 
     ``code`` maps a framework to the lines that draw the same law for a layer ``(fan_in, fan_out)``, with
     ``{parameter}`` fields: in NumPy (with ``rng``) and JAX (with ``key``) an expression of the weights or lines that
     end by setting ``W``, in PyTorch lines that fill ``layer.weight`` (fan_out, fan_in), in Keras an expression of an
-    initialiser or lines that define ``initializer``. ``bias_code`` does so for what is drawn of a bias, in every
+    initializer or lines that define ``initializer``. ``bias_code`` does so for what is drawn of a bias, in every
     framework an expression.
     """
 
@@ -41,7 +41,7 @@ class Initializer:
     source: str
     sentence: str
     color: str
-    rule: Callable[..., Rule]
+    law: Callable[..., Law]
     code: Mapping[str, str]
     parameters: tuple[Parameter, ...] = ()
     bias_code: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -68,7 +68,7 @@ _MODE = Parameter("mode", "fan_in", ("fan_in", "fan_out"),
 _SLOPE = Parameter("negative_slope", 0.0, Interval(0, 1), "a, the slope of a leaky ReLU for negative preactivations")
 
 
-def _he(distribution: str) -> Callable[..., Rule]:
+def _he(distribution: str) -> Callable[..., Law]:
     return lambda mode, negative_slope: variance_scaling(2 / (1 + negative_slope**2), mode, distribution)
 
 
@@ -82,32 +82,32 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "Zeros", r"W = 0", "biases, gates and last layers of residual branches", "baseline",
         "Every neuron of a layer is the same. Where φ(0) = 0, as for tanh and ReLU, no weight ever gets a gradient; "
         "with sigmoid weights do move, but the neurons stay copies.",
-        "#6E6E6E", lambda: rules.filled(0.0),
+        "#6E6E6E", lambda: laws.filled(0.0),
         code_in("np.zeros((fan_in, fan_out))", "torch.nn.init.zeros_(layer.weight)",
               "keras.initializers.Zeros()", "jax.nn.initializers.zeros(key, (fan_in, fan_out))")),
     "ones": Initializer(
-        "Ones", r"W = 1", "gains of normalisation layers", "baseline",
+        "Ones", r"W = 1", "gains of normalization layers", "baseline",
         "Every neuron of a layer is a copy of the others, and sums grow with the fan-in at every layer.",
-        "#998F8F", lambda: rules.filled(1.0),
+        "#998F8F", lambda: laws.filled(1.0),
         code_in("np.ones((fan_in, fan_out))", "torch.nn.init.ones_(layer.weight)",
               "keras.initializers.Ones()", "jax.nn.initializers.ones(key, (fan_in, fan_out))")),
     "constant": Initializer(
         "Constant", r"W = c", "nothing: a baseline for the symmetry of copies", "baseline",
         "Every neuron of a layer is a copy of the others, whatever the constant; training keeps them copies.",
-        "#8C6D46", lambda value: rules.filled(value),
+        "#8C6D46", lambda value: laws.filled(value),
         code_in("np.full((fan_in, fan_out), {value})", "torch.nn.init.constant_(layer.weight, {value})",
               "keras.initializers.Constant({value})", "jax.nn.initializers.constant({value})(key, (fan_in, fan_out))"),
         (Parameter("value", 0.1, ANY, "c, the one value of every weight"),)),
     "identity": Initializer(
         "Identity", r"W = I", "square linear and ReLU layers, recurrent nets", "Le, Jaitly and Hinton 2015",
         "Passes the first inputs through unchanged: nothing is mixed and no scale is lost.",
-        "#8F5CF5", lambda: rules.partial_identity(),
+        "#8F5CF5", lambda: laws.partial_identity(),
         code_in("np.eye(fan_in, fan_out)", "torch.nn.init.eye_(layer.weight)",
               "keras.initializers.Identity()", "jnp.eye(fan_in, fan_out)")),
     "uniform": Initializer(
         "Uniform", r"W \sim U(-a, a)", "nothing in particular: its scale ignores the layer's size", "baseline",
         "One range for every layer, so that the signal's growth depends on the width.",
-        "#8F0AFF", lambda limit: rules.independent(lambda fan_in, fan_out: limit / 3**0.5, "uniform"),
+        "#8F0AFF", lambda limit: laws.independent(lambda fan_in, fan_out: limit / 3**0.5, "uniform"),
         code_in("rng.uniform(-{limit}, {limit}, (fan_in, fan_out))",
               "torch.nn.init.uniform_(layer.weight, -{limit}, {limit})",
               "keras.initializers.RandomUniform(-{limit}, {limit})",
@@ -117,7 +117,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "Normal", r"W \sim N(0, \sigma^2)", "nothing in particular: its scale ignores the layer's size",
         "Krizhevsky, Sutskever and Hinton 2012 used 0.01",
         "One scale for every layer: different neurons, whose signal fades or grows with the width.",
-        "#B885A3", lambda std: rules.independent(lambda fan_in, fan_out: std, "normal"),
+        "#B885A3", lambda std: laws.independent(lambda fan_in, fan_out: std, "normal"),
         code_in("rng.standard_normal((fan_in, fan_out)) * {std}", "torch.nn.init.normal_(layer.weight, std={std})",
               'keras.initializers.RandomNormal(stddev={std})',
               "jax.nn.initializers.normal({std})(key, (fan_in, fan_out))"),
@@ -126,7 +126,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "Truncated normal", r"W \sim N(0, \sigma^2),\ |W| \le 2\sigma", "transformers use 0.02",
         "TensorFlow's and Keras' TruncatedNormal",
         "A normal redrawn beyond two standard deviations, which leaves 0.88 of the standard deviation asked for.",
-        "#AD3D5C", lambda std: rules.truncated(std),
+        "#AD3D5C", lambda std: laws.truncated(std),
         code_in("W = rng.standard_normal((fan_in, fan_out))\nwhile (outside := np.abs(W) > 2).any():\n"
               "    W[outside] = rng.standard_normal(outside.sum())\nW *= {std}",
               "torch.nn.init.trunc_normal_(layer.weight, std=1.0, a=-2.0, b=2.0)\n"
@@ -156,29 +156,29 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "The same variance as He normal, drawn from a range.",
         "#8F5C00", _he("uniform"), _scaled_code(_HE_SCALE, "{mode}", "uniform"), (_MODE, _SLOPE)),
     "lecun_normal": Initializer(
-        "LeCun normal", r"W \sim N\left(0, \tfrac{1}{n_{in}}\right)", "SELU; 1.7159 tanh(2z/3) with normalised inputs",
+        "LeCun normal", r"W \sim N\left(0, \tfrac{1}{n_{in}}\right)", "SELU; 1.7159 tanh(2z/3) with normalized inputs",
         "LeCun et al. 1998, eq. (16)",
         "Keeps the variance of a linear layer's output equal to its input's.",
         "#009E73", lambda: variance_scaling(1, "fan_in", "normal"), _scaled_code("1.0", "fan_in", "normal")),
     "lecun_uniform": Initializer(
         "LeCun uniform", r"W \sim U\left(\pm\sqrt{\tfrac{3}{n_{in}}}\right)",
-        "SELU; 1.7159 tanh(2z/3) with normalised inputs", "LeCun et al. 1998, eq. (16)",
+        "SELU; 1.7159 tanh(2z/3) with normalized inputs", "LeCun et al. 1998, eq. (16)",
         "The same variance as LeCun normal, drawn from a range.",
         "#8F9947", lambda: variance_scaling(1, "fan_in", "uniform"), _scaled_code("1.0", "fan_in", "uniform")),
     "orthogonal": Initializer(
         "Orthogonal", r"W^\top W = I \text{ or } W W^\top = I", "deep linear and tanh networks",
         "Saxe, McClelland and Ganguli 2014",
         "A random rotation: wherever a layer does not narrow, lengths are kept exactly, not only on average.",
-        "#6699C2", lambda: rules.orthogonal(),
+        "#6699C2", lambda: laws.orthogonal(),
         code_in("q, r = np.linalg.qr(rng.standard_normal((max(fan_in, fan_out), min(fan_in, fan_out))))\n"
               "q = q * np.sign(np.diagonal(r))\nW = q if fan_in >= fan_out else q.T",
               "torch.nn.init.orthogonal_(layer.weight)", "keras.initializers.Orthogonal()",
               "jax.nn.initializers.orthogonal()(key, (fan_in, fan_out))")),
     "sparse": Initializer(
         "Sparse", r"W \sim N(0, 1) \text{ for 15 inputs}\\ \text{of each neuron, else } 0",
-        "deep nets trained by Hessian-free optimisation", "Martens 2010; Sutskever et al. 2013",
+        "deep nets trained by Hessian-free optimization", "Martens 2010; Sutskever et al. 2013",
         "Fifteen incoming weights a neuron: neurons differ strongly and the scale does not depend on the width.",
-        "#CC7070", lambda: rules.sparse(15),
+        "#CC7070", lambda: laws.sparse(15),
         code_in("W = rng.standard_normal((fan_in, fan_out))\n"
               "keep = rng.random((fan_in, fan_out)).argsort(axis=0) < 15\nW = W * keep",
               "W = torch.randn(fan_out, fan_in)\n"
@@ -194,7 +194,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "what a PyTorch network starts from",
         "torch.nn.Linear (kaiming_uniform_ with a = sqrt(5)); Glorot and Bengio 2010, eq. (1)",
         "A third of LeCun's variance, so that signals shrink, with random biases.",
-        "#D61F85", lambda: rules.torch_linear(),
+        "#D61F85", lambda: laws.torch_linear(),
         code_in("rng.uniform(-1, 1, (fan_in, fan_out)) / np.sqrt(fan_in)  # biases: the same range",
               "torch.nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))  # torch.nn.Linear's default",
               'keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")',
@@ -223,7 +223,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "residual networks; it learns without randomness",
         "Zhao, Schaefer and Anandkumar 2022, algorithm 1",
         "Only 0, 1 and −1 up to a scale: Hadamard matrices keep the neurons of a widening layer different.",
-        "#528F1F", lambda: rules.zero_identity(),
+        "#528F1F", lambda: laws.zero_identity(),
         code_in(_ZERO_IDENTITY.rstrip(),
               _ZERO_IDENTITY + "with torch.no_grad():\n    layer.weight.copy_(torch.from_numpy(W.T))",
               "def initializer(shape, dtype=None):\n    fan_in, fan_out = shape\n"
@@ -232,17 +232,17 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
 })
 
 
-def rule(key: str, **params: Any) -> Rule:
-    """The Rule of the initialiser ``key``; ValueError for an unknown key, parameter or value."""
+def law_of(key: str, **params: Any) -> Law:
+    """The Law of the initializer ``key``; ValueError for an unknown key, parameter or value."""
     entry = INITIALIZERS[check("initializer", key, INITIALIZERS.keys())]
-    return entry.rule(**check_parameters(key, params, entry.parameters))
+    return entry.law(**check_parameters(key, params, entry.parameters))
 
 
 def initialize(key: str, fan_in: int, fan_out: int, *, rng: Generator, gain: float = 1.0,
                dtype: DTypeLike = np.float64, **params: Any) -> NDArray[Any]:
-    """Weights of shape (fan_in, fan_out) drawn by the initialiser ``key``, times ``gain``.
+    """Weights of shape (fan_in, fan_out) drawn by the initializer ``key``, times ``gain``.
 
-    Two initialisers of one distribution given generators in the same state draw the same units, scaled. ``dtype`` is
+    Two initializers of one distribution given generators in the same state draw the same units, scaled. ``dtype`` is
     float32 or float64. Raises ValueError for an unknown key or parameter, a fan below 1, a gain that is not finite,
     another dtype, or an ``rng`` that is no generator.
     """
@@ -254,12 +254,12 @@ def initialize(key: str, fan_in: int, fan_out: int, *, rng: Generator, gain: flo
     shape = check("fan_in", fan_in, fan), check("fan_out", fan_out, fan)
     gain = check("gain", gain, ANY)
     with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf
-        weights = rule(key, **params).draw(*shape, rng, dtype)
+        weights = law_of(key, **params).draw(*shape, rng, dtype)
         if gain != 1:
             weights *= np.asarray(gain, dtype)
     return weights
 
 
 def label_of(key: str) -> str:
-    """The label of an initialiser."""
+    """The label of an initializer."""
     return INITIALIZERS[key].label

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import safetensors
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from initviz.core.arrays import Array
+
 MOST_ARRAYS, MOST_PARAMETERS = 200, 20_000_000
 MOST_BYTES, MOST_UNPACKED, MOST_HEADER = 64 * 10**6, 8 * MOST_PARAMETERS, 10**6
 MOST_SHOWN = 60  # letters of a name in a sentence
@@ -26,7 +26,7 @@ FLOATS: Mapping[str, np.dtype[Any]] = MappingProxyType(
 DTYPE_NAMES = MappingProxyType({"float16": "F16", "bfloat16": "BF16", "float32": "F32", "float64": "F64"})
 ALLOWED = "float16, bfloat16, float32 or float64"
 METADATA = "__metadata__"  # the one name of a .safetensors header that is no array
-NORMALISATION = re.compile(  # what PyTorch and Keras keep of a batch normalisation
+NORMALIZATION = re.compile(  # what PyTorch and Keras keep of a batch normalization
     r"(?:^|[./])(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)(?::0)?$")
 
 
@@ -63,11 +63,11 @@ def write(content: Content, suffix: str) -> bytes:
 
 
 def _check_names(names: Iterable[str]) -> None:
-    """Raise ValueError for a normalisation layer, before its counter is said to be no float."""
+    """Raise ValueError for a normalization layer, before its counter is said to be no float."""
     for name in names:
-        if NORMALISATION.search(name):
+        if NORMALIZATION.search(name):
             raise ValueError(f"the array {shown(name)} must belong to a layer of weights, and is a batch "
-                             "normalisation's: only multilayer perceptrons without normalisation are examined here")
+                             "normalization's: only multilayer perceptrons without normalization are examined here")
 
 
 def _too_many(count: int | str) -> ValueError:

@@ -62,18 +62,18 @@ def find_orders(shapes: Sequence[Shape], groups: Sequence[Sequence[int]],
 def _can_be_walked(shapes: Sequence[Shape], start: int) -> bool:
     """Whether a walk from ``start`` can take every edge once: degrees balance but for its ends, all is connected."""
     balance: Counter[int] = Counter()
-    neighbours: dict[int, set[int]] = {start: set()}
+    neighbors: dict[int, set[int]] = {start: set()}
     for a, b in shapes:
         balance[a] += 1
         balance[b] -= 1
-        neighbours.setdefault(a, set()).add(b)
-        neighbours.setdefault(b, set()).add(a)
+        neighbors.setdefault(a, set()).add(b)
+        neighbors.setdefault(b, set()).add(a)
     odd = sorted(count for count in balance.values() if count)
     if odd and not (odd == [-1, 1] and balance[start] == 1):
         return False
     reached, left = {start}, [start]
     while left:
-        new = neighbours[left.pop()] - reached
+        new = neighbors[left.pop()] - reached
         reached |= new
         left.extend(new)
-    return len(reached) == len(neighbours)
+    return len(reached) == len(neighbors)

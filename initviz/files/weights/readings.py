@@ -11,17 +11,16 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.validation import check
 from initviz.files.weights import containers as formats
 from initviz.files.weights.containers import shown
 from initviz.files.weights.orders import Shape, chained, find_orders
 
-Array = NDArray[Any]
 MOST_NAMED = 6  # arrays in a sentence
 LAYOUT_LABELS = MappingProxyType({"torch": "PyTorch, (out, in)", "keras": "Keras and Flax, (in, out)"})
-NORMALISATION_WEIGHTS = ("weight", "gamma", "scale")
+NORMALIZATION_WEIGHTS = ("weight", "gamma", "scale")
 
 
 @dataclass(frozen=True)
@@ -208,10 +207,10 @@ def read(data: bytes, name: str) -> Checkpoint:
     owners = {_owner(key) for key in matrices}
     for key in [key for key in content.arrays if key not in matrices]:
         last = re.split(r"[./]", key.removesuffix(":0"))[-1]
-        if last in NORMALISATION_WEIGHTS and _owner(key) not in owners:
+        if last in NORMALIZATION_WEIGHTS and _owner(key) not in owners:
             raise ValueError(f"the array {shown(key)} of shape {content.arrays[key].shape} must be a matrix, and is a "
-                             "row of weights, as in a normalisation layer: only multilayer perceptrons without "
-                             "normalisation are examined here")
+                             "row of weights, as in a normalization layer: only multilayer perceptrons without "
+                             "normalization are examined here")
     if not matrices:
         raise ValueError("the file must hold at least one matrix of weights")
     total = sum(array.size for array in content.arrays.values())

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from initviz import app
+from initviz.app.outside_text import complain, plain
+from initviz.app.pictures import table_height
 from initviz.app.settings import Settings
 from initviz.core.batches import INPUTS, Batch, check_fit, make_normal
 from initviz.core.cost import check_diagnosis
-from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS
-from initviz.core.network import Network, read_sizes
-from initviz.diagnosis.exports import to_html, to_json
-from initviz.diagnosis.presentation import COLUMNS, shares_of_largest, table
+from initviz.core.network import read_sizes
 from initviz.diagnosis.remedies import Start
-from initviz.diagnosis.report import Report, diagnose
-from initviz.diagnosis.thresholds import THRESHOLDS, Lines, mend_lines
-from initviz.diagnosis.uploaded_weights import Own, start_for, write
+from initviz.diagnosis.uploaded_weights import Own, start_for
 from initviz.files import csv_table as spreadsheet
-from initviz.files import source_code as export
 from initviz.files import weights as checkpoints
 
 FIRST_SIZES = "64-128-128-128-128-128-128-10"
@@ -36,20 +29,6 @@ FRAMEWORK_DEFAULTS = {"torch_linear": "PyTorch by default", "keras_dense": "Kera
 STARTS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
 SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label, "csv": "Your CSV"}
 MOST_MEGABYTES = 20
-COLORS = {"grave": "red", "warning": "orange", "note": "gray"}
-MOST_LETTERS = 400  # of a sentence that may name what somebody wrote
-ROW, HEAD, MOST_TABLE = 35, 38, 430  # pixels
-
-
-def plain(text: str) -> str:
-    """A text as Markdown that shows it as it is, whatever a file's author wrote."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!~$:<>|&^=@/])", r"\\\1", " ".join(text.split()))
-
-
-def complain(error: ValueError) -> None:
-    """The one sentence that a bad input gets."""
-    sentence = plain(str(error)[:MOST_LETTERS])
-    st.error(f"{sentence[:1].upper()}{sentence[1:]}.", icon=":material/error:")
 
 
 @dataclass(frozen=True)
@@ -88,7 +67,7 @@ class Data:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class DiagnoseRequest:
     """The start that the controls describe, the terms by which it is known, and the file that it came from, if any."""
 
     make: Callable[[], Start]
@@ -96,14 +75,14 @@ class Asked:
     own: Own | None
 
 
-def ask(settings: Settings) -> Asked | None:
+def ask(settings: Settings) -> DiagnoseRequest | None:
     """What the controls describe; None after one sentence on what is wrong with it or missing."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
                              help="From the inputs to the outputs, such as 784-512-512-10. Your own weights bring "
                                   "their own.")
         key = st.selectbox("Start", STARTS, format_func=_say_start, key="start", bind="query-params", width=290,
-                           help="What your framework does where nothing is said, or any initialiser of the table.")
+                           help="What your framework does where nothing is said, or any initializer of the table.")
         source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
                                       format_func=SOURCES.__getitem__, bind="query-params",
                                       help="What is sent through the network. Standard normals suit any sizes.")
@@ -122,7 +101,7 @@ def ask(settings: Settings) -> Asked | None:
         if not _fits(sizes, data.batch, own):
             return None
         terms = (network, data.terms, settings.batch, own)
-        return Asked(lambda: start_for(network, data.batch, _say_start(key), own, data.chosen), terms, own)
+        return DiagnoseRequest(lambda: start_for(network, data.batch, _say_start(key), own, data.chosen), terms, own)
     except ValueError as error:
         complain(error)
         return None
@@ -193,7 +172,8 @@ def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoint
     st.dataframe(pd.DataFrame({
         "Layer": range(1, len(reading.matrices) + 1), "Weights": reading.matrices,
         "Inputs → outputs": [f"{a} → {b}" for a, b in pairwise(reading.sizes)],
-        "Bias": [bias or "none" for bias in reading.biases]}), hide_index=True, height=_height(len(reading.matrices)))
+        "Bias": [bias or "none" for bias in reading.biases]}), hide_index=True,
+        height=table_height(len(reading.matrices)))
     return reading
 
 
@@ -216,17 +196,17 @@ def _ask_table(settings: Settings) -> Data | None:
                                     help="Classes by cross-entropy, or numbers by the squared error. As found: words "
                                          "and few whole numbers are classes.")
         kind = kind if kind in kinds else "auto"
-        standardise = st.toggle("Standardise", True, key="standardise", bind="query-params",
+        standardize = st.toggle("Standardize", True, key="standardize", bind="query-params",
                                 help="Every input column with mean 0 and standard deviation 1. Off shows what unscaled "
                                      "inputs do.")
     for note in read.notes:
         st.caption(plain(note))
-    terms = (file.file_id, target, kind, standardise, settings.batch, settings.seed)
-    batch = kept("own batch", terms, lambda: read.batch(target, kind=kind, standardise=standardise,
+    terms = (file.file_id, target, kind, standardize, settings.batch, settings.seed)
+    batch = kept("own batch", terms, lambda: read.batch(target, kind=kind, standardize=standardize,
                                                     count=settings.batch, seed=settings.seed))
     st.caption(plain(spreadsheet.say_target(target, batch)))
     return Data(replace(batch, name=file.name), terms, {
-        "file": file.name, "target": target, "target_kind": kind, "standardise": standardise, "seed": settings.seed})
+        "file": file.name, "target": target, "target_kind": kind, "standardize": standardize, "seed": settings.seed})
 
 
 def _fits(sizes: tuple[int, ...], batch: Batch, own: Own | None) -> bool:
@@ -254,90 +234,3 @@ def _fits(sizes: tuple[int, ...], batch: Batch, own: Own | None) -> bool:
 
 def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def ask_lines() -> dict[str, float]:
-    """The thresholds, each to be changed, with who draws it there."""
-    with st.expander("Thresholds", icon=":material/tune:"):
-        st.caption("Ratios between layers come first; what has no source is a convention. The help text of each names "
-                   "its source.")
-        with st.grid(min_column_width=230):
-            for key, line in THRESHOLDS.items():
-                st.number_input(line.label, float(line.allowed.low), float(line.allowed.high), line.default,
-                                max(line.default / 10, 1e-4), format="%g", key=f"line_{key}", bind="query-params",
-                                help=f"{line.help} Source: {line.source}.")
-    return mend_lines({key: st.session_state.get(f"line_{key}") for key in THRESHOLDS})
-
-
-def current_report(asked: Asked, lines: Lines) -> Report:
-    """The report on a start, computed once for the same terms in a row."""
-    report: Report = kept("diagnosis", (asked.terms, tuple(lines.items())), lambda: diagnose(asked.make(), lines))
-    return report
-
-
-# ---------------------------------------------------------------------------------------------- what is shown
-
-def show_findings(report: Report) -> None:
-    """Every finding in its place."""
-    if not report.findings:
-        st.success("No rule finds anything wrong with this start on this data.", icon=":material/check_circle:")
-    for finding in report.findings:
-        st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.words}"
-                    f"  \n:small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firm}.]]")
-
-
-def show_layers(report: Report) -> None:
-    """The table of layers, its shares as bars."""
-    frame = table(report).set_index("Layer")
-    for title, lengths in shares_of_largest(report).items():
-        frame[title] = [100 * length for length in lengths]
-    shares = [title for title in ("Dead", "Saturated") if title in frame]
-    for title in shares:
-        frame[title] = 100 * report.layers[f"{title.lower()}_share"].to_numpy()
-    titles = COLUMNS | {"signal": "Signal", "gradient": "Gradient"}
-    order = [titles[name] for name in (
-        "array", "shape", "activation_rms", "signal", "delta_rms", "gradient", "distinct_neurons", "dead_share",
-        "saturated_share", "weight_std", "preactivation_std", "weight_gradient_rms") if titles[name] in frame]
-    helps = {"Signal": "Activations' root mean square beside the largest hidden layer's.",
-             "Gradient": "Deltas' root mean square beside the largest hidden layer's.",
-             "Dead": "Neurons that are off for the whole batch.",
-             "Saturated": "Activations beyond 97 % of the way to an end of their range."}
-    st.dataframe(frame[order], width="stretch", height=_height(len(frame)),
-                 column_config={title: st.column_config.ProgressColumn(
-                     title, help=words, min_value=0, max_value=100, format="%.1f %%", width="small")
-                     for title, words in helps.items() if title in frame})
-
-
-def _height(rows: int) -> int:
-    return min(HEAD + ROW * rows, MOST_TABLE)
-
-
-def show_code(start: Start, better: Network) -> None:
-    """The start as source, as it is or, as for somebody's own weights, as the table would have it."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        which = st.segmented_control("Start of the code", ["Recommended", "As chosen"][:2 if start.drawn else 1],
-                                     default="Recommended", required=True, key="code_start", bind="query-params",
-                                     help="The table's start for this activation, or the one chosen above.")
-        framework = st.segmented_control("Code for", FRAMEWORKS, default="PyTorch", required=True,
-                                         key="code_for", bind="query-params", help="A complete script that runs.")
-    framework = framework if framework in FRAMEWORKS else "PyTorch"
-    chosen = start.network if which == "As chosen" and start.drawn else better
-    st.code(export.code(chosen, framework), language="python")
-
-
-def show_downloads(report: Report, own: Own | None) -> None:
-    """The report and the repaired weights as files, the weights in the form in which they came."""
-    form = PurePath(own.name).suffix if own else ".npz"
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        app.download("Report (HTML)", "diagnosis.html", lambda: to_html(report), "text/html", key="report_html",
-                    help="One file with its charts inside; opens without a server and without a network.")
-        app.download("Report (JSON)", "diagnosis.json", lambda: to_json(report), "application/json", key="report_json",
-                    help="Findings, layers, remedies and thresholds.")
-        for remedy, _ in report.remedies:
-            if remedy.key != "standardised":
-                app.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",
-                            functools.partial(write, remedy.start, own),
-                            "application/octet-stream", key=f"weights_{remedy.key}",
-                            help="These parameters in the names, layout and number format of your file." if own else
-                                 "These parameters under the names and shapes of the PyTorch code's network: "
-                                 "layers.0.weight (out, in), layers.0.bias and so on.")

@@ -1,0 +1,106 @@
+"""What the page Diagnose shows of a report."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import PurePath
+
+import streamlit as st
+
+from initviz import app
+from initviz.app.diagnose.request import DiagnoseRequest, kept
+from initviz.app.pictures import table_height
+from initviz.core.frameworks import FRAMEWORKS
+from initviz.core.network import Network
+from initviz.diagnosis.exports import to_html, to_json
+from initviz.diagnosis.presentation import COLUMNS, shares_of_largest, table
+from initviz.diagnosis.remedies import Start
+from initviz.diagnosis.report import Report, diagnose
+from initviz.diagnosis.thresholds import THRESHOLDS, Thresholds, clamp_thresholds
+from initviz.diagnosis.uploaded_weights import Own, write
+from initviz.files import source_code as export
+
+COLORS = {"error": "red", "warning": "orange", "note": "gray"}
+
+
+def ask_lines() -> dict[str, float]:
+    """The thresholds, each to be changed, with who draws it there."""
+    with st.expander("Thresholds", icon=":material/tune:"):
+        st.caption("Ratios between layers come first; what has no source is a convention. The help text of each names "
+                   "its source.")
+        with st.grid(min_column_width=230):
+            for key, line in THRESHOLDS.items():
+                st.number_input(line.label, float(line.allowed.low), float(line.allowed.high), line.default,
+                                max(line.default / 10, 1e-4), format="%g", key=f"line_{key}", bind="query-params",
+                                help=f"{line.help} Source: {line.source}.")
+    return clamp_thresholds({key: st.session_state.get(f"line_{key}") for key in THRESHOLDS})
+
+
+def current_report(asked: DiagnoseRequest, lines: Thresholds) -> Report:
+    """The report on a start, computed once for the same terms in a row."""
+    report: Report = kept("diagnosis", (asked.terms, tuple(lines.items())), lambda: diagnose(asked.make(), lines))
+    return report
+
+
+# ---------------------------------------------------------------------------------------------- what is shown
+
+def show_findings(report: Report) -> None:
+    """Every finding in its place."""
+    if not report.findings:
+        st.success("No rule finds anything wrong with this start on this data.", icon=":material/check_circle:")
+    for finding in report.findings:
+        st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.words}"
+                    f"  \n:small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firm}.]]")
+
+
+def show_layers(report: Report) -> None:
+    """The table of layers, its shares as bars."""
+    frame = table(report).set_index("Layer")
+    for title, lengths in shares_of_largest(report).items():
+        frame[title] = [100 * length for length in lengths]
+    shares = [title for title in ("Dead", "Saturated") if title in frame]
+    for title in shares:
+        frame[title] = 100 * report.layers[f"{title.lower()}_share"].to_numpy()
+    titles = COLUMNS | {"signal": "Signal", "gradient": "Gradient"}
+    order = [titles[name] for name in (
+        "array", "shape", "activation_rms", "signal", "delta_rms", "gradient", "distinct_neurons", "dead_share",
+        "saturated_share", "weight_std", "preactivation_std", "weight_gradient_rms") if titles[name] in frame]
+    helps = {"Signal": "Activations' root mean square beside the largest hidden layer's.",
+             "Gradient": "Deltas' root mean square beside the largest hidden layer's.",
+             "Dead": "Neurons that are off for the whole batch.",
+             "Saturated": "Activations beyond 97 % of the way to an end of their range."}
+    st.dataframe(frame[order], width="stretch", height=table_height(len(frame)),
+                 column_config={title: st.column_config.ProgressColumn(
+                     title, help=words, min_value=0, max_value=100, format="%.1f %%", width="small")
+                     for title, words in helps.items() if title in frame})
+
+
+def show_code(start: Start, better: Network) -> None:
+    """The start as source, as it is or, as for somebody's own weights, as the table would have it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        which = st.segmented_control("Start of the code", ["Recommended", "As chosen"][:2 if start.drawn else 1],
+                                     default="Recommended", required=True, key="code_start", bind="query-params",
+                                     help="The table's start for this activation, or the one chosen above.")
+        framework = st.segmented_control("Code for", FRAMEWORKS, default="PyTorch", required=True,
+                                         key="code_for", bind="query-params", help="A complete script that runs.")
+    framework = framework if framework in FRAMEWORKS else "PyTorch"
+    chosen = start.network if which == "As chosen" and start.drawn else better
+    st.code(export.code(chosen, framework), language="python")
+
+
+def show_downloads(report: Report, own: Own | None) -> None:
+    """The report and the repaired weights as files, the weights in the form in which they came."""
+    form = PurePath(own.name).suffix if own else ".npz"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        app.download("Report (HTML)", "diagnosis.html", lambda: to_html(report), "text/html", key="report_html",
+                    help="One file with its charts inside; opens without a server and without a network.")
+        app.download("Report (JSON)", "diagnosis.json", lambda: to_json(report), "application/json", key="report_json",
+                    help="Findings, layers, remedies and thresholds.")
+        for remedy, _ in report.remedies:
+            if remedy.key != "standardized":
+                app.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",
+                            functools.partial(write, remedy.start, own),
+                            "application/octet-stream", key=f"weights_{remedy.key}",
+                            help="These parameters in the names, layout and number format of your file." if own else
+                                 "These parameters under the names and shapes of the PyTorch code's network: "
+                                 "layers.0.weight (out, in), layers.0.bias and so on.")
