@@ -3,6 +3,17 @@
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS, Batch, make_batch
 from initviz.core.initializers import INITIALIZERS, initialize, variance_scaling
+from initviz.core.layers import (
+    Activation,
+    BatchNorm,
+    Dense,
+    LayerNorm,
+    LayerPropagation,
+    Residual,
+    RMSNorm,
+    draw_parameters,
+    propagate_layers,
+)
 from initviz.core.network import Network
 from initviz.core.propagation import Propagation, propagate
 from initviz.core.simulation import Run, simulate
@@ -12,7 +23,8 @@ from initviz.training.gradient_descent import History, Recipe, race, train
 from initviz.training.sweeps import Outcome, sweep
 
 __all__ = [
-    "ACTIVATIONS", "INITIALIZERS", "INPUTS", "Batch", "Field", "History", "Network", "Outcome", "Propagation", "Recipe",
-    "Run", "initialize", "make_batch", "predict", "propagate", "race", "simulate", "sweep", "train",
-    "variance_scaling",
+    "ACTIVATIONS", "INITIALIZERS", "INPUTS", "Activation", "Batch", "BatchNorm", "Dense", "Field", "History",
+    "LayerNorm", "LayerPropagation", "Network", "Outcome", "Propagation", "RMSNorm", "Recipe", "Residual", "Run",
+    "draw_parameters", "initialize", "make_batch", "predict", "propagate", "propagate_layers", "race", "simulate",
+    "sweep", "train", "variance_scaling",
 ]

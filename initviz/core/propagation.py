@@ -9,7 +9,7 @@ fan_out), biases (networks, 1, fan_out), everything else with the same leading a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -63,7 +63,8 @@ class Propagation:
     input_gradient: Array
 
 
-def _product(a: Array, b: Array, name: tuple[str, int], buffers: Buffers) -> Array:
+def product(a: Array, b: Array, name: Hashable, buffers: Buffers) -> Array:
+    """a @ b, also for stacks, in the memory of that name."""
     shape = (*a.shape[:-1], b.shape[-1]) if a.ndim >= b.ndim else (*b.shape[:-2], a.shape[-2], b.shape[-1])
     out: Array = np.matmul(a, b, out=buffers.array(name, shape, np.result_type(a, b)))
     return out
@@ -83,6 +84,20 @@ def activate(phi: Activation, z: Array, out: Array, **params: Any) -> Array:
     return out
 
 
+def affine(h: Array, weight: Array, bias: Array, name: Hashable, buffers: Buffers) -> Array:
+    """h @ weight + bias, also for stacks, in the memory of that name."""
+    z = product(h, weight, name, buffers)
+    z += bias
+    return z
+
+
+def multiply_by_derivative(phi: Activation, error: Array, z: Array, h: Array, known: bool = True,
+                           **params: Any) -> None:
+    """error *= phi'(z) in place, piece by piece; the arrays contiguous. ``known`` says that h is phi(z)."""
+    for piece, inside, outside in _parts(error, z, h):
+        piece *= phi.derivative(inside, outside if known else None, **params)
+
+
 def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activation: str,
             masks: Sequence[Array] = (), buffers: Buffers | None = None,
             **params: Any) -> Iterator[tuple[Array, Array]]:
@@ -94,9 +109,7 @@ def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activat
     phi, buffers = named_activation(activation), buffers or NewArrays()
     h = x
     for layer, (w, b) in enumerate(zip(weights, biases, strict=True), 1):
-        z = _product(h, w, ("preactivation", layer), buffers)
-        z += b
-        h = z
+        h = z = affine(h, w, b, ("preactivation", layer), buffers)
         if layer < len(weights):
             h = activate(phi, z, buffers.array(("activation", layer), z.shape, z.dtype), **params)
             if masks:
@@ -115,13 +128,12 @@ def backward(weights: Sequence[Array], x: Array, preactivations: Sequence[Array]
     phi, buffers = named_activation(activation), buffers or NewArrays()
     for layer in reversed(range(1, len(weights))):
         h, z = activations[layer - 1], preactivations[layer - 1]
-        yield delta, _product(h.swapaxes(-1, -2), delta, ("gradient", layer if keep else layer % 2), buffers)
-        delta = _product(delta, weights[layer].swapaxes(-1, -2), ("delta", layer % 2), buffers)
+        yield delta, product(h.swapaxes(-1, -2), delta, ("gradient", layer if keep else layer % 2), buffers)
+        delta = product(delta, weights[layer].swapaxes(-1, -2), ("delta", layer % 2), buffers)
         if masks:
             delta *= masks[layer - 1]
-        for error, inside, outside in _parts(delta, z, h):
-            error *= phi.derivative(inside, None if masks else outside, **params)
-    yield delta, _product(x.swapaxes(-1, -2), delta, ("gradient", 0), buffers)
+        multiply_by_derivative(phi, delta, z, h, not masks, **params)
+    yield delta, product(x.swapaxes(-1, -2), delta, ("gradient", 0), buffers)
 
 
 def check_shapes(weights: Sequence[Array], biases: Sequence[Array], x: Array) -> None:
@@ -151,7 +163,8 @@ def check_targets(targets: Array, loss: str, batch: int, outputs: int) -> None:
             raise ValueError(f"targets must be classes from 0 to {outputs - 1}, got {targets.min()} to {targets.max()}")
 
 
-def _floating(values: Any) -> Array:
+def floating(values: Any) -> Array:
+    """The values as an array of floating-point numbers, in their dtype where they have one."""
     array = np.asarray(values)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
@@ -163,8 +176,8 @@ def propagate(weights: Sequence[Array], biases: Sequence[Array], x: Array, targe
     ``loss`` is "mse" (mean over batch and outputs) or "softmax_ce" (mean over the batch; integer classes).
     Raises ValueError for shapes that do not chain, targets that do not fit, and unknown names.
     """
-    weights, biases = [_floating(w) for w in weights], [_floating(b) for b in biases]
-    x, targets = _floating(x), np.asarray(targets)
+    weights, biases = [floating(w) for w in weights], [floating(b) for b in biases]
+    x, targets = floating(x), np.asarray(targets)
     check_shapes(weights, biases, x)
     check_targets(targets, loss, len(x), weights[-1].shape[1])
     with np.errstate(**QUIET):

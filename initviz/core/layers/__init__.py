@@ -1,0 +1,9 @@
+"""Kinds of layers, small frozen records, and passes through any tuple of them."""
+
+from initviz.core.layers.chain import Layer
+from initviz.core.layers.kinds import Activation, BatchNorm, Dense, LayerNorm, RMSNorm
+from initviz.core.layers.passes import LayerPropagation, draw_parameters, propagate_layers, walk
+from initviz.core.layers.residual import Residual
+
+__all__ = ["Activation", "BatchNorm", "Dense", "Layer", "LayerNorm", "LayerPropagation", "RMSNorm", "Residual",
+           "draw_parameters", "propagate_layers", "walk"]

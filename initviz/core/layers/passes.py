@@ -1,0 +1,136 @@
+"""A forward and a backward pass through any tuple of layers, exact and in the dtype of the arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from initviz.core.arrays import Array
+from initviz.core.layers.chain import (
+    Layer,
+    Place,
+    chain_backward,
+    chain_forward,
+    chain_shapes,
+    path_of,
+)
+from initviz.core.layers.kinds import Dense
+from initviz.core.layers.residual import Residual
+from initviz.core.network import BIAS_STREAM, WEIGHT_STREAM, stream
+from initviz.core.propagation import LOSSES, QUIET, check_targets, floating
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPropagation:
+    """What one pass through a tuple of layers computed.
+
+    ``gradients`` has the parameters' names; ``activations`` maps the path of each layer, those inside of branches
+    too, to its output (batch, width). Of a stack of networks ``loss`` is an array (networks,).
+    """
+
+    loss: Any
+    output: Array
+    gradients: dict[str, Array]
+    input_gradient: Array
+    activations: dict[str, Array]
+
+
+@dataclass(eq=False)
+class _Outputs:
+    """An observer that keeps every layer's output."""
+
+    activations: dict[str, Array] = field(default_factory=dict)
+
+    def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
+        self.activations[path] = y
+
+    def backward(self, path: str, layer: Layer, dy: Array) -> None:
+        pass
+
+
+def walk(layers: Sequence[Layer], width: int, path: str = "") -> Iterator[tuple[str, Layer, int]]:
+    """Each layer with its path and the width of its input; a residual layer after the layers of its branch."""
+    for index, layer in enumerate(layers):
+        here = path_of(path, index)
+        if isinstance(layer, Residual):
+            yield from walk(layer.branch, width, here)
+        yield here, layer, width
+        width = layer.output_width(width)
+
+
+def draw_parameters(layers: Sequence[Layer], width: int, *, seed: int = 0, dtype: str = "float64") -> dict[str, Array]:
+    """Initial parameters of a tuple of layers for inputs of that width, by path.
+
+    The l-th dense layer draws from the streams of the l-th layer of a ``Network`` of the same seed, whatever stands
+    between: so a plain tuple of layers has the network's parameters.
+    """
+    found: dict[str, Array] = {}
+    dense = 0
+    for path, layer, fan_in in walk(layers, width):
+        if isinstance(layer, Dense):
+            drawn = layer.draw(fan_in, stream(seed, WEIGHT_STREAM, dense), dtype, stream(seed, BIAS_STREAM, dense))
+            dense += 1
+        elif isinstance(layer, Residual):
+            drawn = {"scale": np.array(layer.scale, dtype)} if layer.learned else {}
+        else:
+            drawn = layer.draw(fan_in, stream(seed, WEIGHT_STREAM), dtype)
+        found |= {f"{path}.{name}": array for name, array in drawn.items()}
+    return found
+
+
+def check_layers(layers: Sequence[Layer], parameters: Mapping[str, Array], x: Array) -> None:
+    """Raise ValueError where layers, parameters and input do not fit each other."""
+    if not layers or not all(isinstance(layer, Layer) for layer in layers):
+        raise ValueError(f"layers must be at least one layer, got {layers!r}")
+    if x.ndim not in (2, 3) or x.shape[-2] == 0:
+        raise ValueError(f"x must have shape (batch, features) with at least one row, got {x.shape}")
+    shapes = chain_shapes(layers, x.shape[-1])
+    for name in [*shapes, *parameters]:
+        if name not in parameters or name not in shapes:
+            state = "lack" if name in shapes else "must not have"
+            raise ValueError(f"parameters {state} {name!r} for these layers, got {_few(parameters)}")
+    stacks = {x.shape[0]} if x.ndim == 3 else set()
+    for name, shape in shapes.items():
+        given = parameters[name].shape
+        if given[-len(shape):] == shape and len(given) == len(shape) + 1 and shape:
+            stacks.add(given[0])
+        elif not shape and len(given) == 1:
+            stacks |= {given[0]} - {1}  # one number may have the shape (1,)
+        elif given != shape:
+            raise ValueError(f"parameters {name!r} must have shape {shape}, got {given}")
+    if len(stacks) > 1:
+        raise ValueError(f"parameters must all be of the same number of networks, got {sorted(stacks)}")
+    if stacks and any(parameters[name].ndim == len(shape) for name, shape in shapes.items()):
+        raise ValueError("parameters must all have a leading axis of networks, or none")
+
+
+def _few(names: Mapping[str, Any], most: int = 12) -> str:
+    given = list(names)
+    return ", ".join(given[:most] + ["..."] * (len(given) > most)) or "none"
+
+
+def propagate_layers(layers: Sequence[Layer], parameters: Mapping[str, Any], x: Any, targets: Any, *,
+                     loss: str) -> LayerPropagation:
+    """One forward and one backward pass through a tuple of layers with explicit parameters.
+
+    ``parameters`` maps names such as "0.weight" (fan_in, fan_out), "2.1.bias" and "2.scale" to arrays; all may carry a
+    leading axis of networks. ``loss`` is "mse" (mean over batch and outputs) or "softmax_ce" (mean over the batch;
+    integer classes). Raises ValueError for names or shapes that do not fit, and for a batch of 1 under BatchNorm.
+    """
+    layers = tuple(layers)
+    named, x = {name: floating(array) for name, array in parameters.items()}, floating(x)
+    dtype, targets = np.result_type(x, *named.values()), np.asarray(targets)
+    named = {name: array.astype(dtype, copy=False) for name, array in named.items()}
+    x = np.ascontiguousarray(x, dtype)
+    check_layers(layers, named, x)
+    seen = _Outputs()
+    with np.errstate(**QUIET):
+        output, saved = chain_forward(layers, named, x, Place(observer=seen))
+        check_targets(targets, loss, x.shape[-2], output.shape[-1])
+        value, error = LOSSES[loss](output, targets)
+        input_gradient, gradients = chain_backward(layers, named, saved, error, Place(overwrite=True))
+    return LayerPropagation(float(value) if np.ndim(value) == 0 else value, output,
+                            {name: gradients[name] for name in named}, input_gradient, seen.activations)
