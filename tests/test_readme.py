@@ -46,7 +46,7 @@ def test_the_entry_of_a_new_initializer_draws_what_it_promises():
     assert key not in table.INITIALIZERS
     assert entry.color not in {known.color for known in table.INITIALIZERS.values()}
     assert all(difference(entry.color, other.color, eyes) >= (8 if other.law(**{
-        parameter.name: parameter.default for parameter in other.parameters}).family == rule.family else 6)
+        name: parameter.default for name, parameter in other.parameters.items()}).family == rule.family else 6)
         for other in table.INITIALIZERS.values() for eyes in EYES)
     assert weights.var() == pytest.approx(rule.variance(300, 200), rel=0.03)
     assert rule.variance(300, 200) == pytest.approx((300 * 200) ** -0.5)

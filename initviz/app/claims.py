@@ -62,7 +62,7 @@ def condition(experiment: Experiment, finding: Result) -> str:
 
 def _another_seed() -> None:
     seed = int(st.session_state.get("seed", DEFAULTS["seed"]))
-    app.set_controls({"seed": seed + 1 if seed < CONTROLS["seed"].highest else 0})
+    app.set_controls({"seed": seed + 1 if seed < CONTROLS["seed"].interval.high else 0})
 
 
 def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:

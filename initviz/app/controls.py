@@ -21,7 +21,7 @@ from initviz.app.settings import (
     read_settings,
     write_address,
 )
-from initviz.core.validation import Choices, Control, Interval
+from initviz.core.validation import Choices, Interval, Parameter
 
 PAGES = Path(__file__).parents[2] / "pages"
 FIRST_PAGE = "signal.py"
@@ -122,7 +122,7 @@ def control(key: str, **options: Any) -> None:
     widget(CONTROLS[key], key, **options)
 
 
-def widget(spec: Control, key: str, **options: Any) -> Any:
+def widget(spec: Parameter, key: str, **options: Any) -> Any:
     """A widget for what ``spec`` allows, bound to the address under ``key``; returns its value."""
     shared: dict[str, Any] = {"key": key, "help": spec.help, "bind": "query-params"} | options
     if isinstance(spec.allowed, Interval):

@@ -25,7 +25,7 @@ from initviz.core.cost import (
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.simulation import QUANTITIES, SCALES
-from initviz.core.validation import Choices, Control, Interval
+from initviz.core.validation import Choices, Interval, Parameter
 from initviz.training.gradient_descent import OPTIMIZER_HELP, OPTIMIZER_LABELS
 from initviz.training.symmetry import OBSERVED_STEPS
 
@@ -52,72 +52,76 @@ def _labels(table: Mapping[str, Any]) -> Mapping[str, str]:
     return MappingProxyType({key: entry.label for key, entry in table.items()})
 
 
-CONTROLS: Mapping[str, Control] = MappingProxyType({
-    "init": Control(
+CONTROLS: Mapping[str, Parameter] = MappingProxyType({
+    "init": Parameter(
         "Initializers", ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal"), _labels(INITIALIZERS),
         f"How the weights are drawn. Compare up to {MOST_INITIALIZERS} on the same random numbers. Where notes write "
         "Xavier as randn(fan_in, fan_out) / sqrt(fan_in), that formula is LeCun normal.", many=True),
-    "activation": Control("Activation", "tanh", _labels(ACTIVATIONS),
-                          "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear."),
-    "input": Control("Input", "digits", _labels(INPUTS), "What goes into the network, standardized, and its classes."),
-    "depth": Control("Depth", 10, Interval(1, 100, integer=True),
-                     "Number of weight layers, the output layer included."),
-    "width": Control("Width", 128, Interval(2, 1024, integer=True),
-                     "Neurons in each hidden layer. At multiples of 8 copies stay equal to the last bit."),
-    "gain": Control("Gain", 1.0, Interval(0, 4), "Multiplies every weight, whatever the initializer.", 0.05),
-    "constant": Control("Constant's value", 0.1, Interval(-2, 2),
-                        "c, the one value of every weight under Constant.", 0.01),
-    "batch": Control("Batch", 128, Interval(8, 1024, integer=True), "Number of samples sent through at once.", 8),
-    "seed": Control("Seed", 0, Interval(0, 9999, integer=True),
-                    "Fixes every random number: the same seed gives the same inputs, weights and picture."),
-    "bias": Control("Bias", 0.0, Interval(-1, 1), "Every bias starts at this value.", 0.05),
-    "bias_std": Control("Bias spread", 0.0, Interval(0, 2),
-                        "Standard deviation of normal noise added to every bias (sigma_b of mean-field theory).", 0.05),
-    "std": Control("Normal's standard deviation", 0.01, Interval(0, 2),
-                   "sigma of Normal, and of Truncated normal before its cut.", 0.01),
-    "limit": Control("Uniform's bound", 0.05, Interval(0, 2), "a of Uniform: weights lie between -a and a.", 0.01),
-    "mode": Control("He's fan", "fan_in", MappingProxyType({"fan_in": "fan_in", "fan_out": "fan_out"}),
-                    "fan_in keeps the signal's scale forward, fan_out the gradient's backward."),
-    "slope": Control("Leaky ReLU's slope", 0.01, Interval(0, 1),
-                     "Slope of Leaky ReLU below 0. He's variance takes it into account.", 0.01),
-    "quantity": Control("Show", "activation", QUANTITY_LABELS,
-                        "Activation h: what a neuron puts out. Preactivation z: its weighted sum, before phi. Delta "
-                        "dL/dz: how the loss changes with z. Weight gradient dL/dW: how it changes with a weight W."),
-    "scale": Control("Axis", "linear", SCALE_LABELS,
-                     "Linear shows shapes around the healthy scale; symmetric log shows twelve powers of ten."),
-    "scrub": Control("Slider in the picture", "none", SCRUB_LABELS,
-                     "Computes the picture for many values at once; a slider under it then moves through them as fast "
-                     "as the browser draws."),
-    "layer": Control("Look into layer", 0, Interval(0, 100, integer=True),
-                     "Opens the layer's single neurons and samples. A click on a distribution does the same."),
-    "optimizer": Control("Optimizer", "sgd", OPTIMIZER_LABELS,
-                         OPTIMIZER_HELP),
-    "rate": Control("Learning rate", 0.1, Choices(RATES), "Length of a step, times the gradient."),
-    "steps": Control("Steps", 100, Choices((0, 10, 20, 50, 100, 200, 500, 1000, 2000)), "Updates of the weights."),
-    "minibatch": Control("Samples a step (0: all)", 0, Choices((0, 8, 16, 32, 64, 128, 256)),
-                         "Samples that each update sees; 0 is the whole batch."),
-    "tuned": Control("Rates", "same", TUNED_LABELS,
-                     "Best for each tries eight rates a start first, so that a start is not blamed for a rate."),
-    "measure": Control("Explain by", "gradient_norm", MEASURE_LABELS, "What is drawn for each layer over the steps."),
-    "moment": Control("After training for", 0, Choices(OBSERVED_STEPS),
-                      "Steps of training before the look at neurons."),
-    "matrix": Control("Show neurons by", "activations", MATRIX_LABELS,
-                      "Activations: samples by neurons. Gradients: inputs by neurons. Similarities: neurons by "
-                      "neurons, their correlation over the batch."),
-    "hidden": Control("Hidden layer", 1, Interval(1, 100, integer=True), "Whose neurons are shown."),
-    "epsilon": Control("Perturbation", 1e-4, Choices((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
-                       "Standard deviation of the normal noise added to every weight to break the symmetry."),
-    "sigma_w": Control("σ_w", 1.5, Interval(0, 4), "Square root of fan_in times the variance of a weight: 1 under "
-                       "LeCun, √2 under He, 1 under Xavier in a square layer.", 0.05),
-    "sigma_b": Control("σ_b", 0.3, Interval(0, 2), "Standard deviation of the biases.", 0.05),
-    "correlation": Control("Correlation of the two inputs", 0.5, Interval(-1, 1),
-                           "Cosine of the angle between two inputs of one length.", 0.05),
-    "deepest": Control("Deepest", 50, Choices((10, 20, 50, 100)), "Largest depth of the sweep."),
-    "widest": Control("Widest", 64, Choices((16, 32, 64, 128, 256)), "Largest width of the sweep."),
-    "seeds": Control("Seeds", 10, Choices((5, 10, 20, 50, 100)),
-                     "Networks of each size, each with weights of its own."),
-    "spread": Control("Scale measured by", "std", SPREAD_LABELS,
-                      "Standard deviation ignores a common offset; the root mean square does not."),
+    "activation": Parameter(
+        "Activation", "tanh", _labels(ACTIVATIONS),
+        "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear."),
+    "input": Parameter(
+        "Input", "digits", _labels(INPUTS), "What goes into the network, standardized, and its classes."),
+    "depth": Parameter("Depth", 10, Interval(1, 100, integer=True),
+                       "Number of weight layers, the output layer included."),
+    "width": Parameter("Width", 128, Interval(2, 1024, integer=True),
+                       "Neurons in each hidden layer. At multiples of 8 copies stay equal to the last bit."),
+    "gain": Parameter("Gain", 1.0, Interval(0, 4), "Multiplies every weight, whatever the initializer.", 0.05),
+    "constant": Parameter("Constant's value", 0.1, Interval(-2, 2),
+                          "c, the one value of every weight under Constant.", 0.01),
+    "batch": Parameter("Batch", 128, Interval(8, 1024, integer=True), "Number of samples sent through at once.", 8),
+    "seed": Parameter("Seed", 0, Interval(0, 9999, integer=True),
+                      "Fixes every random number: the same seed gives the same inputs, weights and picture."),
+    "bias": Parameter("Bias", 0.0, Interval(-1, 1), "Every bias starts at this value.", 0.05),
+    "bias_std": Parameter(
+        "Bias spread", 0.0, Interval(0, 2),
+        "Standard deviation of normal noise added to every bias (sigma_b of mean-field theory).", 0.05),
+    "std": Parameter("Normal's standard deviation", 0.01, Interval(0, 2),
+                     "sigma of Normal, and of Truncated normal before its cut.", 0.01),
+    "limit": Parameter("Uniform's bound", 0.05, Interval(0, 2), "a of Uniform: weights lie between -a and a.", 0.01),
+    "mode": Parameter("He's fan", "fan_in", MappingProxyType({"fan_in": "fan_in", "fan_out": "fan_out"}),
+                      "fan_in keeps the signal's scale forward, fan_out the gradient's backward."),
+    "slope": Parameter("Leaky ReLU's slope", 0.01, Interval(0, 1),
+                       "Slope of Leaky ReLU below 0. He's variance takes it into account.", 0.01),
+    "quantity": Parameter("Show", "activation", QUANTITY_LABELS,
+                          "Activation h: what a neuron puts out. Preactivation z: its weighted sum, before phi. Delta "
+                          "dL/dz: how the loss changes with z. Weight gradient dL/dW: how it changes with a weight W."),
+    "scale": Parameter("Axis", "linear", SCALE_LABELS,
+                       "Linear shows shapes around the healthy scale; symmetric log shows twelve powers of ten."),
+    "scrub": Parameter(
+        "Slider in the picture", "none", SCRUB_LABELS,
+        "Computes the picture for many values at once; a slider under it then moves through them as fast as the "
+        "browser draws."),
+    "layer": Parameter("Look into layer", 0, Interval(0, 100, integer=True),
+                       "Opens the layer's single neurons and samples. A click on a distribution does the same."),
+    "optimizer": Parameter("Optimizer", "sgd", OPTIMIZER_LABELS,
+                           OPTIMIZER_HELP),
+    "rate": Parameter("Learning rate", 0.1, Choices(RATES), "Length of a step, times the gradient."),
+    "steps": Parameter("Steps", 100, Choices((0, 10, 20, 50, 100, 200, 500, 1000, 2000)), "Updates of the weights."),
+    "minibatch": Parameter("Samples a step (0: all)", 0, Choices((0, 8, 16, 32, 64, 128, 256)),
+                           "Samples that each update sees; 0 is the whole batch."),
+    "tuned": Parameter("Rates", "same", TUNED_LABELS,
+                       "Best for each tries eight rates a start first, so that a start is not blamed for a rate."),
+    "measure": Parameter("Explain by", "gradient_norm", MEASURE_LABELS, "What is drawn for each layer over the steps."),
+    "moment": Parameter("After training for", 0, Choices(OBSERVED_STEPS),
+                        "Steps of training before the look at neurons."),
+    "matrix": Parameter("Show neurons by", "activations", MATRIX_LABELS,
+                        "Activations: samples by neurons. Gradients: inputs by neurons. Similarities: neurons by "
+                        "neurons, their correlation over the batch."),
+    "hidden": Parameter("Hidden layer", 1, Interval(1, 100, integer=True), "Whose neurons are shown."),
+    "epsilon": Parameter("Perturbation", 1e-4, Choices((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
+                         "Standard deviation of the normal noise added to every weight to break the symmetry."),
+    "sigma_w": Parameter("σ_w", 1.5, Interval(0, 4), "Square root of fan_in times the variance of a weight: 1 under "
+                         "LeCun, √2 under He, 1 under Xavier in a square layer.", 0.05),
+    "sigma_b": Parameter("σ_b", 0.3, Interval(0, 2), "Standard deviation of the biases.", 0.05),
+    "correlation": Parameter("Correlation of the two inputs", 0.5, Interval(-1, 1),
+                             "Cosine of the angle between two inputs of one length.", 0.05),
+    "deepest": Parameter("Deepest", 50, Choices((10, 20, 50, 100)), "Largest depth of the sweep."),
+    "widest": Parameter("Widest", 64, Choices((16, 32, 64, 128, 256)), "Largest width of the sweep."),
+    "seeds": Parameter("Seeds", 10, Choices((5, 10, 20, 50, 100)),
+                       "Networks of each size, each with weights of its own."),
+    "spread": Parameter("Scale measured by", "std", SPREAD_LABELS,
+                        "Standard deviation ignores a common offset; the root mean square does not."),
 })
 
 
@@ -172,7 +176,7 @@ class Settings:
         """The parameters of the initializer ``key`` as these settings have them."""
         values = {"value": self.constant, "std": self.std, "limit": self.limit, "mode": self.mode,
                   "negative_slope": self.slope if self.activation == "leaky_relu" else 0.0}
-        return {parameter.name: values[parameter.name] for parameter in INITIALIZERS[key].parameters}
+        return {name: values[name] for name in INITIALIZERS[key].parameters}
 
     def network(self, key: str) -> Network:
         """The network that starts from the initializer ``key``."""
@@ -203,7 +207,7 @@ class Settings:
 
 # ---------------------------------------------------------------------------------------------- the address
 
-def _nearest_number(control: Control, allowed: Interval | Choices, given: Any) -> tuple[Any, str]:
+def _nearest_number(control: Parameter, allowed: Interval | Choices, given: Any) -> tuple[Any, str]:
     try:
         value = float(given)
     except (TypeError, ValueError):
@@ -214,14 +218,14 @@ def _nearest_number(control: Control, allowed: Interval | Choices, given: Any) -
     return nearest, "" if nearest == value else f"{control.label} must be {allowed}, so it is {nearest:g}."
 
 
-def _nearest_choice(control: Control, labels: Mapping[str, str], given: Any) -> tuple[str, str]:
+def _nearest_choice(control: Parameter, labels: Mapping[str, str], given: Any) -> tuple[str, str]:
     keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
     if isinstance(given, str) and given in keys:
         return keys[given], ""
     return control.default, f"{control.label} was not one of the choices, so it is {labels[control.default]}."
 
 
-def _nearest_choices(control: Control, labels: Mapping[str, str], given: Any) -> tuple[tuple[str, ...], str]:
+def _nearest_choices(control: Parameter, labels: Mapping[str, str], given: Any) -> tuple[tuple[str, ...], str]:
     keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
     asked = list(dict.fromkeys(item for item in given if isinstance(item, str) and item))
     known = tuple(dict.fromkeys(keys[item] for item in asked if item in keys))

@@ -12,7 +12,7 @@ import numpy as np
 
 from initviz.charts.plots import Plot
 from initviz.core.arrays import Array
-from initviz.core.validation import Control
+from initviz.core.validation import Parameter
 
 HOLDS, PARTLY, FAILS = "holds", "holds only if", "does not hold"
 
@@ -94,7 +94,7 @@ class Experiment:
     reason: str
     source: str
     run: Callable[..., Result]
-    knobs: Mapping[str, Control] = field(default_factory=lambda: MappingProxyType({}))
+    knobs: Mapping[str, Parameter] = field(default_factory=lambda: MappingProxyType({}))
     explore: Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]] | None = None
     condition: str = ""
     apart: str = ""

@@ -40,7 +40,7 @@ MOST_LETTERS = 300  # of the orders in a sentence
 def _network(options: argparse.Namespace, sizes: tuple[int, ...], key: str) -> Network:
     slope = {"negative_slope": SLOPE if options.slope is None else options.slope} if (
         options.activation == "leaky_relu") else {}
-    takes_slope = "negative_slope" in {parameter.name for parameter in INITIALIZERS[key].parameters}
+    takes_slope = "negative_slope" in INITIALIZERS[key].parameters
     return Network(sizes, options.activation, key, 1.0 if options.gain is None else options.gain, options.bias or 0.0,
                    options.bias_std or 0.0, options.seed, activation_params=slope,
                    initializer_params=(slope if takes_slope else {}) | dict(options.param))

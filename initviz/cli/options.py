@@ -19,7 +19,7 @@ from initviz.files import weights as checkpoints
 FOUND, BAD_INPUT = 1, 2  # exit codes
 ACTIVATION, INIT, INPUT, SLOPE = "relu", "he_normal", "normal", 0.01
 REPAIRS = ("recommended", "lsuv", "rescaled")
-PARAMETERS = "; ".join(f"{key}: {', '.join(parameter.name for parameter in entry.parameters)}"
+PARAMETERS = "; ".join(f"{key}: {', '.join(entry.parameters)}"
                        for key, entry in INITIALIZERS.items() if entry.parameters)
 
 # An option that was asked for, and those that would be ignored beside it, with the reason; then those that need it.

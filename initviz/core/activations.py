@@ -17,7 +17,7 @@ import numpy as np
 
 from initviz.core.arrays import Array
 from initviz.core.frameworks import code_in
-from initviz.core.validation import Interval, Parameter, check, check_parameters
+from initviz.core.validation import NO_PARAMETERS, Interval, Parameter, check, check_parameters
 
 SELU_ALPHA = 1.6732632423543772  # mean 0 and variance 1 are kept under unit normal input: Klambauer et al. 2017
 SELU_LAMBDA = 1.0507009873554805
@@ -142,7 +142,7 @@ class Activation:
     code: Mapping[str, str]
     lower: float = -math.inf
     upper: float = math.inf
-    parameters: tuple[Parameter, ...] = field(default=())
+    parameters: Mapping[str, Parameter] = field(default_factory=lambda: NO_PARAMETERS)
     dies: bool = False  # exactly zero value and derivative for all z <= 0
     remark: str = ""
 
@@ -159,8 +159,6 @@ class Activation:
     def bounded(self) -> bool:
         """Whether phi has a finite lower and upper end, so that it can saturate at them."""
         return math.isfinite(self.lower) and math.isfinite(self.upper)
-
-_LEAK = Parameter("negative_slope", 0.01, Interval(0, 1), "Slope of Leaky ReLU for negative preactivations")
 
 ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
     "linear": Activation(
@@ -187,7 +185,9 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
         code=code_in("np.where(z > 0, z, {negative_slope} * z)",
                      "F.leaky_relu(z, {negative_slope})", "keras.ops.leaky_relu(z, {negative_slope})",
                      "jax.nn.leaky_relu(z, {negative_slope})"),
-        parameters=(_LEAK,)),
+        parameters=MappingProxyType({"negative_slope": Parameter(
+            "Leaky ReLU's slope", 0.01, Interval(0, 1),
+            "Slope of Leaky ReLU below 0. He's variance takes it into account.", 0.01, setting="slope")})),
     "sigmoid": Activation(
         "Sigmoid", r"1 / (1 + e^{-z})", "Rumelhart, Hinton and Williams 1986",
         phi=_sigmoid,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -61,22 +62,46 @@ class Choices:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that an activation or an initializer takes besides its input.
+    """One thing that can be set: a parameter of an initializer or activation, a control on a page, a threshold.
 
-    ``allowed`` is an Interval, or a tuple of names to choose from.
+    Parameters stand in mappings, whose keys are their names. ``allowed`` is an Interval, a Choices, or maps keys to
+    labels; where ``many``, the value is a tuple of keys. ``step`` lies between the values of a slider, which spans
+    ``slider`` where that is given and else all that is allowed. ``source`` says who chose the default.
+
+    A parameter of an initializer or activation is the setting ``setting`` of the app, by default its owner's key and
+    its own name, such as "he_normal_mode". A parameter of an initializer that ``follows_activation`` is no setting: it
+    takes the value of the activation's parameter of the same name, or its default where the activation has none.
     """
 
-    name: str
+    label: str
     default: Any
-    allowed: Interval | tuple[str, ...]
+    allowed: Interval | Choices | Mapping[str, str]
     help: str
+    step: float = 1
+    many: bool = False
+    source: str = ""
+    slider: Interval | None = None
+    setting: str = ""
+    follows_activation: bool = False
+
+    @property
+    def interval(self) -> Interval:
+        """The Interval that is allowed; TypeError where the allowed values are no Interval."""
+        if not isinstance(self.allowed, Interval):
+            raise TypeError(f"{self.label} is not a number of an interval")
+        return self.allowed
 
 
 ANY = Interval(-math.inf, math.inf)
+NO_PARAMETERS: Mapping[str, Parameter] = MappingProxyType({})
 
 
-def check(field: str, value: Any, allowed: Interval | Collection[str]) -> Any:
+def check(field: str, value: Any, allowed: Interval | Choices | Collection[str]) -> Any:
     """Return ``value`` where it is allowed; raise ValueError naming field, limits and value where it is not."""
+    if isinstance(allowed, Choices):
+        if isinstance(value, bool) or value not in allowed:
+            raise ValueError(f"{field} must be {allowed}, got {value!r}")
+        return value
     if isinstance(allowed, Interval):
         if value not in allowed:
             raise ValueError(f"{field} must be {allowed}, got {value!r}")
@@ -86,33 +111,10 @@ def check(field: str, value: Any, allowed: Interval | Collection[str]) -> Any:
     return value
 
 
-def check_parameters(owner: str, given: dict[str, Any], declared: tuple[Parameter, ...]) -> dict[str, Any]:
+def check_parameters(owner: str, given: dict[str, Any], declared: Mapping[str, Parameter]) -> dict[str, Any]:
     """Return every declared parameter, given or default; raise ValueError for an unknown name or a bad value."""
-    known = {parameter.name: parameter for parameter in declared}
     for name in given:
-        if name not in known:
-            takes = ", ".join(known) or "no parameters"
+        if name not in declared:
+            takes = ", ".join(declared) or "no parameters"
             raise ValueError(f"{owner} takes {takes}, got {name!r}")
-    return {name: check(f"{owner} {name}", given.get(name, p.default), p.allowed) for name, p in known.items()}
-
-
-@dataclass(frozen=True)
-class Control:
-    """One thing to set. ``allowed`` is an Interval (``step`` apart on a slider), a Choices, or maps keys to labels.
-
-    ``many`` controls hold a tuple of keys.
-    """
-
-    label: str
-    default: Any
-    allowed: Interval | Choices | Mapping[str, str]
-    help: str
-    step: float = 1
-    many: bool = False
-
-    @property
-    def highest(self) -> float:
-        """The upper end of an Interval."""
-        if not isinstance(self.allowed, Interval):
-            raise TypeError(f"{self.label} has no upper end")
-        return self.allowed.high
+    return {name: check(f"{owner} {name}", given.get(name, p.default), p.allowed) for name, p in declared.items()}

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from initviz.core.simulation import GROWN, SHRUNK
-from initviz.core.validation import Interval, check
+from initviz.core.validation import Interval, Parameter, check
 from initviz.diagnosis.verdict import MOSTLY
 
 SHARE = Interval(0, 1)
@@ -21,75 +20,65 @@ AFTER_SAGEMAKER = ("after SageMaker Debugger, PoorWeightInitialization, whose li
                    "the smallest variance of a layer; this one is at 100")
 
 
-@dataclass(frozen=True)
-class Threshold:
-    """A line: its name, default and limits, what it decides, and who draws it there."""
-
-    label: str
-    default: float
-    allowed: Interval
-    help: str
-    source: str
-
-
-THRESHOLDS: Mapping[str, Threshold] = MappingProxyType({
-    "different": Threshold(
+THRESHOLDS: Mapping[str, Parameter] = MappingProxyType({
+    "different": Parameter(
         "Different neurons, least share", 0.9, SHARE, "Below it a layer's living neurons are called copies.",
-        "convention; that all are copies (one different neuron) needs no line"),
-    "shrunk": Threshold(
+        source="convention; that all are copies (one different neuron) needs no line"),
+    "shrunk": Parameter(
         "Layer ÷ an earlier one, shrunk", SHRUNK, SHARE, "Below it signal or gradient are said to vanish.",
-        f"convention, {AFTER_SAGEMAKER}"),
-    "grown": Threshold(
+        source=f"convention, {AFTER_SAGEMAKER}"),
+    "grown": Parameter(
         "Layer ÷ an earlier one, grown", GROWN, Interval(1, 1e6), "Above it signal or gradient are said to explode.",
-        f"convention, {AFTER_SAGEMAKER}"),
-    "lost": Threshold(
+        source=f"convention, {AFTER_SAGEMAKER}"),
+    "lost": Parameter(
         "Loss of signal, error", 1e-3, SHARE, "Below it the signal's loss over layers is an error; so is the "
         "gradient's where the weight gradients' norms, first ÷ last, are below it and the first is faint.",
-        f"{AUTOTRAINER}, beta_1, of weight gradients; of the signal a convention after it"),
-    "faint": Threshold(
+        source=f"{AUTOTRAINER}, beta_1, of weight gradients; of the signal a convention after it"),
+    "faint": Parameter(
         "Faint weight gradient", 1e-4, Interval(0, 1e6), "Norm of the first layer's weight gradient below which a loss "
-        "of the gradient is an error.", f"{AUTOTRAINER}, beta_2"),
-    "burst": Threshold(
+        "of the gradient is an error.", source=f"{AUTOTRAINER}, beta_2"),
+    "burst": Parameter(
         "Growth of signal, error", 70.0, Interval(1, 1e9), "Above it the signal's growth over layers is an error, and "
         "the weight gradients' norms, first ÷ last.",
-        f"{AUTOTRAINER}, beta_3, of weight gradients; of the signal a convention after it"),
-    "preactivation": Threshold(
+        source=f"{AUTOTRAINER}, beta_3, of weight gradients; of the signal a convention after it"),
+    "preactivation": Parameter(
         "Preactivations beside 1", 10.0, Interval(1, 1e9), "Standard deviation of a hidden layer's preactivations, or "
-        "its inverse.", "convention, after LSUV (Mishkin and Matas 2016), which brings it to 1"),
-    "mostly": Threshold(
+        "its inverse.", source="convention, after LSUV (Mishkin and Matas 2016), which brings it to 1"),
+    "mostly": Parameter(
         "Dead or saturated share", MOSTLY, SHARE, "Above it a layer's dead or saturated share is a finding.",
-        "convention, after SageMaker Debugger, DeadRelu and SaturatedActivation: more than half of a layer's neurons, "
-        "there over many steps"),
-    "nearly_all": Threshold(
-        "Dead or saturated share, error", 0.9, SHARE, "Above it the share is an error.", "convention"),
-    "alike": Threshold(
+        source="convention, after SageMaker Debugger, DeadRelu and SaturatedActivation: more than half of a layer's "
+        "neurons, there over many steps"),
+    "nearly_all": Parameter(
+        "Dead or saturated share, error", 0.9, SHARE, "Above it the share is an error.", source="convention"),
+    "alike": Parameter(
         "Difference between samples", 0.01, SHARE, "Spread between samples ÷ root mean square, in the last hidden "
         "layer; below it the network hardly tells its inputs apart.",
-        "convention; Schoenholz et al. 2017 for the effect"),
-    "loss": Threshold(
+        source="convention; Schoenholz et al. 2017 for the effect"),
+    "loss": Parameter(
         "Initial loss ÷ saying nothing", 2.0, Interval(1, 1e6), "Above it the outputs are confident before anything "
-        "was learned.", "convention; CS231n and makemore part 3 compare with ln K"),
-    "loss_error": Threshold(
+        "was learned.", source="convention; CS231n and makemore part 3 compare with ln K"),
+    "loss_error": Parameter(
         "Initial loss ÷ saying nothing, error", 1e3, Interval(1, 1e12), "Above it the initial loss is an error.",
-        f"convention, after {AUTOTRAINER}, where a loss of 1e5 has exploded"),
-    "output": Threshold(
+        source=f"convention, after {AUTOTRAINER}, where a loss of 1e5 has exploded"),
+    "output": Parameter(
         "Spread of the outputs", 3.0, Interval(0, 1e6), "Standard deviation of the outputs; for a regression in units "
-        "of the targets'.", "convention; makemore part 3 shrinks the last layer"),
-    "bias": Threshold(
+        "of the targets'.", source="convention; makemore part 3 shrinks the last layer"),
+    "bias": Parameter(
         "Bias ÷ preactivation", 0.5, Interval(0, 1e3), "Root mean square of a layer's biases ÷ its preactivations'; "
-        "above it most of what a neuron sees is its bias.", "convention; CS231n: biases start at 0"),
-    "columns": Threshold(
+        "above it most of what a neuron sees is its bias.", source="convention; CS231n: biases start at 0"),
+    "columns": Parameter(
         "Largest input column ÷ median", 10.0, Interval(1, 1e9), "Root mean square of the largest column ÷ that of the "
-        "median one.", "convention; LeCun et al. 1998, section 4.3: inputs of one scale"),
-    "offset": Threshold(
+        "median one.", source="convention; LeCun et al. 1998, section 4.3: inputs of one scale"),
+    "offset": Parameter(
         "Mean of the inputs ÷ spread", 1.0, Interval(0, 1e9), "Root mean square of the columns' means ÷ their "
-        "standard deviations'.", "convention; LeCun et al. 1998, section 4.3: inputs of mean 0"),
-    "scale": Threshold(
+        "standard deviations'.", source="convention; LeCun et al. 1998, section 4.3: inputs of mean 0"),
+    "scale": Parameter(
         "Scale of the inputs", 10.0, Interval(1, 1e9), "Root mean square of the inputs, or its inverse.",
-        "convention; every rule of the table expects a root mean square near 1"),
-    "updates": Threshold(
+        source="convention; every rule of the table expects a root mean square near 1"),
+    "updates": Parameter(
         "Largest ÷ smallest update", 100.0, Interval(1, 1e9), "Largest ÷ smallest layer's gradient ÷ weight; above it "
-        "no one rate suits all layers.", "convention; CS231n and makemore part 3 want about 1e-3 in every layer"),
+        "no one rate suits all layers.",
+        source="convention; CS231n and makemore part 3 want about 1e-3 in every layer"),
 })
 
 Thresholds = Mapping[str, float]
@@ -110,5 +99,5 @@ def clamp_thresholds(given: Mapping[str, Any]) -> dict[str, float]:
     for key, line in THRESHOLDS.items():
         value = given.get(key)
         if isinstance(value, int | float) and not math.isnan(value):
-            found[key] = line.allowed.nearest(value)
+            found[key] = line.interval.nearest(value)
     return found

@@ -42,11 +42,11 @@ def choices(key):
     """Default parameters of an entry, and for each of them one other allowed value."""
     entry = INITIALIZERS[key]
     yield {}
-    for p in entry.parameters:
+    for name, p in entry.parameters.items():
         if isinstance(p.allowed, Interval):
-            yield {p.name: p.allowed.nearest(0.37)}
+            yield {name: p.allowed.nearest(0.37)}
         else:
-            yield from ({p.name: word} for word in p.allowed if word != p.default)
+            yield from ({name: word} for word in p.allowed if word != p.default)
 
 
 CASES = [(key, params) for key in INITIALIZERS for params in choices(key)]
@@ -205,7 +205,7 @@ def test_every_entry_says_what_it_is(key):
         assert text.strip()
     assert re.fullmatch("#[0-9A-Fa-f]{6}", entry.color)
     assert tuple(entry.code) == FRAMEWORKS
-    for parameter in entry.parameters:
+    for parameter in entry.parameters.values():
         assert parameter.help.strip()
         assert parameter.default in parameter.allowed
 
@@ -219,14 +219,14 @@ def test_no_two_initializers_share_a_label_or_a_color():
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_fields_of_a_code_line_are_the_parameters_of_its_entry(key, framework):
     fields = {name for _, name, _, _ in string.Formatter().parse(INITIALIZERS[key].code[framework]) if name is not None}
-    assert fields == {parameter.name for parameter in INITIALIZERS[key].parameters}
+    assert fields == set(INITIALIZERS[key].parameters)
 
 
 @pytest.mark.parametrize("shape", [(100, 80), (80, 100), (64, 64)], ids=str)
 @pytest.mark.parametrize(("key", "params"), CASES, ids=str)
 def test_the_numpy_line_draws_the_law_that_it_stands_beside(key, params, shape):
     entry, law = INITIALIZERS[key], law_of(key, **params)
-    line = entry.code["NumPy"].format(**{p.name: p.default for p in entry.parameters} | params)
+    line = entry.code["NumPy"].format(**{name: p.default for name, p in entry.parameters.items()} | params)
     names = {"np": np, "rng": np.random.default_rng(7), "fan_in": shape[0], "fan_out": shape[1]}
     if "W = " in line:
         exec(line, names)
@@ -244,7 +244,7 @@ def test_the_numpy_line_draws_the_law_that_it_stands_beside(key, params, shape):
 @every_initializer
 def test_the_other_frameworks_lines_are_python(key, framework):
     entry = INITIALIZERS[key]
-    compile(entry.code[framework].format(**{p.name: p.default for p in entry.parameters}), key, "exec")
+    compile(entry.code[framework].format(**{name: p.default for name, p in entry.parameters.items()}), key, "exec")
 
 
 def test_an_unknown_key_or_parameter_raises_value_error_naming_the_known_ones():
@@ -256,9 +256,10 @@ def test_an_unknown_key_or_parameter_raises_value_error_naming_the_known_ones():
         drawn("zeros", 3, 3, value=1)
 
 
-@pytest.mark.parametrize(("key", "name"), [(key, p.name) for key in INITIALIZERS for p in INITIALIZERS[key].parameters])
+@pytest.mark.parametrize(("key", "name"), [(key, name) for key, entry in INITIALIZERS.items()
+                                           for name in entry.parameters])
 def test_a_bad_value_raises_value_error_naming_parameter_value_and_limits(key, name):
-    allowed = next(p.allowed for p in INITIALIZERS[key].parameters if p.name == name)
+    allowed = INITIALIZERS[key].parameters[name].allowed
     limits = str(allowed) if isinstance(allowed, Interval) else ", ".join(allowed)
     never = [math.nan, math.inf, -math.inf, "x", True, None]
     for bad in never if -0.1 in allowed else [*never, -0.1]:

@@ -192,7 +192,7 @@ def test_the_biases_of_seed_0_are_pinned():
 def test_activation_entry_gives_the_record_and_every_parameter(key):
     record, params = Network(activation=key).activation_entry()
     assert record is ACTIVATIONS[key]
-    assert params == {p.name: p.default for p in record.parameters}
+    assert params == {name: p.default for name, p in record.parameters.items()}
 
 
 @pytest.mark.parametrize("key", INITIALIZERS)

@@ -58,11 +58,12 @@ def test_a_word_outside_the_list_raises_value_error_naming_field_list_and_word()
 
 
 def test_parameters_are_completed_with_defaults_and_unknown_ones_refused():
-    declared = (Parameter("std", 0.5, Interval(0, 1), ""), Parameter("mode", "a", ("a", "b"), ""))
+    declared = {"std": Parameter("Std", 0.5, Interval(0, 1), ""),
+                "mode": Parameter("Mode", "a", {"a": "A", "b": "B"}, "")}
     assert check_parameters("normal", {"mode": "b"}, declared) == {"std": 0.5, "mode": "b"}
     with pytest.raises(ValueError, match="normal takes std, mode, got 'sd'"):
         check_parameters("normal", {"sd": 1}, declared)
     with pytest.raises(ValueError, match="zeros takes no parameters, got 'std'"):
-        check_parameters("zeros", {"std": 1}, ())
+        check_parameters("zeros", {"std": 1}, {})
     with pytest.raises(ValueError, match="normal std must be a number between 0 and 1, got 2"):
         check_parameters("normal", {"std": 2}, declared)

@@ -90,7 +90,7 @@ def test_the_pytorch_script_draws_the_law_with_its_gain_and_biases(key):
 
 @pytest.mark.parametrize("key", ACTIVATIONS)
 def test_the_scripts_activation_is_the_tables(key):
-    params = {parameter.name: 0.3 for parameter in ACTIVATIONS[key].parameters}
+    params = dict.fromkeys(ACTIVATIONS[key].parameters, 0.3)
     network = Network((4, 3, 2), key, activation_params=params)
     want = activation(key).value(POINTS, **params)
     np.testing.assert_allclose(run(network, "NumPy")["activate"](POINTS), want, rtol=1e-9, atol=1e-12)

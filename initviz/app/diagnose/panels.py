@@ -30,7 +30,7 @@ def ask_lines() -> dict[str, float]:
                    "its source.")
         with st.grid(min_column_width=230):
             for key, line in THRESHOLDS.items():
-                st.number_input(line.label, float(line.allowed.low), float(line.allowed.high), line.default,
+                st.number_input(line.label, float(line.interval.low), float(line.interval.high), line.default,
                                 max(line.default / 10, 1e-4), format="%g", key=f"line_{key}", bind="query-params",
                                 help=f"{line.help} Source: {line.source}.")
     return clamp_thresholds({key: st.session_state.get(f"line_{key}") for key in THRESHOLDS})

@@ -29,7 +29,7 @@ from initviz.theory.prediction import Prediction, field_of
 from initviz.training.sweeps import Survival
 
 ONE_LAYER = "A network of one layer has no hidden layer: choose a depth of at least 2."
-PLANE = CONTROLS["sigma_w"].highest, CONTROLS["sigma_b"].highest
+PLANE = CONTROLS["sigma_w"].interval.high, CONTROLS["sigma_b"].interval.high
 
 cached_diagram = cached(16e6)(outlook.diagram)
 

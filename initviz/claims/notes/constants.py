@@ -18,7 +18,7 @@ from initviz.core.network import WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import forward, propagate
 from initviz.core.simulation import errors_cancel
 from initviz.core.statistics import ratio
-from initviz.core.validation import Choices, Control, Interval
+from initviz.core.validation import Choices, Interval, Parameter
 from initviz.core.wording import number
 from initviz.training.gradient_descent import OPTIMIZER_HELP, OPTIMIZER_LABELS, Parameters, Race, Recipe
 
@@ -163,7 +163,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "floating point it holds to the last bit where the width is a multiple of 8, else up to round-off.",
         "Goodfellow, Bengio and Courville 2016, \"Deep Learning\", section 8.4", _symmetry, MappingProxyType({
             "activation": activation_knob("tanh", "tanh", "relu", "sigmoid"),
-            "value": Control("Value", VALUE, Interval(-1, 1), "Of every weight.", 0.05)}),
+            "value": Parameter("Value", VALUE, Interval(-1, 1), "Of every weight.", 0.05)}),
         zeros.to_symmetry("constant", RATE), apart=zeros.SHORTER),
     "same_signal": Experiment(
         "6. One value: signals disappear or explode",
@@ -174,7 +174,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "above 1 and does neither at 1. A bounded activation such as tanh takes from it and lets nothing explode.",
         "Follows from z = Σ c·h = n·c·h", _signals, MappingProxyType({
             "activation": activation_knob("relu", "relu", "linear", "tanh"),
-            "product": Control("Neurons × value, n·c", 1.0, Interval(0.1, 4), "Checked beside 0.5 and 2.", 0.1),
+            "product": Parameter("Neurons × value, n·c", 1.0, Interval(0.1, 4), "Checked beside 0.5 and 2.", 0.1),
             "depth": depth_knob(20, LEAST_DEPTH, 60)}), _to_signal,
         "n·c is well away from 1, and above 1 only where the activation is unbounded"),
     "same_slow": Experiment(
@@ -188,9 +188,9 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "once.",
         "Follows from the permutation symmetry of a layer; round-off that differs between copies, at widths that are "
         "no multiple of 8, is noise too", _slow, MappingProxyType({
-            "epsilon": Control("Perturbation", 0.0, Choices((0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2)),
-                               "Standard deviation of the normal noise added to every weight."),
-            "optimizer": Control("Optimizer", "sgd", OPTIMIZER_LABELS, OPTIMIZER_HELP)}),
+            "epsilon": Parameter("Perturbation", 0.0, Choices((0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2)),
+                                 "Standard deviation of the normal noise added to every weight."),
+            "optimizer": Parameter("Optimizer", "sgd", OPTIMIZER_LABELS, OPTIMIZER_HELP)}),
         lambda knobs: ("symmetry", {"init": ("constant", "xavier_normal"), "activation": "tanh", "depth": 2,
                                     "width": WIDTH, "batch": SAMPLES, "constant": VALUE, "moment": 100,
                                     "optimizer": knobs["optimizer"], "epsilon": knobs["epsilon"], "steps": STEPS,
@@ -208,9 +208,9 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "Follows from δ_l = n·c·δ_{l+1}·φ'(z_l); the errors of softmax cross-entropy sum to 0 over the classes",
         _gradients, MappingProxyType({
             "activation": activation_knob("relu", "relu", "linear", "tanh"),
-            "product": Control("Neurons × value, n·c", 1.5, Interval(0.1, 4),
-                               "A line of its own; the checks are of 0.5 and 2.", 0.1),
-            "loss": Control("Loss", "mse", MappingProxyType({
+            "product": Parameter("Neurons × value, n·c", 1.5, Interval(0.1, 4),
+                                 "A line of its own; the checks are of 0.5 and 2.", 0.1),
+            "loss": Parameter("Loss", "mse", MappingProxyType({
                 "mse": "Squared error", "softmax_ce": "Softmax cross-entropy"}), "What the gradient is of."),
             "depth": depth_knob(20, LEAST_DEPTH, 60)}), _to_signal,
         "the errors at the output do not cancel, and, to explode, the activation is unbounded",

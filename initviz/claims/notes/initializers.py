@@ -18,7 +18,7 @@ from initviz.core.initializers import INITIALIZERS, initialize
 from initviz.core.network import WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import forward, propagate
 from initviz.core.statistics import distinct_neurons, ratio
-from initviz.core.validation import Choices, Control, Interval
+from initviz.core.validation import Choices, Interval, Parameter
 from initviz.core.wording import number
 from initviz.training.gradient_descent import Recipe, race, recorded_steps
 
@@ -239,7 +239,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "small ones of mean square q only after about 1/(2q) layers.",
         "He et al. 2015, section 2.2; Poole et al. 2016 for the fixed point that forgets the input", _scale,
         MappingProxyType({"activation": activation_knob("relu", "relu", "linear", "tanh"),
-                          "factor": Control("Inputs times", 10.0, Interval(0.1, 20), "Of the second picture.", 0.1),
+                          "factor": Parameter("Inputs times", 10.0, Interval(0.1, 20), "Of the second picture.", 0.1),
                           "depth": depth_knob(20, 6, 60)}),
         lambda knobs: ("signal", {"init": ("he_normal" if knobs["activation"] == "relu" else "xavier_normal",),
                                   "activation": knobs["activation"], "gain": 0.5, "depth": int(knobs["depth"]),
@@ -256,7 +256,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "still needs a rate that suits it: at too high a one it may end worst.",
         "Glorot and Bengio 2010, section 5; He et al. 2015, figures 2 and 3", _converge, MappingProxyType({
             "activation": activation_knob("relu", "relu", "tanh", "sigmoid"), "depth": depth_knob(12, 3, 30),
-            "rate": Control("Learning rate", TRAIN_RATE, Choices((0.01, 0.02, 0.05, 0.1)), "Of all.")}), _to_training,
+            "rate": Parameter("Learning rate", TRAIN_RATE, Choices((0.01, 0.02, 0.05, 0.1)), "Of all.")}), _to_training,
         "the scale suits the activation and the depth, and the learning rate suits them all"),
     "crucial": Experiment(
         "17. Key point: crucial for modern deep networks",

@@ -20,7 +20,7 @@ from initviz.core.initializers import INITIALIZERS, initialize, law_of
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
 from initviz.core.statistics import ROUND_OFF, ratio
-from initviz.core.validation import Control, Interval
+from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number, percent
 from initviz.theory.prediction import predict
 
@@ -207,7 +207,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "same draws under both rules, float64. Dashed: what the fans derive.",
         "The formula has no fan_out: it is LeCun's, and Xavier's is randn · √(2/(fan_in + fan_out)). Xavier's is a "
         "compromise between forward and backward, and keeps either variance only where layers are square.", _GLOROT,
-        _xavier, MappingProxyType({"shape": Control("Layers", "taper", SHAPE_LABELS, "Inputs, hidden, outputs.")}),
+        _xavier, MappingProxyType({"shape": Parameter("Layers", "taper", SHAPE_LABELS, "Inputs, hidden, outputs.")}),
         lambda knobs: ("formulas", EXPLORED[knobs["shape"]]), "the formula is Xavier's own and every layer is square",
         "There the hidden layers have one width: the layer that the shapes share is "
         + ", ".join(f"{fan_in} → {fan_out}" for fan_in, fan_out in SHARED.values()) + "."),
@@ -233,7 +233,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "ReLU passes half of the mean square of a symmetric signal, and twice the variance makes up for it, in "
         "expectation at any width. With a slope a below 0 it passes (1 + a²)/2, and the 2 must become 2/(1 + a²).",
         "He, Zhang, Ren and Sun 2015, section 2.2, equations 10 and 15", _he, MappingProxyType({
-            "slope": Control("Slope below 0", 0.0, Interval(0, 1), "0 is ReLU, 1 is linear.", 0.05),
+            "slope": Parameter("Slope below 0", 0.0, Interval(0, 1), "0 is ReLU, 1 is linear.", 0.05),
             "depth": depth_knob(20, 2, 60)}),
         # the explorer's He takes the slope into account: the gain undoes it
         lambda knobs: ("signal", {"init": ("he_normal",), "activation": "leaky_relu", "slope": knobs["slope"],
@@ -252,7 +252,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "1998, \"Gradient-based learning applied to document recognition\", appendix A, reported to go back to their "
         "nets of 1989; Nguyen and Widrow 1990. "
         + _GLOROT, _lecun,
-        MappingProxyType({"outputs": Control("Outputs", 10, Interval(2, 1024, integer=True), "Of the layer.")}),
+        MappingProxyType({"outputs": Parameter("Outputs", 10, Interval(2, 1024, integer=True), "Of the layer.")}),
         lambda knobs: ("formulas", {"input": "normal", "width": LECUN_FAN_IN, "depth": 3}),
         "the date is struck out and a layer has about as many outputs as inputs",
         f"There a layer of {LECUN_FAN_IN} inputs has {LECUN_FAN_IN} or 10 outputs, no other number."),

@@ -17,7 +17,7 @@ from initviz.core.batches import Batch, make_batch
 from initviz.core.network import Network
 from initviz.core.propagation import Propagation, propagate
 from initviz.core.statistics import distinct_neurons
-from initviz.core.validation import Control, Interval
+from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.training.gradient_descent import History, Parameters, Recipe, race, recorded_steps
 from initviz.training.symmetry import OBSERVED_STEPS
@@ -31,16 +31,16 @@ NO_PART = "Largest part of the layer's values that round-off may take."
 NAMES = MappingProxyType({"zeros": "Zeros", "constant": "Constant", "xavier_normal": "Xavier"})
 
 
-def activation_knob(default: str, *keys: str) -> Control:
+def activation_knob(default: str, *keys: str) -> Parameter:
     """The choice among some activations."""
-    return Control("Activation", default, MappingProxyType({key: ACTIVATIONS[key].label for key in keys}),
-                   "φ of the hidden layers; the last layer is linear.")
+    return Parameter("Activation", default, MappingProxyType({key: ACTIVATIONS[key].label for key in keys}),
+                     "φ of the hidden layers; the last layer is linear.")
 
 
-def depth_knob(default: int, least: int, most: int, extra: str = "") -> Control:
+def depth_knob(default: int, least: int, most: int, extra: str = "") -> Parameter:
     """Number of weight layers."""
-    return Control("Depth", default, Interval(least, most, integer=True),
-                   f"Number of weight layers, the output layer included. {extra}".strip())
+    return Parameter("Depth", default, Interval(least, most, integer=True),
+                     f"Number of weight layers, the output layer included. {extra}".strip())
 
 
 def digits(seed: int) -> Batch:
@@ -219,7 +219,7 @@ def _to_training(knobs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
                         "depth": int(knobs["depth"]), "width": WIDTH, "batch": SAMPLES, "rate": RATE, "steps": STEPS}
 
 
-def _knobs(default: str, depth: int = 3) -> Mapping[str, Control]:
+def _knobs(default: str, depth: int = 3) -> Mapping[str, Parameter]:
     return MappingProxyType({"activation": activation_knob(default, "tanh", "relu", "sigmoid"),
                              "depth": depth_knob(depth, 2, 10)})
 

@@ -13,7 +13,7 @@ from initviz.charts.plots import Line, Plot
 from initviz.claims.experiment import Check, Experiment, Result
 from initviz.core.arrays import Array
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, stream
-from initviz.core.validation import Control, Interval
+from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number, percent
 from initviz.theory.dead_neurons import born_dead
 
@@ -185,8 +185,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "grow.",
         "Hanin and Rolnick 2018, \"How to start training: the effect of initialization and architecture\"; Hanin and "
         "Nica 2018 for the law of the logarithm", _hanin,
-        MappingProxyType({"depth": Control("Layers of the first picture", DEPTH, Interval(2, 40, integer=True),
-                                           "The checks are of 20 layers.")})),
+        MappingProxyType({"depth": Parameter("Layers of the first picture", DEPTH, Interval(2, 40, integer=True),
+                                             "The checks are of 20 layers.")})),
     "lu": Experiment(
         "Lu et al. 2020, dying ReLU",
         "A deep, narrow ReLU network is dead from the start with a probability that goes to 1 with its depth: of ten "
@@ -197,6 +197,6 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "a network must fail on both sides of 0, which is a little rarer.",
         "Lu, Shin, Su and Karniadakis 2020, \"Dying ReLU and initialization: theory and numerical examples\" (numbers "
         "from summaries, not checked against the paper's text)", _lu,
-        MappingProxyType({"depth": Control("Hidden layers of the pictures", 20, Interval(2, 40, integer=True),
-                                           "The checks are of ten.")})),
+        MappingProxyType({"depth": Parameter("Hidden layers of the pictures", 20, Interval(2, 40, integer=True),
+                                             "The checks are of ten.")})),
 })

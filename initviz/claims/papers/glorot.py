@@ -17,7 +17,7 @@ from initviz.core.batches import Batch, make_batch
 from initviz.core.initializers import law_of
 from initviz.core.network import INPUT_STREAM, Network, stream
 from initviz.core.propagation import Propagation, propagate
-from initviz.core.validation import Control, Interval
+from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.theory.mean_field import Field
 
@@ -160,7 +160,7 @@ def _singular_values(seed: int, scale: float) -> Result:
                    f"{number(QUARTER_CIRCLE * STANDARD_SCALE)} and {number(QUARTER_CIRCLE)} in a wide layer.")
 
 
-_WIDTH = MappingProxyType({"width": Control(
+_WIDTH = MappingProxyType({"width": Parameter(
     "Width", WIDTH, Interval(100, 1000, integer=True), "Neurons in each hidden layer; the paper has 1000.", 100)})
 
 
@@ -195,6 +195,6 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "Mean singular value of the Jacobian from one layer's activations to the next's, weights times tanh', at the "
         "start. Replaced: 256 neurons a layer instead of 1000, three inputs (300 for the mean square), and normal "
         "inputs of the chosen standard deviation instead of the paper's images, whose scale is not at hand.",
-        MappingProxyType({"scale": Control("Inputs' standard deviation", 1.0, Interval(0.1, 3),
-                                           "Smaller inputs keep tanh nearly linear.", 0.1)})),
+        MappingProxyType({"scale": Parameter("Inputs' standard deviation", 1.0, Interval(0.1, 3),
+                                             "Smaller inputs keep tanh nearly linear.", 0.1)})),
 })

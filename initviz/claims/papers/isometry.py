@@ -14,7 +14,7 @@ from initviz.core.arrays import Array
 from initviz.core.initializers import initialize
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import QUIET
-from initviz.core.validation import Control, Interval
+from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.theory.correlation import two_inputs
 from initviz.theory.jacobian import spectrum
@@ -148,8 +148,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "few large and many tiny singular values, and what lies along the tiny ones is learned late.",
         "Saxe, McClelland and Ganguli 2014, \"Exact solutions to the nonlinear dynamics of learning in deep linear "
         "neural networks\", ICLR", _saxe,
-        MappingProxyType({"width": Control("Width", HIDDEN, Interval(16, 48, integer=True),
-                                           "Neurons in each hidden layer.", 8)})),
+        MappingProxyType({"width": Parameter("Width", HIDDEN, Interval(16, 48, integer=True),
+                                             "Neurons in each hidden layer.", 8)})),
     "pennington": Experiment(
         "Pennington et al. 2017, dynamical isometry",
         "With orthogonal weights near σ_w = 1 a deep tanh network keeps all singular values of its Jacobian near 1. "
@@ -161,7 +161,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "what the slopes differ. For tanh that goes to 0 with q*; for ReLU, half of whose slopes are 0, it cannot.",
         "Pennington, Schoenholz and Ganguli 2017, \"Resurrecting the sigmoid in deep learning through dynamical "
         "isometry\", NeurIPS; Saxe et al. 2014 for linear networks", _pennington,
-        MappingProxyType({"depth": Control("Layers", TANH_DEPTH, Interval(12, 50, integer=True),
-                                           "Of the tanh networks and of the pictures. In fewer than 12 Gaussian "
-                                           "weights have not spread s a hundredfold yet.")})),
+        MappingProxyType({"depth": Parameter("Layers", TANH_DEPTH, Interval(12, 50, integer=True),
+                                             "Of the tanh networks and of the pictures. In fewer than 12 Gaussian "
+                                             "weights have not spread s a hundredfold yet.")})),
 })

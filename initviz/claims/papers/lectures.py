@@ -17,7 +17,7 @@ from initviz.core.batches import make_batch
 from initviz.core.network import Network
 from initviz.core.propagation import forward, propagate
 from initviz.core.statistics import saturated_share
-from initviz.core.validation import Control, Interval
+from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number, percent
 from initviz.training.gradient_descent import Parameters, Race, Recipe
 
@@ -217,7 +217,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "own numbers are those of one batch, which is what the tolerances are for.",
         "Karpathy, \"Building makemore part 3: activations and gradients, BatchNorm\"; numbers from two published "
         "copies of the lecture's output", _makemore,
-        MappingProxyType({"gain": Control("Gain", 1.65, Interval(0.1, 5), "Of the pictures; the checks are of the "
-                                          "lecture's four gains.", 0.05),
-                          "drawn": Control("Draw", "activations", DRAWN, "Which of the lecture's diagnostics.")})),
+        MappingProxyType({"gain": Parameter("Gain", 1.65, Interval(0.1, 5), "Of the pictures; the checks are of the "
+                                            "lecture's four gains.", 0.05),
+                          "drawn": Parameter("Draw", "activations", DRAWN, "Which of the lecture's diagnostics.")})),
 })

@@ -12,7 +12,7 @@ from initviz.charts.plots import Line, Plot
 from initviz.claims.experiment import Check, Experiment, Result
 from initviz.core.arrays import Array
 from initviz.core.network import BIAS_STREAM, INPUT_STREAM, WEIGHT_STREAM, stream
-from initviz.core.validation import Control, Interval
+from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.theory.correlation import two_inputs
 from initviz.theory.mean_field import Field
@@ -245,10 +245,10 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "correlation map at 1 is 0.94, so inputs merge slowly; at 2.5 and 4.0 it is above 1, so 1 repels.",
         "Poole, Lahiri, Raghu, Sohl-Dickstein and Ganguli 2016, \"Exponential expressivity in deep neural networks "
         "through transient chaos\", figures 1 and 2; settings from the authors' code", _poole,
-        MappingProxyType({"width": Control("Width", POOLE_WIDTH, Interval(50, 1000, integer=True),
-                                           "Neurons in each layer: the narrower, the further from theory.", 50),
-                          "drawn": Control("Draw", "layers", DRAWN, "The way of a signal through the layers, or what "
-                                           "one layer makes of any length and correlation.")})),
+        MappingProxyType({"width": Parameter("Width", POOLE_WIDTH, Interval(50, 1000, integer=True),
+                                             "Neurons in each layer: the narrower, the further from theory.", 50),
+                          "drawn": Parameter("Draw", "layers", DRAWN, "The way of a signal through the layers, or what "
+                                             "one layer makes of any length and correlation.")})),
     "schoenholz": Experiment(
         "Schoenholz et al. 2017, depth scales",
         "Correlations approach c* exponentially, with a depth scale ξ_c that diverges where order turns into chaos.",
@@ -259,6 +259,6 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "Near a fixed point one layer multiplies the distance to it by C'(c*), which is χ₁ in the ordered phase. At "
         "χ₁ = 1 nothing decays exponentially any more.",
         "Schoenholz, Gilmer, Ganguli and Sohl-Dickstein 2017, \"Deep information propagation\", ICLR", _schoenholz,
-        MappingProxyType({"sigma_b2": Control("σ_b² of the curve", BIAS_VARIANCE, Interval(0.01, 0.5),
-                                              "Variance of the biases in the first picture.", 0.01)})),
+        MappingProxyType({"sigma_b2": Parameter("σ_b² of the curve", BIAS_VARIANCE, Interval(0.01, 0.5),
+                                                "Variance of the biases in the first picture.", 0.01)})),
 })

@@ -16,7 +16,7 @@ from initviz.core.batches import make_batch
 from initviz.core.network import INPUT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
 from initviz.core.statistics import moments
-from initviz.core.validation import Control, Interval
+from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.diagnosis.remedies import MOST_TRIES, rescale
 from initviz.theory.mean_field import Field, expectation
@@ -160,8 +160,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "multiplied by E φ'² = 1.0716 a layer, so it is not normalized.",
         "Klambauer, Unterthiner, Mayr and Hochreiter 2017, \"Self-normalizing neural networks\", equation 6 and "
         "theorem 1", _klambauer,
-        MappingProxyType({"depth": Control("Layers", SELU_LAYERS, Interval(16, 100, integer=True),
-                                           "Layers of SELU.")})),
+        MappingProxyType({"depth": Parameter("Layers", SELU_LAYERS, Interval(16, 100, integer=True),
+                                             "Layers of SELU.")})),
     "lsuv": Experiment(
         "Mishkin and Matas 2016, LSUV",
         "Orthonormal weights, divided layer by layer by the standard deviation that the data give them, start every "
@@ -171,6 +171,6 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "Dividing W by std(z) makes std(z) = 1 in that layer at once, as z is linear in W, and what comes after has "
         "not been fitted yet. So one division a layer is enough, and a layer that is near enough gets none.",
         "Mishkin and Matas 2016, \"All you need is a good init\", ICLR, algorithm 1", _mishkin,
-        MappingProxyType({"depth": Control("Layers", LSUV_DEPTH, Interval(1, 60, integer=True),
-                                           "Layers to be fitted.")})),
+        MappingProxyType({"depth": Parameter("Layers", LSUV_DEPTH, Interval(1, 60, integer=True),
+                                             "Layers to be fitted.")})),
 })

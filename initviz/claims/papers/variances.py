@@ -15,7 +15,7 @@ from initviz.core.batches import make_batch
 from initviz.core.initializers import initialize, law_of, laws
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
-from initviz.core.validation import Control, Interval
+from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.theory.mean_field import Field
 
@@ -185,7 +185,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "f meets its own marks. \"Close to 1\" is loose: a unit variance comes out as 0.750, deep layers settle at a "
         "variance of 0.382, and no layer explodes, since the slope makes up for it.",
         "LeCun, Bottou, Orr and Müller 1998, \"Efficient BackProp\", sections 4.4 and 4.6, equations 15 and 16",
-        _lecun_tanh, MappingProxyType({"depth": Control(
+        _lecun_tanh, MappingProxyType({"depth": Parameter(
             "Layers", LECUN_DEPTH, Interval(1, 100, integer=True), "Layers the signal passes.")})),
     "martens_sparse": Experiment(
         "Martens 2010, sparse initialization",
@@ -196,7 +196,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "A preactivation is a sum of as many terms as there are incoming weights, whatever the width, and its variance "
         "is that number times the inputs' mean square. With all weights N(0, 1) it is the width times that.",
         "Martens 2010, \"Deep learning via Hessian-free optimization\", as described by Sutskever et al. 2013",
-        _sparse, MappingProxyType({"incoming": Control(
+        _sparse, MappingProxyType({"incoming": Parameter(
             "Incoming weights", 15, Interval(1, 50, integer=True), "Weights of a neuron that are not zero.")})),
     "he_stds": Experiment(
         "He et al. 2015, the stds of a deep net",
@@ -215,6 +215,6 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "ReLU passes any positive factor through, so both networks switch the same neurons on and differ by the factor "
         "alone. It is 2^(-L/2) of the standard deviation, 2^(-L) of the variance.",
         "He, Zhang, Ren and Sun 2015, section 2.2, figures 2 and 3 (equation and figure numbers not checked against "
-        "the paper's text)", _he_depth, MappingProxyType({"width": Control(
+        "the paper's text)", _he_depth, MappingProxyType({"width": Parameter(
             "Width", HE_WIDTH, Interval(16, 384, integer=True), "Neurons in each layer.", 16)})),
 })

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from initviz.core.frameworks import code_in
 from initviz.core.initializers import laws
 from initviz.core.initializers.laws import Law, variance_scaling
-from initviz.core.validation import ANY, Interval, Parameter, check, check_parameters
+from initviz.core.validation import ANY, NO_PARAMETERS, Interval, Parameter, check, check_parameters
 
 NOT_NEGATIVE = Interval(0, float("inf"))
 DTYPES = ("float32", "float64")
@@ -43,7 +43,7 @@ class Initializer:
     color: str
     law: Callable[..., Law]
     code: Mapping[str, str]
-    parameters: tuple[Parameter, ...] = ()
+    parameters: Mapping[str, Parameter] = field(default_factory=lambda: NO_PARAMETERS)
     bias_code: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -63,9 +63,16 @@ def _scaled_code(scale: str, mode: str, distribution: str) -> Mapping[str, str]:
                  f'jax.nn.initializers.variance_scaling({scale}, "{mode}", "{distribution}")(key, (fan_in, fan_out))')
 
 
-_MODE = Parameter("mode", "fan_in", ("fan_in", "fan_out"),
-                  "fan_in keeps the signal's scale on its way forward, fan_out the gradient's on its way back")
-_SLOPE = Parameter("negative_slope", 0.0, Interval(0, 1), "a, the slope of a leaky ReLU for negative preactivations")
+_STD = Parameter(
+    "Normal's standard deviation", 0.01, NOT_NEGATIVE, "sigma of Normal, and of Truncated normal before its cut.", 0.01,
+    slider=Interval(0, 2), setting="std")
+_HE_PARAMETERS = MappingProxyType({
+    "mode": Parameter(
+        "He's fan", "fan_in", MappingProxyType({"fan_in": "fan_in", "fan_out": "fan_out"}),
+        "fan_in keeps the signal's scale forward, fan_out the gradient's backward.", setting="mode"),
+    "negative_slope": Parameter(
+        "Slope below 0", 0.0, Interval(0, 1), "a, the slope of a leaky ReLU for negative preactivations.",
+        follows_activation=True)})
 
 
 def _he(distribution: str) -> Callable[..., Law]:
@@ -97,7 +104,9 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "#8C6D46", lambda value: laws.filled(value),
         code_in("np.full((fan_in, fan_out), {value})", "torch.nn.init.constant_(layer.weight, {value})",
               "keras.initializers.Constant({value})", "jax.nn.initializers.constant({value})(key, (fan_in, fan_out))"),
-        (Parameter("value", 0.1, ANY, "c, the one value of every weight"),)),
+        MappingProxyType({"value": Parameter(
+            "Constant's value", 0.1, ANY, "c, the one value of every weight under Constant.", 0.01,
+            slider=Interval(-2, 2), setting="constant")})),
     "identity": Initializer(
         "Identity", r"W = I", "square linear and ReLU layers, recurrent nets", "Le, Jaitly and Hinton 2015",
         "Passes the first inputs through unchanged: nothing is mixed and no scale is lost.",
@@ -112,7 +121,9 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
               "torch.nn.init.uniform_(layer.weight, -{limit}, {limit})",
               "keras.initializers.RandomUniform(-{limit}, {limit})",
               "jax.random.uniform(key, (fan_in, fan_out), minval=-{limit}, maxval={limit})"),
-        (Parameter("limit", 0.05, NOT_NEGATIVE, "a, the bound of the range; 0.05 is Keras' default"),)),
+        MappingProxyType({"limit": Parameter(
+            "Uniform's bound", 0.05, NOT_NEGATIVE, "a of Uniform: weights lie between -a and a.", 0.01,
+            source="Keras' default", slider=Interval(0, 2), setting="limit")})),
     "normal": Initializer(
         "Normal", r"W \sim N(0, \sigma^2)", "nothing in particular: its scale ignores the layer's size",
         "Krizhevsky, Sutskever and Hinton 2012 used 0.01",
@@ -121,7 +132,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         code_in("rng.standard_normal((fan_in, fan_out)) * {std}", "torch.nn.init.normal_(layer.weight, std={std})",
               'keras.initializers.RandomNormal(stddev={std})',
               "jax.nn.initializers.normal({std})(key, (fan_in, fan_out))"),
-        (Parameter("std", 0.01, NOT_NEGATIVE, "sigma, the standard deviation"),)),
+        MappingProxyType({"std": _STD})),
     "truncated_normal": Initializer(
         "Truncated normal", r"W \sim N(0, \sigma^2),\ |W| \le 2\sigma", "transformers use 0.02",
         "TensorFlow's and Keras' TruncatedNormal",
@@ -133,7 +144,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
               "with torch.no_grad():\n    layer.weight.mul_({std})",
               "keras.initializers.TruncatedNormal(stddev={std})",
               "jax.nn.initializers.truncated_normal({std})(key, (fan_in, fan_out))"),
-        (Parameter("std", 0.01, NOT_NEGATIVE, "sigma, the standard deviation before the cut"),)),
+        MappingProxyType({"std": _STD})),
     "xavier_normal": Initializer(
         "Xavier normal", r"W \sim N\left(0, \tfrac{2}{n_{in} + n_{out}}\right)", "tanh and other odd activations",
         "Glorot and Bengio 2010, eq. (12)",
@@ -149,12 +160,12 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "He et al. 2015, section 2.2",
         "Twice LeCun's variance, since a ReLU lets only half of the second moment through. n is the fan whose side "
         "keeps its scale, a the slope of a leaky ReLU.",
-        "#D55E00", _he("normal"), _scaled_code(_HE_SCALE, "{mode}", "normal"), (_MODE, _SLOPE)),
+        "#D55E00", _he("normal"), _scaled_code(_HE_SCALE, "{mode}", "normal"), _HE_PARAMETERS),
     "he_uniform": Initializer(
         "He uniform", r"W \sim U\left(\pm\sqrt{\tfrac{6}{(1 + a^2)\,n}}\right)", "ReLU and its leaky kin",
         "He et al. 2015 for the variance; the uniform form is the libraries'",
         "The same variance as He normal, drawn from a range.",
-        "#8F5C00", _he("uniform"), _scaled_code(_HE_SCALE, "{mode}", "uniform"), (_MODE, _SLOPE)),
+        "#8F5C00", _he("uniform"), _scaled_code(_HE_SCALE, "{mode}", "uniform"), _HE_PARAMETERS),
     "lecun_normal": Initializer(
         "LeCun normal", r"W \sim N\left(0, \tfrac{1}{n_{in}}\right)", "SELU; 1.7159 tanh(2z/3) with normalized inputs",
         "LeCun et al. 1998, eq. (16)",
