@@ -1,4 +1,4 @@
-"""A practitioner's own network: what is wrong with its start, what would mend it, and what to write."""
+"""A practitioner's own network: what is wrong with its initialization, what would mend it, and what to write."""
 
 import streamlit as st
 
@@ -11,9 +11,9 @@ from initviz.diagnosis.remedies import recommended
 app.require_entrance()
 settings = app.current_settings()
 
-st.header("Is it the start?", anchor=False)
-st.markdown("Describe your network, and see what its start does to your data before anything is learned: what is "
-            "wrong, by which rule, and what would mend it.")
+st.header("Is it the initialization?", anchor=False)
+st.markdown("Describe your network, and see what its initialization does to your data before anything is learned: "
+            "what is wrong, by which rule, and what would mend it.")
 
 with st.container():
     asked = request.ask(settings)
@@ -22,7 +22,7 @@ if asked is None:
     st.stop()
 
 report = panels.current_report(asked, lines)
-better, why = recommended(report.start.network)
+better, why = recommended(report.initialization.network)
 
 st.subheader("What is found", anchor=False)
 st.markdown(f"**{report.summary}** {report.verdict}")
@@ -43,6 +43,6 @@ st.markdown(say_pictures(report))
 st.markdown("  \n".join(f":small[**{remedy.label}**: {remedy.why}]" for remedy, _ in report.remedies))
 
 st.subheader("The code", anchor=False)
-panels.show_code(report.start, better)
+panels.show_code(report.initialization, better)
 st.caption(f"Recommended: {label_of(better.initializer)}, gain {better.gain:g}, biases 0. {why}")
 panels.show_downloads(report, asked.own)

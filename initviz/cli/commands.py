@@ -21,8 +21,9 @@ from initviz.core.simulation import layer_table, simulate
 from initviz.core.validation import check
 from initviz.core.wording import number
 from initviz.diagnosis.exports import to_html, to_json
+from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.presentation import comparison, facts, shares_of_largest, table
-from initviz.diagnosis.remedies import Start, recommended
+from initviz.diagnosis.remedies import recommended
 from initviz.diagnosis.report import Report, diagnose
 from initviz.diagnosis.thresholds import check_thresholds
 from initviz.diagnosis.uploaded_weights import Own, start_for, write
@@ -101,7 +102,7 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
         "seed": options.seed}
 
 
-def _start(options: argparse.Namespace, network: Network, own: Own | None) -> Start:
+def _start(options: argparse.Namespace, network: Network, own: Own | None) -> Initialization:
     batch, chosen = _data(options, network.sizes)
     if not options.no_limit:
         try:
@@ -175,7 +176,7 @@ def _check_out(options: argparse.Namespace) -> None:
 
 
 def _write_repaired(options: argparse.Namespace, report: Report, own: Own | None) -> None:
-    starts = {remedy.key: remedy.start for remedy, _ in report.remedies if remedy.key != "standardized"}
+    starts = {remedy.key: remedy.initialization for remedy, _ in report.remedies if remedy.key != "standardized"}
     start = starts[check("--repair", options.repair, starts.keys())]  # the recommended start is not its own remedy
     options.out.write_bytes(write(start, own))
 

@@ -92,9 +92,11 @@ def to_html(report: Report) -> str:
     why = "".join(f"<li><b>{escape(remedy.label)}</b>: {escape(remedy.why)}</li>" for remedy, _ in report.remedies)
     lines = pd.DataFrame([{"Threshold": THRESHOLDS[key].label, "Value": f"{value:g}", "Source": THRESHOLDS[key].source}
                           for key, value in report.lines.items()])
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Diagnosis of a start</title>'
+    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            f"<title>Diagnosis of an initialization</title>"
             f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-            f"<h1>Diagnosis of a start</h1><table>{about}</table><h2>{escape(report.summary)}</h2><ul>{found}</ul>"
+            f"<h1>Diagnosis of an initialization</h1><table>{about}</table><h2>{escape(report.summary)}</h2>"
+            f"<ul>{found}</ul>"
             f"<h2>Layer by layer</h2>{_html_table(table(report), shares_of_largest(report))}"
             "<p><small>Bars: hidden layers beside the largest.</small></p>"
             f"<h2>Before and after</h2>{_html_table(comparison(report))}<ul>{why}</ul>"

@@ -11,7 +11,7 @@ import numpy as np
 from initviz.core.batches import Batch
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
-from initviz.diagnosis.remedies import Start
+from initviz.diagnosis.initialization import Initialization
 
 SEVERITIES = ("error", "warning", "note")
 EXACT, RATIO, CONVENTION = "exact", "ratio between layers", "convention"
@@ -38,9 +38,9 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What the rules look at: a start, its run, and where each line is drawn."""
+    """What the rules look at: a initialization, its run, and where each line is drawn."""
 
-    start: Start
+    initialization: Initialization
     run: Run
     lines: Mapping[str, float]
 
@@ -56,12 +56,12 @@ class Measured:
 
     def weights_are_equal(self, layer: int) -> bool:
         """Whether all neurons of a layer, from 1, have the same incoming weights and bias."""
-        w, b = self.start.weights[layer - 1], self.start.biases[layer - 1]
+        w, b = self.initialization.weights[layer - 1], self.initialization.biases[layer - 1]
         return bool((w == w[:, :1]).all() and (b == b[0]).all())
 
     def different_weights(self, layer: int) -> int:
         """How many neurons of a layer, from 1, differ in their incoming weights or bias."""
-        columns = np.vstack([self.start.weights[layer - 1], self.start.biases[layer - 1][None]]).T
+        columns = np.vstack([self.initialization.weights[layer - 1], self.initialization.biases[layer - 1][None]]).T
         return len({np.ascontiguousarray(column).tobytes() for column in columns})
 
 

@@ -24,13 +24,13 @@ MEASURES = {
     "error": "Errors", "warnings": "Warnings", "signal": "Signal, last hidden ÷ input",
     "gradient": "Gradient, first ÷ last hidden", "different_neurons": "Different neurons",
     "output_std": "Output, std", "loss": "Loss"}
-# Thresholds that are no initializer's start: colors of no entry of the table, seen on white and on black.
+# Thresholds that are no initializer's initialization: colors of no entry of the table, seen on white and on black.
 OWN_COLOR, REMEDY_COLORS = UNORDERED[6], {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardized": UNORDERED[2]}
 
 
 def table(report: Report) -> pd.DataFrame:
     """A row a layer, as a person reads it: every number in words."""
-    arrays = report.start.file.get("arrays", ())
+    arrays = report.initialization.file.get("arrays", ())
 
     def said(row: Any) -> dict[str, str]:
         hidden = row.layer < report.run.network.depth
@@ -66,7 +66,7 @@ def shares_of_largest(report: Report) -> dict[str, list[float]]:
 
 
 def comparison(report: Report) -> pd.DataFrame:
-    """A row a start: as it is, then each remedy, by the few numbers that matter, in words."""
+    """A row a initialization: as it is, then each remedy, by the few numbers that matter, in words."""
     def said(found: Report) -> dict[str, str]:
         words = {name: str(value) if isinstance(value, int) else number(value, 3 if name == "loss" else 2)
                  for name, value in found.measures.items()}
@@ -74,37 +74,39 @@ def comparison(report: Report) -> pd.DataFrame:
         return {label: words[name] for name, label in MEASURES.items()}
 
     rows = [("As it is", report)] + [(remedy.label, found) for remedy, found in report.remedies]
-    return pd.DataFrame([{"Start": label, **said(found)} for label, found in rows])
+    return pd.DataFrame([{"Initialization": label, **said(found)} for label, found in rows])
 
 
 # ---------------------------------------------------------------------------------------------- what was examined
 
 def settings(report: Report) -> dict[str, Any]:
     """All that a report hangs on but the numbers of files, by name: with it, it can be repeated."""
-    start, network = report.start, report.run.network
+    initialization, network = report.initialization, report.run.network
     law = {
         "initializer": network.initializer, "initializer_params": dict(network.initializer_params),
         "gain": network.gain, "bias": network.bias, "bias_std": network.bias_std}
     return {
         "sizes": list(network.sizes), "activation": network.activation,
-        "activation_params": dict(network.activation_params), **(law if start.drawn else dict.fromkeys(law)),
-        "seed": network.seed, "dtype": network.dtype, "weights": dict(start.file) or None,
-        "data": {"name": start.batch.name, "samples": len(start.batch.x), "loss": start.batch.loss, **start.data},
+        "activation_params": dict(network.activation_params), **(law if initialization.drawn else dict.fromkeys(law)),
+        "seed": network.seed, "dtype": network.dtype, "weights": dict(initialization.file) or None,
+        "data": {"name": initialization.batch.name, "samples": len(initialization.batch.x),
+                 "loss": initialization.batch.loss, **initialization.data},
         "thresholds": dict(report.lines)}
 
 
 def facts(report: Report) -> dict[str, str]:
     """What was examined, by name; what a person called it stands as it was written."""
-    network, batch, start = report.run.network, report.start.batch, report.start
+    network, batch, initialization = report.run.network, report.initialization.batch, report.initialization
     phi, params = network.activation_entry()
     data = [batch.name, f"{len(batch.x)} samples"]
-    if "target" in start.data:
+    if "target" in initialization.data:
         kind = f"{batch.outputs} classes" if batch.loss == "softmax_ce" else "numbers"
-        data += [f"target {start.data['target']!r} as {kind}",
-                 "standardized" if start.data.get("standardize") else "not standardized"]
+        data += [f"target {initialization.data['target']!r} as {kind}",
+                 "standardized" if initialization.data.get("standardize") else "not standardized"]
     return {
         "Network": "-".join(map(str, network.sizes)), "Activation": _with(phi.label, params),
-        "Start": _say_start(report), **({"Layout": LAYOUT_LABELS[start.file["layout"]]} if start.file else {}),
+        "Initialization": _say_initialization(report),
+        **({"Layout": LAYOUT_LABELS[initialization.file["layout"]]} if initialization.file else {}),
         "Data": ", ".join(data), "Seed": str(network.seed),
         "Loss": f"{number(report.run.loss, 3)} ({'cross-entropy' if batch.loss == 'softmax_ce' else 'squared error'})",
         "Verdict": report.verdict}
@@ -116,14 +118,14 @@ def _with(name: str, params: dict[str, Any]) -> str:
     return f"{name} ({said})" if said else name
 
 
-def _say_start(report: Report) -> str:
+def _say_initialization(report: Report) -> str:
     network = report.run.network
-    if not report.start.drawn:
-        return report.start.name
+    if not report.initialization.drawn:
+        return report.initialization.name
     biases = f"{network.bias:g} ± {network.bias_std:g}" if network.bias_std else f"{network.bias:g}"
     drawn = " plus what the initializer draws" if INITIALIZERS[network.initializer].bias_code else ""
-    return (f"{_with(report.start.name, dict(network.initializer_params))}, gain {network.gain:g}, biases {biases}"
-            f"{drawn}")
+    return (f"{_with(report.initialization.name, dict(network.initializer_params))}, gain {network.gain:g}, "
+            f"biases {biases}{drawn}")
 
 
 # ---------------------------------------------------------------------------------------------- pictures
@@ -140,7 +142,8 @@ def pictures(report: Report) -> dict[str, tuple[Picture, Data]]:
             values = part.layers[column].to_numpy(float)[:hidden]
             lost = not np.isfinite(values).all()
             remark = "overflow" if lost else "0" if not values.any() else ""
-            color = color_of(part.run.network.initializer) if part.start.drawn else REMEDY_COLORS.get(key, OWN_COLOR)
+            color = (color_of(part.run.network.initializer) if part.initialization.drawn else
+                     REMEDY_COLORS.get(key, OWN_COLOR))
             series.append(curves.Series(label, color, layers, values, remark, lost_high=lost))
         return curves.data(series, log=True, labels_right=right)
 

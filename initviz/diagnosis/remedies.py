@@ -1,4 +1,4 @@
-"""Repair: what would mend a start, by rule from the activation or by measuring the data.
+"""Repair: what would mend an initialization, by rule from the activation or by measuring the data.
 
 LSUV is layer-sequential unit-variance initialization, Mishkin and Matas 2016, algorithm 1: orthonormal weights, then
 layer by layer ``W /= std(z)`` until the variance of the preactivations is near 1.
@@ -7,9 +7,8 @@ layer by layer ``W /= std(z)`` until the variance of the preactivations is near 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from initviz.core.network import Network
 from initviz.core.propagation import QUIET, activate, check_shapes
 from initviz.core.statistics import moments
 from initviz.core.validation import Interval, check
+from initviz.diagnosis.initialization import Initialization, initialization_of
 from initviz.theory.mean_field import Field
 
 TOLERANCE, MOST_TRIES = 0.1, 10  # of Mishkin and Matas' own code
@@ -28,32 +28,13 @@ RELU_LIKE = ("relu", "leaky_relu")
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
-    """Parameters as a network begins, and the batch that it meets: weights (fan_in, fan_out), biases (fan_out,).
-
-    ``network`` says the sizes and the activation; ``drawn`` is False where the parameters are somebody's own and not
-    its initializer's. ``name`` is said for it. ``file`` and ``data`` hold what else was chosen, by name, so that a
-    report can be repeated: the layout and the arrays of somebody's own file; where the batch comes from.
-    """
-
-    network: Network
-    weights: Sequence[Array]
-    biases: Sequence[Array]
-    batch: Batch
-    name: str
-    drawn: bool = True
-    file: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-
-
-@dataclass(frozen=True, eq=False)
 class Remedy:
-    """Another start for the same network and data, what it is called, and why it should help."""
+    """Another initialization for the same network and data, what it is called, and why it should help."""
 
     key: str
     label: str
     why: str
-    start: Start
+    initialization: Initialization
 
 
 def rescale(weights: Sequence[Array], biases: Sequence[Array], network: Network, batch: Batch, *,
@@ -108,7 +89,7 @@ def lsuv(network: Network, batch: Batch, *, tolerance: float = TOLERANCE, most_t
 
 
 def recommended(network: Network) -> tuple[Network, str]:
-    """The network from the start that the table has for its activation, biases 0, and the reason in one sentence."""
+    """The network with the initialization that the table has for its activation, biases 0, and why in one sentence."""
     params = dict(network.activation_params)
     label = network.activation_entry()[0].label
     changes: dict[str, Any] = {"gain": 1.0, "initializer_params": ()}
@@ -127,42 +108,32 @@ def recommended(network: Network) -> tuple[Network, str]:
     return replace(network, initializer=key, bias=0.0, bias_std=0.0, **changes), why
 
 
-def start_of(network: Network, batch: Batch, name: str) -> Start:
-    """The start that a network draws."""
-    return Start(network, *network.parameters(), batch, name)
-
-
-def start_from(weights: Sequence[Array], biases: Sequence[Array], network: Network, batch: Batch, name: str) -> Start:
-    """A start from somebody's own weights (fan_in, fan_out) and biases; ``network`` says activation and seed."""
-    sizes = (len(weights[0]), *(w.shape[1] for w in weights))
-    own = replace(network, sizes=sizes, dtype=np.result_type(*weights, *biases).name)
-    return Start(own, weights, biases, batch, name, drawn=False)
-
-
-def remedies(start: Start) -> list[Remedy]:
-    """The other starts to try, on the same data: the table's for the activation, LSUV, the given weights rescaled."""
-    network, batch = start.network, start.batch
+def remedies(initialization: Initialization) -> list[Remedy]:
+    """Other initializations to try on the same data: the table's for the activation, LSUV, the given weights rescaled.
+    """
+    network, batch = initialization.network, initialization.batch
     better, why = recommended(network)
     label = INITIALIZERS[better.initializer].label + (f" × {better.gain:g}" if better.gain != 1 else "")
-    zeros = [np.zeros_like(b) for b in start.biases]
+    zeros = [np.zeros_like(b) for b in initialization.biases]
     plain = replace(network, bias=0.0, bias_std=0.0)
     found = []
-    if not start.drawn or better != network:
-        found.append(Remedy("recommended", label, why, start_of(better, batch, label)))
+    if not initialization.drawn or better != network:
+        found.append(Remedy("recommended", label, why, initialization_of(better, batch, label)))
     found += [
         Remedy("lsuv", "LSUV", "Orthonormal weights, divided layer by layer by the standard deviation that this very "
                f"batch gives them, until the variance is within {TOLERANCE:g} of 1 (Mishkin and Matas 2016).",
-               Start(plain, lsuv(network, batch), zeros, batch, "LSUV", drawn=False)),
+               Initialization(plain, lsuv(network, batch), zeros, batch, "LSUV", drawn=False)),
         Remedy("rescaled", "Rescaled", "The same weights, each layer multiplied by one number in the way of LSUV: "
                "directions and biases stay, and so do copies.",
-               Start(network, rescale(start.weights, start.biases, network, batch), start.biases, batch, "Rescaled",
-                     drawn=False))]
+               replace(initialization, weights=rescale(initialization.weights, initialization.biases, network, batch),
+                       name="Rescaled", drawn=False))]
     return found
 
 
-def standardize_inputs(start: Start) -> Remedy:
-    """The same start on inputs of mean 0 and standard deviation 1 in every column."""
-    x = standardized(start.batch.x.astype(np.float64)).astype(start.batch.x.dtype)
+def standardize_inputs(initialization: Initialization) -> Remedy:
+    """The same initialization on inputs of mean 0 and standard deviation 1 in every column."""
+    x = standardized(initialization.batch.x.astype(np.float64)).astype(initialization.batch.x.dtype)
     return Remedy("standardized", "Standardized inputs", "The same parameters, with every column of the data brought "
                   "to mean 0 and standard deviation 1 (LeCun et al. 1998, section 4.3).",
-                  replace(start, batch=replace(start.batch, x=x), name="Standardized inputs", drawn=False))
+                  replace(initialization, batch=replace(initialization.batch, x=x), name="Standardized inputs",
+                          drawn=False))

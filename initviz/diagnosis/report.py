@@ -1,4 +1,4 @@
-"""The report on a start: its findings in order of weight, and the same for every remedy."""
+"""The report on a initialization: its findings in order of weight, and the same for every remedy."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import pandas as pd
 from initviz.core.simulation import Run, gradient_return, summarize
 from initviz.diagnosis import verdict as diagnosis
 from initviz.diagnosis.findings import SEVERITIES, Finding, Measured
+from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.layer_scales import signal_levels
-from initviz.diagnosis.remedies import Remedy, Start, remedies, standardize_inputs
+from initviz.diagnosis.remedies import Remedy, remedies, standardize_inputs
 from initviz.diagnosis.rules import RULES
 from initviz.diagnosis.thresholds import DEFAULTS, Thresholds
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What was found of a start: its run, its findings in order of weight, and the remedies' reports beside it."""
+    """An examined initialization: its run, its findings in order of weight, and each remedy's report."""
 
-    start: Start
+    initialization: Initialization
     run: Run
     findings: tuple[Finding, ...]
     lines: Thresholds
@@ -70,7 +71,7 @@ class Report:
 
     @property
     def measures(self) -> Mapping[str, float]:
-        """The few numbers by which a start is compared with another; NaN where one is not defined.
+        """The few numbers by which an initialization is compared with another; NaN where one is not defined.
 
         ``signal`` is the last hidden layer's level beside the input's, ``gradient`` the length of dL/dz in the first
         hidden layer over the last's, ``different_neurons`` of the last hidden layer's ``neurons``.
@@ -86,19 +87,20 @@ class Report:
             "output_std": float(run.column("activation_std")[-1]), "loss": float(run.loss)})
 
 
-def diagnose(start: Start, lines: Thresholds = DEFAULTS, *, repair: bool = True) -> Report:
-    """Examine a start on its batch; with ``repair`` also every remedy, on the same data.
+def diagnose(initialization: Initialization, lines: Thresholds = DEFAULTS, *, repair: bool = True) -> Report:
+    """Examine an initialization on its batch; with ``repair`` also every remedy, on the same data.
 
     Raises ValueError where parameters, network and batch do not fit each other.
     """
-    run = summarize(start.network, start.weights, start.biases, start.batch, counted=())
-    measured = Measured(start, run, lines)
+    run = summarize(initialization.network, initialization.weights, initialization.biases, initialization.batch,
+                    counted=())
+    measured = Measured(initialization, run, lines)
     found = [finding for rule in RULES for finding in rule(measured)]
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     tried = []
     if repair:
-        tried = remedies(start)
+        tried = remedies(initialization)
         if any(finding.title == "Unscaled inputs" for finding in found):
-            tried.append(standardize_inputs(start))
-    return Report(start, run, tuple(found), lines,
-                  tuple((remedy, diagnose(remedy.start, lines, repair=False)) for remedy in tried))
+            tried.append(standardize_inputs(initialization))
+    return Report(initialization, run, tuple(found), lines,
+                  tuple((remedy, diagnose(remedy.initialization, lines, repair=False)) for remedy in tried))

@@ -191,7 +191,7 @@ def _saturated(m: Measured) -> Iterator[Finding]:
 
 def _alike(m: Measured) -> Iterator[Finding]:
     spreads, rms = m.run.column("sample_spread")[:-1], m.run.column("activation_rms")[:-1]
-    if not spreads.size or m.run.batch < 2 or not np.ptp(m.start.batch.x, axis=0).any():
+    if not spreads.size or m.run.batch < 2 or not np.ptp(m.initialization.batch.x, axis=0).any():
         return
     same = np.flatnonzero((spreads == 0) & (rms > 0))
     if same.size:
@@ -209,7 +209,7 @@ def _alike(m: Measured) -> Iterator[Finding]:
 
 
 def _inputs(m: Measured) -> Iterator[Finding]:
-    x = m.start.batch.x.astype(np.float64)
+    x = m.initialization.batch.x.astype(np.float64)
     with np.errstate(**QUIET):
         columns, means = np.sqrt(np.square(x).mean(axis=0)), x.mean(axis=0)
         constant = int(np.count_nonzero(np.ptp(x, axis=0) == 0))
@@ -231,7 +231,8 @@ def _inputs(m: Measured) -> Iterator[Finding]:
 
 
 def _loss(m: Measured) -> Iterator[Finding]:
-    batch, nothing, blind = m.start.batch, loss_of_zero_output(m.start.batch), loss_of_constant_output(m.start.batch)
+    batch = m.initialization.batch
+    nothing, blind = loss_of_zero_output(batch), loss_of_constant_output(batch)
     classes = batch.loss == "softmax_ce"
     said = f"ln {batch.outputs} = {number(nothing, 3)}" if classes else f"the targets' variance, {number(nothing, 3)}"
     value = ratio(m.run.loss, nothing)
@@ -242,7 +243,7 @@ def _loss(m: Measured) -> Iterator[Finding]:
                       f"at most {number(m.lines['loss'])} times {said}; an error above {number(m.lines['loss_error'])} "
                       "times", "convention; CS231n and makemore part 3 compare with it; the error threshold after "
                       f"{AUTOTRAINER}", CONVENTION)
-    elif not m.start.drawn and m.run.loss < LEARNED * blind:
+    elif not m.initialization.drawn and m.run.loss < LEARNED * blind:
         least = f"the entropy of the batch's classes, {number(blind, 3)}" if classes else said
         yield Finding("loss", "note", "Learned already", f"The loss is {number(m.run.loss, 3)}, below {least}: these "
                       "weights know something of this data.", m.run.loss, None, f"near {least}",
@@ -250,7 +251,7 @@ def _loss(m: Measured) -> Iterator[Finding]:
 
 
 def _output(m: Measured) -> Iterator[Finding]:
-    batch = m.start.batch
+    batch = m.initialization.batch
     unit = 1.0 if batch.loss == "softmax_ce" else math.sqrt(loss_of_zero_output(batch)) or 1.0
     value = float(m.run.column("activation_std")[-1]) / unit
     if value > m.lines["output"]:
@@ -260,7 +261,7 @@ def _output(m: Measured) -> Iterator[Finding]:
 
 
 def _bias(m: Measured) -> Iterator[Finding]:
-    sizes = np.array([moments(b).rms for b in m.start.biases])
+    sizes = np.array([moments(b).rms for b in m.initialization.biases])
     with np.errstate(**QUIET):
         shares = np.nan_to_num(sizes / m.run.column("preactivation_rms"), nan=0.0, posinf=0.0)
     if not sizes.any():

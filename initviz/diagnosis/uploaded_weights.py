@@ -9,7 +9,7 @@ from typing import Any
 
 from initviz.core.batches import Batch
 from initviz.core.network import Network
-from initviz.diagnosis.remedies import Start, start_from, start_of
+from initviz.diagnosis.initialization import Initialization, initialization_from, initialization_of
 from initviz.files.source_code import state_dict
 from initviz.files.weights import Checkpoint, Reading
 
@@ -23,16 +23,16 @@ class Own:
     name: str
 
 
-def start_for(network: Network, batch: Batch, name: str, own: Own | None, chosen: Mapping[str, Any]) -> Start:
+def start_for(network: Network, batch: Batch, name: str, own: Own | None, chosen: Mapping[str, Any]) -> Initialization:
     """The start that a network draws, said as ``name``, or one's own weights; ``chosen`` says where the batch is from.
     """
-    start = start_from(*own.checkpoint.parameters(own.reading), network, batch, own.name) if own else (
-        start_of(network, batch, name))
+    start = initialization_from(*own.checkpoint.parameters(own.reading), network, batch, own.name) if own else (
+        initialization_of(network, batch, name))
     return replace(start, data=MappingProxyType(dict(chosen)),
                    file=MappingProxyType(own.reading.settings(own.name) if own else {}))
 
 
-def write(start: Start, own: Own | None) -> bytes:
+def write(start: Initialization, own: Own | None) -> bytes:
     """A start's parameters as a file: in the names, layout, number format and kind of one's own, else as an .npz."""
     if own is None:
         return state_dict(start.weights, start.biases)

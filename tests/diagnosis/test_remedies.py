@@ -7,7 +7,8 @@ import pytest
 
 from initviz import ACTIVATIONS, Network, make_batch, propagate
 from initviz.core.batches import batch_for
-from initviz.diagnosis.remedies import TOLERANCE, lsuv, recommended, remedies, rescale, standardize_inputs, start_of
+from initviz.diagnosis.initialization import initialization_of
+from initviz.diagnosis.remedies import TOLERANCE, lsuv, recommended, remedies, rescale, standardize_inputs
 from initviz.theory.mean_field import Field
 
 DEEP = Network((64, *[256] * 11, 10), "tanh", "orthogonal")
@@ -80,17 +81,17 @@ def test_the_recommended_start_keeps_a_unit_length_in_a_wide_layer(key):
 
 
 def test_every_remedy_meets_the_same_data_and_the_recommended_start_is_not_its_own_remedy():
-    start = start_of(Network((64, 16, 10), "relu", "torch_linear"), BATCH, "default")
+    start = initialization_of(Network((64, 16, 10), "relu", "torch_linear"), BATCH, "default")
     found = remedies(start)
     assert [remedy.key for remedy in found] == ["recommended", "lsuv", "rescaled"]
-    assert all(remedy.start.batch is BATCH for remedy in found)
-    better = start_of(recommended(start.network)[0], BATCH, "He")
+    assert all(remedy.initialization.batch is BATCH for remedy in found)
+    better = initialization_of(recommended(start.network)[0], BATCH, "He")
     assert [remedy.key for remedy in remedies(better)] == ["lsuv", "rescaled"]
 
 
 def test_standardized_inputs_have_mean_0_and_standard_deviation_1():
     batch = replace(BATCH, x=BATCH.x * 1000 + 50)
-    x = standardize_inputs(start_of(Network((64, 16, 10)), batch, "")).start.batch.x
+    x = standardize_inputs(initialization_of(Network((64, 16, 10)), batch, "")).initialization.batch.x
     spread = x.std(axis=0)
     assert np.allclose(x.mean(axis=0), 0, atol=1e-5)
     assert (np.isclose(spread, 1, atol=1e-4) | (spread == 0)).all()

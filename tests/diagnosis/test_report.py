@@ -16,9 +16,9 @@ from initviz.charts.picture import color_of
 from initviz.core.batches import make_normal
 from initviz.diagnosis.exports import to_html, to_json
 from initviz.diagnosis.findings import EXACT, RATIO, SEVERITIES, loss_of_constant_output, loss_of_zero_output
+from initviz.diagnosis.initialization import initialization_from, initialization_of
 from initviz.diagnosis.layer_scales import extreme_changes, signal_levels
 from initviz.diagnosis.presentation import OWN_COLOR, REMEDY_COLORS, comparison, pictures, say_pictures, table
-from initviz.diagnosis.remedies import start_from, start_of
 from initviz.diagnosis.report import diagnose
 from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS, check_thresholds, clamp_thresholds
 from initviz.diagnosis.verdict import verdict
@@ -32,7 +32,7 @@ OF_A_VERDICT = {"overflow", "silent", "dead", "saturated"}
 
 def report_on(activation="relu", initializer="he_normal", depth=5, width=64, batch=DIGITS, lines=DEFAULTS, **changes):
     network = Network((batch.features, *[width] * (depth - 1), batch.outputs), activation, initializer, **changes)
-    return diagnose(start_of(network, batch, initializer), lines)
+    return diagnose(initialization_of(network, batch, initializer), lines)
 
 
 def found(report, key):
@@ -43,7 +43,7 @@ def found(report, key):
 @pytest.mark.parametrize("initializer", INITIALIZERS)
 @pytest.mark.parametrize("depth", [2, 9])
 def test_a_report_does_not_contradict_the_verdict(activation, initializer, depth):
-    report = diagnose(start_of(Network((64, *[32] * (depth - 1), 10), activation, initializer), DIGITS, ""),
+    report = diagnose(initialization_of(Network((64, *[32] * (depth - 1), 10), activation, initializer), DIGITS, ""),
                       repair=False)
     judged = verdict(report.run)
     alarming = {finding.key for finding in report.findings if finding.severity != "note"}
@@ -101,7 +101,7 @@ def test_each_fault_is_found(case, key, severity, words, firm):
 def own(weights, biases=None, activation="relu", batch=DIGITS):
     """A start from somebody's own weights."""
     biases = biases or [np.zeros(w.shape[1], w.dtype) for w in weights]
-    return start_from(weights, biases, Network(activation=activation), batch, "own")
+    return initialization_from(weights, biases, Network(activation=activation), batch, "own")
 
 
 def test_a_dip_in_the_middle_is_found_with_its_layer():
@@ -137,21 +137,21 @@ def test_a_bounded_activation_of_large_inputs_loses_no_signal():
 
 def test_a_vanishing_gradient_is_an_error_only_as_its_source_tests_it():
     network = Network((64, *[64] * 8, 10), "sigmoid", "lecun_normal")
-    report = diagnose(start_of(network, DIGITS, ""))
+    report = diagnose(initialization_of(network, DIGITS, ""))
     run, finding = report.run, found(report, "gradient")
     norms = [float(np.sqrt(n_in * n_out) * rms) for n_in, n_out, rms in zip(
         run.column("fan_in"), run.column("fan_out"), run.column("weight_gradient_rms"), strict=True)]
     assert finding.severity == "error"
     assert finding.number == pytest.approx(norms[0] / norms[-1])
     assert (norms[0] / norms[-1], norms[0]) < (1e-3, 1e-4)
-    louder = diagnose(start_of(network, DIGITS, ""), check_thresholds({"faint": 1e-6}))
+    louder = diagnose(initialization_of(network, DIGITS, ""), check_thresholds({"faint": 1e-6}))
     assert found(louder, "gradient").severity == "warning"
     assert found(louder, "gradient").number != finding.number  # now that of the lengths
 
 
 def test_a_gradient_that_overflows_or_does_not_arrive_is_an_error():
     network = Network((64, *[256] * 99, 10), "softsign", "normal", initializer_params={"std": 2.0})
-    overflow = found(diagnose(start_of(network, make_batch("digits", 64), ""), repair=False), "gradient")
+    overflow = found(diagnose(initialization_of(network, make_batch("digits", 64), ""), repair=False), "gradient")
     assert (overflow.severity, overflow.title) == ("error", "The gradient overflows")
     weights, biases = Network((64, 16, 16, 10)).parameters()
     stopped = found(diagnose(own(weights, [biases[0], biases[1] - np.float32(1e3), biases[2]])), "gradient")
@@ -257,7 +257,7 @@ def test_remedies_mend_what_a_default_start_loses():
     assert report.severity == "error"
     for remedy, after in report.remedies:
         assert after.severity != "error", remedy.key
-    assert list(comparison(report)["Start"]) == ["As it is", "LeCun normal × 1.593", "LSUV", "Rescaled"]
+    assert list(comparison(report)["Initialization"]) == ["As it is", "LeCun normal × 1.593", "LSUV", "Rescaled"]
 
 
 HOSTILE = "<script>alert('x')</script> & \"name\""
@@ -292,7 +292,7 @@ def test_a_report_can_be_repeated_from_its_settings():
     network = Network((64, 24, 10), "leaky_relu", "he_normal", 3.0, 0.1, 0.2, 7,
                       activation_params={"negative_slope": 0.2}, initializer_params={"mode": "fan_out"})
     data = {"input": "digits", "seed": 7}
-    report = diagnose(replace(start_of(network, replace(DIGITS, name="Digits"), "He normal"), data=data))
+    report = diagnose(replace(initialization_of(network, replace(DIGITS, name="Digits"), "He normal"), data=data))
     read = json.loads(to_json(report))["settings"]
     again = Network(tuple(read["sizes"]), read["activation"], read["initializer"], read["gain"], read["bias"],
                     read["bias_std"], read["seed"], read["dtype"], read["activation_params"],
@@ -368,7 +368,7 @@ def test_whatever_is_drawn_gets_a_report_in_words(data):
                       bias=pick(0, 5, -1e10, 1e300), bias_std=pick(0, 1, 1e20), seed=pick(0, 1, 2), dtype=dtype)
     batch = make_normal(sizes[0], sizes[-1], pick(1, 2, 9, 30), seed=pick(0, 1), dtype=dtype)
     batch = replace(batch, x=batch.x * batch.x.dtype.type(pick(0, 1, 1e-30, 1e30)))
-    report = diagnose(start_of(network, batch, "drawn"))
+    report = diagnose(initialization_of(network, batch, "drawn"))
     json.loads(to_json(report), parse_constant=pytest.fail)
     assert pictures(report)
     words = " ".join([*(finding.words + finding.rule for finding in report.findings), comparison(report).to_string(),

@@ -29,7 +29,7 @@ def test_every_start_gets_a_report(key):
     assert len(charts(at)) == 2
     layers, comparison = (table.value for table in at.dataframe)
     assert len(layers) == 3
-    assert comparison["Start"][0] == "As it is"
+    assert comparison["Initialization"][0] == "As it is"
 
 
 def test_zeros_are_an_error_and_he_is_not():
@@ -172,7 +172,7 @@ def test_repaired_weights_go_back_into_the_names_and_shapes_that_came():
     at = upload(visit(DIAGNOSE, activation="ReLU"), "weights_file", "net.npz", state_dict((64, 24, 16, 10), gain=9.0))
     report = at.session_state["diagnosis"][1]
     checkpoint = at.session_state["weights read"][1]
-    lsuv = next(remedy.start for remedy, _ in report.remedies if remedy.key == "lsuv")
+    lsuv = next(remedy.initialization for remedy, _ in report.remedies if remedy.key == "lsuv")
     held = np.load(io.BytesIO(checkpoint.write(lsuv.weights, lsuv.biases, checkpoint.readings("torch")[0])))
     assert held["net.1.weight"].shape == (16, 24)
     np.testing.assert_array_equal(held["net.1.weight"].T, lsuv.weights[1])
@@ -187,7 +187,7 @@ def test_a_csv_is_sent_through_and_its_scale_is_seen():
     assert "Unscaled inputs" not in words(at)
     sound(at.toggle(key="standardize").set_value(False).run())
     assert "Unscaled inputs" in words(at)
-    assert "Standardized inputs" in at.dataframe[1].value["Start"].tolist()
+    assert "Standardized inputs" in at.dataframe[1].value["Initialization"].tolist()
 
 
 def test_sizes_that_fit_a_csv_are_offered():
@@ -216,7 +216,7 @@ def test_a_bad_weights_file_leaves_the_csv_where_it_is():
     upload(at, "weights_file", "bad.npz", b"hello")
     assert len(at.error) == 1
     assert at.selectbox(key="target").value == "kind"
-    assert at.session_state["diagnosis"][1].start.batch.name == "mine.csv"
+    assert at.session_state["diagnosis"][1].initialization.batch.name == "mine.csv"
     assert len(charts(at)) == 2
 
 
@@ -268,7 +268,7 @@ def test_an_order_that_nothing_settles_is_chosen_by_the_person_before_there_is_a
     assert not charts(at)
     sound(next(box for box in at.selectbox if box.label == "Order of its layers").select_index(1).run())
     assert len(charts(at)) == 2
-    file = at.session_state["diagnosis"][1].start.file
+    file = at.session_state["diagnosis"][1].initialization.file
     assert [names[0] for names in file["arrays"]] == ["fc1.weight", "fc2.weight", "bottleneck.weight", "out.weight"]
 
 
@@ -278,7 +278,7 @@ def test_the_target_can_be_said_to_be_numbers():
     sound(next(group for group in at.button_group if group.key == "target_kind").set_value("numbers").run())
     assert "The target 'kind' is read as numbers" in words(at).replace("\\", "")
     assert not at.error
-    assert at.session_state["diagnosis"][1].start.data["target_kind"] == "numbers"
+    assert at.session_state["diagnosis"][1].initialization.data["target_kind"] == "numbers"
 
 
 def test_nothing_uploaded_is_shown_as_markup():

@@ -13,8 +13,8 @@ from initviz.app.pictures import table_height
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.network import Network
 from initviz.diagnosis.exports import to_html, to_json
+from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.presentation import COLUMNS, shares_of_largest, table
-from initviz.diagnosis.remedies import Start
 from initviz.diagnosis.report import Report, diagnose
 from initviz.diagnosis.thresholds import THRESHOLDS, Thresholds, clamp_thresholds
 from initviz.diagnosis.uploaded_weights import Own, write
@@ -37,7 +37,7 @@ def ask_lines() -> dict[str, float]:
 
 
 def current_report(asked: DiagnoseRequest, lines: Thresholds) -> Report:
-    """The report on a start, computed once for the same terms in a row."""
+    """The report on a initialization, computed once for the same terms in a row."""
     report: Report = kept("diagnosis", (asked.terms, tuple(lines.items())), lambda: diagnose(asked.make(), lines))
     return report
 
@@ -47,7 +47,8 @@ def current_report(asked: DiagnoseRequest, lines: Thresholds) -> Report:
 def show_findings(report: Report) -> None:
     """Every finding in its place."""
     if not report.findings:
-        st.success("No rule finds anything wrong with this start on this data.", icon=":material/check_circle:")
+        st.success("No rule finds anything wrong with this initialization on this data.",
+                   icon=":material/check_circle:")
     for finding in report.findings:
         st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.words}"
                     f"  \n:small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firm}.]]")
@@ -75,16 +76,17 @@ def show_layers(report: Report) -> None:
                      for title, words in helps.items() if title in frame})
 
 
-def show_code(start: Start, better: Network) -> None:
-    """The start as source, as it is or, as for somebody's own weights, as the table would have it."""
+def show_code(initialization: Initialization, better: Network) -> None:
+    """The initialization as source, as it is or, as for somebody's own weights, as the table would have it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which = st.segmented_control("Start of the code", ["Recommended", "As chosen"][:2 if start.drawn else 1],
+        which = st.segmented_control("Initialization of the code",
+                                     ["Recommended", "As chosen"][:2 if initialization.drawn else 1],
                                      default="Recommended", required=True, key="code_start", bind="query-params",
-                                     help="The table's start for this activation, or the one chosen above.")
+                                     help="The table's initialization for this activation, or the one chosen above.")
         framework = st.segmented_control("Code for", FRAMEWORKS, default="PyTorch", required=True,
                                          key="code_for", bind="query-params", help="A complete script that runs.")
     framework = framework if framework in FRAMEWORKS else "PyTorch"
-    chosen = start.network if which == "As chosen" and start.drawn else better
+    chosen = initialization.network if which == "As chosen" and initialization.drawn else better
     st.code(export.code(chosen, framework), language="python")
 
 
@@ -99,7 +101,7 @@ def show_downloads(report: Report, own: Own | None) -> None:
         for remedy, _ in report.remedies:
             if remedy.key != "standardized":
                 app.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",
-                            functools.partial(write, remedy.start, own),
+                            functools.partial(write, remedy.initialization, own),
                             "application/octet-stream", key=f"weights_{remedy.key}",
                             help="These parameters in the names, layout and number format of your file." if own else
                                  "These parameters under the names and shapes of the PyTorch code's network: "

@@ -18,7 +18,7 @@ from initviz.core.batches import INPUTS, Batch, check_fit, make_normal
 from initviz.core.cost import check_diagnosis
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import read_sizes
-from initviz.diagnosis.remedies import Start
+from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.uploaded_weights import Own, start_for
 from initviz.files import csv_table as spreadsheet
 from initviz.files import weights as checkpoints
@@ -70,7 +70,7 @@ class Data:
 class DiagnoseRequest:
     """The start that the controls describe, the terms by which it is known, and the file that it came from, if any."""
 
-    make: Callable[[], Start]
+    make: Callable[[], Initialization]
     terms: Hashable
     own: Own | None
 
