@@ -82,7 +82,7 @@ def test_the_report_holds_the_settings_that_repeat_it(capsys):
     assert read["data"] == {
         "name": "Standard normal", "samples": 32, "loss": "softmax_ce", "input": "normal", "seed": 4}
     _, out, _ = said(capsys, "diagnose", *options)
-    assert "Start: He normal (mode fan_in, negative_slope 0.2), gain 3, biases 0.1" in out
+    assert "Initialization: He normal (mode fan_in, negative_slope 0.2), gain 3, biases 0.1" in out
     assert "Seed: 4" in out
 
 
@@ -213,7 +213,7 @@ def test_weights_and_data_of_ones_own_are_examined(capsys, files):
                         "--batch", 40)
     assert code == 1  # the second layer keeps 3e-4 of the signal: 1e-4 times the root of half its 16 inputs
     assert "Network: 3-16-12-3" in out
-    assert "Start: small.npz" in out
+    assert "Initialization: small.npz" in out
     assert "Data: rows.csv, 40 samples" in out
 
 
