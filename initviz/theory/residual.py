@@ -1,0 +1,150 @@
+"""What a wide network of any layers, with skips and normalizations, should do: mean squares forward and back.
+
+The signal is followed by three numbers: its mean square, its mean over the neurons, and the mean product of one
+neuron's values for two samples. A branch that ends with random weights of mean 0 is uncorrelated with its stream, so
+that mean squares add up; an activation of a normal signal maps the three as mean-field theory says; a normalization
+divides by a size that is one of their differences. The gradient's mean square is multiplied on its way back by what the
+signal's derivatives are, as if they were independent of it.
+
+Sources: Yang and Schoenholz 2017 (residual); Yang et al. 2019 (BatchNorm); De and Smith 2020 (BatchNorm in branches);
+Xiong et al. 2020 (pre- and post-norm). Terms of 1/width and 1/batch are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from initviz.core.initializers import law_of
+from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual, RMSNorm
+from initviz.core.layers.chain import path_of
+from initviz.theory.mean_field import Field
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What is expected of a signal (batch, width): mean square, mean over the neurons, and ``covariance``, the mean
+    over the neurons of the product of two samples' values. ``normal`` says that each neuron is normally distributed.
+    """
+
+    square: float
+    mean: float = 0.0
+    covariance: float = 0.0
+    normal: bool = False
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected at the output of one layer: the signal, and the mean square of the gradient with respect to it,
+    relative to that of the network's output.
+    """
+
+    signal: Signal
+    gradient: float
+
+
+class _Unknown(Exception):
+    """Theory does not speak of a network; the message is a sentence of why."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A layer with its path, the signal after it, and how it multiplies the gradient's mean square on its way back."""
+
+    path: str
+    signal: Signal
+    back: float
+    branch: tuple[_Step, ...] = ()
+    scale: float = 1.0
+
+
+def _dense(layer: Dense, width: int, x: Signal, path: str) -> _Step:
+    law = law_of(layer.initializer, **dict(layer.initializer_params))
+    if law.mean(width, layer.width) * layer.gain or not law.random and law.variance(width, layer.width) * layer.gain:
+        raise _Unknown(f"Theory does not speak of weights that are not random around 0, as those of layer {path}.")
+    variance = law.variance(width, layer.width) * layer.gain**2
+    bias = layer.bias_std**2 + law.bias_variance(width, layer.width) + layer.bias**2
+    after = Signal(width * variance * x.square + bias, layer.bias, width * variance * x.covariance + bias, True)
+    return _Step(path, after, layer.width * variance)
+
+
+def _activation(layer: Activation, width: int, x: Signal, path: str) -> _Step:
+    if not x.normal:
+        raise _Unknown(f"Theory does not speak of an activation of what is not normally distributed, as layer {path}.")
+    field = Field(layer.key, layer.params, x.mean)
+    variance = max(x.square - x.mean**2, 0.0)
+    at = field.moments(variance)
+    shared = min(max((x.covariance - x.mean**2) / variance, 0.0), 1.0) if variance else 0.0
+    after = Signal(float(at.square), float(at.mean), field.product(field.value, variance, variance, shared), False)
+    return _Step(path, after, float(at.derivative_square))
+
+
+# What each normalization takes off the mean square before it divides by the rest.
+_TAKEN_OFF: Mapping[type[Layer], Callable[[Signal], float]] = MappingProxyType({
+    LayerNorm: lambda x: x.mean**2, RMSNorm: lambda x: 0.0, BatchNorm: lambda x: x.covariance})
+
+
+def _norm(layer: Any, width: int, x: Signal, path: str) -> _Step:
+    off = _TAKEN_OFF[type(layer)](x)
+    factor = layer.weight**2 / (max(x.square - off, 0.0) + layer.eps)
+    mean = math.sqrt(factor) * x.mean if isinstance(layer, RMSNorm) else 0.0
+    return _Step(path, Signal(factor * (x.square - off), mean, factor * (x.covariance - off), x.normal), factor)
+
+
+def _residual(layer: Residual, width: int, x: Signal, path: str) -> _Step:
+    if not any(isinstance(inner, Dense) for inner in layer.branch):
+        raise _Unknown(f"Theory does not speak of a branch without weights, as that of layer {path}.")
+    branch = _steps(layer.branch, width, x, path)
+    end, part = branch[-1].signal, layer.scale**2
+    after = Signal(x.square + part * end.square, x.mean + layer.scale * end.mean,
+                   x.covariance + part * end.covariance, x.normal and end.normal)
+    return _Step(path, after, 1 + part * math.prod(step.back for step in branch), branch, layer.scale)
+
+
+_STEPS: Mapping[type[Layer], Callable[[Any, int, Signal, str], _Step]] = MappingProxyType({
+    Dense: _dense, Activation: _activation, LayerNorm: _norm, RMSNorm: _norm, BatchNorm: _norm, Residual: _residual})
+
+
+def _steps(layers: Sequence[Layer], width: int, x: Signal, path: str = "") -> tuple[_Step, ...]:
+    found = []
+    for index, layer in enumerate(layers):
+        here = path_of(path, index)
+        step = _STEPS[type(layer)](layer, width, x, here)
+        found.append(step)
+        x, width = step.signal, layer.output_width(width)
+    return tuple(found)
+
+
+def _with_gradients(steps: Sequence[_Step], gradient: float) -> dict[str, Expectation]:
+    found: dict[str, Expectation] = {}
+    for step in reversed(steps):
+        found[step.path] = Expectation(step.signal, gradient)
+        if step.branch:
+            found |= _with_gradients(step.branch, step.scale**2 * gradient)
+        gradient *= step.back
+    return found
+
+
+def expect(layers: Sequence[Layer], width: int, *, square: float = 1.0,
+           covariance: float = 0.0) -> dict[str, Expectation] | None:
+    """What is expected of each layer, by path; None where theory does not speak (``why_unknown`` says why).
+
+    ``square`` is the mean square of the inputs (batch, width), ``covariance`` the mean product of a feature's values
+    for two samples. The first layer may be any; an activation needs a dense layer before it.
+    """
+    try:
+        return _with_gradients(_steps(layers, width, Signal(square, covariance=covariance)), 1.0)
+    except _Unknown:
+        return None
+
+
+def why_unknown(layers: Sequence[Layer], width: int) -> str | None:
+    """One sentence of why theory does not speak of these layers; None where it does."""
+    try:
+        _steps(layers, width, Signal(1.0))
+    except _Unknown as reason:
+        return str(reason)
+    return None
