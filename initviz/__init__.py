@@ -1,6 +1,7 @@
 """initviz: what weight initialization does to a multilayer perceptron, computed."""
 
 from initviz.core.activations import ACTIVATIONS
+from initviz.core.architecture import KINDS, Architecture
 from initviz.core.batches import INPUTS, Batch, make_batch
 from initviz.core.initializers import INITIALIZERS, initialize, variance_scaling
 from initviz.core.layers import (
@@ -16,15 +17,17 @@ from initviz.core.layers import (
 )
 from initviz.core.network import Network
 from initviz.core.propagation import Propagation, propagate
+from initviz.core.schemes import SCHEMES
 from initviz.core.simulation import Run, simulate
 from initviz.theory.mean_field import Field
 from initviz.theory.prediction import predict
+from initviz.theory.residual import expect
 from initviz.training.gradient_descent import History, Recipe, race, train
 from initviz.training.sweeps import Outcome, sweep
 
 __all__ = [
-    "ACTIVATIONS", "INITIALIZERS", "INPUTS", "Activation", "Batch", "BatchNorm", "Dense", "Field", "History",
-    "LayerNorm", "LayerPropagation", "Network", "Outcome", "Propagation", "RMSNorm", "Recipe", "Residual", "Run",
-    "draw_parameters", "initialize", "make_batch", "predict", "propagate", "propagate_layers", "race", "simulate",
-    "sweep", "train", "variance_scaling",
+    "ACTIVATIONS", "INITIALIZERS", "INPUTS", "KINDS", "SCHEMES", "Activation", "Architecture", "Batch", "BatchNorm",
+    "Dense", "Field", "History", "LayerNorm", "LayerPropagation", "Network", "Outcome", "Propagation", "RMSNorm",
+    "Recipe", "Residual", "Run", "draw_parameters", "expect", "initialize", "make_batch", "predict", "propagate",
+    "propagate_layers", "race", "simulate", "sweep", "train", "variance_scaling",
 ]

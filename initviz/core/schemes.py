@@ -64,7 +64,7 @@ def _fixup_factor(blocks: int, layers: int) -> float:
     return blocks ** (-1 / (2 * layers - 2)) if layers > 1 else 1.0
 
 
-_GPT2 = {"initializer": "normal", "params": MappingProxyType({"std": 0.02})}
+_GPT2: dict[str, Any] = {"initializer": "normal", "params": MappingProxyType({"std": 0.02})}
 _SKIPPING = ("residual", "pre_norm", "post_norm")
 
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({
@@ -78,8 +78,8 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         "Residual", "Under He's variance the mean square of the stream doubles or more in every block.",
         "He et al. 2016", ("residual",), _settings("residual")),
     "fixup": Scheme(
-        "Fixup", "Branches begin at zero, and their first layers are drawn smaller the deeper the network is, so that a "
-        "step of training changes the output by the same amount at any depth.",
+        "Fixup", "Branches begin at zero, and their first layers are drawn smaller the deeper the network is, so that "
+        "a step of training changes the output by the same amount at any depth.",
         "Zhang, Dauphin and Ma 2019, section 3", ("residual",), _settings("residual", initializer="he_normal"),
         (Change("branch", "L^(−1/(2m − 2)) × the initializer", factor=_fixup_factor),
          Change("branch_last", "0", "zeros"), Change("output", "0", "zeros")),

@@ -46,7 +46,7 @@ class Expectation:
     gradient: float
 
 
-class _Unknown(Exception):
+class _UnknownError(Exception):
     """Theory does not speak of a network; the message is a sentence of why."""
 
 
@@ -63,8 +63,9 @@ class _Step:
 
 def _dense(layer: Dense, width: int, x: Signal, path: str) -> _Step:
     law = law_of(layer.initializer, **dict(layer.initializer_params))
-    if law.mean(width, layer.width) * layer.gain or not law.random and law.variance(width, layer.width) * layer.gain:
-        raise _Unknown(f"Theory does not speak of weights that are not random around 0, as those of layer {path}.")
+    fixed = law.mean(width, layer.width) or (not law.random and law.variance(width, layer.width))
+    if fixed and layer.gain:
+        raise _UnknownError(f"Theory does not speak of weights that are not random around 0, as those of layer {path}.")
     variance = law.variance(width, layer.width) * layer.gain**2
     bias = layer.bias_std**2 + law.bias_variance(width, layer.width) + layer.bias**2
     after = Signal(width * variance * x.square + bias, layer.bias, width * variance * x.covariance + bias, True)
@@ -73,7 +74,8 @@ def _dense(layer: Dense, width: int, x: Signal, path: str) -> _Step:
 
 def _activation(layer: Activation, width: int, x: Signal, path: str) -> _Step:
     if not x.normal:
-        raise _Unknown(f"Theory does not speak of an activation of what is not normally distributed, as layer {path}.")
+        raise _UnknownError("Theory does not speak of an activation whose input is not normal, as that of layer "
+                            f"{path}.")
     field = Field(layer.key, layer.params, x.mean)
     variance = max(x.square - x.mean**2, 0.0)
     at = field.moments(variance)
@@ -96,7 +98,7 @@ def _norm(layer: Any, width: int, x: Signal, path: str) -> _Step:
 
 def _residual(layer: Residual, width: int, x: Signal, path: str) -> _Step:
     if not any(isinstance(inner, Dense) for inner in layer.branch):
-        raise _Unknown(f"Theory does not speak of a branch without weights, as that of layer {path}.")
+        raise _UnknownError(f"Theory does not speak of a branch without weights, as that of layer {path}.")
     branch = _steps(layer.branch, width, x, path)
     end, part = branch[-1].signal, layer.scale**2
     after = Signal(x.square + part * end.square, x.mean + layer.scale * end.mean,
@@ -137,7 +139,7 @@ def expect(layers: Sequence[Layer], width: int, *, square: float = 1.0,
     """
     try:
         return _with_gradients(_steps(layers, width, Signal(square, covariance=covariance)), 1.0)
-    except _Unknown:
+    except _UnknownError:
         return None
 
 
@@ -145,6 +147,6 @@ def why_unknown(layers: Sequence[Layer], width: int) -> str | None:
     """One sentence of why theory does not speak of these layers; None where it does."""
     try:
         _steps(layers, width, Signal(1.0))
-    except _Unknown as reason:
+    except _UnknownError as reason:
         return str(reason)
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,24 @@ class _Outputs:
 
     def backward(self, path: str, layer: Layer, dy: Array) -> None:
         pass
+
+
+@dataclass(eq=False)
+class LayerObserver:
+    """An observer that keeps one measurement of every layer's output, and one of the gradient with respect to it."""
+
+    of_output: Callable[[str, Layer, Array], Any]
+    of_gradient: Callable[[str, Layer, Array], Any]
+    outputs: dict[str, Any] = field(default_factory=dict)
+    gradients: dict[str, Any] = field(default_factory=dict)
+
+    def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
+        """Measure an output."""
+        self.outputs[path] = self.of_output(path, layer, y)
+
+    def backward(self, path: str, layer: Layer, dy: Array) -> None:
+        """Measure a gradient."""
+        self.gradients[path] = self.of_gradient(path, layer, dy)
 
 
 def walk(layers: Sequence[Layer], width: int, path: str = "") -> Iterator[tuple[str, Layer, int]]:
