@@ -15,6 +15,7 @@ from initviz.app.controls import FIRST_PAGE
 from initviz.app.settings import CONTROLS, DEFAULTS, write_address
 from initviz.charts import plots as charts
 from initviz.claims.experiment import FAILS, HOLDS, PARTLY, Check, Experiment, Result
+from initviz.core.citations import linked
 from initviz.core.wording import number
 
 COLORS = {HOLDS: "green", PARTLY: "orange", FAILS: "red"}
@@ -23,14 +24,14 @@ ICONS = {HOLDS: ":material/check_circle:", PARTLY: ":material/rule:", FAILS: ":m
 
 
 @cached(32e6)
-def cached_finding(run: Any, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Result:
-    """What an experiment's run finds, shared read-only by all sessions."""
+def cached_result(run: Any, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Result:
+    """The result of an experiment's run, shared read-only by all sessions."""
     return run(seed, **dict(knobs))
 
 
-def find(experiment: Experiment, seed: int, knobs: Mapping[str, Any]) -> Result:
-    """What the experiment finds for these knobs, computed once."""
-    return cached_finding(experiment.run, seed, tuple(knobs.items()))
+def result_of(experiment: Experiment, seed: int, knobs: Mapping[str, Any]) -> Result:
+    """The result of the experiment for these knobs, computed once."""
+    return cached_result(experiment.run, seed, tuple(knobs.items()))
 
 
 def allowed(check: Check) -> str:
@@ -47,17 +48,23 @@ def allowed(check: Check) -> str:
     return f"{low} to {high}"
 
 
-def table(finding: Result) -> list[dict[str, str]]:
-    """The checks of a finding as rows of words."""
+def _target(check: Check, unchecked: bool) -> str:
+    if check.target is None:
+        return ""
+    return number(check.target, DIGITS) + (" †" if unchecked and check.why.startswith("Published") else "")
+
+
+def table(result: Result, unchecked: bool) -> list[dict[str, str]]:
+    """The checks of a result as rows of words; † marks published targets that were not held against the source."""
     return [{"": "✓" if check.holds else "✗", "Number": check.what, "Measured": number(check.measured, DIGITS),
-             "Target": "" if check.target is None else number(check.target, DIGITS), "Must be": allowed(check),
+             "Target": _target(check, unchecked), "Must be": allowed(check),
              "Because": f":small[:gray[{check.why}]]"}  # a column of its own: a cell's text wraps at 400 pixels
-            for check in finding.checks]
+            for check in result.checks]
 
 
-def condition(experiment: Experiment, finding: Result) -> str:
+def condition(experiment: Experiment, result: Result) -> str:
     """What completes "holds only if"; empty where that is not the verdict."""
-    return experiment.condition if finding.verdict == PARTLY else ""
+    return experiment.condition if result.verdict == PARTLY else ""
 
 
 def _another_seed() -> None:
@@ -105,19 +112,21 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
             st.link_button("Open in the explorer", explorer_address(page, {"seed": seed, **controls}),
                            icon=":material/open_in_new:", key="explore", help=f"{case} case, in a new tab, on the page "
                            f"{page.capitalize()} with every control there is. {experiment.apart}".strip())
-    finding = find(experiment, seed, knobs)
-    depends = condition(experiment, finding)
-    st.markdown(f":{COLORS[finding.verdict]}-badge[{ICONS[finding.verdict]} {words[finding.verdict]}]"
-                + (f" **{depends}.**" if depends else "") + f"  \n{finding.said}")
-    for place, plot in zip(st.columns(len(finding.plots)) if finding.plots else (), finding.plots, strict=True):
+    result = result_of(experiment, seed, knobs)
+    depends = condition(experiment, result)
+    st.markdown(f":{COLORS[result.verdict]}-badge[{ICONS[result.verdict]} {words[result.verdict]}]"
+                + (f" **{depends}.**" if depends else "") + f" :gray-badge[seed {seed}]  \n{result.summary}")
+    for place, plot in zip(st.columns(len(result.plots)) if result.plots else (), result.plots, strict=True):
         with place:
             st.markdown(f"**{plot.title}**")
             app.show(charts.picture(plot), charts.data(plot))
-    if any(line.expected is not None for plot in finding.plots for line in plot.lines):
+    if any(line.expected is not None for plot in result.plots for line in plot.lines):
         st.caption("Solid: measured. Dashed: published or derived.")
-    st.table(table(finding), hide_index=True)
-    st.markdown(f"**Why.** {experiment.reason}")
-    st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {experiment.source}"
+    st.table(table(result, bool(experiment.unchecked)), hide_index=True)
+    if experiment.unchecked:
+        st.caption(f":material/unpublished: † Not checked against the source's text: {experiment.unchecked}")
+    st.markdown(f"**Why.** {linked(experiment.reason)}")
+    st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {linked(experiment.source)}"
                + (f"  \n**In the explorer.** {experiment.apart}" if experiment.apart else ""))
 
 
@@ -137,10 +146,10 @@ def show_all(name: str, experiments: Mapping[str, Experiment], seed: int, words:
         bar, rows = st.progress(0.0), []
         for done, experiment in enumerate(experiments.values(), 1):
             bar.progress(done / len(experiments), experiment.title)
-            finding = find(experiment, seed, experiment.defaults())
-            held = sum(check.holds for check in finding.checks)
-            verdict = f"{words[finding.verdict]} {condition(experiment, finding)}".strip()
+            result = result_of(experiment, seed, experiment.defaults())
+            held = sum(check.holds for check in result.checks)
+            verdict = f"{words[result.verdict]} {condition(experiment, result)}".strip()
             rows.append({"Experiment": experiment.title, "Verdict": verdict,
-                         "Checks that hold": f"{held} of {len(finding.checks)}"})
+                         "Checks that hold": f"{held} of {len(result.checks)}"})
         bar.empty()
         st.table(rows, hide_index=True)

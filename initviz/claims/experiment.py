@@ -68,7 +68,7 @@ class Result:
 
     checks: Sequence[Check]
     plots: Sequence[Plot]
-    said: str
+    summary: str
 
     @property
     def verdict(self) -> str:
@@ -84,7 +84,8 @@ class Experiment:
     ``claim`` is the sentence of the notes or the figure of the paper; ``setting`` says what is computed and what had to
     be replaced; ``reason`` says in two sentences why the verdict is what it is. ``run(seed, **knobs)`` takes a value
     for each of ``knobs``. ``explore`` maps the knobs' values to a page's name and the controls that show the case
-    there, None where no page does; ``apart`` says in a sentence what that page cannot show of it. ``condition``
+    there, None where no page does; ``unchecked`` says which published targets were not held against the source's text,
+    empty where all were; ``apart`` says in a sentence what that page cannot show of it. ``condition``
     completes "holds only if", for the settings that make it the verdict.
     """
 
@@ -98,6 +99,7 @@ class Experiment:
     explore: Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]] | None = None
     condition: str = ""
     apart: str = ""
+    unchecked: str = ""
 
     def defaults(self) -> dict[str, Any]:
         """The knobs as on the first visit."""

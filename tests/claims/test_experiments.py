@@ -78,8 +78,8 @@ def assert_sound(finding: Result) -> None:
         if check.target is not None:
             room = REACH * max(abs(check.target), 1e-300)
             assert check.low - room <= check.target <= check.high + room
-    assert "nan" not in finding.said.split()
-    assert finding.said.endswith(".")
+    assert "nan" not in finding.summary.split()
+    assert finding.summary.endswith(".")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -147,7 +147,7 @@ def test_a_link_to_the_formulas_has_a_layer_of_the_shape(shape):
 
 
 def test_one_neuron_is_said_to_be_one():
-    assert NOTES["zeros_symmetry"].run(0, activation="tanh", depth=3).said.startswith("Zeros: 1 of 16 neurons is ")
+    assert NOTES["zeros_symmetry"].run(0, activation="tanh", depth=3).summary.startswith("Zeros: 1 of 16 neurons is ")
 
 
 def test_a_gradient_that_is_nowhere_has_vanished():
@@ -156,10 +156,29 @@ def test_a_gradient_that_is_nowhere_has_vanished():
     assert vanished.measured == exploded.measured == 0
 
 
-def test_adam_breaks_the_symmetry_at_once_and_is_not_called_slow():
-    finding = NOTES["same_slow"].run(0, epsilon=1e-8, optimizer="adam")
-    assert finding.said.endswith("the copies have split by step 1.")
-    assert [check.holds for check in finding.checks] == [True, False, False]
+def test_adam_breaks_the_symmetry_at_once_under_softmax_and_is_not_called_slow():
+    result = NOTES["same_slow"].run(0, epsilon=1e-8, optimizer="adam", loss="softmax_ce")
+    assert result.summary.endswith("the copies have split by step 1.")
+    assert [check.holds for check in result.checks] == [True, False, False]
+
+
+def test_adam_takes_its_time_under_the_squared_error_and_the_longer_the_less_noise_there_is():
+    splits = [NOTES["same_slow"].run(0, epsilon=epsilon, optimizer="adam", loss="mse").checks[1].measured
+              for epsilon in (1e-4, 1e-6, 1e-8)]
+    assert 1 < splits[0] < splits[1] < splits[2]
+
+
+def test_he_learns_at_22_and_30_layers_and_xavier_at_22_alone():
+    result = PAPERS["he_depth"].run(1, width=128)
+    assert result.verdict == "holds"
+    assert sum("learns" in check.what or "stalls" in check.what for check in result.checks) == 4
+
+
+def test_published_targets_that_were_not_held_against_the_text_are_marked():
+    marked = [experiment for experiment in PAPERS.values() if experiment.unchecked]
+    assert len(marked) == 4
+    assert all(any(check.target is not None for check in result.checks)
+               for result in [PAPERS["lu"].run(0, depth=20)])
 
 
 def test_the_curvature_is_that_of_the_loss():
@@ -178,7 +197,7 @@ def test_the_curvature_is_that_of_the_loss():
 def test_copies_settle_on_a_saddle_and_leave_it(seed):
     finding = NOTES["same_optimum"].run(seed, depth=3)
     assert finding.checks[-1].measured < -0.05
-    assert "they leave for" in finding.said
+    assert "they leave for" in finding.summary
 
 
 @pytest.mark.parametrize("depth", [31, 60])
@@ -303,7 +322,7 @@ def test_an_experiment_says_what_it_does_and_where_it_is_from(key):
 def test_another_seed_gives_other_numbers():
     first, second = (PAPERS["hanin_rolnick"].run(seed, depth=20) for seed in (0, 1))
     assert [c.measured for c in first.checks] != [c.measured for c in second.checks]
-    assert first.said != second.said
+    assert first.summary != second.said
 
 
 def test_a_verdict_follows_from_the_checks():

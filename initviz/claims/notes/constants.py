@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,7 @@ from initviz.claims.experiment import Check, Experiment, Result
 from initviz.claims.notes import zeros
 from initviz.claims.notes.zeros import SAMPLES, WIDTH, activation_knob, depth_knob, digits
 from initviz.core.arrays import Array
+from initviz.core.batches import Batch
 from initviz.core.network import WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import forward, propagate
 from initviz.core.simulation import errors_cancel
@@ -45,6 +47,11 @@ def _constant(product: float, activation: str, depth: int, seed: int) -> Network
                    initializer_params={"value": product / NEURONS})
 
 
+def _with_loss(batch: Batch, loss: str) -> Batch:
+    """The batch of classes for that loss: one-hot targets for the squared error."""
+    return replace(batch, targets=np.eye(10)[batch.targets], loss=loss) if loss == "mse" else batch
+
+
 def _with_chosen(product: float) -> dict[str, float]:
     return {f"n·c = {value:g}": value for value in sorted({*PRODUCTS, product})}
 
@@ -72,13 +79,12 @@ def _signals(seed: int, activation: str, product: float, depth: float) -> Result
 
 def _gradients(seed: int, activation: str, product: float, loss: str, depth: float) -> Result:
     """Claim 8: the norm of every layer's deltas, exact zeros where the errors cancel."""
-    batch = digits(seed)
-    targets = np.eye(10)[batch.targets] if loss == "mse" else batch.targets
+    batch = _with_loss(digits(seed), loss)
     layers = np.arange(1, int(depth))
     found: dict[str, Array] = {}
     for name, value in _with_chosen(product).items():
         weights, biases = _constant(value, activation, int(depth), seed).parameters()
-        passed = propagate(weights, biases, batch.x, targets, activation=activation, loss=loss)
+        passed = propagate(weights, biases, batch.x, batch.targets, activation=activation, loss=loss)
         canceled = errors_cancel(passed.deltas[-1], weights[-1])
         found[name] = np.array([0.0 if canceled else float(np.linalg.norm(d)) for d in passed.deltas[:-1]])
     ends = {name: ratio(norms[0], norms[-1]) if norms.any() else 0.0 for name, norms in found.items()}
@@ -90,7 +96,7 @@ def _gradients(seed: int, activation: str, product: float, loss: str, depth: flo
                 [Line(name, layers, norms) for name, norms in found.items()], log=True, ordered=True)
     if not any(norms.any() for norms in found.values()):
         return Result(checks, [plot], "Softmax's errors sum to 0 and equal output weights add them up: the hidden "
-                       "layers get exactly no gradient at the start, whatever the value: it has vanished.")
+                       "layers get exactly no gradient at initialization, whatever the value: it has vanished.")
     return Result(checks, [plot], "First hidden layer over last: " + ", ".join(
         f"{number(end)} at {name}" for name, end in ends.items()) + ".")
 
@@ -106,19 +112,19 @@ def _first(values: Iterable[float], below: float) -> float:
     return next((step for step, value in enumerate(values) if value <= below), math.nan)
 
 
-def _nudged(start: Parameters, epsilon: float, seed: int) -> Parameters:
-    """The start with normal noise of standard deviation ``epsilon`` on every weight."""
+def _nudged(initial: Parameters, epsilon: float, seed: int) -> Parameters:
+    """Initial weights with normal noise of standard deviation ``epsilon`` on every weight."""
     rng = stream(seed, WEIGHT_STREAM, 99)
-    return [w + epsilon * rng.standard_normal(w.shape) for w in start[0]], start[1]
+    return [w + epsilon * rng.standard_normal(w.shape) for w in initial[0]], initial[1]
 
 
-def _slow(seed: int, epsilon: float, optimizer: str) -> Result:
-    """Claim 7: the symmetry gap and the loss of a constant start through long training."""
-    batch = digits(seed)
-    starts = [network.parameters() for network in zeros.networks("tanh", 2, seed, "constant", VALUE)]
-    starts[0] = _nudged(starts[0], epsilon, seed)
+def _slow(seed: int, epsilon: float, optimizer: str, loss: str) -> Result:
+    """Claim 7: the symmetry gap and the loss of a constant initialization through long training."""
+    batch = _with_loss(digits(seed), loss)
+    initial = [network.parameters() for network in zeros.networks("tanh", 2, seed, "constant", VALUE)]
+    initial[0] = _nudged(initial[0], epsilon, seed)
     recipe = Recipe(optimizer, ADAM_RATE if optimizer == "adam" else RATE, STEPS)
-    race = Race(starts, batch, recipe, activation="tanh").advance()
+    race = Race(initial, batch, recipe, activation="tanh").advance()
     same, varied = race.histories
     steps = np.array(same.steps)
     gap = np.array([float(gaps[0]) for gaps in same.symmetry_gap])
@@ -140,7 +146,7 @@ def _slow(seed: int, epsilon: float, optimizer: str) -> Result:
             Line(name, np.array(history.steps), np.array(history.loss), initializer=key) for name, key, history in (
                 ("Constant", "constant", same), ("Xavier", "xavier_normal", varied))], points=False)]
     return Result(checks, plots, f"After {STEPS:,} steps the copies differ by {number(gap[-1])} of their length and "
-                   f"the loss is {number(same.loss[-1])}. A loss of {LEARNED:g} takes Xavier's start {soon:g} steps, "
+                   f"the loss is {number(same.loss[-1])}. A loss of {LEARNED:g} takes Xavier {soon:g} steps, "
                    + (f"this one more than {STEPS:,}" if math.isnan(late) else f"this one {late:g}")
                    + ("; the copies never split." if split is None else f"; the copies have split by step {split}."))
 
@@ -152,6 +158,9 @@ def _to_signal(knobs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
                       "width": NEURONS, "constant": knobs["product"] / NEURONS, "batch": SAMPLES,
                       "spread": "rms", "quantity": "delta" if "loss" in knobs else "activation"}
 
+
+LOSS = Parameter("Loss", "softmax_ce", MappingProxyType({
+    "mse": "Squared error", "softmax_ce": "Softmax cross-entropy"}), "What the gradient is of.")
 
 CLAIMS: Mapping[str, Experiment] = MappingProxyType({
     "same_symmetry": Experiment(
@@ -184,35 +193,35 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         f"steps of gradient descent or momentum at {RATE:g}, Adam at {ADAM_RATE:g}; float64.",
         "Training alone never breaks it: exchanging copies maps the weights to themselves, and gradient descent, "
         "momentum and Adam keep what is exchanged equal. Noise breaks it: under gradient descent and momentum after a "
-        "time that grows with the logarithm of its inverse, under Adam, which divides by the gradient's own size, at "
-        "once.",
+        "time that grows with the logarithm of its inverse, under Adam, which divides by the gradient's own size, "
+        "sooner: at once with softmax, whose errors cancel and leave noise alone to be scaled up.",
         "Follows from the permutation symmetry of a layer; round-off that differs between copies, at widths that are "
         "no multiple of 8, is noise too", _slow, MappingProxyType({
             "epsilon": Parameter("Perturbation", 0.0, Choices((0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2)),
                                  "Standard deviation of the normal noise added to every weight."),
-            "optimizer": Parameter("Optimizer", "sgd", OPTIMIZER_LABELS, OPTIMIZER_HELP)}),
+            "optimizer": Parameter("Optimizer", "sgd", OPTIMIZER_LABELS, OPTIMIZER_HELP),
+            "loss": LOSS}),
         lambda knobs: ("symmetry", {"init": ("constant", "xavier_normal"), "activation": "tanh", "depth": 2,
                                     "width": WIDTH, "batch": SAMPLES, "constant": VALUE, "moment": 100,
                                     "optimizer": knobs["optimizer"], "epsilon": knobs["epsilon"], "steps": STEPS,
                                     "rate": ADAM_RATE if knobs["optimizer"] == "adam" else RATE}),
-        "very little noise breaks the symmetry, under gradient descent or momentum",
-        "Noise is drawn anew there, and only under Break it."),
+        "a little noise breaks the symmetry",
+        "Noise is drawn anew there, and only under Break it; the loss is softmax cross-entropy."),
     "same_gradient": Experiment(
         "8. One value: vanishing or exploding gradients",
         "Depending on the value, the gradients vanish or explode.",
         f"All weights c, layers of n = {NEURONS}, biases 0, {SAMPLES} digits. The loss is the squared error or softmax "
         "cross-entropy; measured is dL/dz of the hidden layers.",
-        "Backward, too, a layer of copies multiplies by n·c and by the slope of the activation. Two cases do not "
-        "explode: in a deep tanh network the signal grows until its slope falls, and softmax's errors cancel where all "
-        "output weights are equal.",
+        "Backward, too, a layer of copies multiplies by n·c and by the activation's derivative. Two cases do not "
+        "explode: in a deep tanh network, after a few layers in which it grows, tanh's derivative falls and the "
+        "gradient vanishes; and softmax's errors cancel where all output weights are equal.",
         "Follows from δ_l = n·c·δ_{l+1}·φ'(z_l); the errors of softmax cross-entropy sum to 0 over the classes",
         _gradients, MappingProxyType({
             "activation": activation_knob("relu", "relu", "linear", "tanh"),
             "product": Parameter("Neurons × value, n·c", 1.5, Interval(0.1, 4),
                                  "A line of its own; the checks are of 0.5 and 2.", 0.1),
-            "loss": Parameter("Loss", "mse", MappingProxyType({
-                "mse": "Squared error", "softmax_ce": "Softmax cross-entropy"}), "What the gradient is of."),
+            "loss": replace(LOSS, default="mse"),
             "depth": depth_knob(20, LEAST_DEPTH, 60)}), _to_signal,
-        "the errors at the output do not cancel, and, to explode, the activation is unbounded",
+        "the errors at the output do not cancel, and, to explode, the activation is unbounded or the layers are few",
         "There the loss is softmax cross-entropy, whose errors cancel here: only that choice shows the same."),
 })

@@ -117,7 +117,7 @@ def _norms_ratio(network: Network, batch: Batch) -> float:
 
 
 def _converge(seed: int, activation: str, depth: float, rate: float) -> Result:
-    """Claim 16: gradients at the start and the loss after some steps, for the three remedies and 0.01."""
+    """Claim 16: gradients at initialization and the loss after some steps, for the three remedies and 0.01."""
     batch = make_batch("digits", TRAIN_SAMPLES, seed=seed)
     sizes = (64, *[TRAIN_WIDTH] * (int(depth) - 1), 10)
     networks = [Network(sizes, activation, key, seed=seed) for key in (*REMEDIES, "normal")]
@@ -180,14 +180,14 @@ def _crucial(seed: int, depth: float) -> Result:
                                                       gain, seed=seed, dtype="float64"), x)
                   for name, gain in GAINS.items()}
     ends = [float(rms[-1] / rms[0]) for rms in normalized.values()]
-    chance = "Chance is 1; 0.95 and a half are conventions. The least, as a jump of Adam's is not the start's fault."
+    chance = "Chance is 1; 0.95 and a half are conventions. The least, as Adam may jump at the end."
     checks = [
         Check.least(f"Deep and wrong: {layers} layers, He ÷ 10, least loss in {TRAIN_STEPS} steps over ln 10",
                     losses[layers]["He ÷ 10"], 0.95, "It has not learned. " + chance),
         Check.most(f"Deep and right: {layers} layers, He, the same", losses[layers]["He"], HALF,
                    "It has learned. " + chance),
         Check.most("Deep, wrong and with every layer normalized: signal of the last hidden layer over the first",
-                   ends[0], 0.1, "A tenth, if the start were crucial there too.")]
+                   ends[0], 0.1, "A tenth, if the initialization were crucial there too.")]
     at = np.arange(1, layers)
     plots = [
         Plot("Loss during training", "step", [
@@ -223,7 +223,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "does the identity, which draws nothing (pixels that are always blank stay copies). PyTorch and Keras draw "
         "uniform weights, Flax a normal cut at two standard deviations.",
         "Sources of PyTorch 2.13 (nn.Linear), Keras 3 (Dense) and Flax (linen.Dense), as the page Formulas names them; "
-        "Zhao, Schaefer and Anandkumar 2022 on starts without randomness, which are the identity in square layers",
+        "Zhao, Schaefer and Anandkumar 2022 on initializing without randomness, which is the identity in square layers",
         _gaussian, MappingProxyType({"activation": activation_knob("tanh", "tanh", "relu", "sigmoid"),
                                      "depth": depth_knob(5, 2, 10)}),
         lambda knobs: ("signal", {"init": (*SYMMETRY, *FRAMEWORK_DEFAULTS),
@@ -251,9 +251,9 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "They enable efficient convergence and avoid vanishing and exploding gradients.",
         f"{TRAIN_SAMPLES} digits, hidden layers of {TRAIN_WIDTH}, softmax cross-entropy, momentum 0.9, {TRAIN_STEPS} "
         "full-batch steps, the same draws; normal weights of 0.01 beside them.",
-        "Under ReLU, Xavier and LeCun lose half of the variance a layer, which He was made to mend; under sigmoid, "
-        "whose slope is a quarter at most, none of the three keeps a deep network's gradient. The best scaled start "
-        "still needs a rate that suits it: at too high a one it may end worst.",
+        "Under ReLU, Xavier and LeCun lose half of the variance a layer, which He was made to repair; under sigmoid, "
+        "whose derivative is a quarter at most, none of the three keeps a deep network's gradient. The best scaled "
+        "initialization still needs a rate that suits it: at too high a one it may end worst.",
         "Glorot and Bengio 2010, section 5; He et al. 2015, figures 2 and 3", _converge, MappingProxyType({
             "activation": activation_knob("relu", "relu", "tanh", "sigmoid"), "depth": depth_knob(12, 3, 30),
             "rate": Parameter("Learning rate", TRAIN_RATE, Choices((0.01, 0.02, 0.05, 0.1)), "Of all.")}), _to_training,

@@ -24,8 +24,8 @@ from initviz.training.symmetry import OBSERVED_STEPS
 
 SAMPLES, WIDTH, RATE, STEPS, EARLY = 128, 16, 0.5, 200, 20
 SETTING = (f"The digits, {SAMPLES} of them, hidden layers of {WIDTH} neurons, softmax cross-entropy, biases 0, "
-           f"float64; training is {STEPS} steps of gradient descent at a rate of {RATE:g}, beside Xavier's start on "
-           "the same samples. ")
+           f"float64; training is {STEPS} steps of gradient descent at a rate of {RATE:g}, beside Xavier's "
+           "initialization on the same samples. ")
 EXACT = "Copies and zeros are exact, whatever the machine."
 NO_PART = "Largest part of the layer's values that round-off may take."
 NAMES = MappingProxyType({"zeros": "Zeros", "constant": "Constant", "xavier_normal": "Xavier"})
@@ -48,11 +48,11 @@ def digits(seed: int) -> Batch:
     return make_batch("digits", SAMPLES, seed=seed, dtype="float64")
 
 
-def networks(activation: str, depth: int, seed: int, start: str = "zeros", value: float = 0.0) -> list[Network]:
-    """The start in question, and Xavier's beside it."""
+def networks(activation: str, depth: int, seed: int, initializer: str = "zeros", value: float = 0.0) -> list[Network]:
+    """The initialization in question, and Xavier's beside it."""
     sizes = (64, *[WIDTH] * (depth - 1), 10)
-    params = {"value": value} if start == "constant" else {}
-    return [Network(sizes, activation, start, seed=seed, dtype="float64", initializer_params=params),
+    params = {"value": value} if initializer == "constant" else {}
+    return [Network(sizes, activation, initializer, seed=seed, dtype="float64", initializer_params=params),
             Network(sizes, activation, "xavier_normal", seed=seed, dtype="float64")]
 
 
@@ -61,12 +61,12 @@ def passed(network: Network, parameters: Parameters, batch: Batch) -> Propagatio
     return propagate(*parameters, batch.x, batch.targets, activation=network.activation, loss=batch.loss)
 
 
-def trained(starts: list[Network], batch: Batch, steps: int = STEPS, rate: float = RATE,
+def trained(compared: list[Network], batch: Batch, steps: int = STEPS, rate: float = RATE,
             record: list[int] | None = None, snapshots: tuple[int, ...] = ()) -> tuple[list[History], list[Parameters]]:
-    """Histories and last parameters; those of the start where training left the finite numbers."""
-    run = race(starts, batch, Recipe(rate=rate, steps=steps), record=record or [0], snapshots=snapshots).advance()
-    return run.histories, [end or start.parameters()
-                           for start, end in zip(starts, run.parameters(), strict=True)]
+    """Histories and last parameters; those at initialization where training left the finite numbers."""
+    run = race(compared, batch, Recipe(rate=rate, steps=steps), record=record or [0], snapshots=snapshots).advance()
+    return run.histories, [end or network.parameters()
+                           for network, end in zip(compared, run.parameters(), strict=True)]
 
 
 def most_distinct(network: Network, parameters: Parameters, batch: Batch) -> int:
@@ -74,25 +74,25 @@ def most_distinct(network: Network, parameters: Parameters, batch: Batch) -> int
     return max(distinct_neurons(h) for h in passed(network, parameters, batch).activations[:-1])
 
 
-def copies(starts: list[Network], seed: int, rate: float = RATE) -> Result:
-    """Whether the neurons of the first of ``starts`` are copies, before training and after it."""
+def copies(compared: list[Network], seed: int, rate: float = RATE) -> Result:
+    """Whether the neurons of the first of ``compared`` are copies, before training and after it."""
     batch = digits(seed)
     moments = (0, 1, 2, 5, 10, 20, 50, 100, STEPS)
-    histories, ends = trained(starts, batch, rate=rate, snapshots=moments)
+    histories, ends = trained(compared, batch, rate=rate, snapshots=moments)
     counts = [[most_distinct(network, history.snapshots[step], batch) for step in moments if step in history.snapshots]
-              for network, history in zip(starts, histories, strict=True)]
-    checks = [Check("Different neurons in a hidden layer at the start, most of all layers", counts[0][0], 1, 1, 1,
+              for network, history in zip(compared, histories, strict=True)]
+    checks = [Check("Different neurons in a hidden layer at initialization, most of all layers", counts[0][0], 1, 1, 1,
                     EXACT),
               Check(f"The same after {moments[len(counts[0]) - 1]} steps", counts[0][-1], 1, 1, 1, EXACT)]
     neuron = np.arange(1, WIDTH + 1)
-    names = [NAMES[network.initializer] for network in starts]
+    names = [NAMES[network.initializer] for network in compared]
     plots = [
         Plot("Activation of each neuron of layer 1 for one image, after training", "neuron", [
             Line(name, neuron, passed(network, end, batch).activations[0][0], initializer=network.initializer)
-            for name, network, end in zip(names, starts, ends, strict=True)]),
+            for name, network, end in zip(names, compared, ends, strict=True)]),
         Plot("Different neurons in the richest hidden layer during training", "step", [
             Line(name, np.array(moments[:len(counts_of)]), np.array(counts_of), initializer=network.initializer)
-            for name, network, counts_of in zip(names, starts, counts, strict=True)])]
+            for name, network, counts_of in zip(names, compared, counts, strict=True)])]
     stopped = histories[0].diverged_at
     different = f"{counts[0][-1]} of {WIDTH} neurons {'is' if counts[0][-1] == 1 else 'are'} different"
     lost = "" if stopped is None else f" Training {names[0].lower()} left the finite numbers at step {stopped}."
@@ -106,14 +106,14 @@ def _symmetry(seed: int, activation: str, depth: float) -> Result:
 
 def _stuck(seed: int, activation: str, depth: float) -> Result:
     """Claim 2: how much the gradients of a layer's weights differ from one another."""
-    batch, starts = digits(seed), networks(activation, int(depth), seed)
-    history = trained(starts[:1], batch, EARLY, snapshots=(0, EARLY))[0][0]
-    first, later = (passed(starts[0], history.snapshots[step], batch).weight_gradients for step in (0, EARLY))
+    batch, compared = digits(seed), networks(activation, int(depth), seed)
+    history = trained(compared[:1], batch, EARLY, snapshots=(0, EARLY))[0][0]
+    first, later = (passed(compared[0], history.snapshots[step], batch).weight_gradients for step in (0, EARLY))
     hidden = float(max(np.ptp(gradient) for gradient in first[:-1]))
     between = float(max(np.ptp(gradient, axis=1).max() / (np.abs(gradient).max() or 1) for gradient in later[:-1]))
     checks = [
-        Check("Hidden layers at the start: largest less smallest dL/dW", hidden, 0, 0, 0, "The same on each weight."),
-        Check("Output layer at the start: the same", float(np.ptp(first[-1])), 0, 0, 0, "The same on each weight."),
+        Check("Hidden layers, step 0: largest less smallest dL/dW", hidden, 0, 0, 0, "The same on each weight."),
+        Check("Output layer, step 0: the same", float(np.ptp(first[-1])), 0, 0, 0, "The same on each weight."),
         Check(f"Layer 1 after {EARLY} steps: the same", float(np.ptp(later[0])), 0, 0, 0, "The same on each weight."),
         Check.most(f"Between the neurons of a layer after {EARLY} steps, relative", between, 1e-9,
                    "The same on each neuron. " + NO_PART)]
@@ -121,14 +121,14 @@ def _stuck(seed: int, activation: str, depth: float) -> Result:
         Plot(f"{title}, over the largest", x_title, [
             Line(f"{name} {neuron + 1}", np.arange(1, len(values) + 1), values / (np.abs(gradient).max() or 1))
             for neuron, values in enumerate(rows)], points=False) for title, x_title, name, gradient, rows in (
-            ("dL/dW of the output layer at the start", "output", "from neuron", first[-1], first[-1][:2]),
+            ("dL/dW of the output layer at initialization", "output", "from neuron", first[-1], first[-1][:2]),
             (f"dL/dW of layer 1 after {EARLY} steps", "pixel", "neuron", later[0], later[0][:, :2].T))]
     if not any(gradient.any() for gradient in (*first, *later)):
         return Result(checks, plots, "Every gradient of a weight is 0: the same they are, and it says little.")
     if not later[0].any():
         return Result(checks, plots, f"After {EARLY} steps nothing has come back to layer 1 yet, whose gradient is "
                        f"still 0; in the output layer it has run from {number(float(first[-1].min()))} to "
-                       f"{number(float(first[-1].max()))} from the start.")
+                       f"{number(float(first[-1].max()))} from step 0 on.")
     return Result(checks, plots, f"After {EARLY} steps the gradients of a neuron's weights run from "
                    f"{number(float(later[0].min()))} to {number(float(later[0].max()))} over the pixels; between "
                    f"neurons they differ by {number(between)} of the largest.")
@@ -140,31 +140,31 @@ def _norms(gradients: list[Array]) -> Array:
 
 def _vanish(seed: int, activation: str, depth: float) -> Result:
     """Claim 3: the norms of the gradients at zero, and through training."""
-    batch, starts = digits(seed), networks(activation, int(depth), seed)
-    histories, _ = trained(starts, batch, record=recorded_steps(STEPS))
-    at_start = [_norms(passed(start, start.parameters(), batch).weight_gradients) for start in starts]
+    batch, compared = digits(seed), networks(activation, int(depth), seed)
+    histories, _ = trained(compared, batch, record=recorded_steps(STEPS))
+    initial = [_norms(passed(network, network.parameters(), batch).weight_gradients) for network in compared]
     largest = float(np.max(histories[0].gradient_norm))
     checks = [
-        Check("Vanish: largest norm of dL/dW of a hidden layer at the start", float(at_start[0][:-1].max()), 0, 0, 0,
+        Check("Vanish: largest norm of dL/dW of a hidden layer, step 0", float(initial[0][:-1].max()), 0, 0, 0,
               "Nothing comes back through weights that are 0."),
-        Check.least(f"Explode: largest norm of any dL/dW in {STEPS} steps over the largest of Xavier's start",
-                    largest / float(at_start[1].max()), 10, "Ten times as large: a convention.")]
+        Check.least(f"Explode: largest norm of any dL/dW in {STEPS} steps over the largest under Xavier at step 0",
+                    largest / float(initial[1].max()), 10, "Ten times as large: a convention.")]
     layers = np.arange(1, int(depth) + 1)
     plots = [
-        Plot("Norm of dL/dW by layer at the start", "layer", [
-            Line(NAMES[start.initializer], layers, norms, initializer=start.initializer)
-            for start, norms in zip(starts, at_start, strict=True)]),
+        Plot("Norm of dL/dW by layer at initialization", "layer", [
+            Line(NAMES[network.initializer], layers, norms, initializer=network.initializer)
+            for network, norms in zip(compared, initial, strict=True)]),
         Plot("Norm of layer 1's dL/dW during training", "step", [
-            Line(NAMES[start.initializer], np.array(history.steps), np.array(history.gradient_norm)[:, 0],
-                 initializer=start.initializer) for start, history in zip(starts, histories, strict=True)],
+            Line(NAMES[network.initializer], np.array(history.steps), np.array(history.gradient_norm)[:, 0],
+                 initializer=network.initializer) for network, history in zip(compared, histories, strict=True)],
              points=False)]
-    return Result(checks, plots, f"The gradient of the hidden weights is exactly 0 at the start, and the largest of "
-                   f"all layers and steps is {number(largest)}; Xavier starts at "
-                   f"{number(float(at_start[1].max()))}." if not at_start[0][:-1].any() else
-                   f"The gradient of the hidden weights starts at {number(float(at_start[0][:-1].max()))}.")
+    return Result(checks, plots, f"The gradient of the hidden weights is exactly 0 at initialization, and the largest "
+                   f"of all layers and steps is {number(largest)}; Xavier starts at "
+                   f"{number(float(initial[1].max()))}." if not initial[0][:-1].any() else
+                   f"The gradient of the hidden weights starts at {number(float(initial[0][:-1].max()))}.")
 
 
-def entropy(batch: Batch) -> float:
+def class_entropy(batch: Batch) -> float:
     """Entropy in nats of the classes' shares: the best loss of outputs that do not depend on the input."""
     shares = np.bincount(batch.targets) / len(batch.targets)
     return float(-sum(share * math.log(share) for share in shares if share))
@@ -172,34 +172,34 @@ def entropy(batch: Batch) -> float:
 
 def _no_variation(seed: int, activation: str, depth: float) -> Result:
     """Claim 4: how much the outputs vary from image to image."""
-    batch, starts = digits(seed), networks(activation, int(depth), seed)
-    histories, ends = trained(starts, batch, record=recorded_steps(STEPS))
-    outputs = [passed(starts[0], starts[0].parameters(), batch).activations[-1],
-               *(passed(start, end, batch).activations[-1] for start, end in zip(starts, ends, strict=True))]
+    batch, compared = digits(seed), networks(activation, int(depth), seed)
+    histories, ends = trained(compared, batch, record=recorded_steps(STEPS))
+    outputs = [passed(compared[0], compared[0].parameters(), batch).activations[-1],
+               *(passed(network, end, batch).activations[-1] for network, end in zip(compared, ends, strict=True))]
     variation = [float(np.ptp(output, axis=0).max()) for output in outputs]
     checks = [
-        Check("Largest output at the start", float(np.abs(outputs[0]).max()), 0, 0, 0, "Zero outputs."),
+        Check("Largest output at initialization", float(np.abs(outputs[0]).max()), 0, 0, 0, "Zero outputs."),
         Check(f"Largest less smallest value of an output over the images after {STEPS} steps", variation[1], 0, 0, 0,
               "Constant outputs.")]
     image = np.arange(1, 41)
     plots = [
         Plot("First output for each of 40 images, after training", "image", [
-            Line(NAMES[start.initializer], image, output[:len(image), 0], initializer=start.initializer)
-            for start, output in zip(starts, outputs[1:], strict=True)], points=False),
+            Line(NAMES[network.initializer], image, output[:len(image), 0], initializer=network.initializer)
+            for network, output in zip(compared, outputs[1:], strict=True)], points=False),
         Plot("Loss during training", "step", [
-            Line(NAMES[start.initializer], np.array(history.steps), np.array(history.loss),
-                 initializer=start.initializer) for start, history in zip(starts, histories, strict=True)],
-             guides=[(entropy(batch), "entropy of the classes")], points=False)]
+            Line(NAMES[network.initializer], np.array(history.steps), np.array(history.loss),
+                 initializer=network.initializer) for network, history in zip(compared, histories, strict=True)],
+             guides=[(class_entropy(batch), "entropy of the classes")], points=False)]
     return Result(checks, plots, f"After training an output varies by {number(variation[1])} over the images "
                    f"(Xavier's by {number(variation[2])}), and the loss is {number(histories[0].loss[-1], 4)} where "
-                   f"the entropy of the classes is {number(entropy(batch), 4)}.")
+                   f"the entropy of the classes is {number(class_entropy(batch), 4)}.")
 
 
-def to_symmetry(start: str, rate: float = RATE, moment: int = OBSERVED_STEPS[-1],
+def to_symmetry(initializer: str, rate: float = RATE, moment: int = OBSERVED_STEPS[-1],
                 matrix: str = "activations") -> Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]:
-    """The Symmetry page with the start of an experiment, after so many steps at that rate."""
+    """The Symmetry page with the initialization of an experiment, after so many steps at that rate."""
     def explore(knobs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-        controls = {"init": (start, "xavier_normal"), "activation": knobs["activation"],
+        controls = {"init": (initializer, "xavier_normal"), "activation": knobs["activation"],
                     "depth": int(knobs.get("depth", 3)), "width": WIDTH, "batch": SAMPLES, "moment": moment,
                     "rate": rate, "matrix": matrix}
         return "symmetry", controls | ({"constant": knobs["value"]} if "value" in knobs else {})
@@ -248,8 +248,8 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "3. Zeros: vanishing or exploding gradients",
         "All-zero weights can make the gradients vanish or explode.",
         SETTING + "Norms are Frobenius norms of a layer's dL/dW.",
-        "What flows back is multiplied by the weights above, which are 0: the hidden layers get exactly nothing at the "
-        "start. There is nothing that could grow, so all zeros do not make a gradient explode.",
+        "What flows back is multiplied by the weights above, which are 0: the hidden layers get exactly nothing at "
+        "first. There is nothing that could grow, so all zeros do not make a gradient explode.",
         "Follows from δ_l = δ_{l+1} Wᵀ φ'(z_l); Goodfellow, Bengio and Courville 2016, section 8.4", _vanish,
         _knobs("tanh", 5), _to_signal, "“or explode” is struck out: zeros leave nothing to grow"),
     "zeros_output": Experiment(

@@ -1,4 +1,4 @@
-"""Glorot and Bengio 2010: five layers of tanh, their standard start against their normalized one."""
+"""Glorot and Bengio 2010: five layers of tanh, their standard initialization against their normalized one."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ QUARTER_CIRCLE = 8 / (3 * math.pi)  # mean singular value of a square matrix who
 STANDARD_SCALE = 1 / math.sqrt(3)  # n Var(W) = 1/3 where W is uniform on ±1/√n
 
 
-def network_of(start: str, width: int, seed: int) -> Network:
+def network_of(scheme: str, width: int, seed: int) -> Network:
     """The paper's network: "standard" is U(±1/√fan_in), equation 1; "normalized" equation 16."""
-    initializer, gain = {"standard": ("lecun_uniform", STANDARD_SCALE), "normalized": ("xavier_uniform", 1.0)}[start]
+    initializer, gain = {"standard": ("lecun_uniform", STANDARD_SCALE), "normalized": ("xavier_uniform", 1.0)}[scheme]
     return Network((FEATURES, *[width] * LAYERS, CLASSES), "tanh", initializer, gain, seed=seed)
 
 
 @functools.cache
-def expected(start: str, width: int) -> Mapping[str, Array]:
+def expected(scheme: str, width: int) -> Mapping[str, Array]:
     """Theory's standard deviations by hidden layer: "activations", and over layer 5's "deltas" and "weight_gradients".
 
     Forward q_l = fan_in Var W E tanh(sqrt(q_(l-1)) g)^2, from inputs of variance 1; backward a layer multiplies by
     fan_out Var W E tanh'^2; a weight gradient is an activation times a delta (the paper's equations 5, 6 and 14).
     """
-    network, field = network_of(start, width, 0), Field("tanh")
+    network, field = network_of(scheme, width, 0), Field("tanh")
     fans = list(zip(network.sizes[:LAYERS], network.sizes[1:], strict=False))
     variances = [network.gain**2 * law_of(network.initializer).variance(*pair) for pair in fans]
     squares, slopes = [1.0], []  # of what each layer is given, of its tanh'
@@ -67,7 +67,7 @@ def expected(start: str, width: int) -> Mapping[str, Array]:
 @functools.lru_cache(maxsize=1)  # figures 6, 7 and 8 are of one pass
 def _passes(seed: int, width: int) -> Mapping[str, Propagation]:
     batch = make_batch("normal", SAMPLES, seed=seed, features=FEATURES)
-    return {start: _passed(network_of(start, width, seed), batch) for start in NAMES}
+    return {scheme: _passed(network_of(scheme, width, seed), batch) for scheme in NAMES}
 
 
 def _passed(network: Network, batch: Batch) -> Propagation:
@@ -86,19 +86,19 @@ def densities(layers: Sequence[Array], unit: float, reach: float) -> list[Line]:
 
 def _figure(what: str, tolerance: float, quantity: str, why: str, *, relative: bool, say: str, seed: int,
             width: float) -> Result:
-    """Distributions of a quantity by layer under both starts, and its standard deviations beside their targets."""
+    """Distributions of a quantity by layer under both initializers, its standard deviations beside their targets."""
     checks, plots, said = [], [], []
     room = tolerance * math.sqrt(WIDTH / width)
-    for start, passed in _passes(seed, int(width)).items():
+    for scheme, passed in _passes(seed, int(width)).items():
         layers = getattr(passed, what)[:LAYERS]
         stds = np.array([float(layer.std(dtype=np.float64)) for layer in layers])
         unit = float(stds[-1]) if relative else 1.0
-        checks.append(Check.furthest(f"{NAMES[start]}, {quantity}", stds / unit, expected(start, int(width))[what],
+        checks.append(Check.furthest(f"{NAMES[scheme]}, {quantity}", stds / unit, expected(scheme, int(width))[what],
                                      room, WHY + why))
-        plots.append(Plot(f"{NAMES[start]}: density of {say}", f"{say}, in units of layer 5's standard deviation"
+        plots.append(Plot(f"{NAMES[scheme]}: density of {say}", f"{say}, in units of layer 5's standard deviation"
                           if relative else say, densities(layers, unit, 3.0 if relative else 1.0), points=False,
                           ordered=True))
-        said.append(f"{start} {', '.join(number(float(std / unit)) for std in stds)}")
+        said.append(f"{scheme} {', '.join(number(float(std / unit)) for std in stds)}")
     return Result(checks, plots, f"{quantity[0].upper()}{quantity[1:]}, layers 1 to 5: {'; '.join(said)}.")
 
 
@@ -127,12 +127,12 @@ def _singular_values(seed: int, scale: float) -> Result:
     """Mean singular values of dz^{i+1}/dz^i = W diag(tanh'), the paper's z being the activations."""
     checks, lines, said = [], [], []
     x = scale * stream(seed, INPUT_STREAM).standard_normal((SAMPLES, JACOBIAN_WIDTH))
-    for start in NAMES:
-        network = Network((JACOBIAN_WIDTH,) * (LAYERS + 1), "tanh", network_of(start, 2, 0).initializer,
-                          network_of(start, 2, 0).gain, seed=seed, dtype="float64")
+    for scheme in NAMES:
+        network = Network((JACOBIAN_WIDTH,) * (LAYERS + 1), "tanh", network_of(scheme, 2, 0).initializer,
+                          network_of(scheme, 2, 0).gain, seed=seed, dtype="float64")
         h, q = x, scale**2
         means, squares, theory, bare = [], [], [], []
-        law = STANDARD_SCALE if start == "standard" else 1.0
+        law = STANDARD_SCALE if scheme == "standard" else 1.0
         for w in network.parameters()[0]:
             h = np.tanh(h @ w)
             slopes = 1 - h * h
@@ -143,20 +143,20 @@ def _singular_values(seed: int, scale: float) -> Result:
             at = Field("tanh").moments(law**2 * q)
             theory.append(law**2 * float(at.derivative_square))
             q = float(at.square)
-        target, low, high = PUBLISHED[start]
+        target, low, high = PUBLISHED[scheme]
         mean = float(np.mean(means))
         checks += [
-            Check(f"{NAMES[start]}: mean singular value of a layer's Jacobian", mean, low, high, target,
+            Check(f"{NAMES[scheme]}: mean singular value of a layer's Jacobian", mean, low, high, target,
                   f"Published as \"around {target:g}\", read as rounded to one decimal."),
-            Check.within(f"{NAMES[start]}: the same of the weights alone", float(np.mean(bare)), QUARTER_CIRCLE * law,
+            Check.within(f"{NAMES[scheme]}: the same of the weights alone", float(np.mean(bare)), QUARTER_CIRCLE * law,
                          0.02, "Derived: the quarter-circle law, 8/(3π)·√(n Var W); 2 % for 256 neurons."),
-            Check.furthest(f"{NAMES[start]}: mean square of the singular values", np.array(squares), theory, 0.03,
+            Check.furthest(f"{NAMES[scheme]}: mean square of the singular values", np.array(squares), theory, 0.03,
                            "Derived: n Var W · E tanh'²; 3 % for 256 neurons and 300 inputs.")]
-        lines.append(Line(NAMES[start], np.arange(1, LAYERS + 1), np.array(means), initializer=network.initializer))
-        said.append(f"{start} {number(mean)}")
+        lines.append(Line(NAMES[scheme], np.arange(1, LAYERS + 1), np.array(means), initializer=network.initializer))
+        said.append(f"{scheme} {number(mean)}")
     plot = Plot("Mean singular value of one layer's Jacobian against the layer", "layer", lines,
                 guides=[(0.8, "published, normalized"), (0.5, "published, standard")])
-    return Result(checks, [plot], f"Mean over the layers at the start: {', '.join(said)}; the weights alone give "
+    return Result(checks, [plot], f"Mean over the layers at initialization: {', '.join(said)}; the weights alone give "
                    f"{number(QUARTER_CIRCLE * STANDARD_SCALE)} and {number(QUARTER_CIRCLE)} in a wide layer.")
 
 
@@ -171,30 +171,31 @@ def _experiment(title: str, claim: str, reason: str, source: str, run: Callable[
 
 FIGURES: Mapping[str, Experiment] = MappingProxyType({
     "glorot_6": _experiment(
-        "Glorot and Bengio 2010, figure 6", "Activation values, normalized histograms: under the standard start they "
-        "gather around 0 in the higher layers, under the normalized one far less.",
+        "Glorot and Bengio 2010, figure 6", "Activation values, normalized histograms: under the standard "
+        "initialization they gather around 0 in the higher layers, under the normalized one far less.",
         "Each layer's variance is n·Var W · E tanh² of the one below. At n·Var W = 1/3 it falls threefold a layer and "
         "more; at 1 only tanh itself takes from it.", "figure 6 and sections 2.3, 4.2.2", _figure_6),
     "glorot_7": _experiment(
         "Glorot and Bengio 2010, figure 7", "Back-propagated gradients, normalized histograms: under the standard "
-        "start they shrink from the top layer down, under the normalized one far less.",
+        "initialization they shrink from the top layer down, under the normalized one far less.",
         "One layer multiplies the variance of the gradient by n·Var W · E tanh'². Near 1/3 it shrinks to (1/√3)^k of "
         "its size over k layers, near 1 only by what the slopes of tanh take.",
         "figure 7 and equations 11 and 13 (which prints Var[x] where the gradient at the top is meant)", _figure_7),
     "glorot_8": _experiment(
-        "Glorot and Bengio 2010, figure 8", "Weight gradients, normalized histograms: under the standard start their "
-        "size does not depend on the layer, although the gradients that make them do.",
-        "A weight gradient is an activation times a delta. Going up one layer under the standard start the one shrinks "
-        "as much as the other grows, equation 14, and the two cancel.", "figure 8 and equation 14", _figure_8),
+        "Glorot and Bengio 2010, figure 8", "Weight gradients, normalized histograms: under the standard "
+        "initialization their size does not depend on the layer, although the gradients that make them do.",
+        "A weight gradient is an activation times a delta. Going up one layer under the standard initialization the "
+        "one shrinks as much as the other grows, equation 14, and the two cancel.",
+        "figure 8 and equation 14", _figure_8),
     "glorot_singular_values": _experiment(
-        "Glorot and Bengio 2010, singular values", "Near the start the singular values of a layer's Jacobian average "
-        "about 0.8 under the normalized start and 0.5 under the standard one.",
+        "Glorot and Bengio 2010, singular values", "At initialization the singular values of a layer's Jacobian "
+        "average about 0.8 under the normalized initialization and 0.5 under the standard one.",
         "The quarter-circle law gives 0.849 and 0.490 for the weights alone, and tanh' < 1 takes from both. With unit "
         "inputs 0.8 is not reached; with small inputs, where tanh is nearly linear, it is: turn the inputs down.",
         "section 4.2.2", _singular_values,
-        "Mean singular value of the Jacobian from one layer's activations to the next's, weights times tanh', at the "
-        "start. Replaced: 256 neurons a layer instead of 1000, three inputs (300 for the mean square), and normal "
-        "inputs of the chosen standard deviation instead of the paper's images, whose scale is not at hand.",
+        "Mean singular value of the Jacobian from one layer's activations to the next's, weights times tanh', at "
+        "initialization. Replaced: 256 neurons a layer instead of 1000, three inputs (300 for the mean square), and "
+        "normal inputs of the chosen standard deviation instead of the paper's images, whose scale is not at hand.",
         MappingProxyType({"scale": Parameter("Inputs' standard deviation", 1.0, Interval(0.1, 3),
                                              "Smaller inputs keep tanh nearly linear.", 0.1)})),
 })

@@ -19,14 +19,14 @@ from initviz.core.wording import number
 from initviz.theory.correlation import two_inputs
 from initviz.theory.jacobian import spectrum
 
-STARTS = MappingProxyType({"orthogonal": "orthogonal", "lecun_normal": "Gaussian"})
+COMPARED = MappingProxyType({"orthogonal": "orthogonal", "lecun_normal": "Gaussian"})
 
 # ---------------------------------------------------------------------------------------------- Saxe et al. 2014
 
 DEPTHS = (3, 6, 12, 24, 48)
 STRENGTHS = (2.0, 1.5, 1.2, 1.0)  # singular values of what is to be learned
 RATES = (0.1, 0.2, 0.5, 1.0)  # divided by the depth; smaller ones are never the best
-LEARNED, MOST_STEPS = 0.1, 300  # of the loss at the start
+LEARNED, MOST_STEPS = 0.1, 300  # of the loss at initialization
 HIDDEN, DRAWS = 32, 3
 
 
@@ -65,7 +65,7 @@ def steps_to_learn(key: str, depth: int, width: int, seed: int) -> Array:
 
 def _saxe(seed: int, width: float) -> Result:
     """Steps to learn, by depth, from both starts."""
-    found = {key: np.array([steps_to_learn(key, depth, int(width), seed) for depth in DEPTHS]) for key in STARTS}
+    found = {key: np.array([steps_to_learn(key, depth, int(width), seed) for depth in DEPTHS]) for key in COMPARED}
     means = {key: steps.mean(axis=1) for key, steps in found.items()}
     gaussian, orthogonal = means["lecun_normal"], means["orthogonal"]
     checks = [
@@ -74,7 +74,7 @@ def _saxe(seed: int, width: float) -> Result:
         Check.least("Gaussian: steps at depth 48 over those at depth 3", float(gaussian[-1] / max(gaussian[0], 1)), 10,
                     "Derived: in theory it grows with the depth; at least tenfold from 3 to 48.")]
     plot = Plot("Steps until a tenth of the loss is left against the depth, log axis", "depth", [
-        Line(name, np.array(DEPTHS), means[key], initializer=key) for key, name in STARTS.items()], log=True)
+        Line(name, np.array(DEPTHS), means[key], initializer=key) for key, name in COMPARED.items()], log=True)
     most = f"{number(float(gaussian[-1]), 3)}" if found["lecun_normal"].max() < MOST_STEPS else \
         f"{number(float(gaussian[-1]), 3)} or more"
     return Result(checks, [plot], f"From depth 3 to 48 the orthogonal start takes {number(float(orthogonal[0]))} and "
@@ -101,9 +101,9 @@ def _pennington(seed: int, depth: float) -> Result:
     x = two_inputs(WIDTH, 0.0, seed)[0]
     shown = sorted({*np.linspace(1, layers, min(layers, 6)).round().astype(int).tolist()})
     found = {(phi, key): spectrum(_critical(phi, key, layers, seed), Q_STAR**0.5 * x if phi == "tanh" else x, shown)
-             for phi in ("tanh", "relu") for key in STARTS}
+             for phi in ("tanh", "relu") for key in COMPARED}
     last = {case: part.values[-1] for case, part in found.items()}
-    at_ten = {key: spectrum(_critical("relu", key, RELU_DEPTH, seed), x, [RELU_DEPTH]).values[0] for key in STARTS}
+    at_ten = {key: spectrum(_critical("relu", key, RELU_DEPTH, seed), x, [RELU_DEPTH]).values[0] for key in COMPARED}
     linear = spectrum(Network((*[WIDTH] * (layers + 1), 1), "linear", "orthogonal", seed=seed, dtype="float64"), x,
                       [layers]).values[0]
     orthogonal, gaussian = last["tanh", "orthogonal"], last["tanh", "lecun_normal"]
@@ -126,10 +126,10 @@ def _pennington(seed: int, depth: float) -> Result:
     plots = [
         Plot("Singular values of the Jacobian, tanh, in falling order, log axis, down to 10⁻⁸", "rank ÷ width", [
             Line(name, share, np.where(values > LEAST, values, math.nan), initializer=key)
-            for key, name in STARTS.items() for values in [last["tanh", key][rank]]],
+            for key, name in COMPARED.items() for values in [last["tanh", key][rank]]],
             log=True, points=False, guides=[(1.0, "isometry")]),
         Plot("Variance of the squared singular values against the layer, log axis", "layer", [
-            Line(f"{'tanh' if phi == 'tanh' else 'ReLU'}, {STARTS[key]}", np.array(shown),
+            Line(f"{'tanh' if phi == 'tanh' else 'ReLU'}, {COMPARED[key]}", np.array(shown),
                  np.square(part.values).var(axis=1), part.variance) for (phi, key), part in found.items()], log=True)]
     return Result(checks, plots, f"After {layers} layers of tanh orthogonal weights leave s between "
                    f"{number(float(orthogonal[-1]))} and {number(float(orthogonal[0]))}; under Gaussian ones the "
@@ -143,25 +143,27 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "from scaled Gaussian ones it takes longer the deeper it is.",
         "Deep linear networks of 32 neurons on white inputs, a target of rank 4, the whole batch, the best of four "
         "rates divided by the depth; steps until a tenth of the loss is left, three draws. Replaced: the paper "
-        "trains on MNIST (which was not checked against its text).",
+        "trains on MNIST.",
         "Orthogonal weights pass every direction with its length, at any depth. A product of Gaussian matrices has a "
         "few large and many tiny singular values, and what lies along the tiny ones is learned late.",
         "Saxe, McClelland and Ganguli 2014, \"Exact solutions to the nonlinear dynamics of learning in deep linear "
         "neural networks\", ICLR", _saxe,
         MappingProxyType({"width": Parameter("Width", HIDDEN, Interval(16, 48, integer=True),
-                                             "Neurons in each hidden layer.", 8)})),
+                                             "Neurons in each hidden layer.", 8)}),
+        unchecked="The paper's setting on MNIST."),
     "pennington": Experiment(
         "Pennington et al. 2017, dynamical isometry",
         "With orthogonal weights near σ_w = 1 a deep tanh network keeps all singular values of its Jacobian near 1. "
         "With Gaussian weights, or with ReLU, most of them fall to 0.",
         "Networks of 200 neurons at criticality: tanh at σ_w² 1.05, σ_b² 2.01·10⁻⁵, ReLU at σ_w² 2; one input. "
         "Replaced: the paper's infinitely wide limit by one draw, and its densities of s by the values in falling "
-        "order, which show the small ones; its own settings were not checked against its text.",
+        "order, which show the small ones.",
         "Each layer adds to the variance of s²: Gaussian weights add 1 whatever the activation, orthogonal ones only "
         "what the slopes differ. For tanh that goes to 0 with q*; for ReLU, half of whose slopes are 0, it cannot.",
         "Pennington, Schoenholz and Ganguli 2017, \"Resurrecting the sigmoid in deep learning through dynamical "
         "isometry\", NeurIPS; Saxe et al. 2014 for linear networks", _pennington,
         MappingProxyType({"depth": Parameter("Layers", TANH_DEPTH, Interval(12, 50, integer=True),
                                              "Of the tanh networks and of the pictures. In fewer than 12 Gaussian "
-                                             "weights have not spread s a hundredfold yet.")})),
+                                             "weights have not spread s a hundredfold yet.")}),
+        unchecked="The paper's own settings of σ_w and σ_b."),
 })

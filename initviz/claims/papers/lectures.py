@@ -33,7 +33,7 @@ XAVIER_RELU = tuple(0.583819 * 2 ** (-layer / 2) for layer in range(DEPTH))
 
 
 def _table(seed: int) -> Result:
-    """Standard deviations of ten layers' activations under the five starts of the slides."""
+    """Standard deviations of ten layers' activations under the five initializations of the slides."""
     x = make_batch("normal", SAMPLES, seed=seed, features=WIDTH).x
     layers = np.arange(1, DEPTH + 1)
     # By row: activation, initializer, its standard deviation where it has one, published or derived values.
@@ -141,7 +141,7 @@ def update_ratios(gain: float, seed: int) -> Array:
 
 
 def _makemore(seed: int, gain: float, drawn: str) -> Result:
-    """Activations, saturation and gradients of the lecture's network at the start, for its four gains."""
+    """Activations, saturation and gradients of the lecture's network at initialization, for its four gains."""
     found = {value: _look(value, seed) for value in PRINTED_STDS}
     checks = []
     for value, targets in PRINTED_STDS.items():

@@ -241,8 +241,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "Twenty layers of 1000 tanh neurons at σ_b = 0.3 and σ_w = 1.3, 2.5 and 4.0, from correlations 0.2, 0.5 and "
         "0.8, as in the authors' published code, and from inputs of mean square 0.1, 1 and 10. Replaced: means over "
         "all pairs of 16 inputs (for lengths over 8) in one network stand for the figure's networks.",
-        "Both maps have one stable fixed point, and every start is carried to it. At σ_w = 1.3 the slope χ₁ of the "
-        "correlation map at 1 is 0.94, so inputs merge slowly; at 2.5 and 4.0 it is above 1, so 1 repels.",
+        "Both maps have one stable fixed point, and every initial length is carried to it. At σ_w = 1.3 the slope χ₁ "
+        "of the correlation map at 1 is 0.94, so inputs merge slowly; at 2.5 and 4.0 it is above 1, so 1 repels.",
         "Poole, Lahiri, Raghu, Sohl-Dickstein and Ganguli 2016, \"Exponential expressivity in deep neural networks "
         "through transient chaos\", figures 1 and 2; settings from the authors' code", _poole,
         MappingProxyType({"width": Parameter("Width", POOLE_WIDTH, Interval(50, 1000, integer=True),

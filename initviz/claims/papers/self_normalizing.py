@@ -1,4 +1,4 @@
-"""Starts that normalize: self-normalizing networks, Klambauer et al. 2017, and LSUV, Mishkin and Matas 2016."""
+"""Normalizing initializations: self-normalizing networks, Klambauer et al. 2017; LSUV, Mishkin and Matas 2016."""
 
 from __future__ import annotations
 

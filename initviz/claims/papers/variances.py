@@ -10,14 +10,16 @@ import numpy as np
 
 from initviz.charts.plots import Line, Plot
 from initviz.claims.experiment import Check, Experiment, Result
+from initviz.claims.notes.zeros import class_entropy
 from initviz.core.activations import activation
 from initviz.core.batches import make_batch
-from initviz.core.initializers import initialize, law_of, laws
+from initviz.core.initializers import initialize, label_of, law_of, laws
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.theory.mean_field import Field
+from initviz.training.gradient_descent import Recipe, race, recorded_steps
 
 # ---------------------------------------------------------------------------------------------- LeCun et al. 1998
 
@@ -110,21 +112,21 @@ def _sparse(seed: int, incoming: float) -> Result:
 
 # ---------------------------------------------------------------------------------------------- He et al. 2015
 
-FILTERS = (64, 128, 128, 256, 256, 512, 512, 512, 512)  # conv2 to conv10 of the 30-layer discussion: input channels d
+FILTERS = (64, 128, 128, 256, 256, 512, 512, 512, 512)  # conv2 to conv10 of the VGG-like net of 10 convolutions
 SMALL = 0.01
 STDS = {64: (0.059, 0.058926), 128: (0.042, 0.041667), 256: (0.029, 0.029463), 512: (0.021, 0.020833)}
-DRAWN_NEURONS = 64
+DRAWN_INPUTS = 64
 
 
 def _he_stds(seed: int) -> Result:
     """Standard deviations of 3 x 3 filters, drawn, and by how much 0.01 is too little over conv2 to conv10."""
-    drawn = {d: float(initialize("he_normal", 9 * d, DRAWN_NEURONS, rng=stream(seed, WEIGHT_STREAM, d)).std())
-             for d in STDS}
-    exact = {d: math.sqrt(law_of("he_normal").variance(9 * d, DRAWN_NEURONS)) for d in STDS}
+    drawn = {d: float(initialize("he_normal", DRAWN_INPUTS, 9 * d, rng=stream(seed, WEIGHT_STREAM, d),
+                                 mode="fan_out").std()) for d in STDS}
+    exact = {d: math.sqrt(law_of("he_normal", mode="fan_out").variance(DRAWN_INPUTS, 9 * d)) for d in STDS}
     factors = np.cumprod([exact[d] / SMALL for d in FILTERS[::-1]])
     checks = [Check(f"Standard deviation for {d} filters", exact[d], published - 0.0005, published + 0.0005, published,
                     "Published, with three decimals.") for d, (published, _) in STDS.items()]
-    checks += [Check.within(f"The same, {9 * d * DRAWN_NEURONS:,} weights drawn", drawn[d], derived, 0.02,
+    checks += [Check.within(f"The same, {9 * d * DRAWN_INPUTS:,} weights drawn", drawn[d], derived, 0.02,
                             "Derived: √(2/9d); 2 % is five times what such a draw varies by, or more.")
                for d, (_, derived) in STDS.items()]
     checks += [
@@ -144,35 +146,73 @@ def _he_stds(seed: int) -> Result:
                    f"gradient arrives at conv2 smaller by a factor of {number(float(factors[-1]))}.")
 
 
-HE_WIDTH, HE_SAMPLES, HE_DEPTHS = 256, 32, (22, 30)
+HE_WIDTH, HE_SAMPLES, HE_DEPTHS = 128, 32, (22, 30)
+HE_RATE, HE_STEPS = 0.006, 400
+LEARNS, BEGINS = 0.5, 0.9  # of the entropy of the classes' shares
+HE_KEYS = ("xavier_normal", "he_normal")
+
+
+def _he_scale(seed: int, width: int) -> tuple[list[Check], Plot]:
+    """Xavier over He on the same draws, in float64: forward from one input, backward from one error."""
+    depth = HE_DEPTHS[-1]
+    x = stream(seed, INPUT_STREAM).standard_normal((HE_SAMPLES, width))
+    error = stream(seed, INPUT_STREAM, 1).standard_normal((HE_SAMPLES, width))
+    ahead, back = {}, {}
+    for key in HE_KEYS:
+        network = Network((width,) * (depth + 1), "relu", key, seed=seed, dtype="float64")
+        weights, biases = network.parameters()
+        zs, hs = zip(*forward(weights, biases, x, "relu"), strict=True)
+        *_, (first, _) = backward(weights, x, zs, hs, error, "relu")
+        ahead[key], back[key] = np.array([z.std() for z in zs]), float(first.std())
+    exact = "Derived, and published as the ratio of the scales, (1/√2)^L. Exact for the same draws, as ReLU passes " \
+            "factors through; 10⁻¹² is round-off."
+    xavier, he = HE_KEYS
+    checks = [Check.within(f"Forward, Xavier over He, {layers} layers", float(ahead[xavier][layers - 1]
+                           / ahead[he][layers - 1]), 2 ** (-layers / 2), 1e-12, exact) for layers in HE_DEPTHS]
+    checks.append(Check.within("Backward, Xavier over He, at layer 1", back[xavier] / back[he], 2 ** (-(depth - 1) / 2),
+                               1e-12, "Derived: 29 weight matrices lie between the error, the same for both, and "
+                               "layer 1."))
+    layers = np.arange(1, depth + 1)
+    return checks, Plot("Forward: standard deviation of the preactivations, log axis", "layer", [
+        Line(label_of(key), layers, ahead[key], initializer=key) for key in HE_KEYS], log=True)
+
+
+def _he_training(seed: int, width: int) -> tuple[list[Check], Plot]:
+    """Both initializers trained at both depths, and the least loss over what the classes' shares alone give."""
+    batch = make_batch("digits", HE_SAMPLES, seed=seed)
+    entropy = class_entropy(batch)
+    least, lines = {}, []
+    for layers in HE_DEPTHS:
+        networks = [Network((64, *[width] * (layers - 1), 10), "relu", key, seed=seed) for key in HE_KEYS]
+        run = race(networks, batch, Recipe("momentum", HE_RATE, HE_STEPS), record=recorded_steps(HE_STEPS, 40))
+        for key, history in zip(HE_KEYS, run.advance().histories, strict=True):
+            least[key, layers] = min(history.seen_loss) / entropy
+            lines.append(Line(f"{label_of(key)}, {layers} layers", np.array(history.steps), np.array(history.loss),
+                              initializer=key))
+    xavier, he = HE_KEYS
+    shallow, deep = HE_DEPTHS
+    words = f"Least loss in {HE_STEPS} steps over the entropy of the classes' shares, which the output's bias alone " \
+            "reaches: "
+    checks = [
+        *(Check.most(f"He learns with {layers} layers: least loss over the classes' entropy", least[he, layers], LEARNS,
+                     words + "half is read as learned.") for layers in HE_DEPTHS),
+        Check.most(f"Xavier learns with {shallow} layers, later: the same", least[xavier, shallow], BEGINS,
+                   words + "a tenth below it is read as begun."),
+        Check.least(f"Xavier stalls with {deep} layers: the same", least[xavier, deep], BEGINS,
+                    words + "less than a tenth below it is read as stalled.")]
+    return checks, Plot("Loss during training", "step", lines, guides=[(entropy, "entropy of the classes")],
+                        points=False)
 
 
 def _he_depth(seed: int, width: float) -> Result:
-    """Xavier over He on the same draws, in float64: forward from one input, backward from one error."""
-    depth, n = HE_DEPTHS[-1], int(width)
-    x = stream(seed, INPUT_STREAM).standard_normal((HE_SAMPLES, n))
-    error = stream(seed, INPUT_STREAM, 1).standard_normal((HE_SAMPLES, n))
-    stds: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for key in ("xavier_normal", "he_normal"):
-        network = Network((n,) * (depth + 1), "relu", key, seed=seed, dtype="float64")
-        weights, biases = network.parameters()
-        zs, hs = zip(*forward(weights, biases, x, "relu"), strict=True)
-        deltas = [delta for delta, _ in backward(weights, x, zs, hs, error, "relu")][::-1]
-        stds[key] = (np.array([z.std() for z in zs]), np.array([delta.std() for delta in deltas]))
-    ahead, back = (stds["xavier_normal"][way] / stds["he_normal"][way] for way in (0, 1))
-    exact = "Derived, and published as the ratio of the scales, (1/√2)^L. Exact for the same draws, as ReLU passes " \
-            "factors through; 10⁻¹² is round-off."
-    checks = [Check.within(f"Forward, Xavier over He, {layers} layers", float(ahead[layers - 1]), 2 ** (-layers / 2),
-                           1e-12, exact) for layers in HE_DEPTHS]
-    checks.append(Check.within("Backward, Xavier over He, at layer 1", float(back[0]), 2 ** (-(depth - 1) / 2), 1e-12,
-                               "Derived: 29 weight matrices lie between the error, the same for both, and layer 1."))
-    layers = np.arange(1, depth + 1)
-    plots = [Plot(title, "layer", [Line(name, layers, stds[key][way], initializer=key) for name, key in (
-        ("Xavier", "xavier_normal"), ("He", "he_normal"))], log=True) for way, title in (
-        (0, "Forward: standard deviation of the preactivations, log axis"),
-        (1, "Backward: standard deviation of the deltas, log axis"))]
-    return Result(checks, plots, f"After 22 layers Xavier's signal is {number(float(ahead[21]), 3)} of He's, after 30 "
-                   f"{number(float(ahead[29]), 3)}; the same error reaches layer 1 at {number(float(back[0]), 3)}.")
+    """The scale at initialization, and what training makes of it."""
+    scale, signal = _he_scale(seed, int(width))
+    learning, loss = _he_training(seed, int(width))
+    he_shallow, he_deep, shallow, deep = (number(check.measured) for check in learning)
+    return Result([*learning, *scale], [loss, signal], f"At {HE_DEPTHS[0]} layers Xavier gets to {shallow} and He to "
+                  f"{he_shallow} of the loss that the classes' shares alone give; at {HE_DEPTHS[1]} layers to {deep} "
+                  f"and {he_deep}. Xavier's signal is {number(scale[0].measured, 3)} of He's after {HE_DEPTHS[0]} "
+                  f"layers, {number(scale[1].measured, 3)} after {HE_DEPTHS[1]}.")
 
 
 FIGURES: Mapping[str, Experiment] = MappingProxyType({
@@ -183,7 +223,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "The function by itself, then in layers of 256 neurons under LeCun's normal weights and unit normal inputs. "
         "Nothing had to be replaced; the paper has no depth in mind, the layers are added here.",
         "f meets its own marks. \"Close to 1\" is loose: a unit variance comes out as 0.750, deep layers settle at a "
-        "variance of 0.382, and no layer explodes, since the slope makes up for it.",
+        "variance of 0.382, and no layer explodes, since f is bounded; its derivative at 0, 1.144, is "
+        "above 1 and keeps the signal from vanishing.",
         "LeCun, Bottou, Orr and Müller 1998, \"Efficient BackProp\", sections 4.4 and 4.6, equations 15 and 16",
         _lecun_tanh, MappingProxyType({"depth": Parameter(
             "Layers", LECUN_DEPTH, Interval(1, 100, integer=True), "Layers the signal passes.")})),
@@ -192,7 +233,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "Fifteen incoming weights from N(0, 1) for each neuron: how strongly it is driven does not depend on the "
         "width.",
         "One layer at five widths, 256 unit normal inputs, biases 0, and dense weights of the same law beside it. "
-        "Replaced: the deep autoencoders; only their start is looked at.",
+        "Replaced: the deep autoencoders; only their initialization is looked at.",
         "A preactivation is a sum of as many terms as there are incoming weights, whatever the width, and its variance "
         "is that number times the inputs' mean square. With all weights N(0, 1) it is the width times that.",
         "Martens 2010, \"Deep learning via Hessian-free optimization\", as described by Sutskever et al. 2013",
@@ -202,19 +243,22 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "He et al. 2015, the stds of a deep net",
         "For 64, 128, 256 and 512 filters of 3 × 3 the derived standard deviations are 0.059, 0.042, 0.029 and 0.021; "
         "with 0.01 everywhere the gradient from conv10 to conv2 is 1.7·10⁴ times smaller.",
-        "Weights drawn for the paper's fan-ins, 9 times the filters, 64 neurons of each; the factor is arithmetic over "
-        "the nine convolutions. Nothing had to be replaced.",
-        "The law √(2/fan_in) gives the four numbers to every printed digit. The factor is the product of their ratios "
-        "to 0.01; rounding the four first gives 17,022 instead of 16,729.",
-        "He, Zhang, Ren and Sun 2015, \"Delving deep into rectifiers\", section 2.2", _he_stds),
+        "Weights drawn for the paper's fan_out, 9 times the filters of a layer, from 64 inputs each: the law of the "
+        "way back, for a VGG-like model of 10 convolutional layers. The factor is arithmetic over conv2 to conv10. "
+        "Nothing had to be replaced.",
+        "The backward law √(2/fan_out), with fan_out = 3·3·filters, gives the four numbers to every printed digit. The "
+        "factor is the product of their ratios to 0.01; rounding the four first gives 17,022 instead of 16,729.",
+        "He, Zhang, Ren and Sun 2015, \"Delving deep into rectifiers\", section 2.2, equation 14", _he_stds),
     "he_depth": Experiment(
         "He et al. 2015, figures 2 and 3: Xavier against He",
         "With ReLU, Xavier's scale over L layers is (1/√2)^L of He's: at 22 layers both learn, at 30 only He does.",
-        "ReLU layers of one width, the same draws and inputs under both starts, float64. Replaced: the 22- and "
-        "30-layer convolutional nets on ImageNet; only the cause, the scale at the start, is computed, no training.",
+        f"Replaced: the 22- and 30-layer convolutional nets on ImageNet, by perceptrons of one width on {HE_SAMPLES} "
+        f"digits, {HE_STEPS} full-batch steps of momentum at {HE_RATE:g}. Beside it the cause, the scale, on the same "
+        "draws and inputs under both initializers, float64.",
         "ReLU passes any positive factor through, so both networks switch the same neurons on and differ by the factor "
-        "alone. It is 2^(-L/2) of the standard deviation, 2^(-L) of the variance.",
-        "He, Zhang, Ren and Sun 2015, section 2.2, figures 2 and 3 (equation and figure numbers not checked against "
-        "the paper's text)", _he_depth, MappingProxyType({"width": Parameter(
-            "Width", HE_WIDTH, Interval(16, 384, integer=True), "Neurons in each layer.", 16)})),
+        "alone, 2^(-L/2) of the standard deviation. The gradient of every layer is that much smaller, and at 30 layers "
+        "too small to move the weights in the steps that He needs.",
+        "He, Zhang, Ren and Sun 2015, section 2.2, figures 2 and 3", _he_depth, MappingProxyType({"width": Parameter(
+            "Width", HE_WIDTH, Interval(32, 192, integer=True), "Neurons in each layer.", 16)}),
+        unchecked="The numbers of the figures; that both nets learn at 22 layers and one at 30."),
 })
