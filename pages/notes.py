@@ -10,8 +10,8 @@ from initviz.claims.notes import NOTES
 app.require_entrance()
 
 st.header("The notes, put to the test", anchor=False)
-st.markdown("This app grew from a student's page of study notes on weight initialization. Here is each of its seventeen "
-            "sentences, in its own words. Each predicts something; that is computed, and the verdict says whether all, "
-            "some or none of the predictions come true.")
+st.markdown("This app grew from a student's page of study notes on weight initialization. Here is each of its "
+            "seventeen sentences, in its own words. Each predicts something; that is computed, and the verdict says "
+            "whether all, some or none of the predictions come true.")
 experiments.show_page("note", "Sentence", NOTES, app.current_settings().seed,
                       {HOLDS: "holds", PARTLY: "holds only if", FAILS: "does not hold"})
