@@ -168,7 +168,7 @@ def _check_out(options: argparse.Namespace) -> None:
     """Raise ValueError where repaired parameters would be written in another format, or over what they repair."""
     if options.out is None:
         return
-    suffix = options.weights.suffix.lower() if options.weights else ".npz"
+    suffix = checkpoints.WRITTEN.get(options.weights.suffix.lower(), ".npz") if options.weights else ".npz"
     if options.out.suffix.lower() != suffix:
         raise ValueError(f"--out must end in {suffix}, got {options.out.name!r}")
     if options.weights and options.out.exists() and options.out.samefile(options.weights):

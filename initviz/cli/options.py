@@ -89,7 +89,7 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--init", choices=INITIALIZERS, metavar="KEY",
                          help=f"how the weights are drawn: {', '.join(INITIALIZERS)} (default: {INIT})")
     command.add_argument("--weights", type=Path, metavar="FILE",
-                         help=f"examine the weights of this {' or '.join(checkpoints.SUFFIXES)} file, which bring "
+                         help=f"examine the weights of this {checkpoints.SUFFIXES_SAID} file, which bring "
                               f"their sizes: at most {checkpoints.MOST_BYTES / 1e6:.0f} MB, {checkpoints.MOST_ARRAYS} "
                               f"arrays and {checkpoints.MOST_PARAMETERS:,} parameters")
     command.add_argument("--layout", metavar="KEY",

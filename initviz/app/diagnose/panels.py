@@ -19,6 +19,7 @@ from initviz.diagnosis.report import Report, diagnose
 from initviz.diagnosis.thresholds import THRESHOLDS, Thresholds, clamp_thresholds
 from initviz.diagnosis.uploaded_weights import Own, write
 from initviz.files import source_code as export
+from initviz.files.weights import WRITTEN
 
 COLORS = {"error": "red", "warning": "orange", "note": "gray"}
 
@@ -92,7 +93,7 @@ def show_code(initialization: Initialization, better: Network) -> None:
 
 def show_downloads(report: Report, own: Own | None) -> None:
     """The report and the repaired weights as files, the weights in the form in which they came."""
-    form = PurePath(own.name).suffix if own else ".npz"
+    form = WRITTEN[PurePath(own.name).suffix.lower()] if own else ".npz"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         app.download("Report (HTML)", "diagnosis.html", lambda: to_html(report), "text/html", key="report_html",
                     help="One file with its charts inside; opens without a server and without a network.")

@@ -1,13 +1,15 @@
-"""Weights from a file: .npz and .safetensors state dicts of multilayer perceptrons, read without trusting them.
+"""Weights from a file: .npz, .safetensors and PyTorch state dicts of multilayer perceptrons, read without trusting them.
 
 Nothing in a file is run or unpickled, sizes are checked before memory is taken, and every fault is a ValueError of one
 sentence that says what would be right.
 """
 
-from initviz.files.weights.containers import MOST_ARRAYS, MOST_BYTES, MOST_PARAMETERS, SUFFIXES
-from initviz.files.weights.readings import LAYOUT_LABELS, Checkpoint, Reading, read, told_apart
+from initviz.files.weights.containers import CONVERSIONS, SUFFIXES, SUFFIXES_SAID, WRITTEN
+from initviz.files.weights.readings import LAYOUT_LABELS, MOST_PARAMETERS, Checkpoint, Reading, read, told_apart
+from initviz.files.weights.tensors import EXAMINED
 
+MOST_ARRAYS, MOST_BYTES = EXAMINED.arrays, EXAMINED.file_bytes
 __all__ = [
-    "LAYOUT_LABELS", "MOST_ARRAYS", "MOST_BYTES", "MOST_PARAMETERS", "SUFFIXES", "Checkpoint", "Reading", "read",
-    "told_apart",
+    "CONVERSIONS", "LAYOUT_LABELS", "MOST_ARRAYS", "MOST_BYTES", "MOST_PARAMETERS", "SUFFIXES", "SUFFIXES_SAID",
+    "WRITTEN", "Checkpoint", "Reading", "read", "told_apart",
 ]

@@ -1,195 +1,142 @@
-"""The two formats of weights files, from bytes to arrays and back."""
+"""Containers of tensors: what each tensor of a file is, known before any is read, and a loader for each alone.
+
+``opened(path)`` describes the tensors of a file, or of the shards that a .safetensors.index.json names; each is loaded
+by itself, so that a file larger than memory can be gone through. What a header or directory declares is held against
+the file and the limits before memory is taken; nothing in a file is run.
+"""
 
 from __future__ import annotations
 
-import io
+import contextlib
 import json
-import re
-import zipfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import BinaryIO
 
-import numpy as np
-import safetensors
+from initviz.files.weights import npz_file, pytorch_file, safetensors_file
+from initviz.files.weights.tensors import (
+    EXAMINED,
+    MOST_SHOWN,
+    Container,
+    Content,
+    Limits,
+    Tensor,
+    shown,
+    size_of,
+    too_large,
+    too_many,
+)
 
-from initviz.core.arrays import Array
-
-MOST_ARRAYS, MOST_PARAMETERS = 200, 20_000_000
-MOST_BYTES, MOST_UNPACKED, MOST_HEADER = 64 * 10**6, 8 * MOST_PARAMETERS, 10**6
-MOST_SHOWN = 60  # letters of a name in a sentence
-SUFFIXES = (".npz", ".safetensors")
-DIRECTORY_ENTRY = b"PK\x01\x02"
-FLOATS: Mapping[str, np.dtype[Any]] = MappingProxyType(
-    {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")})
-DTYPE_NAMES = MappingProxyType({"float16": "F16", "bfloat16": "BF16", "float32": "F32", "float64": "F64"})
-ALLOWED = "float16, bfloat16, float32 or float64"
-METADATA = "__metadata__"  # the one name of a .safetensors header that is no array
-NORMALIZATION = re.compile(  # what PyTorch and Keras keep of a batch normalization
-    r"(?:^|[./])(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)(?::0)?$")
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a file holds: arrays and their number formats' names, both by name and in its order, and its metadata."""
-
-    arrays: Mapping[str, Array]
-    dtypes: Mapping[str, str]
-    metadata: Mapping[str, str]
-
-
-def shown(name: str) -> str:
-    """A name in a sentence, cut where it is long."""
-    return repr(name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}...")
+SHARDED = ".safetensors.index.json"
+DRAWN = 'the same weights can be saved by: '
+CONVERSIONS: Mapping[str, str] = MappingProxyType({  # the three statements that save what another format holds
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), (
+        'import keras, numpy; model = keras.models.load_model("{name}"); '
+        'numpy.savez("weights.npz", **{{w.path: w.numpy() for w in model.weights}})')),
+    ".onnx": 'import onnx, numpy; graph = onnx.load("{name}").graph; '
+             'numpy.savez("weights.npz", **{{t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}})',
+    **dict.fromkeys((".pkl", ".pickle"), (
+        'import pickle, numpy; weights = pickle.load(open("{name}", "rb")); '
+        'numpy.savez("weights.npz", **weights)')),
+    ".joblib": 'import joblib, numpy; model = joblib.load("{name}"); numpy.savez("weights.npz", '
+               '**{{f"w{{i}}": w for i, w in enumerate(model.coefs_)}}, '
+               '**{{f"b{{i}}": b for i, b in enumerate(model.intercepts_)}})',
+    ".ckpt": 'import torch, safetensors.torch; found = torch.load("{name}", weights_only=True); '
+             'safetensors.torch.save_file(found.get("state_dict", found), "weights.safetensors")'})
+WRITTEN: Mapping[str, str] = MappingProxyType({  # the format in which arrays that came in one are written
+    ".npz": ".npz", **dict.fromkeys((".safetensors", ".pt", ".pth", ".bin"), ".safetensors")})
+SUFFIXES = tuple(WRITTEN)
+SUFFIXES_SAID = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+FORMATS: Mapping[str, Callable[[BinaryIO, int, Limits], Container]] = MappingProxyType({
+    ".npz": npz_file.container, ".safetensors": safetensors_file.container,
+    **dict.fromkeys((".pt", ".pth", ".bin"), pytorch_file.container)})
 
 
 # ---------------------------------------------------------------------------------------------- reading
 
-def read(data: bytes, suffix: str, name: str) -> Content:
-    """What a file of that suffix holds; ValueError where it is damaged, too large or holds anything but floats."""
-    if suffix not in SUFFIXES:
-        raise ValueError(f"a file of weights must end in {' or '.join(SUFFIXES)}, got {shown(name)}")
-    if not data:
+def container(file: BinaryIO, name: str, limits: Limits = EXAMINED) -> Container:
+    """The tensors of an open file, whose name says by its end what it is; ValueError for all that is none.
+
+    The loaders read from ``file``, which must stay open.
+    """
+    suffix = Path(name).suffix.lower()
+    if suffix in CONVERSIONS:
+        short = name if len(name) <= MOST_SHOWN else f"weights{suffix}"
+        raise ValueError(f"a file of weights must end in {SUFFIXES_SAID}, got {shown(name)}: {DRAWN}"
+                         + CONVERSIONS[suffix].format(name=short))
+    if suffix not in FORMATS:
+        raise ValueError(f"a file of weights must end in {SUFFIXES_SAID}, got {shown(name)}")
+    size = size_of(file)
+    if not size:
         raise ValueError("the file is empty: save a state dict with numpy.savez or safetensors")
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"the file must be at most {MOST_BYTES / 1e6:,.0f} MB, got {len(data) / 1e6:,.0f}")
-    return _read_npz(data) if suffix == ".npz" else _read_safetensors(data)
+    if size > limits.file_bytes:
+        raise ValueError(f"the file must be at most {limits.file_bytes / 1e6:,.0f} MB, got {size / 1e6:,.0f}")
+    found = FORMATS[suffix](file, size, limits)
+    names = set()
+    for tensor in found.tensors:
+        if tensor.name in names:
+            raise ValueError(f"each array must have a name of its own, and {shown(tensor.name)} stands twice")
+        names.add(tensor.name)
+    return found
 
 
-def write(content: Content, suffix: str) -> bytes:
-    """The file of that suffix."""
-    return _write_npz(content) if suffix == ".npz" else _write_safetensors(content)
+@contextlib.contextmanager
+def opened(path: Path, limits: Limits = EXAMINED) -> Iterator[Container]:
+    """The tensors of a file, or of all shards where ``path`` is a .safetensors.index.json; closed on leaving.
+
+    The limits hold for each shard.
+    """
+    with contextlib.ExitStack() as files:
+        if not path.name.lower().endswith(SHARDED):
+            yield container(files.enter_context(path.open("rb")), path.name, limits)
+            return
+        by_shard = _shards(path, limits)
+        tensors: list[Tensor] = []
+        for shard, names in by_shard.items():
+            held = container(files.enter_context((path.parent / shard).open("rb")), shard, limits)
+            if lacking := sorted(names - {tensor.name for tensor in held}):
+                raise ValueError(f"the shard {shown(shard)} must hold {shown(lacking[0])}, as {path.name} says")
+            tensors += [tensor for tensor in held if tensor.name in names]
+        yield Container(tuple(tensors), MappingProxyType({}))
 
 
-def _check_names(names: Iterable[str]) -> None:
-    """Raise ValueError for a normalization layer, before its counter is said to be no float."""
-    for name in names:
-        if NORMALIZATION.search(name):
-            raise ValueError(f"the array {shown(name)} must belong to a layer of weights, and is a batch "
-                             "normalization's: only multilayer perceptrons without normalization are examined here")
-
-
-def _too_many(count: int | str) -> ValueError:
-    return ValueError(f"the file must hold at most {MOST_ARRAYS} arrays, got {count}")
-
-
-def _read_npz(data: bytes) -> Content:
-    if data.count(DIRECTORY_ENTRY) > 4 * MOST_ARRAYS:  # before a directory of a million names is made
-        raise _too_many("far more")
+def _shards(path: Path, limits: Limits) -> dict[str, set[str]]:
+    """The names of the arrays in each shard of an index; ValueError where it is none, or points elsewhere."""
+    if path.stat().st_size > limits.header_bytes:
+        raise ValueError(f"the index must be at most {limits.header_bytes / 1e6:g} MB, got "
+                         f"{path.stat().st_size / 1e6:,.1f}")
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-        entries = archive.infolist()
-    except Exception:  # a damaged directory fails in many ways
-        raise ValueError("this is no .npz file, or a damaged one: save the arrays with numpy.savez") from None
-    if len(entries) > MOST_ARRAYS:
-        raise _too_many(len(entries))
-    _check_names(entry.filename.removesuffix(".npy") for entry in entries)
-    arrays, dtypes, left = {}, {}, MOST_UNPACKED
-    for entry in entries:
-        name = entry.filename.removesuffix(".npy")
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"the array {shown(name)} must be stored or deflated, as numpy.savez does")
-        try:
-            with archive.open(entry) as packed:
-                content = packed.read(left + 1)  # counted as it unpacks: the directory may lie
-        except Exception:  # damaged data fails in many ways
-            raise ValueError(f"the array {shown(name)} is damaged and cannot be unpacked") from None
-        left -= len(content)
-        if left < 0:
-            raise ValueError(f"the file must unpack to at most {MOST_UNPACKED / 1e6:,.0f} MB, and holds more")
-        arrays[name], dtypes[name] = _read_npy(content, name)
-    return Content(arrays, dtypes, {})
+        entries = dict(json.loads(path.read_bytes())["weight_map"])
+    except Exception:  # JSON fails in many ways
+        raise ValueError(f"{shown(path.name)} must be the index of a sharded .safetensors file, with its weight_map"
+                         ) from None
+    by_shard: dict[str, set[str]] = {}
+    for name, shard in entries.items():
+        if not isinstance(shard, str) or Path(shard).name != shard or not shard.lower().endswith(".safetensors"):
+            raise ValueError(f"a shard must be a .safetensors file beside its index, got {shown(str(shard))}")
+        by_shard.setdefault(shard, set()).add(name)
+    return dict(sorted(by_shard.items()))
 
 
-def _read_npy(content: bytes, name: str) -> tuple[Array, str]:
-    """One array of an .npz, pickling off: the header is held against the length before anything is made of it."""
-    file = io.BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(file)
-        headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        shape, fortran, dtype = headers[version](file)
-        count = 1
-        for length in shape:
-            count *= int(length)
-    except Exception:  # a header is a Python literal and fails in many ways
-        raise ValueError(f"the entry {shown(name)} is no array that numpy.savez wrote") from None
-    if dtype.hasobject:
-        raise ValueError(f"the array {shown(name)} holds Python objects, which are never loaded: save plain numbers "
-                         f"of {ALLOWED}")
-    if dtype.kind != "f" or dtype.name not in DTYPE_NAMES:
-        raise ValueError(f"the array {shown(name)} must be of {ALLOWED}, got {dtype.name}")
-    body = content[file.tell():]
-    if any(length < 0 for length in shape) or count * dtype.itemsize != len(body):
-        raise ValueError(f"the array {shown(name)} must have the {count * dtype.itemsize:,} bytes that its header "
-                         f"says, got {len(body):,}")
-    array = np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
-    return array.astype(dtype.newbyteorder("="), copy=False), dtype.name
+def checked(found: Container, limits: Limits = EXAMINED) -> Container:
+    """The container, where its arrays are few and small enough to be loaded at once; else ValueError."""
+    if len(found.tensors) > limits.arrays:
+        raise too_many(len(found.tensors), limits)
+    total = sum(tensor.loaded_bytes for tensor in found.tensors)
+    if total > limits.loaded_bytes:
+        raise too_large(limits)
+    return found
 
 
-def _read_safetensors(data: bytes) -> Content:
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or length > min(len(data) - 8, MOST_HEADER):
-        raise ValueError(f"this is no .safetensors file, or a cut one: its header says that it has {length:,} bytes, "
-                         f"where the file has {max(len(data) - 8, 0):,} left and at most {MOST_HEADER:,} are read")
-    try:
-        tensors = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]
-        header = json.loads(data[8:8 + length])
-        names = sorted(tensors, key=lambda name: header[name]["data_offsets"])  # the package's own order is random
-        metadata = dict(header.get(METADATA) or {})
-    except BaseException as error:  # a panic of the Rust code is no Exception
-        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
-            raise
-        raise ValueError("the header of this .safetensors file is damaged, or does not fit its data: save the arrays "
-                         "with safetensors") from None
-    if len(tensors) > MOST_ARRAYS:
-        raise _too_many(len(tensors))
-    _check_names(names)
-    arrays, dtypes = {}, {}
-    for name in names:
-        dtype, shape, body = (tensors[name][key] for key in ("dtype", "shape", "data"))
-        if dtype not in DTYPE_NAMES.values():
-            raise ValueError(f"the array {shown(name)} must be of {ALLOWED}, got {dtype}")
-        if dtype == "BF16":  # the upper half of a float32
-            array = (np.frombuffer(body, "<u2").astype(np.uint32) << 16).view(np.float32)
-        else:
-            array = np.frombuffer(body, FLOATS[dtype])
-        arrays[name] = array.reshape(shape)
-        dtypes[name] = next(numpy_name for numpy_name, code in DTYPE_NAMES.items() if code == dtype)
-    return Content(arrays, dtypes, metadata)
+def loaded(found: Container) -> Content:
+    """All arrays of a container."""
+    return Content({tensor.name: tensor.load() for tensor in found}, {tensor.name: tensor.dtype for tensor in found},
+                   found.metadata)
 
 
 # ---------------------------------------------------------------------------------------------- writing
 
-def _write_npz(content: Content) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:  # numpy.savez has no way to say a name such as "file"
-        for name, array in content.arrays.items():
-            with archive.open(f"{name}.npy", "w") as entry:
-                np.lib.format.write_array(entry, np.ascontiguousarray(array, content.dtypes[name]), allow_pickle=False)
-    return file.getvalue()
-
-
-def _write_safetensors(content: Content) -> bytes:
-    """The format is a length, a JSON header and the bytes: github.com/huggingface/safetensors, section "Format".
-
-    The package's own writer knows no bfloat16 without a further package.
-    """
-    header: dict[str, Any] = {METADATA: dict(content.metadata)} if content.metadata else {}
-    bodies, place = [], 0
-    for name, array in content.arrays.items():
-        dtype = content.dtypes[name]
-        body = _bfloat16(array) if dtype == "bfloat16" else np.ascontiguousarray(array, FLOATS[DTYPE_NAMES[dtype]])
-        header[name] = {"dtype": DTYPE_NAMES[dtype], "shape": list(array.shape),
-                        "data_offsets": [place, place + body.nbytes]}
-        bodies.append(body.tobytes())
-        place += body.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return b"".join([len(text).to_bytes(8, "little"), text, *bodies])
-
-
-def _bfloat16(array: Array) -> Array:
-    """The upper halves of float32 numbers, rounded to nearest, ties to even."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
+def write(content: Content, suffix: str) -> bytes:
+    """A file with these arrays, in the format in which arrays that came in a file of that suffix are written."""
+    return npz_file.write(content) if WRITTEN[suffix] == ".npz" else safetensors_file.write(content)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
@@ -15,9 +16,12 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.core.validation import check
 from initviz.files.weights import containers as formats
-from initviz.files.weights.containers import shown
 from initviz.files.weights.orders import Shape, chained, find_orders
+from initviz.files.weights.tensors import ITEM_BYTES, Content, shown
 
+MOST_PARAMETERS = 20_000_000
+NORMALIZATION = re.compile(  # what PyTorch and Keras keep of a batch normalization
+    r"(?:^|[./])(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)(?::0)?$")
 MOST_NAMED = 6  # arrays in a sentence
 LAYOUT_LABELS = MappingProxyType({"torch": "PyTorch, (out, in)", "keras": "Keras and Flax, (in, out)"})
 NORMALIZATION_WEIGHTS = ("weight", "gamma", "scale")
@@ -97,7 +101,7 @@ class Checkpoint:
         for name, weight in zip(reading.matrices, weights, strict=True):
             arrays[name] = weight.T if reading.layout == "torch" else weight
         arrays |= {name: bias for name, bias in zip(reading.biases, biases, strict=True) if name is not None}
-        return formats.write(formats.Content(arrays, self.dtypes, self.metadata), self.suffix)
+        return formats.write(Content(arrays, self.dtypes, self.metadata), self.suffix)
 
     def _turned(self, name: str, layout: str) -> Array:
         return self.arrays[name].T if layout == "torch" else self.arrays[name]
@@ -192,7 +196,15 @@ class Checkpoint:
 def read(data: bytes, name: str) -> Checkpoint:
     """The arrays of a file's content; its name says by its end what it is. ValueError for all that cannot be used."""
     suffix = PurePath(name).suffix.lower()
-    content = formats.read(data, suffix, name)
+    found = formats.container(io.BytesIO(data), name)
+    _check_names(tensor.name for tensor in found)
+    for tensor in found:
+        if tensor.dtype not in ITEM_BYTES:
+            tensor.load()  # says what it is
+    total = sum(tensor.size for tensor in found)
+    if total > MOST_PARAMETERS:
+        raise ValueError(f"there must be at most {MOST_PARAMETERS:,} parameters, got {total:,}")
+    content = formats.loaded(formats.checked(found))
     for key, array in content.arrays.items():
         if array.ndim not in (1, 2):
             kind = "a convolution's weights or a larger block" if array.ndim > 2 else "a single number"
@@ -213,11 +225,16 @@ def read(data: bytes, name: str) -> Checkpoint:
                              "normalization are examined here")
     if not matrices:
         raise ValueError("the file must hold at least one matrix of weights")
-    total = sum(array.size for array in content.arrays.values())
-    if total > formats.MOST_PARAMETERS:
-        raise ValueError(f"there must be at most {formats.MOST_PARAMETERS:,} parameters, got {total:,}")
     return Checkpoint(suffix, MappingProxyType(dict(content.arrays)), MappingProxyType(dict(content.dtypes)),
                       MappingProxyType(dict(content.metadata)))
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise ValueError for a normalization layer, before its counter is said to be no float."""
+    for name in names:
+        if NORMALIZATION.search(name):
+            raise ValueError(f"the array {shown(name)} must belong to a layer of weights, and is a batch "
+                             "normalization's: only multilayer perceptrons without normalization are examined here")
 
 
 def told_apart(readings: Sequence[Reading]) -> list[str]:
