@@ -3,6 +3,7 @@
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.batches import INPUTS, Batch, make_batch
+from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import INITIALIZERS, initialize, variance_scaling
 from initviz.core.layers import (
     Activation,
@@ -26,8 +27,38 @@ from initviz.training.gradient_descent import History, Recipe, race, train
 from initviz.training.sweeps import Outcome, sweep
 
 __all__ = [
-    "ACTIVATIONS", "INITIALIZERS", "INPUTS", "KINDS", "SCHEMES", "Activation", "Architecture", "Batch", "BatchNorm",
-    "Dense", "Field", "History", "LayerNorm", "LayerPropagation", "Network", "Outcome", "Propagation", "RMSNorm",
-    "Recipe", "Residual", "Run", "draw_parameters", "expect", "initialize", "make_batch", "predict", "propagate",
-    "propagate_layers", "race", "simulate", "sweep", "train", "variance_scaling",
+    "ACTIVATIONS",
+    "INITIALIZERS",
+    "INPUTS",
+    "KINDS",
+    "SCHEMES",
+    "Activation",
+    "Architecture",
+    "Batch",
+    "BatchNorm",
+    "BlockRun",
+    "Dense",
+    "Field",
+    "History",
+    "LayerNorm",
+    "LayerPropagation",
+    "Network",
+    "Outcome",
+    "Propagation",
+    "RMSNorm",
+    "Recipe",
+    "Residual",
+    "Run",
+    "draw_parameters",
+    "expect",
+    "initialize",
+    "make_batch",
+    "predict",
+    "propagate",
+    "propagate_layers",
+    "race",
+    "simulate",
+    "sweep",
+    "train",
+    "variance_scaling",
 ]

@@ -128,9 +128,23 @@ class Architecture:
         return cls(**dict(SCHEMES[scheme].settings) | {"scheme": scheme} | fields)
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """Widths of the inputs, of the stream after the first dense layer and after each block, and of the outputs."""
+        return (self.inputs, *[self.width] * (self.blocks + 1), self.outputs)
+
+    @property
     def depth(self) -> int:
-        """Number of dense layers on the longest path."""
-        return 2 + self.blocks * (self.branch_layers if KINDS[self.kind].skips else 1)
+        """Number of stages: the first dense layer, the blocks, the last dense layer."""
+        return self.blocks + 2
+
+    @property
+    def activation_pairs(self) -> Pairs:
+        """The activation's parameters as sorted pairs."""
+        return tuple(dict(self.activation_params).items())
+
+    def activation_entry(self) -> tuple[Any, dict[str, Any]]:
+        """The activation's record and its parameters."""
+        return ACTIVATIONS[self.activation], dict(self.activation_params)
 
     @property
     def scale(self) -> float:
@@ -188,6 +202,14 @@ class Architecture:
             first += (*self._norms(), self._phi)
         last = self._norms() if self.kind == "pre_norm" else ()
         return (*first, *self._block() * self.blocks, *last, self._dense("output", self.outputs))
+
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The paths of the layers of each stage: the first dense layer and what follows it, each block, the end."""
+        blocks = self.block_paths
+        first, last = int(blocks[0][0]), int(blocks[-1][-1]) + 1
+        ends = [range(first), range(last, len(self.layers))]
+        return (tuple(map(str, ends[0])), *blocks, tuple(map(str, ends[1])))
 
     @property
     def block_paths(self) -> tuple[tuple[str, ...], ...]:

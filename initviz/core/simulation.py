@@ -8,12 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
 
 from initviz.core.activations import Activation
+from initviz.core.architecture import Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.buffers import Buffers, borrowed_buffers
@@ -34,6 +35,9 @@ from initviz.core.statistics import (
     saturated_share,
 )
 from initviz.core.validation import check
+
+if TYPE_CHECKING:
+    from initviz.core.block_simulation import BlockRun
 
 QUANTITIES = ("activation", "preactivation", "delta", "weight", "weight_gradient")
 SCALES = ("linear", "symlog")
@@ -145,12 +149,25 @@ def errors_cancel(delta: Array, weight: Array) -> bool:
     return bool(0 < passed <= round_off * parts)
 
 
-def simulate(network: Network, batch: Batch, *, scale: str = "linear", counted: Sequence[str] = QUANTITIES) -> Run:
-    """Draw the network's parameters, propagate the batch, summarize every layer.
+@overload
+def simulate(network: Network, batch: Batch, *, scale: str = ..., counted: Sequence[str] = ...) -> Run: ...
+
+
+@overload
+def simulate(network: Architecture, batch: Batch, *, scale: str = ..., counted: Sequence[str] = ...) -> BlockRun: ...
+
+
+def simulate(network: Network | Architecture, batch: Batch, *, scale: str = "linear",
+             counted: Sequence[str] = QUANTITIES) -> Run | BlockRun:
+    """Draw the network's parameters, propagate the batch, summarize every layer, or of an Architecture every block.
 
     ``scale`` is that of the histograms' axes, "linear" or "symlog"; ``counted`` names the quantities that get one.
     Raises ValueError where the batch does not fit.
     """
+    if isinstance(network, Architecture):
+        from initviz.core.block_simulation import simulate_blocks  # which is built on this module
+
+        return simulate_blocks(network, batch, scale=scale, counted=counted)
     return summarize(network, *network.parameters(), batch, scale=scale, counted=counted)
 
 

@@ -1,0 +1,192 @@
+"""Simulate a network of blocks: a batch forward, the gradient back, and what stream, branches and skips say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from initviz.core.activations import ACTIVATIONS
+from initviz.core.architecture import Architecture
+from initviz.core.arrays import Array
+from initviz.core.batches import Batch, check_fit
+from initviz.core.buffers import borrowed_buffers
+from initviz.core.layers import Activation, Dense, Layer, Residual, walk
+from initviz.core.layers.chain import Place, chain_backward, chain_forward
+from initviz.core.layers.passes import check_layers
+from initviz.core.layers.residual import SavedResidual
+from initviz.core.propagation import LOSSES, QUIET, check_targets
+from initviz.core.simulation import (
+    LAYER_STATISTICS,
+    QUANTITIES,
+    SAMPLE_NEURONS,
+    SAMPLE_ROWS,
+    SCALES,
+    Run,
+    bins_of,
+    errors_cancel,
+    units_of,
+)
+from initviz.core.statistics import (
+    NAN,
+    Diversity,
+    Moments,
+    dead_share,
+    diversity_of_each,
+    moments,
+    moments_of_each,
+    participation_baseline,
+    ratio,
+    saturated_share,
+)
+from initviz.core.validation import check
+
+BLOCK_STATISTICS = ("skip_rms", "branch_rms", "branch_to_skip", "cosine")
+
+
+@dataclass(frozen=True, eq=False)
+class BlockRun(Run):
+    """What a simulation of an Architecture computed: a Run whose rows are the stages of the network.
+
+    Stages are the first dense layer, each block and the last dense layer. Of a stage "activation" is its output, of a
+    block the stream after it; "preactivation" is what the block adds to the stream, the scaled branch, and without a
+    skip the output of its dense layer; "delta" is the gradient with respect to the stage's output; "weight" and
+    "weight_gradient" are those of its last dense layer. Further columns: ``skip_rms``, ``branch_rms``,
+    ``branch_to_skip`` (their ratio) and ``cosine`` (between the two, over the whole batch; NaN where there is no skip).
+
+    ``paths`` holds statistics of every layer by its path, those inside of branches too; see ``every_layer``.
+    """
+
+    network: Architecture  # type: ignore[assignment]
+    paths: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def blocks(self) -> pd.DataFrame:
+        """A row a block: block, output_rms, skip_rms, branch_rms, branch_to_skip, cosine, delta_rms."""
+        rows = self.layers.iloc[1:-1]
+        found = rows[[*BLOCK_STATISTICS, "delta_rms"]].reset_index(drop=True)
+        found.insert(0, "output_rms", rows["activation_rms"].to_numpy())
+        found.insert(0, "block", np.arange(1, len(rows) + 1))
+        return found
+
+    @cached_property
+    def every_layer(self) -> pd.DataFrame:
+        """A row a layer in the order of the pass: path, kind, width, moments of its output as ``output_*``, and root
+        mean square of the gradient with respect to it, ``gradient_rms``.
+        """
+        return pd.DataFrame([{"path": path, **row} for path, row in self.paths.items()])
+
+
+def cosine(a: Array, b: Array) -> float:
+    """Cosine between two arrays as vectors; NaN where one of them is 0 or not finite."""
+    scales = [float(np.abs(array).max()) for array in (a, b)]
+    if not all(0 < scale < math.inf for scale in scales):
+        return math.nan
+    x, y = (array / array.dtype.type(scale) for array, scale in zip((a, b), scales, strict=True))
+    products = [float(np.vecdot(u, v).sum(dtype=np.float64)) for u, v in ((x, y), (x, x), (y, y))]
+    return products[0] / math.sqrt(products[1] * products[2])
+
+
+class _Watcher:
+    """Measures every stage while a signal passes, forward and back."""
+
+    def __init__(self, network: Architecture, batch: Batch, x: Array, scale: str, counted: Sequence[str]) -> None:
+        self.phi, _ = network.activation_entry()
+        self.stage_of = {path: stage for stage, paths in enumerate(network.stages) for path in paths}
+        self.ends = {paths[-1]: stage for stage, paths in enumerate(network.stages)}
+        depth = network.depth
+        streams = self.phi if network.kind == "plain" else ACTIVATIONS["linear"]  # whose values have any sign
+        self.bins = {q: bins_of(q, streams, scale) for q in QUANTITIES}
+        self.units = units_of(network.sizes, x, batch.targets, batch.loss)
+        self.counts = {check("counted", q, QUANTITIES): np.zeros((depth, self.bins[q].count + 2), np.int64)
+                       for q in counted}
+        self.measured = {q: np.full((depth, len(Moments._fields)), NAN) for q in QUANTITIES}
+        self.special = {name: np.full(depth, NAN) for name in (*LAYER_STATISTICS, *BLOCK_STATISTICS)}
+        self.samples: list[Array] = [np.empty(0)] * depth
+        self.paths: dict[str, dict[str, Any]] = {}
+
+    def look_at(self, stage: int, quantity: str, values: Array) -> Array:
+        found: Array = moments_of_each(values[None])[0]
+        self.measured[quantity][stage] = found
+        if quantity in self.counts:
+            self.counts[quantity][stage] = self.bins[quantity].count_values(
+                values, self.units[quantity][stage], (float(found[2]), float(found[3])))
+        return found
+
+    def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
+        stage = self.stage_of[path.partition(".")[0]]
+        found = self._look_at_stream(stage, y) if path in self.ends else moments_of_each(y[None])[0]
+        self.paths[path] = {"kind": layer.label, "width": y.shape[-1],
+                            **{f"output_{name}": float(v) for name, v in zip(Moments._fields, found, strict=True)}}
+        if isinstance(layer, Residual):
+            self._look_at_sum(stage, x, saved)
+        elif isinstance(layer, Dense) and "." not in path:
+            self.look_at(stage, "preactivation", y)
+        elif isinstance(layer, Activation):
+            self._look_at_activation(stage, x, y)
+
+    def _look_at_stream(self, stage: int, h: Array) -> Array:
+        found = self.look_at(stage, "activation", h)
+        neurons = diversity_of_each(h[None], found[None])[0]
+        for name, value in zip(Diversity._fields, neurons, strict=True):
+            self.special[name][stage] = value
+        self.special["participation_baseline"][stage] = participation_baseline(*h.shape)
+        self.samples[stage] = h[:SAMPLE_ROWS, :SAMPLE_NEURONS].copy()
+        return found
+
+    def _look_at_sum(self, stage: int, skip: Array, saved: SavedResidual) -> None:
+        branch = saved.branch * saved.scale
+        added = float(self.look_at(stage, "preactivation", branch)[4])
+        passed = moments(skip).rms
+        for name, value in zip(BLOCK_STATISTICS, (passed, added, ratio(added, passed), cosine(skip, branch)),
+                               strict=True):
+            self.special[name][stage] = value
+
+    def _look_at_activation(self, stage: int, z: Array, h: Array) -> None:
+        if self.phi.dies and np.isfinite(z).all():
+            self.special["dead_share"][stage] = dead_share(z)
+        if self.phi.bounded and np.isfinite(h).all():
+            self.special["saturated_share"][stage] = saturated_share(h, self.phi.lower, self.phi.upper)
+
+    def backward(self, path: str, layer: Layer, dy: Array) -> None:
+        found = self.look_at(self.ends[path], "delta", dy) if path in self.ends else moments_of_each(dy[None])[0]
+        self.paths[path]["gradient_rms"] = float(found[4])
+
+
+def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear",
+                    counted: Sequence[str] = QUANTITIES, parameters: Mapping[str, Array] | None = None) -> BlockRun:
+    """Draw the network's parameters (or take those given), propagate the batch, summarize every stage.
+
+    Raises ValueError where the batch does not fit.
+    """
+    check("scale", scale, SCALES)
+    check_fit(network.sizes, batch)
+    parameters = network.draw() if parameters is None else parameters
+    with np.errstate(**QUIET):
+        x = np.ascontiguousarray(batch.x, network.dtype)
+    check_layers(network.layers, parameters, x)
+    check_targets(batch.targets, batch.loss, len(x), network.outputs)
+    watcher = _Watcher(network, batch, x, scale, counted)
+    with np.errstate(**QUIET), borrowed_buffers() as buffers:
+        place = Place(buffers=buffers, observer=watcher, overwrite=True)
+        output, saved = chain_forward(network.layers, parameters, x, place)
+        loss, error = LOSSES[batch.loss](output, batch.targets)
+        last = parameters[f"{len(network.layers) - 1}.weight"]
+        round_off = errors_cancel(error, last)
+        _, gradients = chain_backward(network.layers, parameters, saved, error, place)
+        names = {watcher.stage_of[path.partition(".")[0]]: f"{path}.weight"  # the last of each stage stays
+                 for path, layer, _ in walk(network.layers, network.inputs) if isinstance(layer, Dense)}
+        for stage, name in names.items():
+            watcher.look_at(stage, "weight", parameters[name])
+            watcher.look_at(stage, "weight_gradient", gradients[name])
+    columns: dict[str, Array] = {
+        "layer": np.arange(1, network.depth + 1), "fan_in": np.array(network.sizes[:-1]),
+        "fan_out": np.array(network.sizes[1:])}
+    columns |= {f"{q}_{name}": watcher.measured[q][:, i] for q in QUANTITIES for i, name in enumerate(Moments._fields)}
+    return BlockRun(network, len(x), float(loss), network.outputs, columns | watcher.special, watcher.bins,
+                    watcher.units, watcher.counts, watcher.samples, round_off, watcher.paths)
