@@ -6,18 +6,23 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.caches import cached
-from initviz.app.lesson.steps import STEPS, Answer, Seen, Step
+from initviz.app.lesson import by_hand, small_network, variance_panel, worksheet
+from initviz.app.lesson.computed import Outcome
+from initviz.app.lesson.steps import GUESS_ORDER, STEPS, Answer, Step
 from initviz.charts import distributions
 from initviz.charts import plots as charts
+from initviz.charts.plots import Plot
 
 GUESSES = "guesses"
 ANSWERS = "0123456789"
+INTERACTIVE = {"hand": by_hand.show, "variance": variance_panel.show}  # steps that one can play with, given the seed
+FORWARD, WAY_BACK = range(2)
 
 
 @cached(8e6)
-def look(key: str, seed: int) -> Seen:
+def computed(key: str, seed: int) -> Outcome:
     """What a step computes for a seed, shared read-only by all sessions."""
-    return STEPS[key].look(STEPS[key].settings(seed))
+    return STEPS[key].compute(STEPS[key].settings(seed))
 
 
 def choose_step() -> str:
@@ -31,11 +36,11 @@ def choose_step() -> str:
 
 
 def _guesses() -> dict[str, int | None]:
-    """The number of the answer guessed at each step, None before there is one; kept in the address as 0-2----."""
+    """The number of the answer guessed at each step, None before there is one; kept in the address as 0-2------."""
     text = st.query_params.get(GUESSES) or st.session_state.get(GUESSES, "")
-    marks = dict(zip(STEPS, text, strict=False))
-    return {key: int(marks[key]) if marks.get(key, "") in ANSWERS[:len(step.answers)] and key in marks else None
-            for key, step in STEPS.items()}
+    marks = dict(zip(GUESS_ORDER, text, strict=False))
+    return {key: int(marks[key]) if marks.get(key, "") in ANSWERS[:len(STEPS[key].answers)] and key in marks else None
+            for key in GUESS_ORDER}
 
 
 def ask(key: str, step: Step) -> str | None:
@@ -51,23 +56,38 @@ def ask(key: str, step: Step) -> str | None:
     return guess
 
 
-def judge(guess: str, right: Answer) -> None:
-    """Whether the guess is what was measured."""
+def judge(guess: str, step: Step, right: Answer) -> None:
+    """Whether the guess is what was measured, and if not, why it could not be."""
     if guess == right.label:
         st.success(f"Right. {right.label}.", icon=":material/check:")
     else:
-        st.warning(f"Not this time. {right.label}.", icon=":material/lightbulb:")
+        reason = next(answer.reason for answer in step.answers if answer.label == guess)
+        st.warning(f"{reason}\n\nMeasured: **{right.label}**.", icon=":material/lightbulb:")
 
 
-def draw(seen: Seen) -> None:
-    """The run's distributions, or the plot."""
-    if seen.run is not None:
-        app.show(distributions.picture(), distributions.data([seen.run], "activation"),
-                height=distributions.height(seen.run.network.depth), key="lesson")
+def show_before(key: str) -> None:
+    """What a step shows before the guess: of the small network the way there."""
+    if key == "hand":
+        with st.columns([3, 2])[0]:
+            by_hand.draw(small_network.EQUAL, backward=False)
+
+
+def draw(key: str, outcome: Outcome, seed: int) -> None:
+    """What the step computed, and what one can play with."""
+    if outcome.plot is not None:
+        plot(outcome.plot)
+    if outcome.run is not None:
+        app.show(distributions.picture(), distributions.data([outcome.run], "activation"),
+                 height=distributions.height(outcome.run.network.depth), key="lesson")
         st.caption("One row a layer: the distribution of its neurons' outputs over the batch, drawn to its own peak.")
-    if seen.plot is not None:
-        st.markdown(f"**{seen.plot.title}**")
-        app.show(charts.picture(seen.plot), charts.data(seen.plot))
+    if key in INTERACTIVE:
+        INTERACTIVE[key](seed)
+
+
+def plot(shown: Plot) -> None:
+    """A plot under its title."""
+    st.markdown(f"**{shown.title}**")
+    app.show(charts.picture(shown), charts.data(shown))
 
 
 def offer_next(key: str) -> None:
@@ -79,8 +99,24 @@ def offer_next(key: str) -> None:
                   on_click=app.set_state, args=({"step": following},), help="Guesses are kept.")
 
 
+def _forget() -> None:
+    for key in (GUESSES, by_hand.WEIGHTS, *(f"guess_{step}" for step in STEPS)):
+        st.session_state.pop(key, None)
+        st.query_params.pop(key, None)
+    app.set_state({"step": next(iter(STEPS))})
+
+
 def show_progress(seed: int) -> None:
-    """How many of the guesses so far were right, of those in this session or its address."""
+    """How many of the guesses so far were right, of those in this session or its address; what else is to be had."""
     made = {key: place for key, place in _guesses().items() if place is not None}
-    right = sum(STEPS[key].answers[place] == STEPS[key].right(look(key, seed)) for key, place in made.items())
+    right = sum(STEPS[key].answers[place] == STEPS[key].right(computed(key, seed)) for key, place in made.items())
     st.caption(f"Guesses so far: {len(made)} of {len(STEPS)}, {right} of them right.")
+    with st.container(horizontal=True):
+        app.download("Worksheet", f"initialization-worksheet-{seed}.html", lambda: worksheet.html(
+            {key: computed(key, seed) for key in STEPS}, seed), "text/html", key="worksheet",
+            help="A page to print: the questions with room for predictions, and on a second page the answers as "
+                 "computed "
+            f"with seed {seed}. Some seconds of computing.")
+        st.button("Begin the lesson again", icon=":material/restart_alt:", key="forget", on_click=_forget,
+                  help="Forgets the guesses and the small network's weights, and goes to the first step. The controls "
+                  "in the sidebar stay.")

@@ -85,7 +85,7 @@ def summary(weights: Weights) -> str:
     slopes, groups = gradients(weights), copies(weights)
     names = names_of(SIZES)[1]
     if not any(slopes):
-        return "Every weight's gradient is exactly 0: a step of gradient descent changes nothing, nor does any later one."
+        return "Every weight's gradient is exactly 0: a step of gradient descent changes nothing, nor does a later one."
     alike = [[names[j] for j, group in enumerate(groups) if group == kind] for kind in dict.fromkeys(groups)]
     together = [listed(members) for members in alike if len(members) > 1]
     apart = [members[0] for members in alike if len(members) == 1]

@@ -1,6 +1,7 @@
-"""A walk of seven steps for a newcomer: each asks for a guess, then computes what happens.
+"""The steps of the lesson for a newcomer: each asks for a guess, then computes what happens.
 
-No answer is written down: a step says what is measured, and which answer is right follows from the number.
+No answer is written down: a step computes a number, and which answer is right follows from it. Each other answer has
+the reason why it is not.
 """
 
 from __future__ import annotations
@@ -11,38 +12,25 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
+from initviz.app.lesson import computed, small_network, variance
+from initviz.app.lesson.computed import Outcome
 from initviz.app.settings import Settings
-from initviz.charts.plots import Line, Plot
-from initviz.core.batches import make_batch
-from initviz.core.initializers import label_of
-from initviz.core.simulation import Run, signal_ratio, simulate
-from initviz.core.wording import listed, number, percent
-from initviz.training.gradient_descent import Recipe, race, recorded_steps
 
 TRAINING_STEPS, TRAINING_RATE = 100, 0.005
-LEARNED = 0.5  # of the loss at chance: a convention
 TRAINED = ("zeros", "constant", "normal", "xavier_normal", "he_normal", "lecun_normal")
+SMALL, LARGE = 0.01, 1.0  # standard deviations
+WIDTH = Settings().width
+SUM = math.sqrt(WIDTH)  # how much larger a sum of WIDTH independent terms is than one of them
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer to choose, and the measured numbers for which it is right: ``low <= measured <= high``."""
+    """An answer to choose, the numbers for which it is right (``low <= measured <= high``), why it is not otherwise."""
 
     label: str
     low: float
     high: float
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What a step computed: the number that decides, two sentences, and what to draw, a run or a plot."""
-
-    measured: float
-    said: str
-    run: Run | None = None
-    plot: Plot | None = None
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -54,117 +42,140 @@ class Step:
     question: str
     answers: tuple[Answer, ...]
     changes: Mapping[str, Any]
-    look: Callable[[Settings], Seen]
+    compute: Callable[[Settings], Outcome]
     page: str = "signal"
 
     def settings(self, seed: int) -> Settings:
         """The case as the explorer has it."""
         return replace(Settings(), seed=seed, **self.changes)
 
-    def right(self, seen: Seen) -> Answer:
+    def right(self, outcome: Outcome) -> Answer:
         """The answer that the measured number makes right."""
-        return next(answer for answer in self.answers if answer.low <= seen.measured <= answer.high)
-
-
-def _run(settings: Settings) -> Run:
-    batch = make_batch(settings.input, settings.batch, seed=settings.seed)
-    return simulate(settings.network(settings.init[0]), batch, scale=settings.scale, counted=("activation",))
-
-
-def _last(run: Run, name: str) -> float:
-    """A statistic of the last hidden layer."""
-    return float(run.column(name)[-2])
-
-
-def _spread(settings: Settings) -> Seen:
-    run = _run(settings)
-    width = settings.width
-    distinct = float(run.column("distinct_neurons")[0])
-    stuck = float(run.column("saturated_share")[0])
-    return Seen(distinct, f"Layer 1 has {distinct:.0f} different neurons of {width}, and {percent(stuck)} of their "
-                "outputs are beyond ±0.97. A layer can tell inputs apart where its neurons differ and its outputs are "
-                "neither 0 nor stuck at the ends.", run)
-
-
-def _copies(settings: Settings) -> Seen:
-    run = _run(settings)
-    distinct, rms = _last(run, "distinct_neurons"), _last(run, "activation_rms")
-    back = "nothing" if run.hidden_gradient_is_round_off or not run.column("weight_gradient_rms")[0] else "something"
-    neurons = (f"one neuron {settings.width} times" if distinct == 1 else
-               f"{distinct:.0f} different neurons of {settings.width}")
-    return Seen(distinct, f"The last hidden layer is {neurons}, with outputs of a root mean square of {number(rms)}. "
-                f"On the way back {back} of the gradient reaches layer 1.", run)
-
-
-def _scale(settings: Settings) -> Seen:
-    run = _run(settings)
-    kept = signal_ratio(run)
-    return Seen(kept, f"The last hidden layer's signal is {number(kept)} of the first's, while "
-                f"{_last(run, 'distinct_neurons'):.0f} of {settings.width} neurons differ. Each layer multiplies it by "
-                f"{number(kept ** (1 / (settings.depth - 2)))}, and so would the next.", run)
-
-
-def _saturation(settings: Settings) -> Seen:
-    run = _run(settings)
-    share = _last(run, "saturated_share")
-    return Seen(share, f"{percent(share)} of the last hidden layer's outputs are at tanh's ends, where its slope is "
-                "almost 0. What comes back is multiplied by that slope: such neurons hardly learn.", run)
-
-
-def _training(settings: Settings) -> Seen:
-    batch = make_batch(settings.input, settings.batch, seed=settings.seed)
-    run = race(settings.networks(), batch, Recipe(settings.optimizer, settings.rate, settings.steps),
-               record=recorded_steps(settings.steps, 40)).advance()
-    chance = math.log(batch.outputs)
-    last = [history.loss[-1] if history.diverged_at is None else math.inf for history in run.histories]
-    learned = [label_of(key) for key, loss in zip(settings.init, last, strict=True) if loss <= LEARNED * chance]
-    stuck = [label_of(key) for key, loss in zip(settings.init, last, strict=True) if loss > LEARNED * chance]
-    lines = [Line(label_of(key), np.array(history.steps), np.array(history.loss), initializer=key)
-             for key, history in zip(settings.init, run.histories, strict=True)]
-    said = [f"{listed(learned) if learned else 'None'} came below half of the loss of mere chance, {chance:.2f}.",
-            f"Still above it: {listed(stuck)}." if stuck else "All learned."]
-    return Seen(float(len(learned)), " ".join(said),
-                plot=Plot("Loss during training", "step", lines, guides=[(chance, "chance, ln 10")], points=False))
+        return next(answer for answer in self.answers if answer.low <= outcome.measured <= answer.high)
 
 
 def _changes(init: str | tuple[str, ...], **more: Any) -> Mapping[str, Any]:
     return MappingProxyType({"init": (init,) if isinstance(init, str) else init} | more)
 
 
-_COUNTS = (Answer("All 128", 127, 128), Answer("Some of them", 2, 126), Answer("One: the rest are its copies", 0, 1))
-_RATIOS = (Answer("About the same", 0.5, 2), Answer("Weaker: a half to a hundredth", 0.01, 0.5),
-           Answer("Less than a hundredth", 0, 0.01), Answer("Stronger", 2, math.inf))
+def _counts(every: str, some: str, one: str) -> tuple[Answer, ...]:
+    """How many neurons differ, with the reason against each answer."""
+    return (Answer(f"All {WIDTH}", WIDTH - 1, WIDTH, every), Answer("Some of them", 2, WIDTH - 2, some),
+            Answer("One: the rest are its copies", 0, 1, one))
+
+
+def _ratios(same: str, weaker: str, weak: str, gone: str, stronger: str) -> tuple[Answer, ...]:
+    """How strong a signal is beside another, with the reason against each answer."""
+    return (Answer("About the same: at least four fifths", 0.8, 1.25, same),
+            Answer("A fifth to four fifths", 0.2, 0.8, weaker), Answer("A hundredth to a fifth", 0.01, 0.2, weak),
+            Answer("Less than a hundredth", 0, 0.01, gone), Answer("Stronger", 1.25, math.inf, stronger))
+
+
+_EQUAL_WEIGHTS = ("Only their weights could tell neurons of a layer apart, since all get the same inputs: here they "
+                  "are equal.")
+_NO_TWO = "Two neurons agree only where all their weights agree, and random ones never do."
+_FACTOR = f"√{WIDTH} × {SMALL:g} = {SUM * SMALL:.2f}"
+_SUMS = f"√{WIDTH} × {LARGE:g} = {SUM * LARGE:.0f}"
 
 STEPS: Mapping[str, Step] = MappingProxyType({
     "layer": Step(
         "Look at a layer", "Pictures of digits, 64 pixels each, go through nine hidden layers of 128 neurons to ten "
         "outputs. A neuron adds up its weighted inputs and squeezes the sum into −1 to 1 (tanh). The weights are drawn "
         "at random by Xavier's rule: the wider the layer, the smaller.",
-        "How many of the 128 neurons in layer 1 give different outputs?", _COUNTS, _changes("xavier_normal"), _spread),
+        "How many of the 128 neurons in layer 1 give different outputs?",
+        _counts("Here some draws agree up to the precision of the numbers.", _NO_TWO,
+                f"{_NO_TWO} Copies need equal weights."),
+        _changes("xavier_normal"), computed.first_layer),
     "zeros": Step(
         "Start with zeros", "The same network with every weight set to 0.",
-        "How many different neurons does the last hidden layer have?", _COUNTS, _changes("zeros"), _copies),
+        "How many different neurons does the last hidden layer have?",
+        _counts(f"{_EQUAL_WEIGHTS} Each adds up 0, whatever the picture.",
+                f"{_EQUAL_WEIGHTS} Nothing singles out some of them.", "Here the neurons are not all alike."),
+        _changes("zeros"), computed.copies),
     "constant": Step(
         "Start with a constant", "Not 0 but 0.1, the same for every weight, so that a signal does pass.",
-        "How many different neurons does the last hidden layer have now?", _COUNTS, _changes("constant"), _copies),
+        "How many different neurons does the last hidden layer have now?",
+        _counts(f"{_EQUAL_WEIGHTS} The signal that passes differs from picture to picture, not from neuron to neuron.",
+                f"{_EQUAL_WEIGHTS} Nothing singles out some of them.", "Here the neurons are not all alike."),
+        _changes("constant"), computed.copies),
+    "hand": Step(
+        "Follow it by hand", "A network small enough to be followed number by number: two inputs, three hidden "
+                             "neurons, "
+        f"one output. Every weight is {small_network.EQUAL[0]:g}. A step of gradient descent moves each weight against "
+        "its gradient: how the loss would change with it.",
+        "After one step, how many of the three hidden neurons are different?",
+        (Answer("All three", 3, 3, "A weight's gradient is made of the neuron's input, its δ and what leads on from "
+                                   "it: "
+                "equal neurons have all three equal, so they take equal steps."),
+         Answer("Two", 2, 2, "Nothing could choose which neuron leaves the others: their numbers are the same, so "
+                             "their "
+                "gradients are."),
+         Answer("One: the others are still its copies", 0, 1, "Here the step has told neurons apart.")),
+        _changes(("constant", "xavier_normal"), constant=0.5, depth=2, moment=1), computed.by_hand, "symmetry"),
     "small": Step(
-        "Small random weights", "Random again, so that neurons differ, but small: a standard deviation of 0.01.",
-        "How strong is the signal in the last hidden layer, compared with the first?", _RATIOS,
-        _changes("normal", std=0.01, scale="symlog"), _scale),
+        "Small random weights", f"Random again, so that neurons differ, but small: a standard deviation of {SMALL:g}.",
+        "How strong is the signal in the last hidden layer, compared with the first?",
+        _ratios(f"A sum of {WIDTH} terms, each times a weight of about {SMALL:g}, keeps about {_FACTOR} of their "
+                "size: a "
+                "layer does not hand on what it gets.",
+                f"One layer alone keeps only about {_FACTOR}, and eight lie between the first and the last.",
+                f"That would be one layer, which keeps about {_FACTOR}; eight of them lie between the first and the "
+                "last, "
+                "and their factors multiply.",
+                "Here the layers keep more than that.",
+                f"A sum of {WIDTH} terms could grow, but each is multiplied by about {SMALL:g}: {_FACTOR}, which is "
+                "less "
+                "than 1."),
+        _changes("normal", std=SMALL, scale="symlog"), computed.scale),
     "large": Step(
-        "Large random weights", "Random and large: a standard deviation of 1.",
+        "Large random weights", f"Random and large: a standard deviation of {LARGE:g}.",
         "What share of the last hidden layer's outputs is stuck at tanh's ends, beyond ±0.97?",
-        (Answer("Less than a tenth", 0, 0.1), Answer("A tenth to a half", 0.1, 0.5), Answer("More than half", 0.5, 1)),
-        _changes("normal", std=1.0), _saturation),
+        (Answer("Less than a tenth", 0, 0.1, f"A sum of {WIDTH} terms of about 1, with random signs, is about {_SUMS} "
+                                             "in "
+                "size, and tanh is beyond ±0.97 from 2.1 on."),
+         Answer("A tenth to a half", 0.1, 0.5, f"The sums spread over about ±{SUM * LARGE:.0f}, and only those within "
+                "±2.1 are not at an end: the smaller part."),
+         Answer("More than half", 0.5, 1, "Here most sums stay small enough.")),
+        _changes("normal", std=LARGE), computed.saturation),
+    "variance": Step(
+        "How much variance?", f"So the size of the weights decides. A neuron with n = {variance.WIDTH} inputs, each of "
+        "variance 1, multiplies each by a weight of variance 1 and adds them up.",
+        "How large is the variance of the sum?",
+        (Answer("About 1", 0, 4, "It would stay 1 only if the terms shared it out: with weights of variance 1 / n. "
+                                 "This "
+                "is what the rules do."),
+         Answer(f"About {math.sqrt(variance.WIDTH):.0f}", 4, 60, f"√{variance.WIDTH} is the standard deviation of the "
+                "sum. It is variances that add up."),
+         Answer(f"About {variance.WIDTH}", 60, math.inf, "Here the terms are not independent enough to add up.")),
+        _changes(("lecun_normal", "xavier_normal", "he_normal"), activation="relu"), computed.sum_of_terms),
     "scaled": Step(
-        "Scaled to the fan-in", "Random with a standard deviation of 1/√n, where n is the number of inputs of a "
-        "neuron: LeCun's rule.", "How strong is the signal in the last hidden layer, compared with the first?", _RATIOS,
-        _changes("lecun_normal"), _scale),
+        "Scaled to the fan-in", "Back to digits and tanh, with a standard deviation of 1/√n, where n is the number of "
+        "inputs of a neuron: LeCun's rule.", "How strong is the signal in the last hidden layer, compared with the "
+                                             "first?",
+        _ratios("1/√n keeps the scale of the sums; but tanh then squeezes them, a little in every layer.",
+                "Here the layers keep another part.",
+                "The sums keep their scale, and tanh takes ever less: a weak signal is squeezed less than a strong "
+                "one.",
+                "The sums keep their scale, and tanh takes ever less: a weak signal is squeezed less than a strong "
+                "one.",
+                "The sums keep their scale, and tanh only squeezes: nothing makes the signal grow."),
+        _changes("lecun_normal"), computed.scale),
     "train": Step(
-        "Train", f"Six starts learn the same 128 digits for {TRAINING_STEPS} steps: zeros, the constant, Normal (0.01) "
-        "and Xavier, He and LeCun. A step moves every weight a little against its gradient (by Adam's rule); the loss "
-        "is what wrong answers cost.", "How many of the six come below half of the loss of mere chance?",
-        (Answer("None", 0, 0), Answer("Some", 1, 5), Answer("All six", 6, 6)),
-        _changes(TRAINED, depth=6, width=64, optimizer="adam", rate=TRAINING_RATE, steps=TRAINING_STEPS), _training,
-        "training"),
+        "Train", f"Six networks learn the same 128 digits for {TRAINING_STEPS} steps, initialized with zeros, the "
+                 "constant, "
+        f"Normal ({SMALL:g}), and by the rules of Xavier, He and LeCun. A step moves every weight a little against its "
+        "gradient (by Adam's rule); the loss is what wrong answers cost.",
+        "How many of the six come below half of the loss of mere chance?",
+        (Answer("None", 0, 0, "Neurons that differ and a gradient that arrives are enough to learn, and some have "
+                              "both."),
+         Answer("Some", 1, 5, "Here it is all or nothing."),
+         Answer("All six", 6, 6, "Some cannot: zeros pass no gradient to the hidden layers, and the neurons of a "
+                                 "constant "
+                "stay copies, so that a layer can do no more than one neuron.")),
+        _changes(TRAINED, depth=6, width=64, optimizer="adam", rate=TRAINING_RATE, steps=TRAINING_STEPS),
+        computed.training, "training"),
 })
+
+# The order of the guesses in the address: later steps stand at the end, so that a link keeps its meaning.
+GUESS_ORDER = ("layer", "zeros", "constant", "small", "large", "scaled", "train", "hand", "variance")
+assert set(GUESS_ORDER) == set(STEPS)

@@ -1,0 +1,54 @@
+"""The lesson's closing card: which initializer for which layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from initviz.app.claims import explorer_address
+from initviz.core.initializers import INITIALIZERS
+
+
+@dataclass(frozen=True)
+class Advice:
+    """When to use an initializer, why, its source, and the page and controls that show it."""
+
+    when: str
+    initializer: str
+    why: str
+    source: str
+    link: str
+    activation: str
+
+
+ADVICE = (
+    Advice("tanh, softsign; layers that narrow or widen", "xavier_normal", "between what keeps the signal and what "
+                                                                           "keeps "
+           "the gradient", "Glorot and Bengio 2010", "https://proceedings.mlr.press/v9/glorot10a.html", "tanh"),
+    Advice("ReLU, Leaky ReLU", "he_normal", "ReLU drops half of the mean square, so twice the variance",
+           "He et al. 2015", "https://arxiv.org/abs/1502.01852", "relu"),
+    Advice("SELU", "lecun_normal", "SELU's own constants then hold mean 0 and variance 1", "Klambauer et al. 2017",
+           "https://arxiv.org/abs/1706.02515", "selu"),
+    Advice("very deep linear or tanh networks", "orthogonal", "no direction is stretched more than another",
+           "Saxe et al. 2014", "https://arxiv.org/abs/1312.6120", "tanh"))
+
+
+def show(seed: int) -> None:
+    """The card."""
+    with st.container(border=True):
+        st.markdown("**Use this when**")
+        rows = ["| Layers with | Initializer | Because | Source |", "| --- | --- | --- | --- |"]
+        for advice in ADVICE:
+            seen = explorer_address("signal", {"init": (advice.initializer,), "activation": advice.activation,
+                                               "seed": seed})
+            rows.append(f"| {advice.when} | [{INITIALIZERS[advice.initializer].label}]({seen}) | {advice.why} | "
+                        f"[{advice.source}]({advice.link}) |")
+        st.markdown("\n".join(rows))
+        st.markdown("**Never** all zeros or one constant in a layer whose neurons should differ: no training tells "
+                    "copies "
+                    "apart. Biases may be 0, and so may the output layer's weights: the hidden neurons differ without "
+                    "them.")
+        st.caption("GELU, SiLU and others have no rule that holds the scale exactly: "
+                   f"[Formulas]({explorer_address('formulas', {})}) shows how each pair drifts with depth, "
+                   f"[Diagnose]({explorer_address('diagnose', {})}) looks at your own network.")
