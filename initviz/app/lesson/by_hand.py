@@ -71,10 +71,10 @@ def show(seed: int) -> None:
         st.markdown(small.summary(weights))
     with left:
         draw(weights, chosen=edge)
-        st.caption("On an edge: the weight w, under it d, the derivative dL/dw of the loss. In a hidden neuron: its "
-                   "value, tanh of its weighted inputs; under it δ, the derivative of the loss with respect to that "
-                   "sum. Red weights are positive, blue negative. Hidden neurons of one color are copies. No biases; "
-                   "the "
-                   "loss is (ŷ − target)².")
     st.markdown(f"**The chain rule for {names[edge]}**\n" + "".join(
         f"\n{place}. {line}" for place, line in enumerate(small.chain(weights, edge), 1)))
+    st.caption("On an edge: the weight w, under it d, the derivative dL/dw of the loss. In a hidden neuron: its "
+               "value, tanh of its weighted inputs; under it δ, the derivative of the loss with respect to that "
+               "sum. Red weights are positive, blue negative. Hidden neurons of one color are copies. No biases; "
+               "the "
+               "loss is (ŷ − target)².")

@@ -30,7 +30,7 @@ ADVICE = (
            "He et al. 2015", "https://arxiv.org/abs/1502.01852", "relu"),
     Advice("SELU", "lecun_normal", "SELU's own constants then hold mean 0 and variance 1", "Klambauer et al. 2017",
            "https://arxiv.org/abs/1706.02515", "selu"),
-    Advice("very deep linear or tanh networks", "orthogonal", "no direction is stretched more than another",
+    Advice("very deep linear or tanh networks", "orthogonal", "its matrices stretch no direction more than another",
            "Saxe et al. 2014", "https://arxiv.org/abs/1312.6120", "tanh"))
 
 
@@ -38,12 +38,12 @@ def show(seed: int) -> None:
     """The card."""
     with st.container(border=True):
         st.markdown("**Use this when**")
-        rows = ["| Layers with | Initializer | Because | Source |", "| --- | --- | --- | --- |"]
+        rows = []
         for advice in ADVICE:
             seen = explorer_address("signal", {"init": (advice.initializer,), "activation": advice.activation,
                                                "seed": seed})
-            rows.append(f"| {advice.when} | [{INITIALIZERS[advice.initializer].label}]({seen}) | {advice.why} | "
-                        f"[{advice.source}]({advice.link}) |")
+            rows.append(f"- {advice.when}: **[{INITIALIZERS[advice.initializer].label}]({seen})**, {advice.why} "
+                        f"([{advice.source}]({advice.link}))")
         st.markdown("\n".join(rows))
         st.markdown("**Never** all zeros or one constant in a layer whose neurons should differ: no training tells "
                     "copies "

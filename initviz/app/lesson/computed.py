@@ -69,7 +69,11 @@ def copies(settings: Settings) -> Outcome:
 def by_hand(settings: Settings) -> Outcome:
     """Different hidden neurons of the small network of equal weights after a step of gradient descent."""
     after = small_network.stepped(small_network.EQUAL)
-    return Outcome(float(len(set(small_network.copies(after)))), small_network.summary(after))
+    first, last = small_network.matrices(after)
+    incoming = "; ".join(" and ".join(number(float(w)) for w in column) for column in first.T)
+    outgoing = ", ".join(number(float(w)) for w in last[:, 0])
+    return Outcome(float(len(set(small_network.copies(after)))), f"After the step the weights into h₁, h₂ and h₃ are "
+                   f"{incoming}; those out of them {outgoing}.")
 
 
 def sum_of_terms(settings: Settings) -> Outcome:

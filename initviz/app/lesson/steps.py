@@ -104,9 +104,9 @@ STEPS: Mapping[str, Step] = MappingProxyType({
         f"one output. Every weight is {small_network.EQUAL[0]:g}. A step of gradient descent moves each weight against "
         "its gradient: how the loss would change with it.",
         "After one step, how many of the three hidden neurons are different?",
-        (Answer("All three", 3, 3, "A weight's gradient is made of the neuron's input, its δ and what leads on from "
-                                   "it: "
-                "equal neurons have all three equal, so they take equal steps."),
+        (Answer("All three", 3, 3, "A weight's gradient is the neuron's input times its δ, and δ comes from its "
+                                   "outgoing weight "
+                "and its own value: equal neurons have all of them equal, so they take equal steps."),
          Answer("Two", 2, 2, "Nothing could choose which neuron leaves the others: their numbers are the same, so "
                              "their "
                 "gradients are."),

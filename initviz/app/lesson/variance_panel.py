@@ -31,8 +31,7 @@ def _plot(plot: Plot) -> None:
 
 SUM = r"""**The sum.** The weights are independent with mean 0, so the variances of the terms add up:
 
-$$z_j = \sum_{i=1}^{n} x_i W_{ij} \quad\Rightarrow\quad \operatorname{Var} z
-= n\,\operatorname{Var} W \cdot \operatorname{E} x^2$$
+$$z_j = \sum_i x_i W_{ij} \;\Rightarrow\; \operatorname{Var} z = n \operatorname{Var} W \operatorname{E} x^2$$
 
 A layer multiplies the variance by **n Var W**, and so does the next. Move Var W until the variance stays what it is:
 without an activation, and then with ReLU."""
