@@ -14,7 +14,7 @@ page = st.navigation([
     st.Page("pages/signal.py", title="Signal", icon=":material/stacked_line_chart:", default=True,
             help="Watch a signal go through a network and the gradient come back"),
     st.Page("pages/lesson.py", title="Lesson", icon=":material/school:",
-            help="Seven steps for a newcomer: guess first, then see it computed"),
+            help="For a newcomer: guess first, then see it computed, step by step"),
     st.Page("pages/symmetry.py", title="Symmetry", icon=":material/content_copy:",
             help="Neurons that are copies of one another, and what makes them different"),
     st.Page("pages/training.py", title="Training", icon=":material/directions_run:",

@@ -17,7 +17,7 @@ settings = app.current_settings()
 
 st.header("What does the start do to the signal?", anchor=False)
 st.markdown("A batch goes through an untrained network, and the gradient of its loss comes back. A good start keeps "
-            "the neurons different and both at their scale. New here? [Seven steps, ten minutes](lesson).")
+            "the neurons different and both at their scale. New here? [A lesson](lesson).")
 with st.container(horizontal=True, gap="xsmall"):
     for key, preset in PRESETS.items():
         st.button(preset.label, on_click=app.set_controls, args=(preset.settings,), key=f"preset_{key}",

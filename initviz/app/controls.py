@@ -155,8 +155,9 @@ def sidebar(page: str) -> None:
             with st.expander("Biases and single parameters"):
                 for key in more:
                     control(key)
-        st.button("Reset all", icon=":material/restart_alt:", on_click=reset, width="stretch",
-                  key="reset", help="Every control as on the first visit: the same seed, the same weights.")
+        st.button("Reset the controls", icon=":material/restart_alt:", on_click=reset, width="stretch",
+                  key="reset", help="Every control of every page as on the first visit: "
+                  "the same seed, the same weights. The guesses in the lesson stay until it is begun again there.")
 
 
 def current_settings() -> Settings:

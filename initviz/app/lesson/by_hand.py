@@ -76,5 +76,4 @@ def show(seed: int) -> None:
     st.caption("On an edge: the weight w, under it d, the derivative dL/dw of the loss. In a hidden neuron: its "
                "value, tanh of its weighted inputs; under it δ, the derivative of the loss with respect to that "
                "sum. Red weights are positive, blue negative. Hidden neurons of one color are copies. No biases; "
-               "the "
-               "loss is (ŷ − target)².")
+               "the loss is (ŷ − target)².")
