@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from initviz.core.activations import activation as named_activation
+from initviz.core.architecture import Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.buffers import Buffers
@@ -123,7 +124,7 @@ def recorded_steps(steps: int, most: int = 80) -> list[int]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Pass:
+class Pass:
     """One pass of the stack: loss a network, gradients of weights and biases, preactivations, a list entry a layer."""
 
     loss: Array
@@ -150,31 +151,37 @@ class Race:
             check_shapes(weights, biases, batch.x)
             if [w.shape for w in weights] != [w.shape for w in starts[0][0]]:
                 raise ValueError("starts must all have the same shapes")
-        dtype = starts[0][0][0].dtype
         check_targets(batch.targets, batch.loss, len(batch.x), starts[0][0][-1].shape[1])
-        self.recipe, self.batch, self.held_out = recipe, batch, held_out
         self._phi, self._params = named_activation(activation), activation_params or {}
         self._activation = activation
+        self._begin([np.stack(layers) for layers in zip(*(weights for weights, _ in starts), strict=True)],
+                    [np.stack(layers)[:, None, :] for layers in zip(*(biases for _, biases in starts), strict=True)],
+                    batch, recipe, held_out, seed, rates, record, snapshots)
+
+    def _begin(self, weights: list[Array], biases: list[Array], batch: Batch, recipe: Recipe, held_out: Batch | None,
+               seed: int, rates: Sequence[float] | None, record: Iterable[int] | None,
+               snapshots: Iterable[int]) -> None:
+        """Set up training from stacks of weights (networks, fan_in, fan_out) and biases (networks, 1, fan_out)."""
+        dtype, count = weights[0].dtype, len(weights[0])
+        self.recipe, self.batch, self.held_out = recipe, batch, held_out
         self._x, self._targets = batch.x.astype(dtype, copy=False), batch.targets
-        self._weights = [np.stack(layers) for layers in zip(*(weights for weights, _ in starts), strict=True)]
-        self._biases = [np.stack(layers)[:, None, :] for layers in zip(*(biases for _, biases in starts), strict=True)]
+        self._weights, self._biases = weights, biases
         with np.errstate(over="ignore"):  # an infinite rate diverges at once, as it should
-            self._rates = np.array(rates if rates is not None else [recipe.rate] * len(starts), dtype)[:, None, None]
+            self._rates = np.array(rates if rates is not None else [recipe.rate] * count, dtype)[:, None, None]
         self._memory: list[list[Array]] = [[np.zeros_like(p) for p in self._weights + self._biases]
                                            for _ in range({"sgd": 0, "momentum": 1, "adam": 2}[recipe.optimizer])]
-        self._running = np.arange(len(starts))  # which histories the rows of the stack belong to
+        self._running = np.arange(count)  # which histories the rows of the stack belong to
         self._record = set(record if record is not None else recorded_steps(recipe.steps)) | {recipe.steps}
-        self._snapshots = self._affordable(sorted(set(snapshots)), starts)
+        self._snapshots = self._affordable(sorted(set(snapshots)))
         self._order = stream(seed, ORDER_STREAM)
         self._masks = stream(seed, DROPOUT_STREAM)
         self._queue = np.zeros(0, np.intp)
         self._buffers, self._looking, self._held_out_buffers = Buffers(), Buffers(), Buffers()
         self.step = 0
-        self.histories = [History() for _ in starts]
+        self.histories = [History() for _ in range(count)]
 
-    @staticmethod
-    def _affordable(steps: list[int], starts: Sequence[Parameters]) -> set[int]:
-        size = len(starts) * sum(array.nbytes for part in starts[0] for array in part)
+    def _affordable(self, steps: list[int]) -> set[int]:
+        size = sum(array.nbytes for array in self._weights + self._biases)
         most = max(2, int(MOST_SNAPSHOT_BYTES // max(size, 1)))
         if len(steps) <= most:
             return set(steps)
@@ -218,7 +225,7 @@ class Race:
         chosen, self._queue = self._queue[:size], self._queue[size:]
         return self._x[chosen], self._targets[chosen]
 
-    def _pass(self, x: Array, targets: Array, buffers: Buffers, masks: Sequence[Array] = ()) -> _Pass:
+    def _pass(self, x: Array, targets: Array, buffers: Buffers, masks: Sequence[Array] = ()) -> Pass:
         passed = list(forward(self._weights, self._biases, x, self._activation, masks, buffers, **self._params))
         zs, hs = [z for z, _ in passed], [h for _, h in passed]
         loss, error = LOSSES[self.batch.loss](zs[-1], targets)
@@ -227,7 +234,7 @@ class Race:
                                         **self._params):
             gradients.append(gradient)
             bias_gradients.append(delta.sum(axis=-2, keepdims=True))
-        return _Pass(loss, gradients[::-1], bias_gradients[::-1], zs)
+        return Pass(loss, gradients[::-1], bias_gradients[::-1], zs)
 
     def _dropout_masks(self, samples: int) -> list[Array]:
         share = self.recipe.dropout
@@ -282,7 +289,7 @@ class Race:
             g /= term
         return gradients
 
-    def _retire(self, seen: _Pass) -> _Pass:
+    def _retire(self, seen: Pass) -> Pass:
         """Mark the networks whose loss is no finite number and take them out of the stack and of the pass."""
         keep = np.isfinite(seen.loss)
         for index in self._running[~keep]:
@@ -291,7 +298,7 @@ class Race:
         self._rates = self._rates[keep]
         self._weights, self._biases = [w[keep] for w in self._weights], [b[keep] for b in self._biases]
         self._memory = [[m[keep] for m in part] for part in self._memory]
-        return _Pass(seen.loss[keep], *([array[keep] for array in part]
+        return Pass(seen.loss[keep], *([array[keep] for array in part]
                                         for part in (seen.gradients, seen.bias_gradients, seen.preactivations)))
 
     # ------------------------------------------------------------------------------------------ what is recorded
@@ -306,7 +313,7 @@ class Race:
             return np.full(len(outputs), math.nan)
         return (outputs.argmax(axis=-1) == targets).mean(axis=-1)
 
-    def _look(self, updates: list[Array] | None, seen: _Pass | None = None, norms: Array | None = None) -> None:
+    def _look(self, updates: list[Array] | None, seen: Pass | None = None, norms: Array | None = None) -> None:
         """Record this step, of the whole training batch, not of the mini-batch: from a pass of it and the norms of its
         gradients, where there was one.
         """
@@ -361,8 +368,12 @@ def race(networks: Sequence[Network], batch: Batch, recipe: Recipe | None = None
                 activation_params=dict(first.activation_params), **{"seed": first.seed} | options)
 
 
-def train(network: Network, batch: Batch, recipe: Recipe | None = None, **options: Any) -> History:
-    """Train one network to the end; see Recipe for how and Race for the options."""
+def train(network: Network | Architecture, batch: Batch, recipe: Recipe | None = None, **options: Any) -> History:
+    """Train one network to the end; see Recipe for how and Race, or of an Architecture BlockRace, for the options."""
+    if isinstance(network, Architecture):
+        from initviz.training.block_training import block_race  # which is built on this module
+
+        return block_race([network], batch, recipe, **options).advance().histories[0]
     return race([network], batch, recipe, **options).advance().histories[0]
 
 

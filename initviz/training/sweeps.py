@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from initviz.core.batches import make_batch
+from initviz.core.architecture import Architecture
+from initviz.core.batches import Batch, make_batch
 from initviz.core.buffers import borrowed_buffers
+from initviz.core.layers.chain import Place, chain_backward, chain_forward
+from initviz.core.layers.passes import LayerObserver
 from initviz.core.network import Network
 from initviz.core.propagation import LOSSES, QUIET, backward, forward
 from initviz.core.simulation import GROWN, SHRUNK
@@ -26,10 +29,11 @@ class Outcome:
     """What one network did to its signal and its gradient.
 
     ``signal`` is the root mean square of the last hidden layer's activations over the first's, ``gradient`` the length
-    of the first hidden layer's delta over the last hidden layer's; NaN where there is none.
+    of the first hidden layer's delta over the last hidden layer's; NaN where there is none. Of an Architecture both are
+    of the stream, after the first and the last block.
     """
 
-    network: Network
+    network: Network | Architecture
     signal: float
     gradient: float
 
@@ -39,9 +43,11 @@ class Outcome:
         return SHRUNK <= self.gradient <= GROWN
 
 
-def probe(network: Network, input: str = "normal", count: int = 16) -> Outcome:
+def probe(network: Network | Architecture, input: str = "normal", count: int = 16) -> Outcome:
     """One pass forward and back of ``count`` samples of an input; the input depends on the network's seed alone."""
     batch = make_batch(input, count, seed=network.seed, features=network.sizes[0], dtype=network.dtype)
+    if isinstance(network, Architecture):
+        return _probe_blocks(network, batch)
     weights, biases = network.parameters()
     _, params = network.activation_entry()
     with np.errstate(**QUIET), borrowed_buffers() as buffers:
@@ -56,7 +62,24 @@ def probe(network: Network, input: str = "normal", count: int = 16) -> Outcome:
         return Outcome(network, ratio(moments(hs[-2]).rms, moments(hs[0]).rms), ratio(lengths[-1], lengths[1]))
 
 
-def sweep(networks: Iterable[Network], *, input: str = "normal", count: int = 16,
+def _probe_blocks(network: Architecture, batch: Batch) -> Outcome:
+    """The same of a network of blocks, of the stream after the first and the last block."""
+    first, last = network.block_paths[0][-1], network.block_paths[-1][-1]
+    seen = LayerObserver(lambda path, layer, y: moments(y).rms if path in (first, last) else None,
+                         lambda path, layer, dy: moments(dy).rms if path in (first, last) else None)
+    parameters = network.draw()
+    with np.errstate(**QUIET), borrowed_buffers() as buffers:
+        place = Place(buffers=buffers, observer=seen, overwrite=True)
+        output, saved = chain_forward(network.layers, parameters, batch.x, place)
+        if not np.isfinite(output).all():
+            return Outcome(network, math.nan, math.nan)
+        _, error = LOSSES[batch.loss](output, batch.targets)
+        chain_backward(network.layers, parameters, saved, error, place)
+    return Outcome(network, ratio(seen.outputs[last], seen.outputs[first]),
+                   ratio(seen.gradients[first], seen.gradients[last]))
+
+
+def sweep(networks: Iterable[Network | Architecture], *, input: str = "normal", count: int = 16,
           executor: Executor | None = None) -> Iterator[Outcome]:
     """The outcome of each network, in order, as it is found.
 

@@ -26,9 +26,9 @@ def test_a_stage_is_measured_as_numpy_measures_it(kind):
         assert row.activation_std == pytest.approx(h.std())
         assert row.activation_rms == pytest.approx(math.sqrt((h**2).mean()))
         assert row.distinct_neurons == h.shape[1]
-    names = [name for name in parameters if name.endswith("weight") and parameters[name].ndim == 2]
-    assert run.layers.weight_gradient_rms.iloc[-1] == pytest.approx(
-        math.sqrt((passed.gradients[names[-1]] ** 2).mean()))
+        name = [name for name, array in parameters.items() if name.partition(".")[0] in paths and array.ndim == 2][-1]
+        assert row.weight_std == pytest.approx(parameters[name].std())
+        assert row.weight_gradient_rms == pytest.approx(math.sqrt((passed.gradients[name] ** 2).mean()))
     assert set(run.every_layer.path) == set(passed.activations)
     assert run.every_layer.gradient_rms.gt(0).all()
 

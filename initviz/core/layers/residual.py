@@ -91,5 +91,5 @@ class Residual(Layer):
         if self.learned:
             total = np.vecdot(dy, saved.branch).sum(axis=-1)
             gradients["scale"] = total.reshape(parameters["scale"].shape)
-        through += dy
-        return through, gradients
+        # into dy where that is allowed: what comes through the branch lies in memory that the next branch uses
+        return np.add(dy, through, out=dy if place.overwrite else None), gradients
