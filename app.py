@@ -35,7 +35,8 @@ st.set_page_config(page_title=f"{page.title} · initviz: weight initialization, 
 app.open_address()
 if not st.context.is_embedded:  # what a teacher puts into a page of their own shows no controls around it
     app.sidebar(page.url_path)
-app.show_notices()
 app.mark_entrance()
-page.run()
-app.keep_modules()
+try:
+    page.run()
+finally:
+    app.tell_changes()

@@ -94,6 +94,7 @@ if films:
         st.caption("A pixel is the weight of one input: red positive, blue negative, scaled to the largest shown.")
 
 with st.container(horizontal=True):
+    app.expect_choice("contender", "Contender", {key: label_of(key) for key in settings.init}, settings.init[-1])
     contender = st.segmented_control(
         "Contender", settings.init, default=settings.init[-1], required=True, format_func=label_of, key="contender",
         help="Whose layers are drawn.", bind="query-params", wrap=True) or settings.init[-1]

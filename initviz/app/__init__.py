@@ -4,20 +4,19 @@ What one page alone asks and shows is in the module of its name.
 """
 
 from initviz.app.controls import (
-    accept_key,
     control,
     current_settings,
-    keep_modules,
+    expect,
+    expect_choice,
     layer_control,
-    mark_entrance,
     open_address,
-    require_entrance,
     set_controls,
     set_state,
-    show_notices,
     sidebar,
+    tell_changes,
     widget,
 )
+from initviz.app.entrance import mark_entrance, require_entrance
 from initviz.app.pictures import download, show
 from initviz.app.runs import cached_batch, cached_prediction, cached_runs, compare, refuse_the_unaffordable, watch
 from initviz.core.threads import one_thread_a_product
@@ -25,7 +24,25 @@ from initviz.core.threads import one_thread_a_product
 one_thread_a_product()
 
 __all__ = [
-    "accept_key", "cached_batch", "cached_prediction", "cached_runs", "compare", "control", "current_settings",
-    "download", "keep_modules", "layer_control", "mark_entrance", "open_address", "refuse_the_unaffordable",
-    "require_entrance", "set_controls", "set_state", "show", "show_notices", "sidebar", "watch", "widget",
+    "cached_batch",
+    "cached_prediction",
+    "cached_runs",
+    "compare",
+    "control",
+    "current_settings",
+    "download",
+    "expect",
+    "expect_choice",
+    "layer_control",
+    "mark_entrance",
+    "open_address",
+    "refuse_the_unaffordable",
+    "require_entrance",
+    "set_controls",
+    "set_state",
+    "show",
+    "sidebar",
+    "tell_changes",
+    "watch",
+    "widget",
 ]

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from initviz import app
+from initviz.app.address import write_address
 from initviz.app.caches import cached
-from initviz.app.controls import FIRST_PAGE
-from initviz.app.settings import CONTROLS, DEFAULTS, write_address
+from initviz.app.entrance import FIRST_PAGE
+from initviz.app.settings import CONTROLS, DEFAULTS
 from initviz.charts import plots as charts
 from initviz.claims.experiment import FAILS, HOLDS, PARTLY, Check, Experiment, Result
 from initviz.core.citations import linked
@@ -74,7 +75,7 @@ def _another_seed() -> None:
 
 def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:
     """Which experiment to look at, bound to the address under ``name``."""
-    app.accept_key(name, {key: experiment.title for key, experiment in experiments.items()})
+    app.expect_choice(name, label, {key: experiment.title for key, experiment in experiments.items()})
     return st.selectbox(label, list(experiments), format_func=lambda key: experiments[key].title, key=name,
                         bind="query-params", help="Type to search. The address names what is chosen.")
 
@@ -86,7 +87,7 @@ def explorer_address(page: str, controls: Mapping[str, Any]) -> str:
     leaves the session's own values standing.
     """
     query = [(name, text) for name, value in controls.items() for text in write_address(name, value)]
-    return f"./{'' if f'{page}.py' == FIRST_PAGE else page}?{urlencode(query)}"
+    return f"./{'' if page == FIRST_PAGE else page}?{urlencode(query)}"
 
 
 def show_page(name: str, what: str, experiments: Mapping[str, Experiment], seed: int, words: Mapping[str, str]) -> None:

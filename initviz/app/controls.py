@@ -1,67 +1,30 @@
-"""The entrance, and the controls that pages share: each is a widget, a part of the address and a field of Settings."""
+"""The controls that pages share: each is a widget, a part of the address and a field of Settings."""
 
 from __future__ import annotations
 
-import functools
-import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from initviz.app.settings import (
-    CONTROLS,
-    DEFAULTS,
-    MOST_INITIALIZERS,
-    Settings,
+from initviz.app.address import (
     nearest_allowed,
+    nearest_to_texts,
+    notice_of,
     read_address,
     read_settings,
+    texts_of,
     write_address,
 )
+from initviz.app.entrance import FIRST_PAGE
+from initviz.app.outside_text import plain
+from initviz.app.settings import CONTROLS, DEFAULTS, MOST_INITIALIZERS, Settings, in_use
 from initviz.core.validation import Choices, Interval, Parameter
 
-PAGES = Path(__file__).parents[2] / "pages"
-FIRST_PAGE = "signal.py"
-SIDEBAR = ("init", "activation", "input", "depth", "width", "gain", "constant", "batch", "seed")
-SIDEBAR_MORE = ("bias", "bias_std", "std", "limit", "mode", "slope")
-UNUSED = {  # shared controls without a meaning on a page, by the page's address: they are not shown there
-    **dict.fromkeys(("lesson", "notes", "papers"), {*SIDEBAR, *SIDEBAR_MORE} - {"seed"}),
-    "diagnose": {"init", "input", "depth", "width"}, "formulas": {"init", "activation", "batch", "bias", "bias_std"}}
+UNREAD, CHANGED, AGAIN = "address unread", "address changed", "address again"  # in the session
+MOST_NAME = 40  # letters of a name from an address
 
-
-# ---------------------------------------------------------------------------------------------- the entrance
-
-def mark_entrance() -> None:
-    """Called by the entrance before it runs a page."""
-    st.session_state["entered"] = True
-
-
-def require_entrance() -> None:
-    """Called first by every page: where the page was run without the entrance, start again through it.
-
-    Beside a folder named pages/, Streamlit runs a deep link's page file alone until some script has called
-    st.navigation once. Calling it here turns that off for the whole server.
-    """
-    if not st.session_state.pop("entered", False):
-        pages = [st.Page(path, default=path.name == FIRST_PAGE) for path in PAGES.glob("*.py")]
-        st.navigation(pages, position="hidden")
-        st.rerun()
-
-
-@functools.cache
-def keep_modules() -> None:
-    """Called once a page has been run: Streamlit collects garbage after every run, and need not look at modules.
-
-    They are 300,000 objects and cost each rerun as long as a small network does.
-    """
-    gc.collect()
-    gc.freeze()
-
-
-# ---------------------------------------------------------------------------------------------- controls
 
 def _held(key: str, value: Any) -> Any:
     """A control's value in the type that its widget holds."""
@@ -69,7 +32,7 @@ def _held(key: str, value: Any) -> Any:
 
 
 def set_controls(changes: Mapping[str, Any]) -> None:
-    """Set controls from a callback: a preset, a reset, a mended address."""
+    """Set controls from a callback: a preset, a reset, an address."""
     for key, value in changes.items():
         st.session_state[key] = _held(key, value)
 
@@ -86,35 +49,72 @@ def reset() -> None:
 
 
 def open_address() -> None:
-    """On a session's first run, mend what the address holds and remember a notice for each mend.
+    """On a session's first run, put the allowed values nearest to what the address holds in their place.
 
     A bound widget reads the address in its own way and drops what it cannot read: so before any widget exists the
-    allowed values are written into the address in the widgets' own words, and the script starts again.
+    allowed values are written into the address in the widgets' own words, and the script starts again. What is no
+    control is left "unread" for the page's own widgets.
     """
-    if "notices" in st.session_state:
+    if UNREAD in st.session_state:
         return
-    values, notices = read_address({key: st.query_params.get_all(key) for key in st.query_params})
-    st.session_state["notices"] = list(notices.values())
+    query = {key: st.query_params.get_all(key) for key in st.query_params}
+    values, notices = read_address(query)
+    st.session_state[UNREAD] = {key: texts for key, texts in query.items() if key not in CONTROLS}
+    st.session_state[CHANGED] = list(notices.values())
     if values:
         st.query_params.update({key: write_address(key, value) for key, value in values.items()})
         set_controls(values)
         st.rerun()
 
 
-def accept_key(name: str, labels: Mapping[str, str]) -> None:
-    """Called before a choice bound to the address is made: let an address name a choice by its key, too."""
-    given = st.query_params.get(name)
-    if given is not None and given in labels and name not in st.session_state:
-        st.query_params[name] = labels[given]
-        st.session_state[name] = given
+def expect(name: str, spec: Parameter) -> None:
+    """Called before a widget bound to the address is made: reads what the address gave it, as open_address does."""
+    texts = st.session_state.get(UNREAD, {}).pop(name, None)
+    if texts is None:
+        return
+    value, notice = nearest_to_texts(spec, texts)
+    if notice:
+        st.session_state[CHANGED].append(notice)
+    if texts != texts_of(spec, value):
+        st.query_params[name] = texts_of(spec, value)
+        st.session_state[name] = value
+        st.session_state[AGAIN] = True
         st.rerun()
 
 
-def show_notices() -> None:
-    """What was mended in the address, until the next rerun."""
-    for notice in st.session_state.pop("notices", []):
-        st.toast(notice, icon=":material/info:", duration="long")
-    st.session_state["notices"] = []
+def expect_choice(name: str, label: str, labels: Mapping[str, str] | Sequence[str], default: str = "") -> None:
+    """``expect`` for one of several keys, or labels by key; the default is the first."""
+    by_key = labels if isinstance(labels, Mapping) else {label: label for label in labels}
+    if by_key:
+        expect(name, Parameter(label, default or next(iter(by_key)), by_key, ""))
+
+
+def _dropped(name: str, texts: Sequence[str]) -> bool:
+    """Whether the widget ``name``, which nobody announced, did not take what the address gave it."""
+    if st.query_params.get_all(name):  # a value that is the default is left out of an address
+        return False
+    value = st.session_state[name]
+    try:
+        return bool(float(texts[-1]) != value) if isinstance(value, float) else texts[-1].lower() != str(value).lower()
+    except ValueError:
+        return True
+
+
+def tell_changes() -> None:
+    """After a page's first whole run: one notice of all that the address asked for and did not get."""
+    if st.session_state.pop(AGAIN, False):
+        return
+    unread = st.session_state.pop(UNREAD, {})
+    st.session_state[UNREAD] = {}
+    changed = st.session_state.pop(CHANGED, [])
+    for name, texts in unread.items():
+        called = plain(name[:MOST_NAME]) or "without a name"
+        if name not in st.session_state:
+            changed.append(f"There is no setting {called} on this page, so it is left out.")
+        elif _dropped(name, texts):
+            changed.append(f"What {called} asks for is not allowed, so it is {plain(str(st.session_state[name]))}.")
+    if changed:
+        st.toast(notice_of(changed), icon=":material/info:", duration="long" if len(changed) == 1 else "infinite")
 
 
 def control(key: str, **options: Any) -> None:
@@ -124,6 +124,7 @@ def control(key: str, **options: Any) -> None:
 
 def widget(spec: Parameter, key: str, **options: Any) -> Any:
     """A widget for what ``spec`` allows, bound to the address under ``key``; returns its value."""
+    expect(key, spec)
     shared: dict[str, Any] = {"key": key, "help": spec.help, "bind": "query-params"} | options
     if isinstance(spec.allowed, Interval):
         kind = int if spec.allowed.integer else float
@@ -146,14 +147,17 @@ def widget(spec: Parameter, key: str, **options: Any) -> Any:
 
 
 def sidebar(page: str) -> None:
-    """The controls that pages share, as far as the page of that address uses them; the others keep their values."""
-    first, more = ([key for key in keys if key not in UNUSED.get(page, ())] for keys in (SIDEBAR, SIDEBAR_MORE))
+    """The controls that pages share and this one, by its address ("" is the first), uses; others keep their values."""
+    page, settings = page or FIRST_PAGE, current_settings()
+    shown = [key for key in CONTROLS if in_use(key, page, settings)]
+    folded = [key for key in shown if CONTROLS[key].place == "expander"]
     with st.sidebar:
-        for key in first:
-            control(key)
-        if more:
-            with st.expander("Biases and single parameters"):
-                for key in more:
+        for key in shown:
+            if CONTROLS[key].place == "sidebar":
+                control(key)
+        if folded:
+            with st.expander("Biases"):
+                for key in folded:
                     control(key)
         st.button("Reset the controls", icon=":material/restart_alt:", on_click=reset, width="stretch",
                   key="reset", help="Every control of every page as on the first visit: "

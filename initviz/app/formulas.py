@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,19 +90,17 @@ def code(key: str, framework: str, settings: Settings) -> str:
 
 def activation_curve(key: str, settings: Settings) -> NDArray[np.float64]:
     """phi on 81 points from -4 to 4."""
-    params = {"negative_slope": settings.slope} if key == "leaky_relu" else {}
-    return ACTIVATIONS[key].value(np.linspace(-4, 4, 81), **params)
+    return ACTIVATIONS[key].value(np.linspace(-4, 4, 81), **settings.activation_params(key))
 
 
 def slope_at_zero(key: str, settings: Settings) -> float:
     """phi'(0)."""
-    params: dict[str, Any] = {"negative_slope": settings.slope} if key == "leaky_relu" else {}
-    return float(ACTIVATIONS[key].derivative(np.zeros(1), **params)[0])
+    return float(ACTIVATIONS[key].derivative(np.zeros(1), **settings.activation_params(key))[0])
 
 
 def variance_keeping_gain(key: str, settings: Settings) -> float:
     """1 / sqrt(E phi^2) for a unit normal z: the sigma_w under which a wide network keeps a variance of 1."""
-    return Field(key, (("negative_slope", settings.slope),) if key == "leaky_relu" else ()).gain()
+    return Field(key, tuple(settings.activation_params(key).items())).gain()
 
 
 @dataclass(frozen=True, eq=False)

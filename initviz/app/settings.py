@@ -1,16 +1,15 @@
-"""Settings: everything a person can set, its limits, the address that holds it and the networks that it describes.
+"""Settings: everything a person can set, declared once, and the networks that it describes.
 
-The whole state of the app is one frozen Settings. ``read_address`` makes one of whatever an address held.
+The whole state of the app is one frozen Settings. A setting is one field of ``DeclaredSettings`` or one parameter of an
+initializer or activation: the field, its widget and its place in the address follow from that.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, make_dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS
@@ -52,119 +51,135 @@ def _labels(table: Mapping[str, Any]) -> Mapping[str, str]:
     return MappingProxyType({key: entry.label for key, entry in table.items()})
 
 
-CONTROLS: Mapping[str, Parameter] = MappingProxyType({
-    "init": Parameter(
-        "Initializers", ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal"), _labels(INITIALIZERS),
-        f"How the weights are drawn. Compare up to {MOST_INITIALIZERS} on the same random numbers. Where notes write "
-        "Xavier as randn(fan_in, fan_out) / sqrt(fan_in), that formula is LeCun normal.", many=True),
-    "activation": Parameter(
-        "Activation", "tanh", _labels(ACTIVATIONS),
-        "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear."),
-    "input": Parameter(
-        "Input", "digits", _labels(INPUTS), "What goes into the network, standardized, and its classes."),
-    "depth": Parameter("Depth", 10, Interval(1, 100, integer=True),
-                       "Number of weight layers, the output layer included."),
-    "width": Parameter("Width", 128, Interval(2, 1024, integer=True),
-                       "Neurons in each hidden layer. At multiples of 8 copies stay equal to the last bit."),
-    "gain": Parameter("Gain", 1.0, Interval(0, 4), "Multiplies every weight, whatever the initializer.", 0.05),
-    "constant": Parameter("Constant's value", 0.1, Interval(-2, 2),
-                          "c, the one value of every weight under Constant.", 0.01),
-    "batch": Parameter("Batch", 128, Interval(8, 1024, integer=True), "Number of samples sent through at once.", 8),
-    "seed": Parameter("Seed", 0, Interval(0, 9999, integer=True),
-                      "Fixes every random number: the same seed gives the same inputs, weights and picture."),
-    "bias": Parameter("Bias", 0.0, Interval(-1, 1), "Every bias starts at this value.", 0.05),
-    "bias_std": Parameter(
-        "Bias spread", 0.0, Interval(0, 2),
-        "Standard deviation of normal noise added to every bias (sigma_b of mean-field theory).", 0.05),
-    "std": Parameter("Normal's standard deviation", 0.01, Interval(0, 2),
-                     "sigma of Normal, and of Truncated normal before its cut.", 0.01),
-    "limit": Parameter("Uniform's bound", 0.05, Interval(0, 2), "a of Uniform: weights lie between -a and a.", 0.01),
-    "mode": Parameter("He's fan", "fan_in", MappingProxyType({"fan_in": "fan_in", "fan_out": "fan_out"}),
-                      "fan_in keeps the signal's scale forward, fan_out the gradient's backward."),
-    "slope": Parameter("Leaky ReLU's slope", 0.01, Interval(0, 1),
-                       "Slope of Leaky ReLU below 0. He's variance takes it into account.", 0.01),
-    "quantity": Parameter("Show", "activation", QUANTITY_LABELS,
-                          "Activation h: what a neuron puts out. Preactivation z: its weighted sum, before phi. Delta "
-                          "dL/dz: how the loss changes with z. Weight gradient dL/dW: how it changes with a weight W."),
-    "scale": Parameter("Axis", "linear", SCALE_LABELS,
-                       "Linear shows shapes around the healthy scale; symmetric log shows twelve powers of ten."),
-    "scrub": Parameter(
-        "Slider in the picture", "none", SCRUB_LABELS,
-        "Computes the picture for many values at once; a slider under it then moves through them as fast as the "
-        "browser draws."),
-    "layer": Parameter("Look into layer", 0, Interval(0, 100, integer=True),
-                       "Opens the layer's single neurons and samples. A click on a distribution does the same."),
-    "optimizer": Parameter("Optimizer", "sgd", OPTIMIZER_LABELS,
-                           OPTIMIZER_HELP),
-    "rate": Parameter("Learning rate", 0.1, Choices(RATES), "Length of a step, times the gradient."),
-    "steps": Parameter("Steps", 100, Choices((0, 10, 20, 50, 100, 200, 500, 1000, 2000)), "Updates of the weights."),
-    "minibatch": Parameter("Samples a step (0: all)", 0, Choices((0, 8, 16, 32, 64, 128, 256)),
-                           "Samples that each update sees; 0 is the whole batch."),
-    "tuned": Parameter("Rates", "same", TUNED_LABELS,
-                       "Best for each tries eight rates a start first, so that a start is not blamed for a rate."),
-    "measure": Parameter("Explain by", "gradient_norm", MEASURE_LABELS, "What is drawn for each layer over the steps."),
-    "moment": Parameter("After training for", 0, Choices(OBSERVED_STEPS),
-                        "Steps of training before the look at neurons."),
-    "matrix": Parameter("Show neurons by", "activations", MATRIX_LABELS,
-                        "Activations: samples by neurons. Gradients: inputs by neurons. Similarities: neurons by "
-                        "neurons, their correlation over the batch."),
-    "hidden": Parameter("Hidden layer", 1, Interval(1, 100, integer=True), "Whose neurons are shown."),
-    "epsilon": Parameter("Perturbation", 1e-4, Choices((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
-                         "Standard deviation of the normal noise added to every weight to break the symmetry."),
-    "sigma_w": Parameter("σ_w", 1.5, Interval(0, 4), "Square root of fan_in times the variance of a weight: 1 under "
-                         "LeCun, √2 under He, 1 under Xavier in a square layer.", 0.05),
-    "sigma_b": Parameter("σ_b", 0.3, Interval(0, 2), "Standard deviation of the biases.", 0.05),
-    "correlation": Parameter("Correlation of the two inputs", 0.5, Interval(-1, 1),
-                             "Cosine of the angle between two inputs of one length.", 0.05),
-    "deepest": Parameter("Deepest", 50, Choices((10, 20, 50, 100)), "Largest depth of the sweep."),
-    "widest": Parameter("Widest", 64, Choices((16, 32, 64, 128, 256)), "Largest width of the sweep."),
-    "seeds": Parameter("Seeds", 10, Choices((5, 10, 20, 50, 100)),
-                       "Networks of each size, each with weights of its own."),
-    "spread": Parameter("Scale measured by", "std", SPREAD_LABELS,
-                        "Standard deviation ignores a common offset; the root mean square does not."),
-})
+COMPARED = frozenset({"signal", "symmetry", "training", "theory"})  # pages that compare initializers in one network
+WITH_NETWORK = COMPARED | {"diagnose", "formulas"}
+EVERY_PAGE = WITH_NETWORK | {"lesson", "notes", "papers"}
 
 
 @dataclass(frozen=True)
-class Settings:
-    """One value for each of CONTROLS, all allowed; the fields have the controls' names."""
+class Setting(Parameter):
+    """A Parameter of the app: ``pages`` are the addresses of the pages on which it means something.
 
-    init: tuple[str, ...] = CONTROLS["init"].default
-    activation: str = CONTROLS["activation"].default
-    input: str = CONTROLS["input"].default
-    depth: int = CONTROLS["depth"].default
-    width: int = CONTROLS["width"].default
-    gain: float = CONTROLS["gain"].default
-    constant: float = CONTROLS["constant"].default
-    batch: int = CONTROLS["batch"].default
-    seed: int = CONTROLS["seed"].default
-    bias: float = CONTROLS["bias"].default
-    bias_std: float = CONTROLS["bias_std"].default
-    std: float = CONTROLS["std"].default
-    limit: float = CONTROLS["limit"].default
-    mode: str = CONTROLS["mode"].default
-    slope: float = CONTROLS["slope"].default
-    quantity: str = CONTROLS["quantity"].default
-    scale: str = CONTROLS["scale"].default
-    scrub: str = CONTROLS["scrub"].default
-    layer: int = CONTROLS["layer"].default
-    spread: str = CONTROLS["spread"].default
-    optimizer: str = CONTROLS["optimizer"].default
-    rate: float = CONTROLS["rate"].default
-    steps: int = CONTROLS["steps"].default
-    minibatch: int = CONTROLS["minibatch"].default
-    tuned: str = CONTROLS["tuned"].default
-    measure: str = CONTROLS["measure"].default
-    moment: int = CONTROLS["moment"].default
-    matrix: str = CONTROLS["matrix"].default
-    hidden: int = CONTROLS["hidden"].default
-    epsilon: float = CONTROLS["epsilon"].default
-    sigma_w: float = CONTROLS["sigma_w"].default
-    sigma_b: float = CONTROLS["sigma_b"].default
-    correlation: float = CONTROLS["correlation"].default
-    deepest: int = CONTROLS["deepest"].default
-    widest: int = CONTROLS["widest"].default
-    seeds: int = CONTROLS["seeds"].default
+    Its control stands in the "sidebar", in the "expander" there or on the "page" itself. ``owners`` are the choices,
+    each a setting's key and a value such as ("init", "normal"), of which one must be chosen for it to mean something.
+    """
+
+    pages: Collection[str] = EVERY_PAGE
+    place: str = "page"
+    owners: tuple[tuple[str, str], ...] = ()
+
+
+def setting(label: str, default: Any, allowed: Interval | Choices | Mapping[str, str], pages: Collection[str],
+            help: str, step: float = 1, *, many: bool = False, place: str = "page") -> Any:
+    """A field of DeclaredSettings."""
+    return field(default=default, metadata={"setting": Setting(
+        label, default, allowed, help, step, many, pages=pages, place=place)})
+
+
+@dataclass(frozen=True)
+class DeclaredSettings:
+    """What can be set beside the parameters of initializers and activations; all values are allowed ones."""
+
+    init: tuple[str, ...] = setting(
+        "Initializers", ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal"), _labels(INITIALIZERS),
+        COMPARED,
+        f"How the weights are drawn. Compare up to {MOST_INITIALIZERS} on the same random numbers. Where notes write "
+        "Xavier as randn(fan_in, fan_out) / sqrt(fan_in), that formula is LeCun normal.", many=True, place="sidebar")
+    activation: str = setting(
+        "Activation", "tanh", _labels(ACTIVATIONS), COMPARED | {"diagnose"},
+        "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear.", place="sidebar")
+    input: str = setting(
+        "Input", "digits", _labels(INPUTS), COMPARED | {"formulas"},
+        "What goes into the network, standardized, and its classes.", place="sidebar")
+    depth: int = setting(
+        "Depth", 10, Interval(1, 100, integer=True), COMPARED | {"formulas"},
+        "Number of weight layers, the output layer included.", place="sidebar")
+    width: int = setting(
+        "Width", 128, Interval(2, 1024, integer=True), COMPARED | {"formulas"},
+        "Neurons in each hidden layer. At multiples of 8 copies stay equal to the last bit.", place="sidebar")
+    gain: float = setting(
+        "Gain", 1.0, Interval(0, 4), WITH_NETWORK,
+        "Multiplies every weight, whatever the initializer.", 0.05, place="sidebar")
+    batch: int = setting(
+        "Batch", 128, Interval(8, 1024, integer=True), COMPARED | {"diagnose"},
+        "Number of samples sent through at once.", 8, place="sidebar")
+    seed: int = setting(
+        "Seed", 0, Interval(0, 9999, integer=True), EVERY_PAGE,
+        "Fixes every random number: the same seed gives the same inputs, weights and picture.", place="sidebar")
+    bias: float = setting(
+        "Bias", 0.0, Interval(-1, 1), COMPARED | {"diagnose"},
+        "Every bias starts at this value.", 0.05, place="expander")
+    bias_std: float = setting(
+        "Bias spread", 0.0, Interval(0, 2), COMPARED | {"diagnose"},
+        "Standard deviation of normal noise added to every bias (sigma_b of mean-field theory).", 0.05,
+        place="expander")
+    quantity: str = setting(
+        "Show", "activation", QUANTITY_LABELS, {"signal"},
+        "Activation h: what a neuron puts out. Preactivation z: its weighted sum, before phi. Delta "
+        "dL/dz: how the loss changes with z. Weight gradient dL/dW: how it changes with a weight W.")
+    scale: str = setting(
+        "Axis", "linear", SCALE_LABELS, {"signal"},
+        "Linear shows shapes around the healthy scale; symmetric log shows twelve powers of ten.")
+    scrub: str = setting(
+        "Slider in the picture", "none", SCRUB_LABELS, {"signal"},
+        "Computes the picture for many values at once; a slider under it then moves through them as fast as the "
+        "browser draws.")
+    layer: int = setting(
+        "Look into layer", 0, Interval(0, 100, integer=True), {"signal"},
+        "Opens the layer's single neurons and samples. A click on a distribution does the same.")
+    optimizer: str = setting(
+        "Optimizer", "sgd", OPTIMIZER_LABELS, {"training", "symmetry"},
+        OPTIMIZER_HELP)
+    rate: float = setting(
+        "Learning rate", 0.1, Choices(RATES), {"training", "symmetry"},
+        "Length of a step, times the gradient.")
+    steps: int = setting(
+        "Steps", 100, Choices((0, 10, 20, 50, 100, 200, 500, 1000, 2000)), {"training", "symmetry"},
+        "Updates of the weights.")
+    minibatch: int = setting(
+        "Samples a step (0: all)", 0, Choices((0, 8, 16, 32, 64, 128, 256)), {"training"},
+        "Samples that each update sees; 0 is the whole batch.")
+    tuned: str = setting(
+        "Rates", "same", TUNED_LABELS, {"training"},
+        "Best for each tries eight rates a start first, so that a start is not blamed for a rate.")
+    measure: str = setting(
+        "Explain by", "gradient_norm", MEASURE_LABELS, {"training"},
+        "What is drawn for each layer over the steps.")
+    moment: int = setting(
+        "After training for", 0, Choices(OBSERVED_STEPS), {"symmetry"},
+        "Steps of training before the look at neurons.")
+    matrix: str = setting(
+        "Show neurons by", "activations", MATRIX_LABELS, {"symmetry"},
+        "Activations: samples by neurons. Gradients: inputs by neurons. Similarities: neurons by "
+        "neurons, their correlation over the batch.")
+    hidden: int = setting(
+        "Hidden layer", 1, Interval(1, 100, integer=True), {"symmetry"},
+        "Whose neurons are shown.")
+    epsilon: float = setting(
+        "Perturbation", 1e-4, Choices((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)), {"symmetry"},
+        "Standard deviation of the normal noise added to every weight to break the symmetry.")
+    sigma_w: float = setting(
+        "σ_w", 1.5, Interval(0, 4), {"theory"},
+        "Square root of fan_in times the variance of a weight: 1 under "
+        "LeCun, √2 under He, 1 under Xavier in a square layer.", 0.05)
+    sigma_b: float = setting(
+        "σ_b", 0.3, Interval(0, 2), {"theory"},
+        "Standard deviation of the biases.", 0.05)
+    correlation: float = setting(
+        "Correlation of the two inputs", 0.5, Interval(-1, 1), {"theory"},
+        "Cosine of the angle between two inputs of one length.", 0.05)
+    deepest: int = setting(
+        "Deepest", 50, Choices((10, 20, 50, 100)), {"theory"},
+        "Largest depth of the sweep.")
+    widest: int = setting(
+        "Widest", 64, Choices((16, 32, 64, 128, 256)), {"theory"},
+        "Largest width of the sweep.")
+    seeds: int = setting(
+        "Seeds", 10, Choices((5, 10, 20, 50, 100)), {"theory"},
+        "Networks of each size, each with weights of its own.")
+    spread: str = setting(
+        "Scale measured by", "std", SPREAD_LABELS, {"signal"},
+        "Standard deviation ignores a common offset; the root mean square does not.")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -174,22 +189,25 @@ class Settings:
 
     def initializer_params(self, key: str) -> dict[str, Any]:
         """The parameters of the initializer ``key`` as these settings have them."""
-        values = {"value": self.constant, "std": self.std, "limit": self.limit, "mode": self.mode,
-                  "negative_slope": self.slope if self.activation == "leaky_relu" else 0.0}
-        return {name: values[name] for name in INITIALIZERS[key].parameters}
+        entry = INITIALIZERS[key]
+        followed = entry.following(self.activation_params(self.activation))
+        return {name: followed.get(name, p.default) if p.follows_activation else getattr(self, setting_of(key, name, p))
+                for name, p in entry.parameters.items()}
+
+    def activation_params(self, key: str) -> dict[str, Any]:
+        """The parameters of the activation ``key`` as these settings have them."""
+        return {name: getattr(self, setting_of(key, name, p)) for name, p in ACTIVATIONS[key].parameters.items()}
 
     def network(self, key: str) -> Network:
         """The network that starts from the initializer ``key``."""
-        slope = {"negative_slope": self.slope} if self.activation == "leaky_relu" else {}
         return Network(
             self.sizes, self.activation, key, self.gain, self.bias, self.bias_std, self.seed,
-            activation_params=slope, initializer_params=self.initializer_params(key))
+            activation_params=self.activation_params(self.activation), initializer_params=self.initializer_params(key))
 
     def network_at_point(self, sizes: tuple[int, ...] | None = None, initializer: str = "lecun_normal") -> Network:
         """The network at (sigma_w, sigma_b): weights of variance sigma_w^2 / fan_in, biases of sigma_b^2."""
-        slope = {"negative_slope": self.slope} if self.activation == "leaky_relu" else {}
         return Network(sizes or self.sizes, self.activation, initializer, self.sigma_w, self.bias, self.sigma_b,
-                       self.seed, activation_params=slope)
+                       self.seed, activation_params=self.activation_params(self.activation))
 
     def networks(self) -> tuple[Network, ...]:
         """The networks to compare, in the order chosen."""
@@ -205,82 +223,66 @@ class Settings:
         return tuple(replace(self, **change) for change in changes)
 
 
-# ---------------------------------------------------------------------------------------------- the address
+# ----------------------------------------------------------------------- parameters of initializers and activations
 
-def _nearest_number(control: Parameter, allowed: Interval | Choices, given: Any) -> tuple[Any, str]:
-    try:
-        value = float(given)
-    except (TypeError, ValueError):
-        value = math.nan
-    if math.isnan(value):
-        return control.default, f"{control.label} was not a number, so it is {control.default:g}."
-    nearest = allowed.nearest(value)
-    return nearest, "" if nearest == value else f"{control.label} must be {allowed}, so it is {nearest:g}."
+TABLES: Mapping[str, Mapping[str, Any]] = MappingProxyType({"init": INITIALIZERS, "activation": ACTIVATIONS})
 
 
-def _nearest_choice(control: Parameter, labels: Mapping[str, str], given: Any) -> tuple[str, str]:
-    keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
-    if isinstance(given, str) and given in keys:
-        return keys[given], ""
-    return control.default, f"{control.label} was not one of the choices, so it is {labels[control.default]}."
+def setting_of(owner: str, name: str, parameter: Parameter) -> str:
+    """The setting that holds a parameter of the initializer or activation ``owner``."""
+    return parameter.setting or f"{owner}_{name}"
 
 
-def _nearest_choices(control: Parameter, labels: Mapping[str, str], given: Any) -> tuple[tuple[str, ...], str]:
-    keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
-    asked = list(dict.fromkeys(item for item in given if isinstance(item, str) and item))
-    known = tuple(dict.fromkeys(keys[item] for item in asked if item in keys))
-    if asked and not known:
-        return control.default, f"{control.label}: none of those asked for is known, so the first visit's are shown."
-    if len(known) > MOST_INITIALIZERS:
-        return known[:MOST_INITIALIZERS], f"{control.label}: the first {MOST_INITIALIZERS} are shown; more do not fit."
-    return known, f"{control.label}: what is not known is left out." if any(item not in keys for item in asked) else ""
+def _table_settings() -> dict[str, Setting]:
+    """The parameters of the tables as settings. Parameters that name the same setting are one."""
+    found: dict[str, Setting] = {}
+    for choice, table in TABLES.items():
+        for owner, entry in table.items():
+            for name, p in entry.parameters.items():
+                if p.follows_activation:
+                    continue
+                key = setting_of(owner, name, p)
+                owners = (*(found[key].owners if key in found else ()), (choice, owner))
+                found[key] = Setting(p.label, p.default, p.slider or p.allowed, p.help, p.step, source=p.source,
+                                     pages=WITH_NETWORK, place="sidebar", owners=owners)
+    return found
 
 
-def nearest_allowed(key: str, given: Any) -> tuple[Any, str]:
-    """The allowed value nearest to what was given for a control, and a sentence where it had to be mended, else "".
+_TABLE_SETTINGS = _table_settings()
 
-    A number out of range becomes the nearest allowed one, anything that cannot be read the default. Choices may be
-    given by key or by label.
+if TYPE_CHECKING:
+    Settings = DeclaredSettings
+else:
+    Settings = make_dataclass(
+        "Settings", [(key, type(spec.default), field(default=spec.default, metadata={"setting": spec}))
+                     for key, spec in _TABLE_SETTINGS.items()],
+        bases=(DeclaredSettings,), frozen=True, namespace={"__module__": __name__, "__doc__": (
+            "One value for each of CONTROLS, all allowed; the fields have the controls' names.")})
+
+
+def _controls() -> dict[str, Setting]:
+    """Every setting, those of a table after the choice among its entries."""
+    declared = {f.name: f.metadata["setting"] for f in fields(DeclaredSettings)}
+    assert not declared.keys() & _TABLE_SETTINGS.keys(), "a parameter must name a setting of its own"
+    ordered: dict[str, Setting] = {}
+    for key, spec in declared.items():
+        ordered |= {key: spec} | {name: own for name, own in _TABLE_SETTINGS.items() if own.owners[0][0] == key}
+    return ordered
+
+
+CONTROLS: Mapping[str, Setting] = MappingProxyType(_controls())
+DEFAULTS: Mapping[str, Any] = MappingProxyType({key: spec.default for key, spec in CONTROLS.items()})
+
+
+def in_use(key: str, page: str, settings: Settings) -> bool:
+    """Whether a setting means something on the page of that address.
+
+    A parameter of an initializer or activation does where that is chosen, or where the page has no such choice.
     """
-    control = CONTROLS[key]
-    if isinstance(control.allowed, Interval | Choices):
-        return _nearest_number(control, control.allowed, given)
-    if control.many:
-        return _nearest_choices(control, control.allowed, given if isinstance(given, Sequence) else ())
-    return _nearest_choice(control, control.allowed, given)
-
-
-def read_settings(given: Mapping[str, Any]) -> Settings:
-    """Valid settings from whatever values are given by control; the default where there is none."""
-    settings = Settings(**{key: nearest_allowed(key, given[key])[0] for key in CONTROLS if key in given})
-    return replace(settings, layer=min(settings.layer, settings.depth))
-
-
-def write_address(key: str, value: Any) -> list[str]:
-    """The texts by which an address names a control's value: a number's digits, a choice's label."""
-    control = CONTROLS[key]
-    if isinstance(control.allowed, Interval | Choices):
-        return [f"{value:.12g}"]
-    return [control.allowed[choice] for choice in value] or [""] if control.many else [control.allowed[value]]
-
-
-def read_address(query: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Allowed values for the controls that an address names, and a sentence for each that had to be mended.
-
-    Names that are not controls are ignored; of a repeated name that takes one value the last counts.
-    """
-    values, notices = {}, {}
-    for key, control in CONTROLS.items():
-        if key in query:
-            texts = list(query[key])
-            values[key], notice = nearest_allowed(key, texts if control.many else texts[-1] if texts else "")
-            if notice:
-                notices[key] = notice
-    depth = values.get("depth", CONTROLS["depth"].default)
-    if values.get("layer", 0) > depth:
-        values["layer"] = depth
-        notices["layer"] = f"{CONTROLS['layer'].label}: the network has no more than {depth}, so it is {depth}."
-    return values, notices
+    spec = CONTROLS[key]
+    chosen = {"init": settings.init, "activation": (settings.activation,)}
+    return page in spec.pages and (not spec.owners or any(
+        page not in CONTROLS[choice].pages or owner in chosen[choice] for choice, owner in spec.owners))
 
 
 # ---------------------------------------------------------------------------------------------- presets
@@ -295,8 +297,9 @@ class Preset:
 
 
 def _preset(label: str, init: str, activation: str, sentence: str, **more: Any) -> Preset:
-    changes = {"init": (init,), "activation": activation, "gain": 1.0, "bias": 0.0, "bias_std": 0.0,
-               "mode": "fan_in"} | more
+    own = {key: spec.default for key, spec in CONTROLS.items()
+           if {("init", init), ("activation", activation)} & set(spec.owners)}
+    changes = {"init": (init,), "activation": activation, "gain": 1.0, "bias": 0.0, "bias_std": 0.0} | own | more
     return Preset(label, MappingProxyType(changes), sentence)
 
 
@@ -307,13 +310,11 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     "small": _preset("Too small: 0.01", "normal", "tanh", "Normal weights of 0.01: the signal fades layer by layer.",
                      std=0.01),
     "large": _preset("Too large: 1.0", "normal", "tanh", "Normal weights of 1: every neuron saturates.", std=1.0),
-    "xavier_tanh": _preset("Xavier, tanh", "xavier_normal", "tanh", "The pair Xavier was made for."),
+    "xavier_tanh": _preset("Xavier, tanh", "xavier_normal", "tanh", "The combination Xavier was made for."),
     "xavier_relu": _preset("Xavier, ReLU", "xavier_normal", "relu", "The signal loses a factor of 0.71 a layer."),
-    "he_relu": _preset("He, ReLU", "he_normal", "relu", "The pair He was made for."),
-    "lecun_selu": _preset("LeCun, SELU", "lecun_normal", "selu", "The self-normalizing pair."),
+    "he_relu": _preset("He, ReLU", "he_normal", "relu", "The combination He was made for."),
+    "lecun_selu": _preset("LeCun, SELU", "lecun_normal", "selu", "The self-normalizing combination."),
 })
-
-DEFAULTS: Mapping[str, Any] = MappingProxyType({key: control.default for key, control in CONTROLS.items()})
 
 
 # ---------------------------------------------------------------------------------------------- cost
@@ -364,17 +365,14 @@ def nearest_affordable(settings: Settings, *, training: bool = False) -> Setting
     assert isinstance(ladder, Choices)
     steps = [value for value in ladder.values if 0 < value <= settings.steps]
     choices = {"steps": steps[::-1] if training else []} | {
-        field: range(getattr(settings, field), min(smallest, getattr(settings, field)) - 1, -1)
-        for field, smallest in SMALLEST_WORTHWHILE.items()}
-    for field, values in choices.items():
+        key: range(getattr(settings, key), min(smallest, getattr(settings, key)) - 1, -1)
+        for key, smallest in SMALLEST_WORTHWHILE.items()}
+    for key, values in choices.items():
         for value in values:
-            change: dict[str, Any] = {field: value}
+            change: dict[str, Any] = {key: value}
             candidate = replace(settings, **change)
             if affordable(candidate, training=training):
                 return candidate
             if value == values[-1]:
                 settings = candidate
     return settings
-
-
-assert {field.name for field in dataclasses.fields(Settings)} == set(CONTROLS)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from initviz.app.address import nearest_allowed, read_address, read_settings
 from initviz.app.settings import (
     CONTROLS,
     DEFAULTS,
@@ -14,10 +15,7 @@ from initviz.app.settings import (
     Settings,
     affordable,
     nearest_affordable,
-    nearest_allowed,
     operations,
-    read_address,
-    read_settings,
 )
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
@@ -82,7 +80,7 @@ def test_every_control_has_a_default_that_is_allowed_a_label_and_a_help_text():
     for key, control in CONTROLS.items():
         assert is_allowed(key, control.default), key
         assert control.label
-        assert control.help.endswith(".") or key == "slope", key
+        assert control.help.endswith("."), key
 
 
 @pytest.mark.parametrize("key", PRESETS)

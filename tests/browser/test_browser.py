@@ -10,8 +10,7 @@ import re
 import pytest
 from browser.driver import PICTURE, ROOT, STILL
 
-from initviz.app.controls import UNUSED
-from initviz.app.settings import DEFAULTS, PRESETS
+from initviz.app.settings import CONTROLS, DEFAULTS, PRESETS
 from initviz.core.initializers import INITIALIZERS
 
 pytestmark = pytest.mark.browser
@@ -87,7 +86,7 @@ def test_a_copied_link_opens_the_same_picture_elsewhere(screen, browser, fresh_s
 def test_a_link_to_another_page_opens_it_on_a_server_that_has_just_started(screen, fresh_server, page):
     window = screen(f"{fresh_server}/{page}?depth=3&seed=7&init=He+normal")
     assert window.page.locator(".st-key-seed input").input_value() == "7"
-    if "depth" not in UNUSED.get(page, ()):
+    if page in CONTROLS["depth"].pages:
         assert window.slider("depth").input_value() == "3"
     assert window.page.get_by_test_id("stTopNavLink").count() == len(ADDRESSES)
     assert window.page.url.split("?")[0] == f"{fresh_server}/{page}"
@@ -100,7 +99,8 @@ def test_the_settings_go_with_a_person_from_page_to_page(screen):
         window.act(link.click)
         assert window.page.locator(".st-key-seed input").input_value() == "7"
         assert "seed=7" in window.query()
-        hidden = "depth" in UNUSED.get(window.page.url.split("?")[0].removeprefix(f"{window.base}/"), ())
+        page = window.page.url.split("?")[0].removeprefix(f"{window.base}/") or "signal"
+        hidden = page not in CONTROLS["depth"].pages
         assert window.slider("depth").count() == (not hidden)
         assert hidden or window.slider("depth").input_value() == "3"
     window.act(window.page.get_by_test_id("stTopNavLink").first.click)

@@ -80,10 +80,12 @@ def show_layers(report: Report) -> None:
 def show_code(initialization: Initialization, better: Network) -> None:
     """The initialization as source, as it is or, as for somebody's own weights, as the table would have it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        app.expect_choice("code_start", "Code of", ["Recommended", "As chosen"])
         which = st.segmented_control("Initialization of the code",
                                      ["Recommended", "As chosen"][:2 if initialization.drawn else 1],
                                      default="Recommended", required=True, key="code_start", bind="query-params",
                                      help="The table's initialization for this activation, or the one chosen above.")
+        app.expect_choice("code_for", "Code for", FRAMEWORKS, "PyTorch")
         framework = st.segmented_control("Code for", FRAMEWORKS, default="PyTorch", required=True,
                                          key="code_for", bind="query-params", help="A complete script that runs.")
     framework = framework if framework in FRAMEWORKS else "PyTorch"

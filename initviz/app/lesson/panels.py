@@ -28,7 +28,7 @@ def computed(key: str, seed: int) -> Outcome:
 def choose_step() -> str:
     """Which step, bound to the address."""
     titles = {key: f"{number}. {step.title}" for number, (key, step) in enumerate(STEPS.items(), 1)}
-    app.accept_key("step", titles)
+    app.expect_choice("step", "Step", titles)
     key = st.segmented_control("Step", list(STEPS), default="layer", required=True, wrap=True, key="step",
                                format_func=titles.__getitem__, bind="query-params",
                                help="Any step can be opened at any time; a link keeps the step and the guesses.")

@@ -246,6 +246,7 @@ WITHOUT_LAYERS = ("Depth × width",)  # does not speak of this network's own dep
 
 def show_tabs(shown: Shown) -> None:
     """The tab that is open; the others compute nothing."""
+    app.expect_choice("show", "Show", list(TABS))
     for tab, (name, fill) in zip(st.tabs(list(TABS), key="show", on_change="rerun", bind="query-params"),
                                  TABS.items(), strict=True):
         if tab.open:

@@ -46,6 +46,11 @@ class Initializer:
     parameters: Mapping[str, Parameter] = field(default_factory=lambda: NO_PARAMETERS)
     bias_code: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
+    def following(self, activation_params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters that follow those of an activation, with its values."""
+        return {name: activation_params[name] for name, parameter in self.parameters.items()
+                if parameter.follows_activation and name in activation_params}
+
 
 def _scaled_code(scale: str, mode: str, distribution: str) -> Mapping[str, str]:
     """The lines for ``variance_scaling``: NumPy and PyTorch by formula, Keras and JAX by their own generator."""
