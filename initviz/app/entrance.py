@@ -1,0 +1,30 @@
+"""The entrance: every page is reached through app.py, which makes the navigation and the sidebar.
+
+Beside a folder named pages/, Streamlit runs a deep link's page file alone until some script has called st.navigation
+once. A page that finds itself run without the entrance therefore starts again through it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+PAGES = Path(__file__).parents[2] / "pages"
+FIRST_PAGE = "signal"
+
+
+def mark_entrance() -> None:
+    """Called by app.py before it runs a page."""
+    st.session_state["entered"] = True
+
+
+def require_entrance() -> None:
+    """Called first by every page: where the page was run without app.py, start again through it.
+
+    Calling st.navigation here turns Streamlit's own handling of pages/ off for the whole server.
+    """
+    if not st.session_state.pop("entered", False):
+        pages = [st.Page(path, default=path.stem == FIRST_PAGE) for path in PAGES.glob("*.py")]
+        st.navigation(pages, position="hidden")
+        st.rerun()
