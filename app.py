@@ -36,7 +36,6 @@ app.open_address()
 if not st.context.is_embedded:  # what a teacher puts into a page of their own shows no controls around it
     app.sidebar(page.url_path)
 app.mark_entrance()
-try:
-    page.run()
-finally:
-    app.tell_changes()
+page.run()
+app.tell_changes()
+app.freeze_modules()

@@ -19,7 +19,7 @@ with st.container():
     asked = request.ask(settings)
     lines = panels.ask_lines()
 if asked is None:
-    st.stop()
+    app.stop()
 
 report = panels.current_report(asked, lines)
 better, why = recommended(report.initialization.network)

@@ -27,7 +27,7 @@ with st.container():
     app.refuse_the_unaffordable(settings)
     if not settings.init:
         st.info("Choose at least one initializer in the sidebar, or a classic case above.", icon=":material/tune:")
-        st.stop()
+        app.stop()
 
 # All is computed before anything is drawn: what arrives together is painted together.
 runs = app.compare(settings, pairs=settings.layer > 0)

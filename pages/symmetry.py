@@ -35,11 +35,11 @@ with st.container():
     app.refuse_the_unaffordable(settings, training=True)
     if not settings.init:
         st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
-        st.stop()
+        app.stop()
     if settings.depth < 2:
         st.info("A network of one layer has no hidden neurons that could be copies: choose a depth of at least 2.",
                 icon=":material/tune:")
-        st.stop()
+        app.stop()
 
 with st.container(horizontal=True):
     for key in ("moment", "optimizer", "rate"):

@@ -29,7 +29,7 @@ with st.container():
     app.refuse_the_unaffordable(settings, training=True)
     if not settings.init:
         st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
-        st.stop()
+        app.stop()
 
 race, labels = training.current_race(settings), [label_of(key) for key in settings.init]
 colors = [color_of(key) for key in settings.init]

@@ -13,10 +13,11 @@ from initviz.app.controls import (
     set_controls,
     set_state,
     sidebar,
+    stop,
     tell_changes,
     widget,
 )
-from initviz.app.entrance import mark_entrance, require_entrance
+from initviz.app.entrance import freeze_modules, mark_entrance, require_entrance
 from initviz.app.pictures import download, show
 from initviz.app.runs import cached_batch, cached_prediction, cached_runs, compare, refuse_the_unaffordable, watch
 from initviz.core.threads import one_thread_a_product
@@ -24,25 +25,8 @@ from initviz.core.threads import one_thread_a_product
 one_thread_a_product()
 
 __all__ = [
-    "cached_batch",
-    "cached_prediction",
-    "cached_runs",
-    "compare",
-    "control",
-    "current_settings",
-    "download",
-    "expect",
-    "expect_choice",
-    "layer_control",
-    "mark_entrance",
-    "open_address",
-    "refuse_the_unaffordable",
-    "require_entrance",
-    "set_controls",
-    "set_state",
-    "show",
-    "sidebar",
-    "tell_changes",
-    "watch",
-    "widget",
+    "cached_batch", "cached_prediction", "cached_runs", "compare", "control", "current_settings", "download",
+    "expect", "expect_choice", "freeze_modules", "layer_control", "mark_entrance", "open_address",
+    "refuse_the_unaffordable", "require_entrance", "set_controls", "set_state", "show", "sidebar", "stop",
+    "tell_changes", "watch", "widget",
 ]

@@ -22,7 +22,7 @@ from initviz.app.outside_text import plain
 from initviz.app.settings import CONTROLS, DEFAULTS, MOST_INITIALIZERS, Settings, in_use
 from initviz.core.validation import Choices, Interval, Parameter
 
-UNREAD, CHANGED, AGAIN = "address unread", "address changed", "address again"  # in the session
+UNREAD, CHANGED = "address unread", "address changed"  # in the session
 MOST_NAME = 40  # letters of a name from an address
 
 
@@ -78,7 +78,6 @@ def expect(name: str, spec: Parameter) -> None:
     if texts != texts_of(spec, value):
         st.query_params[name] = texts_of(spec, value)
         st.session_state[name] = value
-        st.session_state[AGAIN] = True
         st.rerun()
 
 
@@ -100,21 +99,35 @@ def _dropped(name: str, texts: Sequence[str]) -> bool:
         return True
 
 
-def tell_changes() -> None:
-    """After a page's first whole run: one notice of all that the address asked for and did not get."""
-    if st.session_state.pop(AGAIN, False):
+def tell_changes(*, whole: bool = True) -> None:
+    """After a page has run: one notice of all that the address asked for and did not get.
+
+    A name that no widget has read is unknown where the ``whole`` page has run, and else waits for it.
+    """
+    changed: list[str] = st.session_state.get(CHANGED, [])
+    unread: dict[str, list[str]] = st.session_state.get(UNREAD, {})
+    if not changed and not unread:
         return
-    unread = st.session_state.pop(UNREAD, {})
-    st.session_state[UNREAD] = {}
-    changed = st.session_state.pop(CHANGED, [])
-    for name, texts in unread.items():
+    known = {str(key) for key in st.session_state}  # a name from outside may be one that Streamlit refuses
+    for name, texts in list(unread.items()):
         called = plain(name[:MOST_NAME]) or "without a name"
-        if name not in st.session_state:
+        if name in known:
+            if _dropped(name, texts):
+                changed.append(f"What {called} asks for is not allowed, so it is {plain(str(st.session_state[name]))}.")
+        elif whole:
             changed.append(f"There is no setting {called} on this page, so it is left out.")
-        elif _dropped(name, texts):
-            changed.append(f"What {called} asks for is not allowed, so it is {plain(str(st.session_state[name]))}.")
+        else:
+            continue
+        unread.pop(name)
     if changed:
         st.toast(notice_of(changed), icon=":material/info:", duration="long" if len(changed) == 1 else "infinite")
+        changed.clear()
+
+
+def stop(*, whole: bool = False) -> None:
+    """End a page's run here; ``whole`` where nothing was left but what follows from the widgets above."""
+    tell_changes(whole=whole)
+    st.stop()
 
 
 def control(key: str, **options: Any) -> None:

@@ -6,6 +6,8 @@ once. A page that finds itself run without the entrance therefore starts again t
 
 from __future__ import annotations
 
+import functools
+import gc
 from pathlib import Path
 
 import streamlit as st
@@ -28,3 +30,14 @@ def require_entrance() -> None:
         pages = [st.Page(path, default=path.stem == FIRST_PAGE) for path in PAGES.glob("*.py")]
         st.navigation(pages, position="hidden")
         st.rerun()
+
+
+@functools.cache
+def freeze_modules() -> None:
+    """Called once, after a first page: keeps the 130,000 objects of the modules out of later garbage collections.
+
+    Streamlit collects after every rerun, and every session waits meanwhile: measured in one run, a collection takes 64
+    to 99 ms without this and 3 to 7 ms with it, beside the 60 ms of the first page's rerun.
+    """
+    gc.collect()
+    gc.freeze()

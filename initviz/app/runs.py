@@ -8,7 +8,7 @@ from typing import TypeVar
 import streamlit as st
 
 from initviz.app.caches import cached
-from initviz.app.controls import set_controls
+from initviz.app.controls import set_controls, stop
 from initviz.app.settings import (
     CONTROLS,
     MOST_TRAINING_OPERATIONS,
@@ -89,4 +89,4 @@ def refuse_the_unaffordable(settings: Settings, *, training: bool = False) -> No
         icon=":material/hourglass_disabled:")
     st.button(f"Use {said}", on_click=set_controls, args=(changes,), key="afford",
               help="Sets these controls; everything else stays.")
-    st.stop()
+    stop()

@@ -24,7 +24,7 @@ from initviz.core.cost import (
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.simulation import QUANTITIES, SCALES
-from initviz.core.validation import Choices, Interval, Parameter
+from initviz.core.validation import Choices, Interval, Parameter, setting_of
 from initviz.training.gradient_descent import OPTIMIZER_HELP, OPTIMIZER_LABELS
 from initviz.training.symmetry import OBSERVED_STEPS
 
@@ -226,11 +226,6 @@ class DeclaredSettings:
 # ----------------------------------------------------------------------- parameters of initializers and activations
 
 TABLES: Mapping[str, Mapping[str, Any]] = MappingProxyType({"init": INITIALIZERS, "activation": ACTIVATIONS})
-
-
-def setting_of(owner: str, name: str, parameter: Parameter) -> str:
-    """The setting that holds a parameter of the initializer or activation ``owner``."""
-    return parameter.setting or f"{owner}_{name}"
 
 
 def _table_settings() -> dict[str, Setting]:

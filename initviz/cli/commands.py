@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from initviz.cli.options import FOUND, INIT, INPUT, SLOPE, check_together
+from initviz.cli.options import FOUND, INIT, INPUT, activation_params, check_together
 from initviz.core.batches import INPUTS, Batch, batch_for, check_fit
 from initviz.core.cost import check_diagnosis
 from initviz.core.initializers import INITIALIZERS, law_of
@@ -39,12 +39,10 @@ MOST_LETTERS = 300  # of the orders in a sentence
 # ---------------------------------------------------------------------------------------------- what is asked
 
 def _network(options: argparse.Namespace, sizes: tuple[int, ...], key: str) -> Network:
-    slope = {"negative_slope": SLOPE if options.slope is None else options.slope} if (
-        options.activation == "leaky_relu") else {}
-    takes_slope = "negative_slope" in INITIALIZERS[key].parameters
+    params = activation_params(options)
     return Network(sizes, options.activation, key, 1.0 if options.gain is None else options.gain, options.bias or 0.0,
-                   options.bias_std or 0.0, options.seed, activation_params=slope,
-                   initializer_params=(slope if takes_slope else {}) | dict(options.param))
+                   options.bias_std or 0.0, options.seed, activation_params=params,
+                   initializer_params=INITIALIZERS[key].following(params) | dict(options.param))
 
 
 def _sizes(options: argparse.Namespace) -> tuple[int, ...]:

@@ -12,15 +12,28 @@ from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS
+from initviz.core.validation import check_parameters, setting_of
 from initviz.diagnosis.thresholds import THRESHOLDS
 from initviz.files import csv_table as spreadsheet
 from initviz.files import weights as checkpoints
 
 FOUND, BAD_INPUT = 1, 2  # exit codes
-ACTIVATION, INIT, INPUT, SLOPE = "relu", "he_normal", "normal", 0.01
+ACTIVATION, INIT, INPUT = "relu", "he_normal", "normal"
 REPAIRS = ("recommended", "lsuv", "rescaled")
 PARAMETERS = "; ".join(f"{key}: {', '.join(entry.parameters)}"
                        for key, entry in INITIALIZERS.items() if entry.parameters)
+
+
+def _activation_options() -> dict[str, dict[str, str]]:
+    """The options of activations: for each the activations that take it, and the parameter's name there."""
+    found: dict[str, dict[str, str]] = {}
+    for key, entry in ACTIVATIONS.items():
+        for name, parameter in entry.parameters.items():
+            found.setdefault(setting_of(key, name, parameter), {})[key] = name
+    return found
+
+
+ACTIVATION_OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(_activation_options())
 
 # An option that was asked for, and those that would be ignored beside it, with the reason; then those that need it.
 USELESS_WITH: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
@@ -43,8 +56,9 @@ def check_together(options: argparse.Namespace) -> None:
         for other in needing:
             if other in given and name not in given:
                 raise ValueError(f"{_dashed(other)} must not be given without {_dashed(name)}")
-    if options.slope is not None and options.activation != "leaky_relu":
-        raise ValueError("--slope must not be given without --activation leaky_relu")
+    for name, owners in ACTIVATION_OPTIONS.items():
+        if name in given and options.activation not in owners:
+            raise ValueError(f"{_dashed(name)} must not be given without --activation {' or '.join(owners)}")
 
 
 def _dashed(name: str) -> str:
@@ -61,17 +75,33 @@ def _threshold(text: str) -> tuple[str, float]:
 
 def _parameter(text: str) -> tuple[str, Any]:
     name, _, value = text.partition("=")
+    return name, _value(value)
+
+
+def _value(text: str) -> Any:
+    """A number where the text is one, else the text."""
     try:
-        return name, float(value)
+        return float(text)
     except ValueError:
-        return name, value
+        return text
+
+
+def activation_params(options: argparse.Namespace) -> dict[str, Any]:
+    """Every parameter of the chosen activation, given or default; ValueError for a bad value."""
+    key = options.activation
+    given = {owners[key]: getattr(options, name) for name, owners in ACTIVATION_OPTIONS.items()
+             if key in owners and getattr(options, name) is not None}
+    return check_parameters(key, given, ACTIVATIONS[key].parameters)
 
 
 def _network_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--sizes", help="layer sizes from the inputs to the outputs, such as 784-512-512-10")
     command.add_argument("--activation", default=ACTIVATION, choices=ACTIVATIONS, metavar="KEY",
                          help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: %(default)s)")
-    command.add_argument("--slope", type=float, help=f"of leaky_relu below 0 (default: {SLOPE})")
+    for name, owners in ACTIVATION_OPTIONS.items():
+        parameter = next(ACTIVATIONS[key].parameters[own] for key, own in owners.items())
+        command.add_argument(_dashed(name), type=_value, metavar="VALUE",
+                             help=f"of {', '.join(owners)}: {parameter.help} (default: {parameter.default})")
     command.add_argument("--param", type=_parameter, action="append", default=[], metavar="NAME=VALUE",
                          help="a parameter of the initializer, such as std=0.02 or mode=fan_out; may be repeated "
                               f"({PARAMETERS})")

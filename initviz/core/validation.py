@@ -111,6 +111,11 @@ def check(field: str, value: Any, allowed: Interval | Choices | Collection[str])
     return value
 
 
+def setting_of(owner: str, name: str, parameter: Parameter) -> str:
+    """The setting, in an address and on the command line, of the parameter ``name`` of an entry ``owner``."""
+    return parameter.setting or f"{owner}_{name}"
+
+
 def check_parameters(owner: str, given: dict[str, Any], declared: Mapping[str, Parameter]) -> dict[str, Any]:
     """Return every declared parameter, given or default; raise ValueError for an unknown name or a bad value."""
     for name in given:

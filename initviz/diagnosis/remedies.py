@@ -95,7 +95,7 @@ def recommended(network: Network) -> tuple[Network, str]:
     changes: dict[str, Any] = {"gain": 1.0, "initializer_params": ()}
     if network.activation in RELU_LIKE:
         key = "he_normal"
-        changes["initializer_params"] = {"negative_slope": params.get("negative_slope", 0.0)}
+        changes["initializer_params"] = INITIALIZERS[key].following(params)
         why = (f"He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through {label} (He et al. "
                "2015).")
     elif network.activation in ("selu", "linear"):

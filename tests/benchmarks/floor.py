@@ -31,4 +31,4 @@ for number in rows:
         with column:
             picture, data, options = charts.pop(0)
             app.show(picture, data, **options)
-app.keep_modules()
+app.freeze_modules()
