@@ -124,9 +124,9 @@ def tell_changes(*, whole: bool = True) -> None:
         changed.clear()
 
 
-def stop(*, whole: bool = False) -> None:
-    """End a page's run here; ``whole`` where nothing was left but what follows from the widgets above."""
-    tell_changes(whole=whole)
+def stop() -> None:
+    """End a page's run here, as st.stop does, which lets nothing be told afterwards."""
+    tell_changes(whole=False)
     st.stop()
 
 
