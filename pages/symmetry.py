@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from initviz import app
-from initviz.app.settings import affordable_attempt_steps
+from initviz.app.affordable import affordable_attempt_steps
 from initviz.app.symmetry import panels as symmetry
 from initviz.app.symmetry import sentences as say
 from initviz.charts import collapse, curves, neurons

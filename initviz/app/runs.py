@@ -7,18 +7,17 @@ from typing import TypeVar
 
 import streamlit as st
 
-from initviz.app.caches import cached
-from initviz.app.controls import set_controls, stop
-from initviz.app.settings import (
-    CONTROLS,
+from initviz.app.affordable import (
     MOST_TRAINING_OPERATIONS,
-    Settings,
     affordable,
     nearest_affordable,
     operations,
     peak_bytes,
     training_operations,
 )
+from initviz.app.caches import cached
+from initviz.app.controls import set_controls, stop
+from initviz.app.settings import CONTROLS, Settings
 from initviz.core.batches import Batch, make_batch
 from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS
 from initviz.core.network import Network

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from initviz.app.address import nearest_allowed, read_address, read_settings
+from initviz.app.affordable import affordable, nearest_affordable, operations
 from initviz.app.settings import (
     CONTROLS,
     DEFAULTS,
@@ -13,9 +14,6 @@ from initviz.app.settings import (
     PRESETS,
     SCRUBBED,
     Settings,
-    affordable,
-    nearest_affordable,
-    operations,
 )
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from initviz.app.address import nearest_allowed, read_settings
-from initviz.app.settings import DEFAULTS, affordable
+from initviz.app.affordable import affordable
+from initviz.app.settings import DEFAULTS
 from initviz.charts.plots import Line, Plot
 from initviz.claims.experiment import FAILS, HOLDS, PARTLY, Check, Experiment, Result
 from initviz.claims.notes import NOTES, remedies

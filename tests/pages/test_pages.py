@@ -349,7 +349,7 @@ def test_an_address_with_allowed_values_brings_no_notice():
 
 
 def test_what_costs_too_much_is_refused_and_the_nearest_affordable_setting_works(monkeypatch):
-    monkeypatch.setattr("initviz.app.settings.MOST_OPERATIONS", 2e9)
+    monkeypatch.setattr("initviz.app.affordable.MOST_OPERATIONS", 2e9)
     at = visit(depth=100, width=1024, batch=1024)
     assert not charts(at)
     assert len(at.warning) == 1

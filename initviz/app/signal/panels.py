@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from initviz.app.affordable import operations
 from initviz.app.caches import cached
 from initviz.app.controls import set_controls
 from initviz.app.pictures import show
 from initviz.app.runs import cached_batch
-from initviz.app.settings import CONTROLS, SCRUBBED, Settings, operations
+from initviz.app.settings import CONTROLS, SCRUBBED, Settings
 from initviz.app.signal import sentences as say
 from initviz.charts import distributions
 from initviz.charts.picture import Data

@@ -1,0 +1,75 @@
+"""What a comparison, a race or an attempt costs that these settings ask for, and the nearest that costs less."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from initviz.app.settings import CONTROLS, Settings
+from initviz.core.cost import (
+    MOST_BYTES,
+    MOST_OPERATIONS,
+    connections,
+    orthonormal_operations,
+    pass_bytes,
+    pass_operations,
+)
+from initviz.core.validation import Choices
+
+MOST_TRAINING_OPERATIONS = 1000e9  # of one race, which shows itself as it goes and can be stopped
+MOST_ATTEMPT_OPERATIONS = 60e9  # of all attempts to break the symmetry, in float64 and not shown as they go
+ATTEMPTS_AT_MOST = 12
+SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
+
+
+def operations(settings: Settings) -> float:
+    """Floating-point operations of one comparison."""
+    passes = len(settings.init) * pass_operations(settings.sizes, settings.batch)
+    return passes + ("orthogonal" in settings.init) * orthonormal_operations(settings.sizes)
+
+
+def training_operations(settings: Settings) -> float:
+    """Floating-point operations of one race: three products a layer, step and contender."""
+    batch = settings.minibatch or settings.batch
+    return len(settings.init) * settings.steps * 6 * connections(settings.sizes) * batch
+
+
+def affordable_attempt_steps(settings: Settings, steps: int) -> int:
+    """The most steps, up to ``steps``, that trying every way to break the symmetry can afford."""
+    ladder = CONTROLS["steps"].allowed
+    assert isinstance(ladder, Choices)
+    one = 6 * ATTEMPTS_AT_MOST * settings.batch * settings.width * (settings.sizes[0] + settings.sizes[-1])
+    return int(max((value for value in ladder.values if value <= steps and value * one <= MOST_ATTEMPT_OPERATIONS),
+                   default=0))
+
+
+def peak_bytes(settings: Settings, networks: int = 1) -> float:
+    """Memory of one comparison, whose passes follow each other, or of so many networks at once."""
+    return networks * pass_bytes(settings.sizes, settings.batch)
+
+
+def affordable(settings: Settings, *, training: bool = False) -> bool:
+    """Whether a comparison, or a race, is cheap enough for a shared machine."""
+    if training and training_operations(settings) > MOST_TRAINING_OPERATIONS:
+        return False
+    return (operations(settings) <= MOST_OPERATIONS
+            and peak_bytes(settings, len(settings.init) if training else 1) <= MOST_BYTES)
+
+
+def nearest_affordable(settings: Settings, *, training: bool = False) -> Settings:
+    """The settings with the most steps, else also the largest batch, width and depth, that are affordable."""
+    ladder = CONTROLS["steps"].allowed
+    assert isinstance(ladder, Choices)
+    steps = [value for value in ladder.values if 0 < value <= settings.steps]
+    choices = {"steps": steps[::-1] if training else []} | {
+        field: range(getattr(settings, field), min(smallest, getattr(settings, field)) - 1, -1)
+        for field, smallest in SMALLEST_WORTHWHILE.items()}
+    for field, values in choices.items():
+        for value in values:
+            change: dict[str, Any] = {field: value}
+            candidate = replace(settings, **change)
+            if affordable(candidate, training=training):
+                return candidate
+            if value == values[-1]:
+                settings = candidate
+    return settings
