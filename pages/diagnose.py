@@ -25,7 +25,7 @@ report = panels.current_report(asked, lines)
 better, why = recommended(report.initialization.network)
 
 st.subheader("What is found", anchor=False)
-st.markdown(f"**{report.summary}** {report.verdict}")
+st.markdown(f"**{report.summary}** {report.verdict.words}")
 panels.show_findings(report)
 
 st.subheader("Layer by layer", anchor=False)

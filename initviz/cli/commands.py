@@ -129,8 +129,8 @@ def text(report: Report) -> str:
     frame = table(report)
     for title, lengths in shares_of_largest(report).items():
         frame[title] = _bars(lengths)
-    found = [f"[{finding.severity}] {finding.title}: {finding.words}\n    Law: {finding.rule}. Source: "
-             f"{finding.source}. Firmness: {finding.firm}." for finding in report.findings]
+    found = [f"[{finding.severity}] {finding.title}: {finding.text}\n    Law: {finding.rule}. Source: "
+             f"{finding.source}. Firmness: {finding.firmness}." for finding in report.findings]
     parts = ["\n".join(f"{name}: {value}" for name, value in facts(report).items()),
              _aligned(frame) + "\nBars: hidden layers beside the largest.",
              "\n".join([report.summary, *found])]

@@ -26,12 +26,15 @@ from initviz.core.statistics import (
     Bins,
     Diversity,
     Moments,
+    SampleScales,
     dead_share,
+    distinct_weights,
     diversity_of_each,
     moments,
     moments_of_each,
     participation_baseline,
     ratio,
+    sample_scales_of_each,
     saturated_share,
 )
 from initviz.core.validation import check
@@ -42,7 +45,9 @@ if TYPE_CHECKING:
 QUANTITIES = ("activation", "preactivation", "delta", "weight", "weight_gradient")
 SCALES = ("linear", "symlog")
 SAMPLE_NEURONS, SAMPLE_ROWS = 32, 32  # of each layer's activations, kept for a look at single neurons
-LAYER_STATISTICS = (*Diversity._fields, "participation_baseline", "dead_share", "saturated_share")
+SAMPLE_SCALES = tuple(f"activation_{name}_rms" for name in SampleScales._fields)
+LAYER_STATISTICS = (*Diversity._fields, "participation_baseline", "dead_share", "saturated_share", *SAMPLE_SCALES,
+                    "distinct_weights", "equal_outgoing", "equal_samples")
 REACH = 4.0  # a linear axis shows +-4 units
 TOGETHER = 1 << 17  # values of a layer: up to so many stay in the processor's cache, and NumPy's cost of a call counts
 
@@ -86,7 +91,9 @@ class Run:
 
     ``columns`` maps a statistic's name to its value per layer, ``counts`` a quantity to its histograms (layers,
     bins + 2), ``samples`` holds the first activations of each layer: one (rows, neurons) array each.
-    ``hidden_gradient_is_round_off`` says that the error cancels exactly at the output layer's input.
+    ``hidden_gradient_is_round_off`` says that the error cancels exactly at the output layer's input. ``input_rms`` and
+    ``input_median_rms`` are the inputs' root mean square, and the median over samples of a sample's; ``zero_loss`` is
+    the loss of an output of zeros.
     """
 
     network: Network
@@ -99,10 +106,19 @@ class Run:
     counts: dict[str, Array]
     samples: list[Array]
     hidden_gradient_is_round_off: bool
+    input_rms: float
+    input_median_rms: float
+    zero_loss: float
 
     @cached_property
     def layers(self) -> pd.DataFrame:
-        """A row a weight layer; statistics of each quantity as ``{quantity}_{mean,std,min,max,rms,zero_share}``."""
+        """A row a weight layer; statistics of each quantity as ``{quantity}_{mean,std,min,max,rms,zero_share}``.
+
+        ``activation_{median,p10,p90}_rms`` are quantiles over samples of a sample's root mean square;
+        ``distinct_weights`` counts neurons that differ in an incoming weight or the bias; ``equal_outgoing`` is 1 where
+        all outgoing weights of a layer's neurons are equal, ``equal_samples`` where its output is the same for every
+        sample, bit by bit.
+        """
         return pd.DataFrame(self.columns)
 
     def column(self, name: str) -> Array:
@@ -266,6 +282,10 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
         for name, values in zip(Diversity._fields, found.T, strict=True):
             special[name][:, layer] = values
         special["participation_baseline"][:, layer] = participation_baseline(*h.shape[1:])
+        scales = sample_scales_of_each(h, np.maximum(np.abs(of_h[:, 2]), np.abs(of_h[:, 3])))
+        for name, values in zip(SAMPLE_SCALES, scales.T, strict=True):
+            special[name][:, layer] = values
+        look_for_equals(layer, h)
         if layer == depth - 1:
             return
         for name, measure, wanted, seen in (
@@ -274,6 +294,16 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
             if wanted:
                 for index in np.flatnonzero(np.isfinite((of_z if seen is z else of_h)[:, 2:4]).all(axis=1)):
                     special[name][index, layer] = measure(seen[index])
+
+    def look_for_equals(layer: int, h: Array) -> None:
+        neurons, spread = special["distinct_neurons"][:, layer], special["sample_spread"][:, layer]
+        for index, values in enumerate(h):
+            special["distinct_weights"][index, layer] = values.shape[1] if neurons[index] == values.shape[1] else (
+                distinct_weights(stack[layer][index], shifts[layer][index, 0]))
+            special["equal_samples"][index, layer] = spread[index] == 0 and (values == values[:1]).all()
+            outgoing = stack[layer + 1][index] if layer + 1 < depth else None
+            special["equal_outgoing"][index, layer] = outgoing is not None and bool(
+                (outgoing[:, 0] == outgoing[0, 0]).all() and (outgoing == outgoing[:1]).all())
 
     def look_back(layer: int, delta: Array, gradient: Array) -> None:
         look_at(layer, "delta", delta)
@@ -297,13 +327,18 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
 
     shape: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(first.sizes[:-1]),
                                "fan_out": np.array(first.sizes[1:])}
+    with np.errstate(**QUIET):
+        entering = moments(x)
+        median = float(sample_scales_of_each(x[None], np.array([max(-entering.min, entering.max)]))[0, 0])
+        nothing = float(LOSSES[batch.loss](np.zeros((len(x), first.sizes[-1])), batch.targets)[0])
     runs = []
     for index, network in enumerate(networks):
         columns = shape | {f"{q}_{name}": measured[q][index, :, i].copy() for q in QUANTITIES
                            for i, name in enumerate(Moments._fields)}
         columns |= {name: values[index].copy() for name, values in special.items()}
         runs.append(Run(network, len(x), float(loss[index]), network.sizes[-1], columns, bins, units,
-                        {q: of_all[index].copy() for q, of_all in counts.items()}, samples[index], round_off[index]))
+                        {q: of_all[index].copy() for q, of_all in counts.items()}, samples[index], round_off[index],
+                        entering.rms, median, nothing))
     return runs
 
 

@@ -267,6 +267,42 @@ def _projection(h: Array) -> Array:
     return found
 
 
+def distinct_weights(w: Array, b: Array) -> int:
+    """Number of neurons that differ in an incoming weight or the bias: ``w`` is (fan_in, fan_out), ``b`` (fan_out,)."""
+    neurons = w.shape[1]
+    if len(np.unique(w[0])) == neurons:
+        return neurons
+    if (w == w[:, :1]).all() and (b == b[0]).all():
+        return 1
+    columns = np.ascontiguousarray(np.vstack([w, b[None]]).T)
+    return len({column.tobytes() for column in columns})
+
+
+class SampleScales(NamedTuple):
+    """Quantiles over the samples of a batch of each sample's root mean square: the median, 10 % and 90 %."""
+
+    median: float
+    p10: float
+    p90: float
+
+
+SAMPLE_QUANTILES = np.array([0.5, 0.1, 0.9])
+
+
+def sample_scales_of_each(h: Array, largest: Array) -> Array:
+    """The SampleScales of each of a stack (networks, batch, width) with these largest magnitudes: (networks, 3)."""
+    scale = np.where((largest > 1e-12) & (largest < 1e12), 1.0, largest)
+    scale[~((scale > 0) & np.isfinite(scale))] = 1.0
+    plain = h if (scale == 1).all() else h / scale[:, None, None].astype(h.dtype)
+    lengths = np.sort(np.sqrt(_row_dots(plain, plain).astype(float) / h.shape[2]), axis=1)
+    place = SAMPLE_QUANTILES * (h.shape[1] - 1)
+    below = place.astype(int)
+    low, high = lengths[:, below], lengths[:, np.minimum(below + 1, h.shape[1] - 1)]
+    part = place - below
+    found: Array = np.where(part > 0, low + (high - low) * part, low) * scale[:, None]
+    return found
+
+
 def diversity(h: Array) -> Diversity:
     """Diversity of the columns of ``h`` (batch, neurons)."""
     found = diversity_of_each(h[None], moments_of_each(h[None]))[0].tolist()

@@ -57,7 +57,8 @@ def to_json(report: Report) -> str:
         "remedies": [{"key": remedy.key, "label": remedy.label, "why": remedy.why, "severity": found.severity,
                       "measures": _plain_values(found.measures), "findings": _findings(found.findings)}
                      for remedy, found in report.remedies],
-        "thresholds": {key: {"value": value, "source": THRESHOLDS[key].source} for key, value in report.lines.items()},
+        "thresholds": {key: {"value": value, "source": THRESHOLDS[key].source}
+                       for key, value in report.thresholds.items()},
     }, ensure_ascii=False, indent=2, allow_nan=False)
 
 
@@ -78,8 +79,8 @@ def _html_table(frame: pd.DataFrame, bars: Mapping[str, Sequence[float]] | None 
 
 def _html_finding(finding: Finding) -> str:
     return (f"<li><span class={finding.severity}>{finding.severity}</span> <b>{escape(finding.title)}</b>: "
-            f"{escape(finding.words)}<br><small>Rule: {escape(finding.rule)}. Source: {escape(finding.source)}. "
-            f"Firmness: {escape(finding.firm)}.</small></li>")
+            f"{escape(finding.text)}<br><small>Rule: {escape(finding.rule)}. Source: {escape(finding.source)}. "
+            f"Firmness: {escape(finding.firmness)}.</small></li>")
 
 
 def to_html(report: Report) -> str:
@@ -91,7 +92,7 @@ def to_html(report: Report) -> str:
                      for title, part in pictures(report).items()) if report.run.network.depth > 1 else ""
     why = "".join(f"<li><b>{escape(remedy.label)}</b>: {escape(remedy.why)}</li>" for remedy, _ in report.remedies)
     lines = pd.DataFrame([{"Threshold": THRESHOLDS[key].label, "Value": f"{value:g}", "Source": THRESHOLDS[key].source}
-                          for key, value in report.lines.items()])
+                          for key, value in report.thresholds.items()])
     return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             f"<title>Diagnosis of an initialization</title>"
             f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from initviz.core.batches import Batch
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
 from initviz.diagnosis.initialization import Initialization
+from initviz.diagnosis.layer_scales import Rates, rates_of
+from initviz.diagnosis.reach import LATE, step_of_gradients
 
 SEVERITIES = ("error", "warning", "note")
 EXACT, RATIO, CONVENTION = "exact", "ratio between layers", "convention"
@@ -19,68 +21,77 @@ EXACT, RATIO, CONVENTION = "exact", "ratio between layers", "convention"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: ``layer`` counts from 1, None where it is of the whole; ``number`` is what was measured.
+    """One thing that a rule finds: ``layer`` counts from 1, None where it is of the whole; ``number`` is the measure.
 
-    ``rule`` says what it was compared with, ``source`` who says so, ``firm`` how firm the rule is: EXACT for a count
-    or an overflow, RATIO for a ratio between layers, CONVENTION for a line that somebody has drawn.
+    ``kind`` is the key of the verdict that it makes where no finding is graver; "" for one that makes none. ``rule``
+    says what the number was compared with, ``source`` who says so, ``firmness`` how firm the rule is: EXACT for a
+    count or an overflow, RATIO for a ratio between layers, CONVENTION for a threshold that somebody has chosen.
     """
 
     key: str
     severity: str
+    kind: str
     title: str
-    words: str
+    text: str
     number: float
     layer: int | None
     rule: str
     source: str
-    firm: str
+    firmness: str
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What the rules look at: a initialization, its run, and where each line is drawn."""
+    """What the rules look at: a run, the thresholds, and the parameters and the batch where they are known."""
 
-    initialization: Initialization
     run: Run
-    lines: Mapping[str, float]
+    thresholds: Mapping[str, float]
+    rates: Rates
+    initialization: Initialization | None = None
+
+    @classmethod
+    def of(cls, run: Run, thresholds: Mapping[str, float], initialization: Initialization | None = None) -> Measured:
+        """A run as the rules see it."""
+        with np.errstate(**QUIET):
+            return cls(run, thresholds, rates_of(run), initialization)
 
     @property
     def hidden(self) -> int:
         """Number of hidden layers."""
         return self.run.network.depth - 1
 
+    def within(self, value: float) -> bool:
+        """Whether a ratio between layers neither vanishes nor explodes."""
+        return self.thresholds["shrunk"] <= value <= self.thresholds["grown"]
+
     def worst(self, column: str) -> tuple[int, float]:
         """The hidden layer, from 1, with the largest value of a column, and the value; (0, 0) where there is none."""
         values = np.nan_to_num(self.run.column(column)[:-1])
         return (int(values.argmax()) + 1, float(values.max())) if values.size else (0, 0.0)
 
-    def weights_are_equal(self, layer: int) -> bool:
-        """Whether all neurons of a layer, from 1, have the same incoming weights and bias."""
-        w, b = self.initialization.weights[layer - 1], self.initialization.biases[layer - 1]
-        return bool((w == w[:, :1]).all() and (b == b[0]).all())
+    @cached_property
+    def first_step(self) -> int | None:
+        """The first step, from 1, in which every hidden layer gets a gradient; None for never, or too late to help."""
+        step = step_of_gradients(self.run)
+        return step if step is not None and step <= LATE else None
 
-    def different_weights(self, layer: int) -> int:
-        """How many neurons of a layer, from 1, differ in their incoming weights or bias."""
-        columns = np.vstack([self.initialization.weights[layer - 1], self.initialization.biases[layer - 1][None]]).T
-        return len({np.ascontiguousarray(column).tobytes() for column in columns})
+    @cached_property
+    def silent_layer(self) -> int | None:
+        """The first hidden layer, from 1, whose every output is 0 and stays so; None where there is none."""
+        zero = np.flatnonzero(self.run.column("activation_rms")[:-1] == 0)
+        return int(zero[0]) + 1 if zero.size and self.run.input_rms > 0 and self.first_step is None else None
 
-
-def loss_of_zero_output(batch: Batch) -> float:
-    """The loss of a network that says nothing: ln K for K classes, the targets' variance for numbers."""
-    if batch.loss == "softmax_ce":
-        return math.log(batch.outputs)
-    return _variance(batch)
+    @property
+    def depth_limit(self) -> float:
+        """The depth, in weight layers, to which the rates hold; inf beyond 1,000."""
+        return self.rates.depth_limit(self.thresholds["shrunk"], self.thresholds["grown"])
 
 
 def loss_of_constant_output(batch: Batch) -> float:
     """The least loss without a look at the inputs: the entropy of the batch's classes, the targets' variance."""
     if batch.loss != "softmax_ce":
-        return _variance(batch)
+        with np.errstate(**QUIET):
+            return float(np.var(batch.targets, axis=0).mean())
     shares = np.bincount(batch.targets) / len(batch.targets)
     shares = shares[shares > 0]
     return float(-(shares * np.log(shares)).sum())
-
-
-def _variance(batch: Batch) -> float:
-    with np.errstate(**QUIET):
-        return float(np.var(batch.targets, axis=0).mean())

@@ -1,4 +1,4 @@
-"""The scale of signal and gradient from layer to layer, and where it changes most."""
+"""The scale of signal and gradient from layer to layer: where it changes most, and at what rate."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from initviz.core.arrays import Array
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
 
+DEEPEST = 1000  # of a network in this app; a rate that holds longer holds "beyond" it
+
 
 def signal_levels(run: Run) -> Array:
-    """Root mean square of the signal at the input, which is called 1, and in each hidden layer: (hidden + 1,).
+    """Root mean square of the median sample's signal, ÷ the median input's: 1 for the input, then each hidden layer's.
 
-    The first layer's level is its preactivations', as a bounded activation of large inputs loses nothing; from there it
-    changes as the activations' root mean square does.
+    Shape (hidden + 1,). The median, as a batch's root mean square is carried by its largest samples. NaN where all
+    inputs are 0.
     """
-    rms = run.column("activation_rms")[:-1]
-    if not rms.size:
-        return np.ones(1)
     with np.errstate(**QUIET):
-        entering = run.column("preactivation_rms")[0] / run.units["preactivation"][0]
-        return np.append(1.0, entering * (rms / rms[0]) if rms[0] else np.zeros(rms.size))
+        return np.append(1.0, run.column("activation_median_rms")[:-1] / np.float64(run.input_median_rms))
 
 
 def gradient_lengths(run: Run) -> Array:
@@ -64,10 +62,43 @@ def extreme_changes(levels: Array) -> list[Change]:
     if len(levels) < 2 or not np.isfinite(levels).all() or not (levels > 0).all():
         return []
     logs = np.log(levels)
-    found = []
+    changes = []
     for sign in (-1, 1):
         height = sign * logs
         end = 1 + int((height[1:] - np.minimum.accumulate(height)[:-1]).argmax())
         start = int(height[:end].argmin())
-        found.append(Change(math.exp(logs[end] - logs[start]), start, end))
-    return found
+        changes.append(Change(math.exp(logs[end] - logs[start]), start, end))
+    return changes
+
+
+def rate_of(levels: Array) -> float:
+    """The factor from one level to the next, by a straight line through the logarithms (least squares).
+
+    NaN for fewer than two levels, or where one is 0 or not finite.
+    """
+    if len(levels) < 2 or not np.isfinite(levels).all() or not (levels > 0).all():
+        return math.nan
+    place = np.arange(len(levels)) - (len(levels) - 1) / 2
+    return math.exp(float(place @ np.log(levels)) / float(place @ place))
+
+
+class Rates(NamedTuple):
+    """Factors a hidden layer: of the signal forward, of the gradient backward; NaN where one is not defined."""
+
+    signal: float
+    gradient: float
+
+    def depth_limit(self, shrunk: float, grown: float) -> float:
+        """The depth, in weight layers, at which the faster of the two leaves [shrunk, grown]; inf beyond 1,000."""
+        limits = [math.inf]
+        for rate in self:
+            step = 0.0 if math.isnan(rate) else math.log(rate)
+            edge = math.log(grown) if step > 0 else math.log(max(shrunk, 1e-300))
+            if step and edge / step < DEEPEST:
+                limits.append(2 + edge / step)  # the first hidden layer, and the output
+        return min(limits)
+
+
+def rates_of(run: Run) -> Rates:
+    """The rates of a run, over its hidden layers."""
+    return Rates(rate_of(run.column("activation_median_rms")[:-1]), rate_of(gradient_lengths(run)[::-1]))

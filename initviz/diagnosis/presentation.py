@@ -91,7 +91,7 @@ def settings(report: Report) -> dict[str, Any]:
         "seed": network.seed, "dtype": network.dtype, "weights": dict(initialization.file) or None,
         "data": {"name": initialization.batch.name, "samples": len(initialization.batch.x),
                  "loss": initialization.batch.loss, **initialization.data},
-        "thresholds": dict(report.lines)}
+        "thresholds": dict(report.thresholds)}
 
 
 def facts(report: Report) -> dict[str, str]:
@@ -109,7 +109,7 @@ def facts(report: Report) -> dict[str, str]:
         **({"Layout": LAYOUT_LABELS[initialization.file["layout"]]} if initialization.file else {}),
         "Data": ", ".join(data), "Seed": str(network.seed),
         "Loss": f"{number(report.run.loss, 3)} ({'cross-entropy' if batch.loss == 'softmax_ce' else 'squared error'})",
-        "Verdict": report.verdict}
+        "Verdict": report.verdict.words}
 
 
 def _with(name: str, params: dict[str, Any]) -> str:

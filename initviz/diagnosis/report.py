@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from initviz.core.simulation import Run, gradient_return, summarize
-from initviz.diagnosis import verdict as diagnosis
-from initviz.diagnosis.findings import SEVERITIES, Finding, Measured
+from initviz.diagnosis.findings import SEVERITIES, Finding
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.layer_scales import signal_levels
 from initviz.diagnosis.remedies import Remedy, remedies, standardize_inputs
-from initviz.diagnosis.rules import RULES
+from initviz.diagnosis.rules import findings_of
 from initviz.diagnosis.thresholds import DEFAULTS, Thresholds
+from initviz.diagnosis.verdict import Verdict, verdict_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Report:
     initialization: Initialization
     run: Run
     findings: tuple[Finding, ...]
-    lines: Thresholds
+    thresholds: Thresholds
     remedies: tuple[tuple[Remedy, Report], ...] = ()
 
     @property
@@ -47,12 +47,10 @@ class Report:
                   for severity in SEVERITIES if (count := self.count(severity))]
         return f"Findings: {', '.join(counts)}." if counts else "Nothing found."
 
-    @property
-    def verdict(self) -> str:
-        """The run's verdict in one sentence; nothing is called healthy of which a finding warns."""
-        found = diagnosis.verdict(self.run)
-        return f"{self.findings[0].title}." if found.key in ("healthy", "shallow") and self.severity in (
-            "error", "warning") else found.words
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The verdict: the gravest finding in words."""
+        return verdict_on(self.run, self.findings, self.thresholds)
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -87,20 +85,18 @@ class Report:
             "output_std": float(run.column("activation_std")[-1]), "loss": float(run.loss)})
 
 
-def diagnose(initialization: Initialization, lines: Thresholds = DEFAULTS, *, repair: bool = True) -> Report:
+def diagnose(initialization: Initialization, thresholds: Thresholds = DEFAULTS, *, repair: bool = True) -> Report:
     """Examine an initialization on its batch; with ``repair`` also every remedy, on the same data.
 
     Raises ValueError where parameters, network and batch do not fit each other.
     """
     run = summarize(initialization.network, initialization.weights, initialization.biases, initialization.batch,
                     counted=())
-    measured = Measured(initialization, run, lines)
-    found = [finding for rule in RULES for finding in rule(measured)]
-    found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    findings = findings_of(run, thresholds, initialization)
     tried = []
     if repair:
         tried = remedies(initialization)
-        if any(finding.title == "Unscaled inputs" for finding in found):
+        if any(finding.kind == "inputs" for finding in findings):
             tried.append(standardize_inputs(initialization))
-    return Report(initialization, run, tuple(found), lines,
-                  tuple((remedy, diagnose(remedy.initialization, lines, repair=False)) for remedy in tried))
+    return Report(initialization, run, findings, thresholds,
+                  tuple((remedy, diagnose(remedy.initialization, thresholds, repair=False)) for remedy in tried))

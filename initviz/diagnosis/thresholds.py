@@ -12,9 +12,9 @@ from typing import Any
 
 from initviz.core.simulation import GROWN, SHRUNK
 from initviz.core.validation import Interval, Parameter, check
-from initviz.diagnosis.verdict import MOSTLY
 
 SHARE = Interval(0, 1)
+MOSTLY = 0.5  # SageMaker Debugger flags a layer with more than half of its units saturated or dead
 AUTOTRAINER = "AutoTrainer (Zhang et al. 2021)"
 AFTER_SAGEMAKER = ("after SageMaker Debugger, PoorWeightInitialization, whose line is at 10 between the largest and "
                    "the smallest variance of a layer; this one is at 100")
@@ -63,9 +63,6 @@ THRESHOLDS: Mapping[str, Parameter] = MappingProxyType({
     "output": Parameter(
         "Spread of the outputs", 3.0, Interval(0, 1e6), "Standard deviation of the outputs; for a regression in units "
         "of the targets'.", source="convention; makemore part 3 shrinks the last layer"),
-    "bias": Parameter(
-        "Bias ÷ preactivation", 0.5, Interval(0, 1e3), "Root mean square of a layer's biases ÷ its preactivations'; "
-        "above it most of what a neuron sees is its bias.", source="convention; CS231n: biases start at 0"),
     "columns": Parameter(
         "Largest input column ÷ median", 10.0, Interval(1, 1e9), "Root mean square of the largest column ÷ that of the "
         "median one.", source="convention; LeCun et al. 1998, section 4.3: inputs of one scale"),
@@ -75,6 +72,15 @@ THRESHOLDS: Mapping[str, Parameter] = MappingProxyType({
     "scale": Parameter(
         "Scale of the inputs", 10.0, Interval(1, 1e9), "Root mean square of the inputs, or its inverse.",
         source="convention; every rule of the table expects a root mean square near 1"),
+    "targets": Parameter(
+        "Scale of the targets", 10.0, Interval(1, 1e9), "Root mean square of a regression's targets, or its inverse.",
+        source="convention; an output of variance 1 meets targets of variance 1"),
+    "targets_error": Parameter(
+        "Scale of the targets, error", 100.0, Interval(1, 1e12), "Above it unscaled targets are an error: the first "
+        "squared error is above its square.", source="convention"),
+    "odd": Parameter(
+        "One layer's weights ÷ the others'", 10.0, Interval(1, 1e9), "Root mean square of a layer's weights times "
+        "√fan_in, ÷ the median hidden layer's, or its inverse.", source="convention"),
     "updates": Parameter(
         "Largest ÷ smallest update", 100.0, Interval(1, 1e9), "Largest ÷ smallest layer's gradient ÷ weight; above it "
         "no one rate suits all layers.",

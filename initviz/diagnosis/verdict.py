@@ -1,52 +1,139 @@
-"""From a run's statistics to a verdict in words, with the three numbers that justify it.
-
-Thresholds are ratios between layers, which do not depend on the loss or the batch; where a line is drawn is a
-convention and is named as one.
-"""
+"""The verdict on a run: its gravest finding in words, how far its scale holds, and the numbers that justify it."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
-from initviz.core.simulation import GROWN, SHRUNK, Run, gradient_return, signal_ratio
-from initviz.core.wording import number, percent, ranges
+from initviz.core.propagation import QUIET
+from initviz.core.simulation import Run, gradient_return
+from initviz.core.wording import number, ranges
+from initviz.diagnosis.findings import Finding, Measured
+from initviz.diagnosis.initialization import Initialization
+from initviz.diagnosis.layer_scales import Rates, rate_of, signal_levels
+from initviz.diagnosis.rules import findings_of
+from initviz.diagnosis.rules.scale import say_depth_limit, say_rates
+from initviz.diagnosis.thresholds import DEFAULTS, Thresholds
 from initviz.theory.prediction import Prediction
-
-MOSTLY = 0.5  # SageMaker Debugger flags a layer with more than half of its units saturated or dead
-@dataclass(frozen=True)
-class Verdict:
-    """``key`` names the kind, ``words`` says it in one sentence, ``numbers`` are three (name, value) pairs."""
-
-    key: str
-    words: str
-    numbers: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of verdict: its title, the color of its badge and its icon."""
+    """A kind of verdict: its word, the color of its badge and its icon."""
 
-    title: str
+    word: str
     color: str
     icon: str
 
 
-KINDS = {
+KINDS: Mapping[str, Kind] = MappingProxyType({
     "healthy": Kind("Healthy", "green", ":material/check_circle:"),
+    "drifting": Kind("Drifting", "orange", ":material/trending_flat:"),
+    "late": Kind("One step late", "blue", ":material/schedule:"),
     "collapsed": Kind("Collapsed", "gray", ":material/content_copy:"),
     "silent": Kind("Silent", "gray", ":material/volume_off:"),
     "dead": Kind("Dead", "gray", ":material/power_off:"),
+    "alike": Kind("Inputs alike", "gray", ":material/blur_on:"),
     "saturated": Kind("Saturated", "orange", ":material/compress:"),
     "vanishing": Kind("Vanishing", "blue", ":material/trending_down:"),
     "exploding": Kind("Exploding", "red", ":material/trending_up:"),
     "overflow": Kind("Overflow", "red", ":material/error:"),
+    "one_sign": Kind("One sign", "red", ":material/exposure_plus_1:"),
+    "off_scale": Kind("Off scale", "orange", ":material/straighten:"),
+    "uneven": Kind("Uneven layers", "orange", ":material/equalizer:"),
+    "equal_layers": Kind("Equal layers", "orange", ":material/file_copy:"),
+    "inputs": Kind("Unscaled inputs", "orange", ":material/input:"),
+    "targets": Kind("Unscaled targets", "orange", ":material/track_changes:"),
+    "output": Kind("Wide outputs", "orange", ":material/output:"),
     "shallow": Kind("One layer", "gray", ":material/linear_scale:"),
-}
+})
 
 
-def _gradient_words(run: Run) -> str:
+@dataclass(frozen=True)
+class Verdict:
+    """``key`` names the kind, ``word`` and ``sentence`` say it, ``numbers`` are three (name, value) pairs.
+
+    ``depth_limit`` is the depth, in weight layers, to which signal and gradient would keep their scale at the run's
+    own ``rates``; inf for one beyond 1,000. ``findings`` are all of the run's, gravest first.
+    """
+
+    key: str
+    sentence: str
+    numbers: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
+    rates: Rates
+    depth_limit: float
+
+    @property
+    def kind(self) -> Kind:
+        """The record of its kind."""
+        return KINDS[self.key]
+
+    @property
+    def word(self) -> str:
+        """The kind in a word or two."""
+        return self.kind.word
+
+    @property
+    def icon(self) -> str:
+        """The kind as a material icon."""
+        return self.kind.icon
+
+    @property
+    def words(self) -> str:
+        """The whole verdict: the word and the sentence."""
+        return f"{self.word}: {self.sentence[0].lower()}{self.sentence[1:]}"
+
+
+def judge(run: Run, thresholds: Thresholds = DEFAULTS, initialization: Initialization | None = None) -> Verdict:
+    """The verdict on a run: its gravest finding that has a kind, or that it is healthy.
+
+    With the initialization also the rules of its parameters and its batch are asked.
+    """
+    return verdict_on(run, findings_of(run, thresholds, initialization), thresholds)
+
+
+def verdict_on(run: Run, findings: tuple[Finding, ...], thresholds: Thresholds = DEFAULTS) -> Verdict:
+    """The verdict that follows from a run's findings."""
+    measured = Measured.of(run, thresholds)
+    first = next((finding for finding in findings if finding.kind), None)
+    if first is not None:
+        key, sentence = first.kind, first.text
+        if first.key in ("signal", "gradient") and measured.depth_limit < math.inf:
+            sentence += f" At this rate the scale holds to about depth {measured.depth_limit:.0f}."
+    elif measured.hidden < 1:
+        key, sentence = "shallow", "One linear layer, nothing hidden to collapse."
+    else:
+        rates = say_rates(measured)
+        key, sentence = "healthy", f"{say_depth_limit(measured)}{f' ({rates})' if rates else ''}."
+    return Verdict(key, sentence, _numbers(run), findings, measured.rates, measured.depth_limit)
+
+
+def _numbers(run: Run) -> tuple[tuple[str, str], ...]:
+    hidden = run.network.depth - 1
+    if not hidden:
+        return (("Hidden layers", "0"), ("Loss", number(run.loss)),
+                ("Weight gradient", number(float(run.column("weight_gradient_rms")[0]))))
+    with np.errstate(**QUIET):
+        signal = float(signal_levels(run)[-1])
+    return (("Different", say_different(run, hidden)),
+            ("Signal", "overflow" if run.overflow_layer else number(signal)), ("Gradient", _say_gradient(run)))
+
+
+def say_different(run: Run, layer: int) -> str:
+    """How many neurons of a layer, from 1, are different, and how many of them are dead."""
+    distinct, width = run.column("distinct_neurons")[layer - 1], int(run.column("fan_out")[layer - 1])
+    if not distinct:
+        return "not defined"
+    dead = round(float(np.nan_to_num(run.column("dead_share")[layer - 1])) * width)
+    return f"{distinct:.0f} of {width}" + (f", {dead} dead" if dead > 1 else "")
+
+
+def _say_gradient(run: Run) -> str:
     if run.hidden_gradient_is_round_off:
         return "0 (errors cancel)"
     if run.overflow_layer is not None:
@@ -56,118 +143,23 @@ def _gradient_words(run: Run) -> str:
     return number(gradient_return(run)) if np.isfinite(run.column("delta_rms")).all() else "overflow"
 
 
-def verdict(run: Run) -> Verdict:
-    """The one thing to know of a run first: overflow, then copies, then scale forward, saturation, scale backward."""
-    sizes, hidden = run.network.sizes, run.network.depth - 1
-    if not hidden:
-        return Verdict("shallow", "One linear layer: nothing hidden to collapse.",
-                       (("Hidden layers", "0"), ("Loss", number(run.loss)),
-                        ("Weight gradient", number(float(run.column("weight_gradient_rms")[0])))))
-    width = sizes[-2]
-    distinct = run.column("distinct_neurons")[:-1]
-    numbers = (("Different", "not defined" if not distinct[-1] else f"{distinct[-1]:.0f} of {width}"),
-               ("Signal", "0" if run.column("activation_rms")[:-1].max() == 0
-                else "overflow" if run.overflow_layer else number(signal_ratio(run))),
-               ("Gradient", _gradient_words(run)))
-    key, words = next(filter(None, (judge(run) for judge in (
-        _overflowing, _silent, _copied, _fading_or_growing, _stuck, _returning, _entering))),
-        ("healthy", "Healthy: signal and gradient keep their scale."))
-    return Verdict(key, words, numbers)
+# ---------------------------------------------------------------------------------------------- beside theory
 
-
-Judged = tuple[str, str] | None  # kind and words, where there is something to say
-
-
-def _overflowing(run: Run) -> Judged:
-    if run.overflow_layer is None:
-        return None
-    return "overflow", f"Exploding: layer {run.overflow_layer} overflows {run.network.dtype}."
-
-
-def _silent(run: Run) -> Judged:
-    signal, width = run.column("activation_rms")[:-1], run.network.sizes[-2]
-    if signal[-1] == 0:
-        first = int(np.flatnonzero(signal == 0)[0]) + 1
-        if first > 1:
-            return "vanishing", f"Vanishing: every output is exactly 0 from layer {first} on."
-        return "silent", f"Collapsed: all {width} neurons are copies, and their output is 0."
-    same = np.flatnonzero((run.column("sample_spread")[:-1] == 0) & (run.batch > 1))
-    if same.size and run.column("distinct_neurons")[-2] > 1:
-        return "silent", f"Input lost: layer {int(same[0]) + 1} puts out the same for every sample."
-    return None
-
-
-def _copied(run: Run) -> Judged:
-    distinct, width = run.column("distinct_neurons")[:-1], run.network.sizes[-2]
-    if width == 1 or not (distinct == 1).any():
-        return None
-    forward = signal_ratio(run)
-    scale = " and explode" if forward > GROWN else " and vanish" if forward < SHRUNK else ""
-    layers = "" if distinct[-1] == 1 else f" in layer {int(np.flatnonzero(distinct == 1)[0]) + 1}"
-    return "collapsed", f"Collapsed: all {width} neurons are copies{layers}{scale}."
-
-
-def _fading_or_growing(run: Run) -> Judged:
-    signal, forward = run.column("activation_rms")[:-1], signal_ratio(run)
-    per_layer = number(forward ** (1 / max(run.network.depth - 2, 1)))
-    if forward < SHRUNK:
-        return "vanishing", f"Vanishing: each layer keeps {per_layer} of the signal."
-    if forward > GROWN:
-        return "exploding", f"Exploding: each layer multiplies the signal by {per_layer}."
-    relative = signal / signal[0]
-    worst = int(np.abs(np.log(np.maximum(relative, 1e-300))).argmax())
-    return _beyond(worst + 1, float(relative[worst]), "the first layer's signal")
-
-
-def _entering(run: Run) -> Judged:
-    return _beyond(1, float(run.column("preactivation_rms")[0]) / run.units["preactivation"][0], "its input's scale")
-
-
-def _beyond(layer: int, kept: float, of: str) -> Judged:
-    if kept < SHRUNK:
-        return "vanishing", f"Vanishing: layer {layer} has {number(kept)} of {of}."
-    if kept > GROWN:
-        return "exploding", f"Exploding: layer {layer} has {number(kept)} times {of}."
-    return None
-
-
-def _stuck(run: Run) -> Judged:
-    for key, column, words in (
-            ("dead", "dead_share", "Dead: {} of layer {}'s neurons are off for the whole batch."),
-            ("saturated", "saturated_share", "Saturated: {} of layer {}'s outputs are at the ends of their range.")):
-        shares = np.nan_to_num(run.column(column)[:-1])
-        worst = int(shares.argmax())
-        if shares[worst] > MOSTLY:
-            return key, words.format(percent(float(shares[worst])), worst + 1)
-    return None
-
-
-def _returning(run: Run) -> Judged:
-    lengths = run.column("delta_rms")[:-1]
-    lost = np.flatnonzero(~np.isfinite(lengths))
-    if lost.size:
-        return "exploding", f"Exploding on the way back: the gradient overflows at layer {int(lost[-1]) + 1}."
-    if run.hidden_gradient_is_round_off:
-        return "vanishing", "Vanishing on the way back: the errors cancel, and no gradient arrives."
-    if lengths[0] == 0:
-        last = int(np.flatnonzero(lengths == 0)[-1]) + 1
-        return "vanishing", f"Vanishing on the way back: no gradient arrives at layer {last}."
-    backward = gradient_return(run)
-    if backward < SHRUNK:
-        return "vanishing", f"Vanishing on the way back: the gradient arrives at {number(backward)} of its length."
-    if backward > GROWN:
-        return "exploding", f"Exploding on the way back: the gradient grows {number(backward)}-fold."
-    return None
+def theory_rates(run: Run, prediction: Prediction) -> Rates:
+    """The rates that theory expects of a run's network, over the same hidden layers."""
+    hidden = run.network.depth - 1
+    lengths = (prediction.delta_rms * np.sqrt(run.column("fan_out")))[:hidden]
+    return Rates(rate_of(prediction.activation_rms[:hidden]), rate_of(lengths[::-1]))
 
 
 def outside(run: Run, prediction: Prediction, quantity: str) -> list[int]:
     """The hidden layers, counted from 1, whose root mean square lies outside theory's band."""
     least, most = prediction.band(quantity, "rms")
-    found = run.column(f"{quantity}_rms")
+    measured = run.column(f"{quantity}_rms")
     with np.errstate(invalid="ignore"):
-        inside = (found >= least) & (found <= most)
+        inside = (measured >= least) & (measured <= most)
     # Of the largest and the smallest number of a format theory knows nothing.
-    inside |= ~np.isfinite(found) | (np.maximum(found, least) < np.finfo(run.network.dtype).tiny)
+    inside |= ~np.isfinite(measured) | (np.maximum(measured, least) < np.finfo(run.network.dtype).tiny)
     return [int(layer) + 1 for layer in np.flatnonzero(~inside[: run.network.depth - 1])]
 
 

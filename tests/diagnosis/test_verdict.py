@@ -5,13 +5,13 @@ import pytest
 from initviz import make_batch, simulate
 from initviz.app.settings import PRESETS, Settings
 from initviz.core.wording import number, percent
-from initviz.diagnosis.verdict import KINDS, verdict
+from initviz.diagnosis.verdict import KINDS, judge
 
 
 def judged(key, **changes):
     settings = replace(Settings(), **changes)
     batch = make_batch(settings.input, settings.batch, seed=settings.seed, features=settings.width)
-    return verdict(simulate(settings.network(key), batch))
+    return judge(simulate(settings.network(key), batch))
 
 
 @pytest.mark.parametrize(("key", "changes", "kind", "words"), [
@@ -36,12 +36,12 @@ def test_classic_cases_get_their_verdict(key, changes, kind, words):
 
 
 @pytest.mark.parametrize(("key", "changes", "kind", "words"), [
-    ("zeros", {"bias_std": 0.3}, "silent", "the same for every sample"),
-    ("constant", {"bias_std": 0.3, "depth": 3, "constant": 0.02}, "vanishing", "the errors cancel"),
+    ("zeros", {"bias_std": 0.3}, "alike", "the same for every sample"),
+    ("constant", {"bias_std": 0.3, "depth": 3, "constant": 0.02}, "late", "the errors cancel"),
     ("normal", {"std": 2.0, "activation": "softsign", "width": 256, "depth": 100, "batch": 64}, "exploding",
      "the gradient overflows at layer"),
-    ("normal", {"std": 1e-9, "depth": 2}, "vanishing", "of its input's scale"),
-    ("normal", {"std": 2.0, "depth": 2, "activation": "relu"}, "exploding", "times its input's scale")])
+    ("normal", {"std": 1e-9, "depth": 2}, "vanishing", "times the input's"),
+    ("normal", {"std": 2.0, "depth": 2, "activation": "relu"}, "exploding", "times the input's")])
 def test_nothing_is_healthy_whose_gradient_or_input_is_lost(key, changes, kind, words):
     found = judged(key, **changes)
     assert found.key == kind

@@ -51,8 +51,8 @@ def show_findings(report: Report) -> None:
         st.success("No rule finds anything wrong with this initialization on this data.",
                    icon=":material/check_circle:")
     for finding in report.findings:
-        st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.words}"
-                    f"  \n:small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firm}.]]")
+        st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.text}"
+                    f"  \n:small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firmness}.]]")
 
 
 def show_layers(report: Report) -> None:

@@ -19,7 +19,7 @@ from initviz.core.cost import MOST_OPERATIONS
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.simulation import Run, simulate_each
-from initviz.diagnosis.verdict import KINDS, verdict
+from initviz.diagnosis.verdict import judge
 
 
 def look_into_clicked_layer() -> None:
@@ -33,12 +33,11 @@ def cards(runs: Sequence[Run], theories: Sequence[str]) -> list[str]:
     """One text an initializer: its verdict, the three numbers that justify it, and the word ``against_theory``."""
     texts = []
     for run, theory in zip(runs, theories, strict=True):
-        found = verdict(run)
-        kind = KINDS[found.key]
+        found = judge(run)
         word = "Theory", theory.split(",")[0]  # the reason stands below the depth charts
         facts = [f":small[{name} **{value}**]" for name, value in (*found.numbers, word)]
         texts.append("  \n".join([
-            f"**{label_of(run.network.initializer)}**", f":{kind.color}[{kind.icon}] {found.words}", *facts]))
+            f"**{label_of(run.network.initializer)}**", f":{found.kind.color}[{found.icon}] {found.words}", *facts]))
     return texts
 
 
@@ -51,7 +50,7 @@ def cached_film(frames: tuple[tuple[Network, ...], ...], input_key: str, count: 
     runs = dict(zip(networks, simulate_each(networks, batch, scale=scale, counted=(quantity,), pairs=False),
                     strict=True))
     shown = [[runs[network] for network in frame] for frame in frames]
-    return distributions.film_data(shown, quantity), [[verdict(run).key for run in frame] for frame in shown]
+    return distributions.film_data(shown, quantity), [[judge(run).key for run in frame] for frame in shown]
 
 
 def show_film(settings: Settings) -> None:

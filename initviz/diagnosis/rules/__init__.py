@@ -1,0 +1,44 @@
+"""The one set of rules: each looks at what was measured and yields what it finds, with its number and its source.
+
+Causes come before what they cause: among findings of one severity this order is that of weight, and the first finding
+is the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from initviz.core.propagation import QUIET
+from initviz.core.simulation import Run
+from initviz.diagnosis.findings import SEVERITIES, Finding, Measured
+from initviz.diagnosis.initialization import Initialization
+from initviz.diagnosis.rules import data, neurons, parameters, scale
+
+RULES: tuple[Callable[[Measured], Iterator[Finding]], ...] = (
+    scale.overflow, data.inputs, data.targets, parameters.one_sign, parameters.odd_layer, neurons.silent,
+    neurons.copies, neurons.dead, scale.signal, neurons.saturated, neurons.input_lost,
+    scale.gradient, neurons.alike, scale.preactivations,
+    parameters.equal_layers, data.loss, data.output, data.constant_inputs, data.learned, parameters.biases,
+    scale.updates, scale.drift)
+
+# What a finding causes: a cause is as grave as its effect, and comes before it.
+EFFECTS: Mapping[str, frozenset[str]] = MappingProxyType({
+    "inputs_scale": frozenset({"signal", "saturated", "dead", "gradient", "alike", "loss"}),
+    "odd_layer": frozenset({"signal", "saturated", "dead", "gradient"}),
+    "saturated": frozenset({"gradient"}), "dead": frozenset({"signal", "gradient"})})
+
+
+def findings_of(run: Run, thresholds: Mapping[str, float], initialization: Initialization | None = None,
+                ) -> tuple[Finding, ...]:
+    """All findings of a run, gravest first; with the initialization also those of its parameters and its batch."""
+    measured = Measured.of(run, thresholds, initialization)
+    with np.errstate(**QUIET):
+        findings = [finding for rule in RULES for finding in rule(measured)]
+    errors = {finding.key for finding in findings if finding.severity == "error"}
+    ranked = [replace(finding, severity="error") if finding.severity == "warning" and errors & EFFECTS.get(
+        finding.key, frozenset()) else finding for finding in findings]
+    return tuple(sorted(ranked, key=lambda finding: SEVERITIES.index(finding.severity)))

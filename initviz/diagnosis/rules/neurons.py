@@ -1,0 +1,147 @@
+"""Rules of a layer's neurons: silent, copies, dead, saturated, or the same for every sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from initviz.core.statistics import ratio
+from initviz.core.wording import number, percent, ranges
+from initviz.diagnosis.findings import CONVENTION, EXACT, Finding, Measured
+
+COPIES_STAY = "Copies whose outgoing weights are equal get equal gradients and stay copies."
+
+
+def silent(m: Measured) -> Iterator[Finding]:
+    """A layer whose every output is 0, unless it wakes by itself (a note elsewhere says so)."""
+    run = m.run
+    layer = m.silent_layer
+    if layer is None:
+        return
+    place = layer - 1
+    width = int(run.column("fan_out")[place])
+    nothing = "nothing of the input goes on"
+    if run.column("dead_share")[place] == 1 and run.column("preactivation_rms")[place] > 0:
+        kind, title, text = "dead", "Dead layer", f"All of layer {layer}'s neurons are off for every sample: {nothing}."
+    elif run.column("distinct_weights")[place] == 1 and width > 1:
+        kind, title = "silent", "Silent layer"
+        text = f"In layer {layer} all {width} neurons are copies, and every output is exactly 0: {nothing}."
+    else:
+        kind, title = "vanishing", "Silent layer"
+        text = f"Every output of layer {layer} is exactly 0: {nothing}."
+    yield Finding("dead" if kind == "dead" else "silent", "error", kind, title, text, 0.0, layer,
+                  "some output is not 0", "follows from z = h W + b", EXACT)
+
+
+def copies(m: Measured) -> Iterator[Finding]:
+    """Neurons with equal weights; those that only look equal; dead neurons are no copies."""
+    run = m.run
+    width, distinct = run.column("fan_out")[:-1], run.column("distinct_neurons")[:-1]
+    weights, outgoing = run.column("distinct_weights")[:-1], run.column("equal_outgoing")[:-1] > 0
+    sounds = (run.column("activation_rms")[:-1] > 0) & (distinct > 0)
+    whole = sounds & (weights == 1) & (width > 1)
+    staying = np.flatnonzero(whole & outgoing) + 1
+    if staying.size:
+        layer = int(staying[0])
+        n = int(width[layer - 1])
+        more = f"; so are those of {len(staying)} hidden layers" if len(staying) > 1 else ""
+        yield Finding("copies", "error", "collapsed", "Copies", f"In layer {layer} all {n} neurons are copies, 1 "
+                      f"different neuron of {n}{more}. {COPIES_STAY}", 1.0, layer,
+                      "more than one different neuron on this batch", "symmetry under exchanging two neurons", EXACT)
+        return
+    leaving = np.flatnonzero(whole) + 1
+    if leaving.size:
+        yield Finding("copies", "note", "", "Copies at first", f"The neurons of layer {ranges(leaving.tolist())} have "
+                      "equal incoming weights, but different outgoing ones: the first steps tell them apart.", 1.0,
+                      int(leaving[0]), "copies have equal outgoing weights, too",
+                      "symmetry under exchanging two neurons", EXACT)
+    if m.silent_layer is None:
+        yield from _partial_copies(m, sounds & ~whole)
+
+
+def _partial_copies(m: Measured, sounds: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Finding]:
+    run, share = m.run, m.thresholds["different"]
+    width, distinct = run.column("fan_out")[:-1], run.column("distinct_neurons")[:-1]
+    dead = np.round(np.nan_to_num(run.column("dead_share")[:-1]) * width)
+    living, kinds = width - dead, distinct - (dead > 0)
+    few = np.flatnonzero(sounds & (living > 1) & (kinds < share * living)) + 1
+    if not few.size:
+        return
+    layer = int(few[0])
+    count, of = f"{distinct[layer - 1]:.0f}", int(width[layer - 1])
+    one = "" if count == "1" else "s"
+    if run.column("distinct_weights")[layer - 1] < share * of:
+        title, text = "Copies", f"Layer {layer} has {count} different neuron{one} of {of}. {COPIES_STAY}"
+    else:
+        title = "Not told apart"
+        text = (f"Layer {layer} has {count} different neuron{one} of {of} on this batch, though their weights differ: "
+                f"{run.network.dtype} does not tell them apart.")
+    yield Finding("copies", "warning", "collapsed", title, text, float(distinct[layer - 1]), layer,
+                  f"at least {percent(share)} of a layer's living neurons differ on this batch", "convention",
+                  CONVENTION)
+
+
+def dead(m: Measured) -> Iterator[Finding]:
+    """Neurons that are off for every sample."""
+    layer, share = m.worst("dead_share")
+    if not 0 < share < 1:  # a layer that is off as a whole is silent
+        return
+    count = round(share * m.run.column("fan_out")[layer - 1])
+    mostly = m.thresholds["mostly"]
+    severity = "error" if share > m.thresholds["nearly_all"] else "warning" if share > mostly else "note"
+    alike = "; dead neurons are alike, and not counted as copies" if count > 1 else ""
+    yield Finding("dead", severity, "" if severity == "note" else "dead", "Dead ReLUs",
+                  f"{percent(share)} of layer {layer}'s neurons, {count} of {m.run.column('fan_out')[layer - 1]}, are "
+                  f"off for every sample of the batch: their weights get no gradient from these {m.run.batch} "
+                  f"samples{alike}.", share, layer,
+                  f"at most {percent(mostly)}; an error above {percent(m.thresholds['nearly_all'])}",
+                  "convention, after SageMaker Debugger, DeadRelu: half of a layer's neurons", CONVENTION)
+
+
+def saturated(m: Measured) -> Iterator[Finding]:
+    """Outputs at the ends of a bounded activation's range."""
+    layer, share = m.worst("saturated_share")
+    mostly = m.thresholds["mostly"]
+    if share > mostly:
+        yield Finding("saturated", "error" if share > m.thresholds["nearly_all"] else "warning", "saturated",
+                      "Saturated", f"{percent(share)} of layer {layer}'s outputs are at the ends of their range, "
+                      "beyond 97 % of the way from its middle.", share, layer,
+                      f"at most {percent(mostly)}; an error above {percent(m.thresholds['nearly_all'])}",
+                      "97 %: makemore part 3; half a layer: convention, after SageMaker Debugger, SaturatedActivation",
+                      CONVENTION)
+
+
+def _compares_samples(m: Measured) -> bool:
+    """Whether there are hidden layers, and samples that differ."""
+    batch = m.initialization.batch if m.initialization is not None else None
+    return m.hidden > 0 and m.run.batch > 1 and m.run.input_rms > 0 and (
+        batch is None or bool(np.ptp(batch.x, axis=0).any()))
+
+
+def _same(m: Measured) -> int | None:
+    """The first hidden layer whose outputs are not 0 and the same for every sample."""
+    same = np.flatnonzero((m.run.column("equal_samples")[:-1] > 0) & (m.run.column("activation_rms")[:-1] > 0))
+    return int(same[0]) + 1 if same.size and _compares_samples(m) else None
+
+
+def input_lost(m: Measured) -> Iterator[Finding]:
+    """A layer that puts out the same for every sample, unless its zero weights soon get a gradient."""
+    layer = _same(m)
+    if layer is not None and (m.first_step is None or m.run.column("weight_rms")[layer - 1] != 0):
+        yield Finding("alike", "error", "alike", "Input lost", f"Layer {layer} puts out the same for every sample, bit "
+                      "by bit.", 0.0, layer, "some output depends on the sample", "follows from z = h W + b", EXACT)
+
+
+def alike(m: Measured) -> Iterator[Finding]:
+    """Samples that the last hidden layer hardly tells apart."""
+    if not _compares_samples(m) or _same(m) is not None:
+        return
+    rms = float(m.run.column("activation_rms")[-2])
+    value = ratio(float(m.run.column("sample_spread")[-2]), rms)
+    if value < m.thresholds["alike"] and rms > 0:
+        what = f"by {number(value)} of their root mean square" if value else "by round-off only"
+        yield Finding("alike", "warning", "alike", "Inputs look alike", f"In layer {m.hidden} samples differ {what}: "
+                      "the network hardly tells its inputs apart.", value, m.hidden,
+                      f"at least {number(m.thresholds['alike'])}", "convention; Schoenholz et al. 2017 for the effect",
+                      CONVENTION)

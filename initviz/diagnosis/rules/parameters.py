@@ -1,0 +1,123 @@
+"""Rules of the parameters: causes that stand in the weights themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from initviz.core.propagation import QUIET
+from initviz.core.statistics import moments, ratio
+from initviz.core.wording import number, ranges
+from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO, Finding, Measured
+
+FEW_WEIGHTS = 32  # of one sign by chance: 2^-31
+NEAR = 0.02  # relative: an output bias that is the log of the class shares up to a constant
+
+
+def one_sign(m: Measured) -> Iterator[Finding]:
+    """Weights that are all positive, or all negative, where they should have mean 0."""
+    run = m.run
+    low, high, std = (run.column(f"weight_{name}") for name in ("min", "max", "std"))
+    with np.errstate(**QUIET):
+        same = ((low > 0) | (high < 0)) & (std > 1e-6 * np.abs(run.column("weight_mean"))) & np.isfinite(std) & (
+            run.column("fan_in") * run.column("fan_out") >= FEW_WEIGHTS)
+    layers = (np.flatnonzero(same) + 1).tolist()
+    if layers:
+        layer = int(layers[0])
+        sign = "positive" if low[layer - 1] > 0 else "negative"
+        mean = float(run.column("weight_mean")[layer - 1])
+        plural = "s" if len(layers) > 1 else ""
+        yield Finding("one_sign", "error", "one_sign", "Weights of one sign", f"All weights of layer{plural} "
+                      f"{ranges(layers)} are {sign} (mean {number(mean)}): each neuron sums its inputs instead of "
+                      "comparing them. A law with mean 0 was probably meant.", mean, layer,
+                      "weights of both signs", "every rule of the table has mean 0; LeCun et al. 1998, section 4.6",
+                      EXACT)
+
+
+def odd_layer(m: Measured) -> Iterator[Finding]:
+    """One hidden layer whose weights have another scale than the others'."""
+    run = m.run
+    with np.errstate(**QUIET):
+        scales = (run.column("weight_rms") * np.sqrt(run.column("fan_in")))[:-1]
+    if len(scales) < 3 or not np.isfinite(scales).all() or not (scales > 0).all():
+        return
+    logs = np.log(scales / np.median(scales))
+    if run.input_rms and not 1 / m.thresholds["scale"] <= run.input_rms <= m.thresholds["scale"]:
+        logs[0] = 0.0  # a first layer may answer for unscaled inputs
+    place = int(np.abs(logs).argmax())
+    value, line = math.exp(logs[place]), m.thresholds["odd"]
+    if 1 / line <= value <= line:
+        return
+    error = not m.thresholds["lost"] <= value <= m.thresholds["burst"]
+    yield Finding("odd_layer", "error" if error else "warning", "uneven", "One layer out of scale",
+                  f"Layer {place + 1}'s weights are {number(value)} times the other hidden layers' (root mean square "
+                  "times √fan_in, beside the median).", value, place + 1,
+                  f"between {number(1 / line)} and {number(line)} times the median; an error below "
+                  f"{number(m.thresholds['lost'])} or above {number(m.thresholds['burst'])}", "convention", RATIO)
+
+
+def equal_layers(m: Measured) -> Iterator[Finding]:
+    """Given layers with the very same random weights."""
+    given = m.initialization
+    if given is None or given.drawn:
+        return
+    seen: dict[tuple[object, ...], int] = {}
+    equal = []
+    for layer, w in enumerate(given.weights, 1):
+        if w.size < FEW_WEIGHTS or not np.isfinite(w).all() or np.ptp(w) == 0 or _is_regular(w):
+            continue
+        first = seen.setdefault((w.shape, w.tobytes()), layer)
+        if first != layer:
+            equal.append((first, layer))
+    if equal:
+        first, layer = equal[0]
+        more = f" ({len(equal)} such pairs)" if len(equal) > 1 else ""
+        yield Finding("equal_layers", "warning", "equal_layers", "Equal layers", f"Layers {first} and {layer} have the "
+                      f"very same weights{more}: a layer was copied, or one initializer with a fixed seed was used "
+                      "twice. They are not independent, as every rule of scale expects.", float(len(equal)), layer,
+                      "layers drawn independently", "documentation of keras.initializers, on seeds", EXACT)
+
+
+def _is_regular(w: np.ndarray[tuple[int, int], np.dtype[np.floating]]) -> bool:
+    """Whether a matrix is made by rule, not drawn: few values, as the identity or Hadamard's have."""
+    return len(np.unique(w[: max(1, FEW_WEIGHTS // w.shape[1] + 1)])) <= 3
+
+
+def biases(m: Measured) -> Iterator[Finding]:
+    """Biases that are not 0: a note, as frameworks and careful people draw or set them on purpose."""
+    given = m.initialization
+    if given is None:
+        return
+    sizes = np.array([moments(b).rms for b in given.biases])
+    if not sizes.any() or not np.isfinite(sizes).all():
+        return
+    prior = _is_prior(m)
+    if prior and not sizes[:-1].any():
+        yield Finding("bias", "note", "", "Output bias of class shares", "The output's biases are the logarithms of "
+                      f"the batch's class shares: the loss begins at their entropy, {number(m.run.loss, 3)}.",
+                      float(sizes[-1]), m.run.network.depth, "by design", "Lin et al. 2017, section 3.3", CONVENTION)
+        return
+    with np.errstate(**QUIET):
+        shares = np.nan_to_num(sizes / m.run.column("preactivation_rms"), nan=0.0, posinf=0.0)
+    layer = int((shares[:-1] if prior else shares).argmax()) + 1
+    yield Finding("bias", "note", "", "Biases are not 0", f"The biases' root mean square is "
+                  f"{number(float(sizes[layer - 1]))} in layer {layer}, {number(float(shares[layer - 1]))} of its "
+                  "preactivations'.", float(shares[layer - 1]), layer, "0 by custom; PyTorch draws them",
+                  "CS231n, part 2; documentation of torch.nn.Linear", CONVENTION)
+
+
+def _is_prior(m: Measured) -> bool:
+    """Whether the output's biases are the log class shares of the batch, up to one constant."""
+    assert m.initialization is not None
+    batch, bias = m.initialization.batch, m.initialization.biases[-1].astype(float)
+    if batch.loss != "softmax_ce" or not bias.any():
+        return False
+    shares = np.bincount(batch.targets, minlength=batch.outputs) / len(batch.targets)
+    if not shares.all():
+        return False
+    with np.errstate(**QUIET):
+        given = np.exp(bias - bias.max())
+    return bool(np.abs(given / given.sum() - shares).max() <= max(NEAR, 2 / math.sqrt(len(batch.targets)))
+                ) and ratio(float(np.ptp(np.log(shares))), 1.0) > 0

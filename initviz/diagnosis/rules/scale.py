@@ -1,0 +1,236 @@
+"""Rules of scale: of the signal on its way forward, and of the gradient on its way back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from initviz.core.arrays import Array
+from initviz.core.propagation import QUIET
+from initviz.core.statistics import ratio
+from initviz.core.wording import number
+from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO, Finding, Measured
+from initviz.diagnosis.layer_scales import (
+    DEEPEST,
+    Change,
+    extreme_changes,
+    gradient_lengths,
+    signal_levels,
+    weight_gradient_norms,
+)
+from initviz.diagnosis.thresholds import AUTOTRAINER
+
+TARGET_UPDATE = 1e-3  # of a weight in a step: CS231n, makemore part 3
+LOCAL = 0.7  # of the logarithm of a change: a layer that makes so much of it is named
+FEW_DEPTHS = 2  # times its own depth: an initialization that holds less far drifts
+
+
+def overflow(m: Measured) -> Iterator[Finding]:
+    """Numbers that the format cannot hold."""
+    layer = m.run.overflow_layer
+    if layer is not None:
+        yield Finding("overflow", "error", "overflow", "Overflow", f"Layer {layer} overflows {m.run.network.dtype}: "
+                      "its preactivations are not all finite numbers.", math.inf, layer,
+                      "every preactivation is a finite number", "SageMaker Debugger, ExplodingTensor", EXACT)
+    elif not math.isfinite(m.run.loss):
+        yield Finding("overflow", "error", "overflow", "Overflow", "The loss is not a finite number.", math.inf, None,
+                      "the loss is a finite number", "SageMaker Debugger, ExplodingTensor", EXACT)
+
+
+# ---------------------------------------------------------------------------------------------- forward
+
+def _signal_changes(m: Measured) -> list[Change]:
+    """The greatest fall and growth of the signal. Inputs far from 1 are compared with 1 as well, the scale that layers
+    are made for: a first layer that brings them there loses nothing.
+    """
+    levels, entering = signal_levels(m.run), m.run.input_median_rms
+    line = m.thresholds["scale"]
+    if not math.isfinite(levels[-1]) or entering == 0:
+        return extreme_changes(m.run.column("activation_median_rms")[:-1])
+    unit = 1.0 if 1 / line <= entering <= line else 1 / entering
+    least, most = min(1.0, unit), max(1.0, unit)
+    with np.errstate(**QUIET):
+        falls = extreme_changes(np.append(least, levels[1:]))
+        growths = extreme_changes(np.append(most, levels[1:]))
+    return [*falls[:1], *growths[1:]]
+
+
+def signal(m: Measured) -> Iterator[Finding]:
+    """A median sample's signal that vanishes or explodes between a layer and a later one."""
+    run = m.run
+    if not m.hidden or run.overflow_layer is not None or m.silent_layer:
+        return
+    medians, rms = run.column("activation_median_rms")[:-1], run.column("activation_rms")[:-1]
+    lost = np.flatnonzero((medians == 0) & (rms > 0))
+    if lost.size and run.input_median_rms > 0:
+        layer = int(lost[0]) + 1
+        yield Finding("signal", "warning", "vanishing", "The signal vanishes", f"At least half of the samples give "
+                      f"exactly 0 in layer {layer}.", 0.0, layer, "a median sample's signal is not 0",
+                      "follows from the median", EXACT)
+        return
+    beyond = [(not m.thresholds["lost"] <= change.value <= m.thresholds["burst"], change)
+              for change in _signal_changes(m) if not m.within(change.value)]
+    if beyond:
+        error, change = min(beyond, key=lambda pair: (not pair[0], pair[1].end))
+        change = _localized(m, change)
+        yield Finding(
+            "signal", "error" if error else "warning", _kind(change.value), f"The signal {_goes(change.value)}",
+            _say_signal(m, change), change.value, change.end,
+            f"the median sample's root mean square between {number(m.thresholds['shrunk'])} and "
+            f"{number(m.thresholds['grown'])} times the input's and any earlier layer's; an error below "
+            f"{number(m.thresholds['lost'])} or above {number(m.thresholds['burst'])}",
+            "convention, after SageMaker Debugger, PoorWeightInitialization; the error thresholds after "
+            f"{AUTOTRAINER}, there of gradients", RATIO)
+
+
+def _goes(factor: float) -> str:
+    return "vanishes" if factor < 1 else "explodes"
+
+
+def _kind(factor: float) -> str:
+    return "vanishing" if factor < 1 else "exploding"
+
+
+def _localized(m: Measured, change: Change) -> Change:
+    """The one step that makes most of a change, where there is one; else the change."""
+    levels = signal_levels(m.run)[change.start:change.end + 1].copy()
+    levels[0] = levels[-1] / change.value  # an input that is compared with 1
+    steps = np.diff(np.log(levels))
+    place = int(np.abs(steps).argmax())
+    if len(steps) < 2 or steps[place] / math.log(change.value) < LOCAL:
+        return change
+    return Change(math.exp(steps[place]), change.start + place, change.start + place + 1)
+
+
+def _say_signal(m: Measured, change: Change) -> str:
+    of = f"layer {change.start}'s" if change.start else "the input's"
+    if change.start == 0 and not math.isclose(change.value, signal_levels(m.run)[change.end], rel_tol=1e-9):
+        of = "1, the scale that layers are made for"
+    text = f"Layer {change.end}'s signal is {number(change.value)} times {of}"
+    if change.end - change.start < 2:
+        return f"{text}."
+    verb = "keeps {} of it" if change.value < 1 else "multiplies it by {}"
+    return f"{text}: each layer {verb.format(number(change.a_step))}."
+
+
+def preactivations(m: Measured) -> Iterator[Finding]:
+    """Preactivations far from 1, where activations are linear, saturated or off."""
+    stds, line = m.run.column("preactivation_std")[:-1], m.thresholds["preactivation"]
+    with np.errstate(**QUIET):
+        apart = np.nan_to_num(np.abs(np.log(stds)), posinf=0.0)
+    if apart.size and apart.max() > math.log(line):
+        layer = int(apart.argmax()) + 1
+        value = float(stds[layer - 1])
+        yield Finding("preactivations", "warning", "off_scale", f"Preactivations {'small' if value < 1 else 'large'}",
+                      f"Layer {layer}'s preactivations have a standard deviation of {number(value)}.", value, layer,
+                      f"between {number(1 / line)} and {number(line)}",
+                      "convention, after LSUV (Mishkin and Matas 2016), which brings it to 1", CONVENTION)
+
+
+# ---------------------------------------------------------------------------------------------- backward
+
+def gradient(m: Measured) -> Iterator[Finding]:
+    """A gradient that overflows, does not arrive, vanishes or explodes on its way back."""
+    run = m.run
+    if not m.hidden or run.overflow_layer is not None:
+        return
+    lengths = gradient_lengths(run)
+    lost, none = np.flatnonzero(~np.isfinite(lengths)), np.flatnonzero(lengths == 0)
+    if lost.size:
+        layer = int(lost[-1]) + 1
+        yield Finding("gradient", "error", "exploding", "The gradient overflows", f"On the way back the gradient "
+                      f"overflows at layer {layer}: dL/dz is not a number that {run.network.dtype} can hold.", math.inf,
+                      layer, "every gradient is a finite number", "SageMaker Debugger, ExplodingTensor", EXACT)
+    elif m.first_step is not None and m.first_step > 1:
+        yield _late(m, m.first_step)
+    elif run.hidden_gradient_is_round_off:
+        yield Finding("gradient", "error", "vanishing", "No gradient", "The errors cancel at the output layer's input, "
+                      "so that no hidden layer gets a gradient.", 0.0, m.hidden, "it is more than round-off",
+                      "equal output weights, and softmax's errors, which sum to 0", EXACT)
+    elif none.size and run.column("delta_rms")[-1] > 0:
+        layer = int(none[-1]) + 1
+        yield Finding("gradient", "error", "vanishing", "No gradient", "No hidden layer gets a gradient." if
+                      layer == m.hidden else f"No gradient arrives at layer {layer}.", 0.0, layer,
+                      "every hidden dL/dz has an entry that is not 0", "follows from the chain rule", EXACT)
+    else:
+        yield from _gradient_scale(m, lengths[::-1], weight_gradient_norms(run))
+
+
+def _late(m: Measured, step: int) -> Finding:
+    """That some hidden layers get no gradient in the first step only."""
+    norms = weight_gradient_norms(m.run)[:-1]
+    none = int(np.count_nonzero(norms == 0))
+    which = "No hidden layer gets a" if none == len(norms) else f"{none} of {len(norms)} hidden layers get no"
+    why = " (the errors cancel at the output layer's input)" if m.run.hidden_gradient_is_round_off else ""
+    return Finding("late", "note", "late", "Gradients come later", f"{which} gradient in the first step{why}; from "
+                   f"step {step} on each does.", float(step), None,
+                   "every hidden layer gets a gradient in the first step", "follows from the chain rule", EXACT)
+
+
+def _gradient_scale(m: Measured, backward: Array, norms: Array) -> Iterator[Finding]:
+    """From the lengths of dL/dz, last hidden layer first, and the norms of dL/dW, first layer first."""
+    of_norms, lines = ratio(float(norms[0]), float(norms[-1])), m.thresholds
+    beyond = [change for change in extreme_changes(backward) if not m.within(change.value)]
+    if not beyond:
+        return
+    change = min(beyond, key=lambda change: change.end)
+    vanishes = of_norms < lines["lost"] and norms[0] < lines["faint"] and change.value < 1
+    error = vanishes or (lines["burst"] < of_norms < math.inf and change.value > 1)
+    verb = "keeps {} of it" if change.value < 1 else "multiplies it by {}"
+    a_step = f": each layer {verb.format(number(change.a_step))}" if change.end - change.start > 1 else ""
+    also = (f" The weight gradients' norms, first layer ÷ last, are {number(of_norms)}, the first "
+            f"{number(float(norms[0]))}.") if error else ""
+    yield Finding(
+        "gradient", "error" if error else "warning", _kind(change.value), f"The gradient {_goes(change.value)}",
+        f"On the way back the length of dL/dz in layer {m.hidden - change.end} is {number(change.value)} times that in "
+        f"layer {m.hidden - change.start}{a_step}.{also}", of_norms if error else change.value, m.hidden - change.end,
+        f"lengths between {number(lines['shrunk'])} and {number(lines['grown'])} times any later hidden layer's; "
+        f"an error where the norms, first ÷ last, are above {number(lines['burst'])} too, or below "
+        f"{number(lines['lost'])} with the first below {number(lines['faint'])}",
+        f"{AUTOTRAINER} for the norms; convention for the lengths", RATIO)
+
+
+def updates(m: Measured) -> Iterator[Finding]:
+    """How fast the hidden layers' weights change; the output layer may be small by design."""
+    if m.run.hidden_gradient_is_round_off or m.hidden < 1:
+        return
+    with np.errstate(**QUIET):
+        speeds = (m.run.column("weight_gradient_rms") / m.run.column("weight_rms"))[:-1]
+        if not (np.isfinite(speeds) & (speeds > 0)).all():
+            return
+        spread, rate = float(speeds.max() / speeds.min()), TARGET_UPDATE / float(np.median(speeds))
+    if not (math.isfinite(spread) and math.isfinite(rate)):
+        return  # further apart than numbers go: the ratio findings have said so
+    uneven = spread > m.thresholds["updates"]
+    yield Finding("updates", "warning" if uneven else "note", "uneven" if uneven else "",
+                  "Uneven updates" if uneven else "A rate to begin with",
+                  f"Gradient ÷ weight differs between hidden layers by a factor of {number(spread)}. In the median "
+                  f"layer a rate of {number(rate)} changes weights by a thousandth in a step of gradient descent.",
+                  spread, None, f"at most {number(m.thresholds['updates'])}",
+                  "convention; CS231n, part 3, and makemore part 3: about 1e-3", CONVENTION)
+
+
+def drift(m: Measured) -> Iterator[Finding]:
+    """A scale that holds here, and would not in a network twice as deep."""
+    depth = m.run.network.depth
+    if m.hidden >= 2 and m.depth_limit < FEW_DEPTHS * depth:
+        yield Finding("drift", "note", "drifting", "The scale drifts", f"{say_depth_limit(m)} ({say_rates(m)}).",
+                      m.depth_limit, None, f"the rates hold to at least {FEW_DEPTHS} times the depth",
+                      "a straight line through the logarithms of the hidden layers; convention", CONVENTION)
+
+
+def say_depth_limit(m: Measured) -> str:
+    """To which depth signal and gradient keep their scale at this run's rates."""
+    limit = max(m.depth_limit, m.run.network.depth)
+    if m.hidden < 2:
+        return "Signal and gradient keep their scale through one hidden layer"
+    return "Signal and gradient keep their scale " + (
+        f"to about depth {limit:.0f}" if limit < math.inf else f"beyond depth {DEEPEST:,}")
+
+
+def say_rates(m: Measured) -> str:
+    """The rates of signal and gradient."""
+    return ", ".join(f"{name} × {number(rate, 2)} a layer" for name, rate in m.rates._asdict().items()
+                     if not math.isnan(rate))
