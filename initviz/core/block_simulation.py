@@ -26,9 +26,11 @@ from initviz.core.simulation import (
     QUANTITIES,
     SAMPLE_NEURONS,
     SAMPLE_ROWS,
+    SAMPLE_SCALES,
     SCALES,
     Run,
     bins_of,
+    border_of,
     errors_cancel,
     units_of,
 )
@@ -37,11 +39,14 @@ from initviz.core.statistics import (
     Diversity,
     Moments,
     dead_share,
+    distinct_weights,
     diversity_of_each,
+    has_equal_rows,
     moments,
     moments_of_each,
     participation_baseline,
     ratio,
+    sample_scales_of_each,
     saturated_share,
 )
 from initviz.core.validation import check
@@ -135,6 +140,10 @@ class _Watcher:
         neurons = diversity_of_each(h[None], found[None])[0]
         for name, value in zip(Diversity._fields, neurons, strict=True):
             self.special[name][stage] = value
+        scales = sample_scales_of_each(h[None], np.abs(found[2:4]).max(keepdims=True))[0]
+        for name, value in zip(SAMPLE_SCALES, scales, strict=True):
+            self.special[name][stage] = value
+        self.special["equal_samples"][stage] = (h == h[:1]).all() if len(h) > 1 else 0
         self.special["participation_baseline"][stage] = participation_baseline(*h.shape)
         self.samples[stage] = h[:SAMPLE_ROWS, :SAMPLE_NEURONS].copy()
         return found
@@ -184,9 +193,16 @@ def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear
         for stage, name in names.items():
             watcher.look_at(stage, "weight", parameters[name])
             watcher.look_at(stage, "weight_gradient", gradients[name])
+        if network.kind == "plain":  # a block's neurons are not those of one matrix
+            weights = [parameters[name] for name in names.values()]
+            biases = [parameters[f"{name.removesuffix('weight')}bias"] for name in names.values()]
+            watcher.special["distinct_weights"][:] = [distinct_weights(*pair)
+                                                      for pair in zip(weights, biases, strict=True)]
+            watcher.special["equal_outgoing"][:] = [*map(has_equal_rows, weights[1:]), False]
     columns: dict[str, Array] = {
         "layer": np.arange(1, network.depth + 1), "fan_in": np.array(network.sizes[:-1]),
         "fan_out": np.array(network.sizes[1:])}
     columns |= {f"{q}_{name}": watcher.measured[q][:, i] for q in QUANTITIES for i, name in enumerate(Moments._fields)}
     return BlockRun(network, len(x), float(loss), network.outputs, columns | watcher.special, watcher.bins,
-                    watcher.units, watcher.counts, watcher.samples, round_off, watcher.paths)
+                    watcher.units, watcher.counts, watcher.samples, round_off, paths=watcher.paths,
+                    **border_of(x, batch, network.outputs))

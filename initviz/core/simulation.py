@@ -30,6 +30,7 @@ from initviz.core.statistics import (
     dead_share,
     distinct_weights,
     diversity_of_each,
+    has_equal_rows,
     moments,
     moments_of_each,
     participation_baseline,
@@ -152,6 +153,15 @@ class Run:
         """The first layer whose preactivations are not all finite numbers; None where all are."""
         lost = np.flatnonzero(~np.isfinite(self.columns["preactivation_rms"]))
         return int(lost[0]) + 1 if lost.size else None
+
+
+def border_of(x: Array, batch: Batch, outputs: int) -> dict[str, float]:
+    """``input_rms``, ``input_median_rms`` and ``zero_loss`` of a Run on this batch, whose inputs are cast to ``x``."""
+    with np.errstate(**QUIET):
+        entering = moments(x)
+        scales = sample_scales_of_each(x[None], np.array([max(-entering.min, entering.max)]))
+        nothing = float(LOSSES[batch.loss](np.zeros((len(x), outputs)), batch.targets)[0])
+    return {"input_rms": entering.rms, "input_median_rms": float(scales[0, 0]), "zero_loss": nothing}
 
 
 def errors_cancel(delta: Array, weight: Array) -> bool:
@@ -301,9 +311,7 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
             special["distinct_weights"][index, layer] = values.shape[1] if neurons[index] == values.shape[1] else (
                 distinct_weights(stack[layer][index], shifts[layer][index, 0]))
             special["equal_samples"][index, layer] = spread[index] == 0 and (values == values[:1]).all()
-            outgoing = stack[layer + 1][index] if layer + 1 < depth else None
-            special["equal_outgoing"][index, layer] = outgoing is not None and bool(
-                (outgoing[:, 0] == outgoing[0, 0]).all() and (outgoing == outgoing[:1]).all())
+            special["equal_outgoing"][index, layer] = layer + 1 < depth and has_equal_rows(stack[layer + 1][index])
 
     def look_back(layer: int, delta: Array, gradient: Array) -> None:
         look_at(layer, "delta", delta)
@@ -327,10 +335,7 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
 
     shape: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(first.sizes[:-1]),
                                "fan_out": np.array(first.sizes[1:])}
-    with np.errstate(**QUIET):
-        entering = moments(x)
-        median = float(sample_scales_of_each(x[None], np.array([max(-entering.min, entering.max)]))[0, 0])
-        nothing = float(LOSSES[batch.loss](np.zeros((len(x), first.sizes[-1])), batch.targets)[0])
+    border = border_of(x, batch, first.sizes[-1])
     runs = []
     for index, network in enumerate(networks):
         columns = shape | {f"{q}_{name}": measured[q][index, :, i].copy() for q in QUANTITIES
@@ -338,7 +343,7 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
         columns |= {name: values[index].copy() for name, values in special.items()}
         runs.append(Run(network, len(x), float(loss[index]), network.sizes[-1], columns, bins, units,
                         {q: of_all[index].copy() for q, of_all in counts.items()}, samples[index], round_off[index],
-                        entering.rms, median, nothing))
+                        **border))
     return runs
 
 

@@ -278,6 +278,11 @@ def distinct_weights(w: Array, b: Array) -> int:
     return len({column.tobytes() for column in columns})
 
 
+def has_equal_rows(w: Array) -> bool:
+    """Whether all inputs of a layer have the same outgoing weights: equal rows of ``w`` (fan_in, fan_out)."""
+    return bool((w[:, 0] == w[0, 0]).all() and (w == w[:1]).all())
+
+
 class SampleScales(NamedTuple):
     """Quantiles over the samples of a batch of each sample's root mean square: the median, 10 % and 90 %."""
 
