@@ -63,7 +63,9 @@ def _own(options: argparse.Namespace) -> Own | None:
     """Somebody's own weights, where a file is given; ValueError where its layout or order must be said first."""
     if options.weights is None:
         return None
-    checkpoint = checkpoints.read(_content(options.weights), options.weights.name)
+    checkpoint = _network_of(options, checkpoints.read(_content(options.weights), options.weights.name))
+    for note in checkpoint.notes():
+        print(f"initviz: {note}", file=sys.stderr)
     layouts = checkpoint.layouts()
     if len(layouts) > 1 and options.layout is None:
         raise ValueError("--layout must be given, as the shapes fit each of " + ", ".join(layouts))
@@ -79,6 +81,21 @@ def _own(options: argparse.Namespace) -> Own | None:
         raise ValueError(f"--order must be given, as names and shapes fit {len(orders)} orders: {' or '.join(shown)}"
                          + (" and others" if len(shown) < len(orders) else ""))
     return Own(checkpoint, readings[0], options.weights.name)
+
+
+def _network_of(options: argparse.Namespace, checkpoint: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
+    """The network of a file that is examined; ValueError where the file holds several and none was said."""
+    networks = checkpoint.networks()
+    if options.network is not None:
+        if "" in networks:
+            raise ValueError(f"--network must not be given, as the file holds one network, got {options.network!r}")
+        return networks[check("--network", options.network, networks.keys())]
+    if len(networks) > 1:
+        named = [f"{name} ({held.sizes()})" for name, held in networks.items()]
+        shown = [name for place, name in enumerate(named) if len("".join(named[:place + 1])) < MOST_LETTERS]
+        raise ValueError(f"--network must be given, as the file holds {len(networks)} networks: {', '.join(shown)}"
+                         + (" and others" if len(shown) < len(named) else ""))
+    return networks[""]
 
 
 def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, dict[str, Any]]:

@@ -41,7 +41,7 @@ USELESS_WITH: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
     "data": (("input",), "which is the input"),
     "code": (("json", "html", "repair", "out", "threshold", "data", "input"), "which prints no report")})
 NEEDED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "weights": ("layout", "order"), "data": ("target", "target_kind", "raw"), "code": ("recommended",),
+    "weights": ("network", "layout", "order"), "data": ("target", "target_kind", "raw"), "code": ("recommended",),
     "repair": ("out",), "out": ("repair",)})
 
 
@@ -122,6 +122,9 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
                          help=f"examine the weights of this {checkpoints.SUFFIXES_SAID} file, which bring "
                               f"their sizes: at most {checkpoints.MOST_BYTES / 1e6:.0f} MB, {checkpoints.MOST_ARRAYS} "
                               f"arrays and {checkpoints.MOST_PARAMETERS:,} parameters")
+    command.add_argument("--network", metavar="NAME",
+                         help="the one that is examined, where the file holds several, such as an online and a target "
+                              "network, or a policy and a value")
     command.add_argument("--layout", metavar="KEY",
                          help="of the file's matrices, where their shapes leave a choice: " + "; ".join(
                              f"{key}: {label}" for key, label in checkpoints.LAYOUT_LABELS.items()))

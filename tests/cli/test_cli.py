@@ -329,3 +329,21 @@ def test_the_package_can_be_built_and_brings_the_command_and_its_data(tmp_path):
     assert {"initviz/data/digits.csv.gz", "initviz/files/weights/orders.py"} <= set(names)
     assert "initviz = initviz.__main__:main" in scripts
     assert "Requires-Dist: numpy" in metadata
+
+
+# ---------------------------------------------------------------------------------------------- several networks
+
+def test_one_of_several_networks_is_named(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "two.npz", **{f"{part}.{layer}.weight": rng.standard_normal(shape)
+                                      for part in ("online", "target") for layer, shape in ((0, (8, 4)), (2, (3, 8)))})
+    code, out, err = said(capsys, "diagnose", "--weights", tmp_path / "two.npz")
+    assert (code, out) == (2, "")
+    assert err == ("initviz: --network must be given, as the file holds 2 networks: online (4-8-3), target (4-8-3)\n")
+    code, out, err = said(capsys, "diagnose", "--weights", tmp_path / "two.npz", "--network", "target")
+    assert "Network: 4-8-3" in out
+    assert "target.2.weight" in out
+    assert "online.2.weight" not in out
+    assert "Of the networks in the file, 'target' is examined." in err
+    _, _, err = said(capsys, "diagnose", "--weights", tmp_path / "two.npz", "--network", "x")
+    assert "--network must be one of online, target, got 'x'" in err

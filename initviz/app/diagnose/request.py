@@ -121,7 +121,9 @@ def _ask_weights() -> tuple[Own | None, bool]:
     """Somebody's own weights, where they gave a file that can be read, and whether nothing is left to be chosen."""
     own, settled, complaint = None, True, None
     with st.expander("Your own weights", icon=":material/upload_file:"):
-        file = st.file_uploader("A .npz or .safetensors file", ["npz", "safetensors"], key="weights_file",
+        file = st.file_uploader(f"A {checkpoints.SUFFIXES_SAID} file",
+                                [suffix[1:] for suffix in (*checkpoints.SUFFIXES, *checkpoints.CONVERSIONS)],
+                                key="weights_file",
                                 max_upload_size=MOST_MEGABYTES,
                                 help="The state dict of a multilayer perceptron: weights and biases. It is read in "
                                      "memory, never run, and forgotten with this session.")
@@ -130,6 +132,7 @@ def _ask_weights() -> tuple[Own | None, bool]:
             return None, True
         try:
             checkpoint = kept("weights read", file.file_id, lambda: _readable(file.getvalue(), file.name))
+            checkpoint = _ask_network(checkpoint, file.file_id)
             reading = _ask_reading(checkpoint, file.file_id)
             settled = reading is not None
             own = Own(checkpoint, reading, file.name) if reading else None
@@ -146,15 +149,33 @@ def _ask_weights() -> tuple[Own | None, bool]:
 def _readable(data: bytes, name: str) -> checkpoints.Checkpoint:
     """A file's arrays; ValueError also where they are no network in any layout."""
     checkpoint = checkpoints.read(data, name)
-    checkpoint.layouts()
+    networks = checkpoint.networks()
+    if len(networks) == 1:
+        networks[""].layouts()
     return checkpoint
+
+
+def _ask_network(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoints.Checkpoint:
+    """The network that is examined, of those that a file holds."""
+    networks = checkpoint.networks()
+    if len(networks) == 1:
+        name = ""
+    else:
+        st.caption(f"The file holds {len(networks)} networks, each under its own names.")
+        name = st.selectbox("Network", list(networks), key=f"network_{file_id}", width=420,
+                            format_func=lambda name: f"{name}: {networks[name].sizes()}",
+                            help="The one that is examined. A file may hold an online and a target network, a policy "
+                                 "and a value, or an encoder and a decoder.")
+    for note in networks[name].notes():
+        st.caption(plain(note))
+    return networks[name]
 
 
 def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoints.Reading | None:
     """The layout and the order of the layers; None while the order is still to be chosen."""
     readings = {layout: checkpoint.readings(layout) for layout in checkpoint.layouts()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        layout = st.selectbox("Layout of its matrices", list(readings), key="layout", width=420,
+        layout = st.selectbox("Layout of its matrices", list(readings), key=f"layout{checkpoint.named}", width=420,
                               format_func=lambda key: f"{checkpoints.LAYOUT_LABELS[key]}: "
                                                       f"{'-'.join(map(str, readings[key][0].sizes))}",
                               help="Found from the shapes that chain; please confirm. Square layers fit both.")
@@ -163,7 +184,8 @@ def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoint
         if len(orders) > 1:
             labels = checkpoints.told_apart(orders)
             place = st.selectbox("Order of its layers", range(len(orders)), 0 if known else None, width=420,
-                                 key=f"order_{file_id}_{layout}", format_func=lambda place: labels[place],
+                                 key=f"order_{file_id}_{checkpoint.named}_{layout}",
+                                 format_func=lambda place: labels[place],
                                  placeholder="Choose the order",
                                  help="Where orders differ, which array is which layer. Names that are equal but for a "
                                       "number leave no choice.")

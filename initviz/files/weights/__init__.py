@@ -1,4 +1,4 @@
-"""Weights from a file: .npz, .safetensors and PyTorch state dicts of multilayer perceptrons, read without trusting them.
+"""Weights from a file: .npz, .safetensors or PyTorch's state dicts of multilayer perceptrons, none of them trusted.
 
 Nothing in a file is run or unpickled, sizes are checked before memory is taken, and every fault is a ValueError of one
 sentence that says what would be right.

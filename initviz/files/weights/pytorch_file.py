@@ -124,8 +124,8 @@ class Machine:
             elif name in TUPLES:
                 self.push(tuple(self.popped(TUPLES[name])))
             elif name not in IGNORED:
-                raise RefusedError(f"this file's pickle has the instruction {name}, which no state dict needs and which "
-                                   "is never run: save model.state_dict() alone")
+                raise RefusedError(f"this file's pickle has the instruction {name}, which no state dict needs and "
+                                   "which is never run: save model.state_dict() alone")
         return self.stack.pop()
 
     def push(self, value: Any) -> None:

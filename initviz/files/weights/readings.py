@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations, pairwise
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
@@ -16,15 +17,16 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.core.validation import check
 from initviz.files.weights import containers as formats
+from initviz.files.weights.layer_arrays import LayerArrays, check_names, layer_arrays
+from initviz.files.weights.names import by_template, keeps_numbers, layer_of, listed, role, split
+from initviz.files.weights.networks import Part, encoders_first, heads, parts, rivals
 from initviz.files.weights.orders import Shape, chained, find_orders
 from initviz.files.weights.tensors import ITEM_BYTES, Content, shown
 
 MOST_PARAMETERS = 20_000_000
-NORMALIZATION = re.compile(  # what PyTorch and Keras keep of a batch normalization
-    r"(?:^|[./])(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)(?::0)?$")
-MOST_NAMED = 6  # arrays in a sentence
+UNORDERED = (".safetensors",)  # formats that do not keep the order in which layers were defined
 LAYOUT_LABELS = MappingProxyType({"torch": "PyTorch, (out, in)", "keras": "Keras and Flax, (in, out)"})
-NORMALIZATION_WEIGHTS = ("weight", "gamma", "scale")
+BLOCK = re.compile(r"(?:^|[._/])[a-z]*blocks?[._/]?[0-9]*[._/]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,60 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """The arrays of a file by name, in its order, as they are there, but for bfloat16, which float32 holds exactly.
+    """A network's matrices and biases by name, in the order of their file, and the whole file that they come from.
 
-    ``dtypes`` are the names of the file's own number formats, ``metadata`` what a .safetensors says of itself.
+    ``layers`` has the products of weight normalization and flat biases in the place of what the file keeps; numbers are
+    as they are there, but for bfloat16, which float32 holds exactly. ``named`` is the network's name among those of the
+    file, "" where it is the only one.
     """
 
     suffix: str
-    arrays: Mapping[str, Array]
-    dtypes: Mapping[str, str]
-    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    layers: LayerArrays
+    file: Content
+    named: str = ""
+
+    @property
+    def arrays(self) -> Mapping[str, Array]:
+        """Matrices (2 axes) and biases (1 axis) by name."""
+        return self.layers.arrays
+
+    @property
+    def dtypes(self) -> Mapping[str, str]:
+        """The names of the file's own number formats."""
+        return self.layers.dtypes
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What a .safetensors says of itself."""
+        return self.file.metadata
+
+    def networks(self) -> dict[str, Checkpoint]:
+        """The networks of the file by name: one of them is examined. Of a single one the name is ""."""
+        return dict(self._networks)
+
+    def network(self, name: str) -> Checkpoint:
+        """The network of that name; ValueError where there is none."""
+        return self._networks[check("network", name, self._networks.keys())]
+
+    def sizes(self) -> str:
+        """The sizes of the likeliest reading, as 4-64-64-2; a question mark where nothing can be read."""
+        try:
+            return "-".join(map(str, self.readings(self.layouts()[0])[0].sizes))
+        except ValueError:
+            return "?"
+
+    def notes(self) -> list[str]:
+        """Sentences on what of the file is not examined, or may be more than a chain of layers."""
+        left = [name for name in self._all_vectors if name not in self._vectors]
+        notes = [f"{listed(left, self.arrays)} of the file {'belongs' if len(left) == 1 else 'belong'} to no layer and "
+                 f"{'is' if len(left) == 1 else 'are'} left out."] if left else []
+        if self.named:
+            notes.append(f"Of the networks in the file, {shown(self.named)} is examined.")
+        blocks = [name for name in self._matrices if BLOCK.search(name) and len({*self.arrays[name].shape}) == 1]
+        if blocks:
+            notes.append(f"{listed(blocks)} may stand in residual blocks, and are read as plain layers one after "
+                         "another: a connection around them is not examined.")
+        return notes
 
     def layouts(self) -> list[str]:
         """The layouts in which the shapes chain from inputs to outputs, at least one; ValueError where none does."""
@@ -81,11 +128,11 @@ class Checkpoint:
         """The reading with the matrices in an order that somebody chose; ValueError where it is none."""
         check("layout", layout, LAYOUT_LABELS.keys())
         if sorted(matrices) != sorted(self._matrices):
-            raise ValueError(f"order must name each of {_listed(self._matrices)} once, got {_listed(matrices)}")
+            raise ValueError(f"order must name each of {listed(self._matrices)} once, got {listed(matrices)}")
         order = [self._matrices.index(name) for name in matrices]
         found = self._fitting(layout, [order])
         if not found:
-            raise ValueError(f"order must chain, each matrix taking what the one before gives, got {_listed(matrices)}")
+            raise ValueError(f"order must chain, each matrix taking what the one before gives, got {listed(matrices)}")
         return found[0]
 
     def parameters(self, reading: Reading) -> tuple[list[Array], list[Array]]:
@@ -97,11 +144,17 @@ class Checkpoint:
 
     def write(self, weights: Sequence[Array], biases: Sequence[Array], reading: Reading) -> bytes:
         """A file with these parameters under the names, shapes, number formats and metadata of this one."""
-        arrays = dict(self.arrays)
+        arrays = dict(self.file.arrays)
         for name, weight in zip(reading.matrices, weights, strict=True):
-            arrays[name] = weight.T if reading.layout == "torch" else weight
-        arrays |= {name: bias for name, bias in zip(reading.biases, biases, strict=True) if name is not None}
-        return formats.write(Content(arrays, self.dtypes, self.metadata), self.suffix)
+            arrays |= self._stored(name, weight.T if reading.layout == "torch" else weight)
+        for bias_name, bias in zip(reading.biases, biases, strict=True):
+            arrays |= {} if bias_name is None else self._stored(bias_name, bias)
+        return formats.write(Content(arrays, self.file.dtypes, self.metadata), self.suffix)
+
+    def _stored(self, name: str, array: Array) -> dict[str, Array]:
+        """The arrays of the file that hold this one."""
+        stored = self.layers.stored.get(name)
+        return {name: array} if stored is None else stored.write(array)
 
     def _turned(self, name: str, layout: str) -> Array:
         return self.arrays[name].T if layout == "torch" else self.arrays[name]
@@ -114,27 +167,83 @@ class Checkpoint:
         return [name for name, array in self.arrays.items() if array.ndim == 2]
 
     @cached_property
+    def _all_vectors(self) -> list[str]:
+        return [name for name, array in self.arrays.items() if array.ndim == 1]
+
+    @cached_property
     def _vectors(self) -> list[str]:
-        """The biases, where only their order says whose they are: the file's, unless their numbers say another."""
-        vectors = [name for name, array in self.arrays.items() if array.ndim == 1]
-        return vectors if self.suffix == ".npz" and _keeps_numbers(vectors) else sorted(vectors, key=_split)
+        """The biases, in the file's order unless their numbers say another, without what belongs to no layer by name.
+        """
+        layers = {layer_of(name) for name in self._matrices}
+        kept = [name for name in self._all_vectors if role(name) == "bias" or layer_of(name) in layers]
+        vectors = kept if kept and any(role(name) == "bias" for name in kept) else self._all_vectors
+        return vectors if self._keeps_order and keeps_numbers(vectors) else sorted(vectors, key=split)
+
+    @property
+    def _keeps_order(self) -> bool:
+        return self.suffix not in UNORDERED
 
     @cached_property
     def _owned(self) -> dict[str, str] | None:
-        """The bias of each matrix, by the names before the last point or slash; None where these say nothing."""
-        by_owner = {_owner(name): name for name in self._matrices}
-        owners = [_owner(name) for name in self._vectors]
-        if not owners:
+        """The bias of each matrix, by the names of their layers; None where these say nothing."""
+        by_layer = {layer_of(name): name for name in self._matrices}
+        layers = [layer_of(name) for name in self._vectors]
+        if not layers:
             return {}
-        if len(by_owner) < len(self._matrices) or len(set(owners)) < len(owners) or not set(owners) <= by_owner.keys():
+        if len(by_layer) < len(self._matrices) or len(set(layers)) < len(layers) or not set(layers) <= by_layer.keys():
             return None
-        return {by_owner[owner]: name for owner, name in zip(owners, self._vectors, strict=True)}
+        return {by_layer[layer]: name for layer, name in zip(layers, self._vectors, strict=True)}
+
+    @cached_property
+    def _networks(self) -> dict[str, Checkpoint]:
+        if self._owned is None:
+            return {"": self}
+        layers = [layer_of(name) or name for name in self._matrices]
+        if len(set(layers)) < len(layers):
+            layers = list(self._matrices)
+        found: dict[str, Checkpoint] = {}
+        for part in parts(layers, self._ends):
+            for one in self._heads(layers, part) or [part]:
+                name = one.name if one.name not in found else f"{one.name} ({len(found) + 1})"
+                found[name] = self._only(one.layers, name)
+        return found if len(found) > 1 else dict.fromkeys(("",), replace(next(iter(found.values())), named=""))
+
+    def _heads(self, layers: Sequence[str], part: Part) -> list[Part]:
+        """The networks of a part that has one of several layers in the same place, as its names or shapes say."""
+        if len(part.layers) < 3:
+            return []
+        last = {index: re.split(r"[./]", layers[index])[-1] for index in part.layers}
+        pairs = [pair for pair in combinations(part.layers, 2) if rivals(last[pair[0]], last[pair[1]])]
+        for chosen in [*pairs[:1], *([()] if not self._ends(part.layers) else [])]:
+            for layout in LAYOUT_LABELS:
+                if found := heads(layers, part.layers, self._shapes(layout), self._ends, chosen):
+                    return found
+        return []
+
+    def _only(self, members: Sequence[int], name: str = "") -> Checkpoint:
+        """The network of these matrices and their biases."""
+        kept = {self._matrices[index] for index in members}
+        owned = self._owned or {}
+        kept |= {owned[matrix] for matrix in kept if matrix in owned}
+        if len(members) == len(self._matrices):
+            kept |= set(self.arrays)
+        arrays = {key: array for key, array in self.arrays.items() if key in kept}
+        return replace(self, layers=replace(self.layers, arrays=MappingProxyType(arrays)), named=name)
+
+    def _ends(self, members: Sequence[int]) -> list[tuple[int, int]]:
+        """The numbers of inputs and outputs that these matrices chain to in the order of the file or their names."""
+        found = self._only(members)._in_order
+        return [(found[layout][0][0].sizes[0], found[layout][0][0].sizes[-1]) for layout in found]
+
+    @cached_property
+    def _in_order(self) -> dict[str, tuple[list[Reading], bool]]:
+        """Readings by layout that keep the numbers in the names, as numbers or digit by digit, as fc21 before fc3."""
+        return self._keeping(by_template(self._matrices)) or self._keeping(by_template(self._matrices, digits=True))
 
     @cached_property
     def _found(self) -> dict[str, tuple[list[Reading], bool]]:
         """Readings by layout and whether the first is sure: those that keep the numbers in the names, if any do."""
-        each_alone = [[index] for index in range(len(self._matrices))]
-        found = self._keeping(_by_template(self._matrices)) or self._keeping(each_alone)
+        found = self._in_order or self._keeping([[index] for index in range(len(self._matrices))])
         if not found:
             raise ValueError(self._why_nothing_fits())
         return found
@@ -143,12 +252,14 @@ class Checkpoint:
         """Readings by layout in which each group of matrices keeps its order, and whether the first is sure."""
         file_order = range(len(self._matrices))
         filed = {layout: self._fitting(layout, [file_order]) for layout in LAYOUT_LABELS} if (
-            self.suffix == ".npz" and all(list(group) == sorted(group) for group in groups)) else {}
+            self._keeps_order and all(list(group) == sorted(group) for group in groups)) else {}
         found = {}
         for layout in [layout for layout, first in filed.items() if first] or LAYOUT_LABELS:
             first = filed.get(layout, [])
             searched, complete = self._searched(layout, groups)
-            if readings := first + [reading for reading in searched if reading not in first]:
+            readings = first + [reading for reading in searched if reading not in first]
+            readings = [reading for reading in readings if encoders_first(reading.matrices)] or readings
+            if readings:
                 found[layout] = readings, bool(first) or (complete and len(readings) == 1)
         return found
 
@@ -179,25 +290,32 @@ class Checkpoint:
         single = [[index] for index in range(len(self._matrices))]
         chaining = [layout for layout in LAYOUT_LABELS if find_orders(self._shapes(layout), single)[0]]
         if not chaining:
-            matrices = _listed(self._matrices, self.arrays)
-            return (f"these matrices do not chain: {matrices}: each must take as many values as the one before gives, "
-                    "in one layout")
+            return self._why_no_chain()
         strange = self._vectors
         if self._owned is not None:  # their lengths are wrong
             of = {bias: name for name, bias in self._owned.items()}
             strange = min(([name for name in self._vectors if len(self.arrays[name]) != self._turned(
                 of[name], layout).shape[1]] for layout in chaining), key=len)
-        elif ownerless := [name for name in strange if _owner(name) not in map(_owner, self._matrices)]:
+        elif ownerless := [name for name in strange if layer_of(name) not in map(layer_of, self._matrices)]:
             strange = ownerless
-        return (f"these vectors belong to no matrix: {_listed(strange, self.arrays)}: a layer has at most one bias, of "
+        return (f"these vectors belong to no matrix: {listed(strange, self.arrays)}: a layer has at most one bias, of "
                 "as many values as it gives")
+
+    def _why_no_chain(self) -> str:
+        why = (f"these matrices do not chain: {listed(self._matrices, self.arrays)}: each must take as many values as "
+               "the one before gives, in one layout")
+        for layout, line in (("torch", "column"), ("keras", "row")):
+            shapes = self._shapes(layout)
+            if len(shapes) > 1 and not self._vectors and all(b[0] == a[1] + 1 for a, b in pairwise(shapes)):
+                return f"{why}; each takes one more, as with biases folded in: save this {line} apart, as biases"
+        return why
 
 
 def read(data: bytes, name: str) -> Checkpoint:
     """The arrays of a file's content; its name says by its end what it is. ValueError for all that cannot be used."""
     suffix = PurePath(name).suffix.lower()
     found = formats.container(io.BytesIO(data), name)
-    _check_names(tensor.name for tensor in found)
+    check_names(tensor.name for tensor in found)
     for tensor in found:
         if tensor.dtype not in ITEM_BYTES:
             tensor.load()  # says what it is
@@ -205,36 +323,7 @@ def read(data: bytes, name: str) -> Checkpoint:
     if total > MOST_PARAMETERS:
         raise ValueError(f"there must be at most {MOST_PARAMETERS:,} parameters, got {total:,}")
     content = formats.loaded(formats.checked(found))
-    for key, array in content.arrays.items():
-        if array.ndim not in (1, 2):
-            kind = "a convolution's weights or a larger block" if array.ndim > 2 else "a single number"
-            raise ValueError(f"the array {shown(key)} of shape {array.shape} must be a matrix or a bias, and is "
-                             f"{kind}: only multilayer perceptrons are examined here")
-        if not array.size:
-            raise ValueError(f"the array {shown(key)} of shape {array.shape} must not be empty")
-        if bad := int(array.size - np.isfinite(array).sum()):
-            raise ValueError(f"the array {shown(key)} must hold finite numbers, and {bad:,} of {array.size:,} are NaN "
-                             "or infinite")
-    matrices = [key for key, array in content.arrays.items() if array.ndim == 2]
-    owners = {_owner(key) for key in matrices}
-    for key in [key for key in content.arrays if key not in matrices]:
-        last = re.split(r"[./]", key.removesuffix(":0"))[-1]
-        if last in NORMALIZATION_WEIGHTS and _owner(key) not in owners:
-            raise ValueError(f"the array {shown(key)} of shape {content.arrays[key].shape} must be a matrix, and is a "
-                             "row of weights, as in a normalization layer: only multilayer perceptrons without "
-                             "normalization are examined here")
-    if not matrices:
-        raise ValueError("the file must hold at least one matrix of weights")
-    return Checkpoint(suffix, MappingProxyType(dict(content.arrays)), MappingProxyType(dict(content.dtypes)),
-                      MappingProxyType(dict(content.metadata)))
-
-
-def _check_names(names: Iterable[str]) -> None:
-    """Raise ValueError for a normalization layer, before its counter is said to be no float."""
-    for name in names:
-        if NORMALIZATION.search(name):
-            raise ValueError(f"the array {shown(name)} must belong to a layer of weights, and is a batch "
-                             "normalization's: only multilayer perceptrons without normalization are examined here")
+    return Checkpoint(suffix, layer_arrays(content.arrays, content.dtypes), content)
 
 
 def told_apart(readings: Sequence[Reading]) -> list[str]:
@@ -242,32 +331,3 @@ def told_apart(readings: Sequence[Reading]) -> list[str]:
     rows = [reading.matrices for reading in readings]
     places = [place for place, names in enumerate(zip(*rows, strict=True)) if len(set(names)) > 1]
     return [", ".join(f"{place + 1} {row[place]}" for place in places) or "as in the file" for row in rows]
-
-
-def _listed(names: Sequence[str], arrays: Mapping[str, Array] | None = None) -> str:
-    """Names, and where arrays are given their shapes, the first few."""
-    said = [shown(name) + (f" {arrays[name].shape}" if arrays else "") for name in names[:MOST_NAMED]]
-    return ", ".join(said) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
-
-
-def _owner(name: str) -> str:
-    return re.split(r"[./](?=[^./]*$)", name)[0] if re.search(r"[./]", name) else ""
-
-
-def _split(name: str) -> tuple[str, tuple[int, ...]]:
-    """A name without its numbers, and these; a run of ten digits or more is no number of a layer."""
-    parts = re.split(r"(?<![0-9])([0-9]{1,9})(?![0-9])", name)
-    return "\0".join(parts[::2]), tuple(int(part) for part in parts[1::2])
-
-
-def _by_template(names: Sequence[str]) -> list[list[int]]:
-    """Indices of the names that are equal but for their numbers together, in the order of these."""
-    groups: dict[str, list[int]] = {}
-    for index in sorted(range(len(names)), key=lambda index: _split(names[index])[1]):
-        groups.setdefault(_split(names[index])[0], []).append(index)
-    return list(groups.values())
-
-
-def _keeps_numbers(names: Sequence[str]) -> bool:
-    """Whether names that are equal but for their numbers come in the order of these."""
-    return all(group == sorted(group) for group in _by_template(names))

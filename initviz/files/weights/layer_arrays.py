@@ -1,0 +1,169 @@
+"""The matrices and biases of a file, however they are stored, or what it holds that is no multilayer perceptron."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
+
+import numpy as np
+
+from initviz.core.arrays import Array
+from initviz.files.weights.names import layer_of, role
+from initviz.files.weights.tensors import shown
+
+ONLY = "only multilayer perceptrons are examined here"
+WITHOUT = "only multilayer perceptrons without normalization are examined here"
+FOLD = "multiply it into the layer beside it, or leave it out of the file"
+# Names of arrays that belong to another kind of layer, what that is, and what helps.
+STRANGERS = tuple((re.compile(rf"(?:^|[./_]){pattern}(?::0)?(?:$|(?<=\W)|(?=[./_]))", re.IGNORECASE), what, helps)
+                  for pattern, what, helps in (
+    (r"(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)", "a batch normalization's",
+     f"{WITHOUT}: {FOLD}"),
+    (r"(?:weight_[ih]h_l[0-9]+|bias_[ih]h_l[0-9]+|recurrent_kernel|lstm|gru)", "a recurrent layer's", ONLY),
+    (r"(?:in_proj_weight|in_proj_bias|[qkv]_proj|attn|attention)", "an attention layer's", ONLY),
+    (r"(?:shortcut|skip|downsample|residual|res_?blocks?[0-9]*|res[0-9]*)", "a residual block's",
+     "its connection around the layers would be lost in a plain chain: save the branch's layers alone to examine "
+     "these")))
+SPECTRAL = re.compile(r"(.*)(?:weight_orig|parametrizations\.(?:weight|bias)\..*)")
+GAIN = re.compile(r"(?P<layer>.*?)(?:(?P<plain>(?:weight|kernel)_g)|parametrizations\.(?P<new>weight)\.original0)")
+VECTOR_WEIGHTS = ("weight", "gamma", "scale", "alpha")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a file keeps an array: as the product of a length ``gain`` and a direction, or as it is in another shape."""
+
+    name: str
+    shape: tuple[int, ...]
+    gain: str = ""
+    axes: tuple[int, ...] = ()
+
+    def write(self, array: Array) -> dict[str, Array]:
+        """The arrays of the file that hold this one."""
+        if not self.gain:
+            return {self.name: array.reshape(self.shape)}
+        return {self.name: array, self.gain: _lengths(array, self.axes).reshape(self.shape).astype(array.dtype)}
+
+
+@dataclass(frozen=True)
+class LayerArrays:
+    """Matrices (2 axes) and biases (1 axis) by name, their number formats, and how the file keeps what differs."""
+
+    arrays: Mapping[str, Array]
+    dtypes: Mapping[str, str]
+    stored: Mapping[str, Stored]
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise ValueError for an array that by its name belongs to no plain layer, before it is read."""
+    for name in names:
+        for pattern, what, helps in STRANGERS:
+            if pattern.search(name):
+                raise ValueError(f"the array {shown(name)} must belong to a layer of weights, and is {what}: {helps}")
+
+
+def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> LayerArrays:
+    """The matrices and biases that a file holds; ValueError where an array is neither."""
+    for name, array in arrays.items():
+        _check_values(name, array)
+    held, formats, stored = _without_weight_norm(arrays, dtypes)
+    for name in held:
+        if match := SPECTRAL.fullmatch(name):
+            raise ValueError(f"the array {shown(name)} is of a spectral normalization or another parametrization: "
+                             "save the weights that are applied, after torch.nn.utils.remove_spectral_norm(layer) "
+                             'or torch.nn.utils.parametrize.remove_parametrizations(layer, "weight") of '
+                             f"{shown(match[1].rstrip('.'))}")
+    for name, array in held.items():
+        if array.ndim not in (1, 2):
+            kind = ("a convolution's weights or a larger block" if array.ndim > 2 else "a single number")
+            raise ValueError(f"the array {shown(name)} of shape {array.shape} must be a matrix or a bias, and is "
+                             f"{kind}: {ONLY}")
+    for name in _flat_biases(held):
+        stored[name] = Stored(name, held[name].shape)
+        held[name] = held[name].reshape(-1)
+    if not any(array.ndim == 2 for array in held.values()):
+        raise ValueError("the file must hold at least one matrix of weights")
+    _check_vectors(held)
+    return LayerArrays(MappingProxyType(held), MappingProxyType(formats), MappingProxyType(stored))
+
+
+def _check_values(name: str, array: Array) -> None:
+    if not array.size:
+        raise ValueError(f"the array {shown(name)} of shape {array.shape} must not be empty")
+    if bad := int(array.size - np.isfinite(array).sum()):
+        raise ValueError(f"the array {shown(name)} must hold finite numbers, and {bad:,} of {array.size:,} are NaN or "
+                         "infinite")
+
+
+def _lengths(direction: Array, axes: tuple[int, ...]) -> Array:
+    return np.sqrt(np.square(direction, dtype=np.float64).sum(axis=axes, keepdims=True))
+
+
+def _without_weight_norm(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> tuple[
+        dict[str, Array], dict[str, str], dict[str, Stored]]:
+    """The arrays with w = g v / |v| in the place of g and v (Salimans and Kingma 2016, equation 2)."""
+    held, formats, stored = dict(arrays), dict(dtypes), {}
+    for gain in list(arrays):
+        match = GAIN.fullmatch(gain)
+        direction = "" if match is None else f"{gain[:-1]}{'v' if match['plain'] else '1'}"
+        if match is None or direction not in arrays:
+            continue
+        g, v = arrays[gain], arrays[direction]
+        g = g.reshape((1,) * v.ndim) if g.size == 1 else g
+        if g.ndim != v.ndim or any(a not in (1, b) for a, b in zip(g.shape, v.shape, strict=True)):
+            raise ValueError(f"the array {shown(gain)} of shape {arrays[gain].shape} must be the lengths of "
+                             f"{shown(direction)} of shape {v.shape}, as weight normalization keeps them")
+        axes = tuple(axis for axis, length in enumerate(g.shape) if length == 1)
+        lengths = _lengths(v, axes)
+        if not lengths.all():
+            raise ValueError(f"the array {shown(direction)} must have no direction of length 0")
+        name = f"{match['layer']}{match['new'] or match['plain'].removesuffix('_g')}"
+        held = {name if key == direction else key: value for key, value in held.items() if key != gain}
+        held[name] = (g * (v / lengths)).astype(v.dtype)
+        formats[name] = dtypes[direction]
+        stored[name] = Stored(direction, arrays[gain].shape, gain, axes)
+    return held, {name: formats[name] for name in held}, stored
+
+
+def _flat_biases(arrays: Mapping[str, Array]) -> list[str]:
+    """The arrays of shape (1, n) or (n, 1) that are biases: by their names, or as every second array of a file.
+
+    Arrays without a telling name are biases where each follows a matrix that gives, in one layout, as many values, or
+    where the second half of a file belongs so to the first.
+    """
+    flat = [name for name, array in arrays.items() if array.ndim == 2 and 1 in array.shape]
+    named = [name for name in flat if role(name) == "bias"]
+    if named or not flat or any(array.ndim == 1 for array in arrays.values()) or any(map(role, arrays)):
+        return named
+    names = list(arrays)
+    half = len(names) // 2
+    for matrices, biases in ((names[::2], names[1::2]), (names[:half], names[half:])):
+        shapes = [arrays[name].shape for name in matrices]
+        if len(matrices) == len(biases) and set(biases) <= set(flat) and any(
+                all(before[out] == after[1 - out] for before, after in pairwise(shapes))
+                and [shape[out] for shape in shapes] == [arrays[name].size for name in biases] for out in (0, 1)):
+            return biases
+    return []
+
+
+def _check_vectors(arrays: Mapping[str, Array]) -> None:
+    """Raise ValueError for a vector that multiplies: of a normalization, or the slopes of a PReLU."""
+    layers = {layer_of(name) for name, array in arrays.items() if array.ndim == 2}
+    biased = {layer_of(name) for name, array in arrays.items() if array.ndim == 1 and role(name) == "bias"}
+    for name, array in arrays.items():
+        last = re.split(r"[./]", name.removesuffix(":0"))[-1]
+        layer = re.split(r"[./](?=[^./]*$)", name)[0]
+        if array.ndim != 1 or last not in VECTOR_WEIGHTS or layer in layers:
+            continue
+        begin = f"the array {shown(name)} of shape {array.shape} must be a matrix, and is a "
+        if layer in biased or last in ("gamma", "scale"):
+            raise ValueError(f"{begin}row of weights, as in a normalization layer: {WITHOUT}: {FOLD}")
+        if array.size == 1:
+            raise ValueError(f"{begin}single number, as the learned slope of a PReLU: where all have one value, leave "
+                             f"it out of the file and examine leaky_relu with slope {float(array[0]):g}")
+        raise ValueError(f"{begin}row of weights, as the learned slopes of a PReLU or the scale of an RMS "
+                         "normalization: leave it out of the file, and for equal slopes examine leaky_relu with that "
+                         "slope")

@@ -1,0 +1,59 @@
+"""What the names of arrays say: which layer, weight or bias, and the order of layers that are numbered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from initviz.core.arrays import Array
+from initviz.files.weights.tensors import shown
+
+MOST_NAMED = 6  # arrays in a sentence
+ROLES = re.compile(
+    r"(?P<before>(?:.*(?:[._/\-]|(?<=[0-9])))?)(?:(?P<weight>weights?|kernel|w|coefs?|theta)|(?P<bias>bias(?:es)?|b|"
+    r"intercepts?))(?P<after>[_.\-]?[0-9]*)", re.IGNORECASE)
+
+
+def role(name: str) -> str:
+    """What an array is by its name: "weight", "bias", or "" where it says neither."""
+    match = ROLES.fullmatch(name.removesuffix(":0"))
+    return "" if match is None else "weight" if match["weight"] else "bias"
+
+
+def layer_of(name: str) -> str:
+    """The name of the layer whose array this is: fc1 of fc1.weight, fc1.bias, fc1_w or fc1/kernel:0, 1 of W1."""
+    match = ROLES.fullmatch(name.removesuffix(":0"))
+    if match is None:
+        return re.split(r"[./](?=[^./]*$)", name)[0] if re.search(r"[./]", name) else ""
+    before, after = match["before"].rstrip("._/-"), match["after"].lstrip("_.-")
+    return f"{before}.{after}" if before and after else before or after
+
+
+def listed(names: Sequence[str], arrays: Mapping[str, Array] | None = None) -> str:
+    """Names, and where arrays are given their shapes, the first few."""
+    said = [shown(name) + (f" {arrays[name].shape}" if arrays else "") for name in names[:MOST_NAMED]]
+    return ", ".join(said) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+
+
+def split(name: str) -> tuple[str, tuple[int, ...]]:
+    """A name without its numbers, and these; a run of ten digits or more is no number of a layer."""
+    parts = re.split(r"(?<![0-9])([0-9]{1,9})(?![0-9])", name)
+    return "\0".join(parts[::2]), tuple(int(part) for part in parts[1::2])
+
+
+def by_template(names: Sequence[str], digits: bool = False) -> list[list[int]]:
+    """Indices of the names that are equal but for their numbers together, in the order of these, or of their digits."""
+    def order(index: int) -> tuple[Any, ...]:
+        numbers = split(names[index])[1]
+        return tuple(map(str, numbers)) if digits else numbers
+
+    groups: dict[str, list[int]] = {}
+    for index in sorted(range(len(names)), key=order):
+        groups.setdefault(split(names[index])[0], []).append(index)
+    return list(groups.values())
+
+
+def keeps_numbers(names: Sequence[str]) -> bool:
+    """Whether names that are equal but for their numbers come in the order of these."""
+    return all(group == sorted(group) for group in by_template(names))
