@@ -22,6 +22,7 @@ from initviz.core.buffers import Buffers
 from initviz.core.network import Network, stream
 from initviz.core.propagation import LOSSES, QUIET, backward, check_shapes, check_targets, forward
 from initviz.core.validation import Interval, check
+from initviz.training.adam import DECAY, SQUARE_DECAY, adam_update
 
 Parameters = tuple[list[Array], list[Array]]
 
@@ -30,7 +31,6 @@ OPTIMIZER_LABELS = MappingProxyType({"sgd": "Gradient descent", "momentum": "Mom
 OPTIMIZER_HELP = "How a gradient becomes a step; momentum 0.9, Adam with beta 0.9 and 0.999."
 OPTIMIZERS = tuple(OPTIMIZER_LABELS)
 MOMENTUM = 0.9
-ADAM_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba 2015; PyTorch's defaults
 MOST_SNAPSHOT_BYTES = 64e6
 POSITIVE = Interval(0, math.inf)
 WHOLE = Interval(0, 10_000_000, integer=True)
@@ -274,19 +274,10 @@ class Race:
                 np.multiply(rate, velocity, out=g)
             return gradients
         t = self.step + 1
-        step_size = rate / (1 - ADAM_DECAY**t)
-        root = math.sqrt(1 - ADAM_SQUARE_DECAY**t)
+        step_size, root = rate / (1 - DECAY**t), math.sqrt(1 - SQUARE_DECAY**t)
         spare = self._buffers.array("spare", (max(g.size for g in gradients),), gradients[0].dtype)
         for mean, square, g in zip(*self._memory, gradients, strict=True):
-            term = spare[: g.size].reshape(g.shape)
-            mean += np.multiply(1 - ADAM_DECAY, np.subtract(g, mean, out=term), out=term)
-            square *= ADAM_SQUARE_DECAY
-            square += np.multiply(1 - ADAM_SQUARE_DECAY, np.multiply(g, g, out=term), out=term)
-            np.sqrt(square, out=term)
-            term /= root
-            term += ADAM_EPSILON
-            np.multiply(step_size, mean, out=g)
-            g /= term
+            adam_update(mean, square, g, step_size, root, spare)
         return gradients
 
     def _retire(self, seen: Pass) -> Pass:

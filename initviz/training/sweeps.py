@@ -5,9 +5,11 @@ from __future__ import annotations
 import collections
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from initviz.core.propagation import LOSSES, QUIET, backward, forward
 from initviz.core.simulation import GROWN, SHRUNK
 from initviz.core.statistics import moments, ratio
 
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 AHEAD = 32  # networks given to an executor before the first answer is waited for
 
 
@@ -86,13 +90,18 @@ def sweep(networks: Iterable[Network | Architecture], *, input: str = "normal", 
     ``executor`` is any ``concurrent.futures.Executor``: a pool of processes, or Dask's ``client.get_executor()`` for a
     cluster. None computes here. Closing the iterator calls off what has not begun.
     """
+    return in_order(partial(probe, input=input, count=count), networks, executor)
+
+
+def in_order(work: Callable[[Item], Made], items: Iterable[Item], executor: Executor | None = None) -> Iterator[Made]:
+    """What ``work`` makes of each item, in order, here or on an executor, which is never given more than AHEAD."""
     if executor is None:
-        yield from (probe(network, input, count) for network in networks)
+        yield from map(work, items)
         return
-    waiting: collections.deque[Future[Outcome]] = collections.deque()
+    waiting: collections.deque[Future[Made]] = collections.deque()
     try:
-        for network in networks:
-            waiting.append(executor.submit(probe, network, input, count))
+        for item in items:
+            waiting.append(executor.submit(work, item))
             if len(waiting) > AHEAD:
                 yield waiting.popleft().result()
         while waiting:
