@@ -31,7 +31,7 @@ from initviz.training.sweeps import in_order
 WIDTHS = (64, 128, 256, 512, 1024, 2048)
 BASE_WIDTH = 64  # at which the parametrizations are the same
 OPTIMIZERS = ("sgd", "adam")
-RATES = MappingProxyType({"sgd": 0.002, "adam": 0.0002})  # so small that a few steps change sizes, not regimes
+RATES = MappingProxyType({"sgd": 1.0, "adam": 0.01})  # with which a network of width 64 learns
 STEPS = Interval(1, 100, integer=True)
 SEEDS = Interval(1, 1000, integer=True)
 HIDDEN = Interval(1, 20, integer=True)
