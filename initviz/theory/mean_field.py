@@ -36,6 +36,16 @@ MOST = 1e12  # a length beyond is taken for infinite
 NOT_NEGATIVE = Interval(0, math.inf)
 
 
+def root(f: Callable[[float], float], low: float, high: float) -> float:
+    """Where f, of opposite signs at both ends, is 0 between them; the end that is nearer 0 where the signs agree."""
+    from scipy.optimize import brentq  # here, because it takes as long to load as all of initviz
+
+    ends = f(low), f(high)
+    if ends[0] * ends[1] >= 0:
+        return low if abs(ends[0]) <= abs(ends[1]) else high
+    return float(brentq(f, low, high, xtol=1e-14, rtol=1e-14))
+
+
 # ---------------------------------------------------------------------------------------------- normal expectations
 
 @functools.cache
@@ -224,13 +234,7 @@ class Field:
         if not crossed.size or (not rising and crossed[0] == 0):
             return math.inf if rising else 0.0
         low, high = sorted((float(ladder[crossed[0] - 1]) if crossed[0] else start, float(ladder[crossed[0]])))
-        for _ in range(64):
-            middle = math.sqrt(low * high)
-            if excess(middle) > 0:
-                low = middle
-            else:
-                high = middle
-        return math.sqrt(low * high)
+        return math.exp(root(lambda u: float(excess(math.exp(u))), math.log(low), math.log(high)))
 
     def _limit_of_correlation(self, q: float, chi: float, sigma_w: float, sigma_b: float) -> float:
         if chi <= 1 + 1e-12:
@@ -242,10 +246,7 @@ class Field:
         low, high = 0.0, 1 - 1e-9
         if excess(low) <= 1e-14 * q:
             return 0.0
-        for _ in range(52):  # C is convex, above the diagonal at 0 and below it before 1: one crossing
-            middle = (low + high) / 2
-            low, high = (middle, high) if excess(middle) > 0 else (low, middle)
-        return (low + high) / 2
+        return root(excess, low, high)  # C is convex, above the diagonal at 0 and below it before 1: one crossing
 
     def critical(self, q: Any) -> tuple[Array, Array]:
         """The (sigma_w, sigma_b) with chi_1 = 1 and fixed point q, for each q; NaN where no real sigma_b gives it."""
