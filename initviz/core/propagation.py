@@ -22,7 +22,6 @@ from initviz.core.arrays import Array
 from initviz.core.buffers import Buffers, NewArrays
 from initviz.core.validation import check
 
-CACHED = 1 << 15  # values: so few that the temporaries of an activation stay in the processor's cache
 QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
 
 
@@ -70,17 +69,9 @@ def product(a: Array, b: Array, name: Hashable, buffers: Buffers) -> Array:
     return out
 
 
-def _parts(*arrays: Array) -> Iterator[list[Array]]:
-    """The arrays, of one shape and contiguous, cut into the same short pieces."""
-    flat = [array.reshape(-1) for array in arrays]
-    for start in range(0, flat[0].size, CACHED):
-        yield [array[start:start + CACHED] for array in flat]
-
-
 def activate(phi: Activation, z: Array, out: Array, **params: Any) -> Array:
-    """phi(z), written into ``out``, piece by piece."""
-    for piece, into in _parts(z, out):
-        into[:] = phi.value(piece, **params)
+    """phi(z), written into ``out``."""
+    out[...] = phi.value(z, **params)
     return out
 
 
@@ -93,9 +84,8 @@ def affine(h: Array, weight: Array, bias: Array, name: Hashable, buffers: Buffer
 
 def multiply_by_derivative(phi: Activation, error: Array, z: Array, h: Array, known: bool = True,
                            **params: Any) -> None:
-    """error *= phi'(z) in place, piece by piece; the arrays contiguous. ``known`` says that h is phi(z)."""
-    for piece, inside, outside in _parts(error, z, h):
-        piece *= phi.derivative(inside, outside if known else None, **params)
+    """error *= phi'(z) in place. ``known`` says that h is phi(z)."""
+    error *= phi.derivative(z, h if known else None, **params)
 
 
 def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activation: str,

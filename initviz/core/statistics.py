@@ -1,8 +1,8 @@
 """What a layer's numbers say: moments, counted histograms, and how many different neurons there are.
 
 A matrix of activations H has shape (batch, neurons). Every ratio is guarded against 0/0: a statistic that is not
-defined is NaN in a table and said in words on a page. Tolerances are relative to s = max |H| and to the dtype's eps,
-so that H and 1e-200 H get the same shape metrics.
+defined is NaN in a table and said in words on a page. Tolerances are relative to s = max |H| (of two neurons: to their
+own) and to the dtype's eps, so that H and 1e-200 H get the same shape metrics.
 """
 
 from __future__ import annotations
@@ -179,20 +179,8 @@ class Bins:
             u += 1 - self.low * bins_a_unit
             if not inside:
                 np.clip(u, 0, self.count + 1, out=u)
-            counts += _count_codes(u.astype(np.uint8), self.count + 2)
+            counts += np.bincount(u.astype(np.uint8), minlength=self.count + 2)
         return counts
-
-
-def _count_codes(codes: Array, kinds: int) -> Array:
-    """How often each of the bytes 0..kinds-1 occurs. Many are counted in pairs, which halves the work."""
-    if codes.size < 1 << 14:
-        return np.bincount(codes, minlength=kinds)
-    even = codes[: codes.size // 2 * 2].view(np.uint16)
-    pairs = np.bincount(even, minlength=kinds * 256).reshape(kinds, 256)[:, :kinds]
-    counts: Array = pairs.sum(axis=0) + pairs.sum(axis=1)
-    if codes.size % 2:
-        counts[codes[-1]] += 1
-    return counts
 
 
 # ---------------------------------------------------------------------------------------------- neurons
@@ -200,7 +188,7 @@ def _count_codes(codes: Array, kinds: int) -> Array:
 class Diversity(NamedTuple):
     """How different the neurons of a layer are on one batch.
 
-    - ``distinct_neurons``: columns that differ by more than a relative 1e-9 (float32: 64 eps) somewhere in the batch
+    - ``distinct_neurons``: columns that differ somewhere by more than 1e-9 (float32: 64 eps) of their own largest value
     - ``correlated_neurons``: neurons that vary over the batch, for which a correlation is defined
     - ``mean_abs_correlation``: mean |r| over pairs of those; NaN for fewer than two
     - ``participation_ratio``: tr(K)^2 / ||K||_F^2 of the covariance K of the neurons; 0 where none varies
@@ -217,17 +205,28 @@ class Diversity(NamedTuple):
 
 
 def participation_baseline(batch: int, neurons: int) -> float:
-    """Participation ratio expected of independent neurons, nB / (n + B): the sample is finite."""
-    return neurons * batch / (neurons + batch)
+    """Participation ratio expected of independent normal neurons, n (B - 1) / (n + B - 1); 0 for one sample.
+
+    Centering the columns leaves B - 1 degrees of freedom: then E tr(K)^2 is about n^2 + 2n / (B - 1) and E ||K||_F^2
+    about n + n (n + 1) / (B - 1) in units of the variance squared, whose quotient this is to leading order.
+    """
+    return neurons * (batch - 1) / (neurons + batch - 1)
 
 
 def correlation_baseline(batch: int) -> float:
-    """Mean |r| expected of independent neurons, sqrt(2 / (pi (B - 1))); NaN for one sample."""
-    return math.sqrt(2 / (math.pi * (batch - 1))) if batch > 1 else NAN
+    """Mean |r| expected of independent normal neurons: Gamma((B-1)/2) / (sqrt(pi) Gamma(B/2)); NaN for one sample.
+
+    r^2 of B independent normal samples has the law Beta(1 / 2, (B - 2) / 2); at B = 2 it is 1.
+    """
+    return math.exp(math.lgamma((batch - 1) / 2) - math.lgamma(batch / 2)) / math.sqrt(math.pi) if batch > 1 else NAN
 
 
 def distinct_neurons(h: Array, extremes: tuple[float, float] | None = None) -> int:
-    """Number of different columns of ``h`` (batch, neurons), up to the relative tolerance; NaN and inf give 0."""
+    """Number of different columns of ``h`` (batch, neurons); NaN and inf give 0.
+
+    Two columns are one where they differ nowhere by more than the tolerance times the larger of their own largest
+    magnitudes, so that small neurons beside large ones are told apart.
+    """
     low, high = extremes or (float(h.min()), float(h.max()))
     largest = max(abs(low), abs(high))
     if not math.isfinite(largest):
@@ -239,12 +238,17 @@ def distinct_neurons(h: Array, extremes: tuple[float, float] | None = None) -> i
     order = np.argsort(projection, kind="stable")
     near = np.append(np.diff(projection[order]) <= 2 * tolerance, False)
     distinct = len(order) - int(np.count_nonzero(near))  # of groups of neighbors
+    if distinct == len(order):
+        return distinct
+    relative, sizes = tolerance / largest, np.abs(h).max(axis=0)
     firsts = np.flatnonzero(near & ~np.append(False, near[:-1]))
     lasts = np.flatnonzero(~near & np.append(False, near[:-1]))
-    for first, last in zip(firsts, lasts, strict=True):
-        group = order[first:last + 1]
+    for begin, end in zip(firsts, lasts, strict=True):
+        group = order[begin:end + 1]
         while True:  # those like the first are one neuron, the others are looked at again
-            group = group[1:][np.abs(h[:, group[1:]] - h[:, group[:1]]).max(axis=0) > tolerance]
+            first, others = group[0], group[1:]
+            apart = np.abs(h[:, others] - h[:, [first]]).max(axis=0)
+            group = others[apart > relative * np.maximum(sizes[others], sizes[first])]
             if len(group) < 2:
                 distinct += len(group)
                 break

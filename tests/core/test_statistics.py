@@ -137,12 +137,35 @@ def test_a_layer_that_is_not_finite_has_no_diversity(lost):
         assert math.isnan(number)
 
 
-def test_baselines_are_what_independent_neurons_measure():
-    found = [diversity(np.random.default_rng(seed).standard_normal((64, 32))) for seed in range(50)]
-    assert np.mean([f.participation_ratio for f in found]) == pytest.approx(participation_baseline(64, 32), rel=0.06)
-    assert np.mean([f.mean_abs_correlation for f in found]) == pytest.approx(correlation_baseline(64), rel=0.02)
-    assert participation_baseline(64, 32) == pytest.approx(64 * 32 / 96)
+@pytest.mark.parametrize(("batch", "neurons"), [(3, 40), (8, 32), (10, 500), (64, 32)])
+def test_baselines_are_what_independent_neurons_measure(batch, neurons):
+    found = [diversity(np.random.default_rng(seed).standard_normal((batch, neurons))) for seed in range(60)]
+    for field, baseline in (("participation_ratio", participation_baseline(batch, neurons)),
+                            ("mean_abs_correlation", correlation_baseline(batch))):
+        measured = [getattr(f, field) for f in found]
+        error = np.std(measured) / math.sqrt(len(measured))
+        # The ratio's formula leaves out terms of 1 / (n + B)
+        left_out = baseline / (batch + neurons) if field == "participation_ratio" else 0
+        assert abs(np.mean(measured) - baseline) < 4 * error + left_out, field
+
+
+def test_baselines_have_the_values_of_centered_columns():
+    assert participation_baseline(10, 500) == pytest.approx(500 * 9 / 509)
+    assert participation_baseline(1, 500) == 0
+    assert [correlation_baseline(batch) for batch in (2, 3, 8)] == pytest.approx([1, 2 / math.pi, 0.3125])
+    assert correlation_baseline(5000) == pytest.approx(math.sqrt(2 / (math.pi * 4999)), rel=1e-3)
     assert math.isnan(correlation_baseline(1))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("small", [1e-8, 1e-12, 1.0])
+def test_small_neurons_beside_large_ones_are_told_apart_and_their_copies_are_not(dtype, small):
+    h = np.random.default_rng(5).standard_normal((16, 20)).astype(dtype)
+    h[:, 8:] *= dtype(small)
+    assert distinct_neurons(h) == 20
+    assert diversity(h).distinct_neurons == 20
+    h[:, 15:] = h[:, 14:15]
+    assert distinct_neurons(h) == diversity(h).distinct_neurons == 15
 
 
 # ---------------------------------------------------------------------------------------------- histograms
