@@ -52,13 +52,13 @@ def rescale(weights: Sequence[Array], biases: Sequence[Array], network: Network,
         h = batch.x.astype(network.dtype, copy=False)
         check_shapes(weights, biases, h)
         for w, b in zip(weights, biases, strict=True):
-            w, z = _unit_variance(w, b, h, tolerance, most_tries)
+            w, z = unit_variance(w, b, h, tolerance, most_tries)
             found.append(w)
             h = activate(phi, z, np.empty_like(z), **params)
     return found
 
 
-def _unit_variance(w: Array, b: Array, h: Array, tolerance: float, most_tries: int) -> tuple[Array, Array]:
+def unit_variance(w: Array, b: Array, h: Array, tolerance: float, most_tries: int) -> tuple[Array, Array]:
     """Weights of one layer after their tries, and the preactivations under them."""
     given, z = w, h @ w + b
     for _ in range(most_tries):

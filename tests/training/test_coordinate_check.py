@@ -49,7 +49,7 @@ def test_one_rate_changes_a_standard_output_in_proportion_to_the_width_and_mups_
 
 
 def test_sentences_say_what_the_slopes_do(table):
-    assert sentence(table, "standard", "sgd").endswith("a learning rate tuned at one width is too large for a wider one.")
+    assert sentence(table, "standard", "sgd").endswith("is too large for a wider one.")
     assert sentence(table, "mup", "sgd").endswith("so that a learning rate fits them all.")
     assert "no slope is defined" in sentence(table, "mup", "adam")
 
