@@ -187,27 +187,41 @@ def _imports(framework: str, text: str) -> str:
     return "\n" + "\n\n".join("\n".join(group) for group in groups if group)
 
 
+def law_lines(initializer: str, params: Mapping[str, Any], bias: float, bias_std: float,
+              framework: str) -> tuple[str, str]:
+    """The lines that draw a layer's weight and the expression of its bias, in that framework."""
+    _, name, zeros, noise, _, _ = _FRAMES[framework]
+    entry = INITIALIZERS[initializer]
+    weight = entry.code[framework].format(**dict(params))
+    if name and f"{name} = " not in weight and f"def {name}(" not in weight:
+        weight = f"{name} = {weight}"
+    terms = [entry.bias_code[framework]] if entry.bias_code else []
+    terms += [f"{bias_std!r} * {noise}"] if bias_std else []
+    terms = [f"{zeros} + {bias!r}" if bias else zeros, *terms] if bias or not terms else terms
+    return weight, " + ".join(terms)
+
+
+def with_imports(framework: str, script: str) -> str:
+    """A script whose text has $imports, with the imports that it needs."""
+    return Template(script).substitute(imports=_imports(framework, script))
+
+
 def code(network: Network, framework: str) -> str:
     """The whole script: draws the network by the same law, with its gain and biases, and sends a batch forward.
 
     Draws are the framework's own, so that values differ from NumPy's and moments do not. ValueError for a framework
     that is not one of FRAMEWORKS.
     """
-    script, name, zeros, noise, scaled, plain = _FRAMES[check("framework", framework, FRAMEWORKS)]
-    start, phi = INITIALIZERS[network.initializer], ACTIVATIONS[network.activation]
-    weight = start.code[framework].format(**dict(network.initializer_params))
-    if name and f"{name} = " not in weight and f"def {name}(" not in weight:
-        weight = f"{name} = {weight}"
-    terms = [start.bias_code[framework]] if start.bias_code else []
-    terms += [f"{network.bias_std!r} * {noise}"] if network.bias_std else []
-    terms = [f"{zeros} + {network.bias!r}" if network.bias else zeros, *terms] if network.bias or not terms else terms
+    script, _, _, _, scaled, plain = _FRAMES[check("framework", framework, FRAMEWORKS)]
+    phi = ACTIVATIONS[network.activation]
+    weight, bias = law_lines(network.initializer, dict(network.initializer_params), network.bias, network.bias_std,
+                             framework)
     parts = {
-        "title": f"{'-'.join(map(str, network.sizes))}, {phi.label}, {start.label}", "sizes": repr(network.sizes),
-        "weight": indent(weight, "    "), "bias": " + ".join(terms), "seed": str(network.seed),
+        "title": f"{'-'.join(map(str, network.sizes))}, {phi.label}, {INITIALIZERS[network.initializer].label}",
+        "sizes": repr(network.sizes), "weight": indent(weight, "    "), "bias": bias, "seed": str(network.seed),
         "activation": phi.code[framework].format(**dict(network.activation_params)),
         "scaled": plain if network.gain == 1 else scaled.format(repr(network.gain))}
-    body = Template(script).substitute(parts, imports="")
-    return Template(script).substitute(parts, imports=_imports(framework, body))
+    return with_imports(framework, Template(script).substitute(parts, imports="$imports"))
 
 
 def state_dict(weights: Sequence[Array], biases: Sequence[Array]) -> bytes:
