@@ -1,14 +1,14 @@
-"""Results that all sessions share: the last ones, as far as a number of bytes goes."""
+"""Results that all sessions share: the last ones used, as far as a number of bytes goes."""
 
 from __future__ import annotations
 
 import functools
 import sys
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
+import cachetools
 import numpy as np
 
 Given = ParamSpec("Given")
@@ -20,34 +20,27 @@ def size_of(value: Any) -> int:
     if isinstance(value, np.ndarray):
         return int(value.nbytes) + 100
     if isinstance(value, Mapping):
-        return sum(map(size_of, value.values())) + 100
+        return sum(size_of(key) + size_of(item) for key, item in value.items()) + 100
     if isinstance(value, list | tuple):
         return sum(map(size_of, value)) + 60
-    return sum(map(size_of, vars(value).values())) + 60 if hasattr(value, "__dict__") else sys.getsizeof(value)
+    return sum(map(size_of, vars(value).values())) + 160 if hasattr(value, "__dict__") else sys.getsizeof(value)
 
 
 def cached(most_bytes: float) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
-    """Keep what a function of hashable arguments made, the least used first to go, up to so many bytes together.
+    """Keep what a function of hashable arguments returned, the least recently used first to go, up to so many bytes.
 
-    Like functools.lru_cache, which counts results and not their size, and unlike Streamlit's caches, which take two
-    milliseconds to hash a description. What it returns is shared: nobody may change it.
+    What it was given counts as well as what it returned. Streamlit's caches take two milliseconds to hash a description
+    and are bounded in number; functools.lru_cache is bounded in number too. What it returns is shared: nobody may
+    change it. Two sessions may compute the same at once: neither waits for the other.
     """
-    def keep(make: Callable[Given, Made]) -> Callable[Given, Made]:
-        held: OrderedDict[Hashable, tuple[Made, int]] = OrderedDict()
-        lock = threading.Lock()
+    def keep(function: Callable[Given, Made]) -> Callable[Given, Made]:
+        @cachetools.cached(cachetools.LRUCache(most_bytes, getsizeof=size_of), lock=threading.Lock())
+        def with_arguments(*args: Given.args, **kwargs: Given.kwargs) -> tuple[Any, ...]:
+            return function(*args, **kwargs), *args, *kwargs.values()
 
-        @functools.wraps(make)
-        def found(*args: Given.args, **kwargs: Given.kwargs) -> Made:
-            key = (args, tuple(kwargs.items()))
-            with lock:
-                if key in held:
-                    held.move_to_end(key)
-                    return held[key][0]
-            made = make(*args, **kwargs)  # two sessions may make the same at once: neither waits for the other
-            with lock:
-                held[key] = (made, size_of(made))
-                while sum(size for _, size in held.values()) > most_bytes:
-                    held.popitem(last=False)
-            return made
-        return found
+        @functools.wraps(function)
+        def shared(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+            returned: Made = with_arguments(*args, **kwargs)[0]
+            return returned
+        return shared
     return keep

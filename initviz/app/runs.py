@@ -27,13 +27,13 @@ from initviz.theory.prediction import Prediction, can_predict, predict
 Made = TypeVar("Made")
 
 
-@cached(16e6)
+@cached(8e6)
 def cached_batch(key: str, count: int, seed: int, features: int) -> Batch:
     """A batch of an input."""
     return make_batch(key, count, seed=seed, features=features)
 
 
-@cached(32e6)
+@cached(24e6)
 def cached_runs(networks: tuple[Network, ...], input_key: str, count: int, scale: str, quantity: str,
                 pairs: bool) -> list[Run]:
     """Simulations of networks of one seed, with the histograms of one quantity."""
@@ -46,14 +46,17 @@ def compare(settings: Settings, *, pairs: bool = False) -> list[Run]:
     return cached_runs(settings.networks(), settings.input, settings.batch, settings.scale, settings.quantity, pairs)
 
 
-@cached(8e6)
+@cached(4e6)
+def _prediction(network: Network, input_key: str, count: int, delta_rms: float) -> Prediction:
+    x = cached_batch(input_key, count, network.seed, network.sizes[0]).x
+    return predict(network, x, delta_rms**2)
+
+
 def cached_prediction(run: Run, input_key: str) -> Prediction | None:
     """What theory expects of a run's network; None where the theory does not speak of such weights."""
-    network = run.network
-    if not can_predict(network):
+    if not can_predict(run.network):
         return None
-    x = cached_batch(input_key, run.batch, network.seed, network.sizes[0]).x
-    return predict(network, x, float(run.column("delta_rms")[-1]) ** 2)
+    return _prediction(run.network, input_key, run.batch, float(run.column("delta_rms")[-1]))
 
 
 def watch(work: Generator[float, None, Made], words: str) -> Made:

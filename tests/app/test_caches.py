@@ -1,6 +1,6 @@
 """What all sessions share is bounded by its size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -71,3 +71,38 @@ class Record:
                                    ({"a": [np.zeros(1000)]},), Record("x", np.zeros(1000))], ids=type)
 def test_a_size_counts_the_arrays_wherever_they_stand(value):
     assert 8000 <= size_of(value) <= 8000 + 1000
+
+
+def test_what_a_result_was_made_from_counts_as_well():
+    made = []
+
+    @cached(25_000)
+    def length(text):
+        made.append(text[0])
+        return len(text)
+
+    for letter in ("a", "b", "c", "a"):
+        length(letter * 10_000)  # three arguments of 10,000 bytes do not fit
+    assert made == ["a", "b", "c", "a"]
+
+
+def test_two_thousand_seeds_in_one_process_let_it_grow_by_less_than_60_megabytes():
+    # resident memory, since freed arrays that the allocator cannot give back count for a server, too
+    import psutil
+
+    from initviz import app
+    from initviz.app.settings import Settings
+
+    process, small = psutil.Process(), replace(
+        Settings(), init=("he_normal",), activation="relu", depth=8, width=32, batch=32, input="normal")
+
+    def walk(seeds):
+        for seed in seeds:
+            settings = replace(small, seed=seed)
+            for run in app.compare(settings):
+                app.cached_prediction(run, settings.input)
+
+    walk(range(9_900, 9_999))
+    before = process.memory_info().rss
+    walk(range(2_000))
+    assert process.memory_info().rss - before < 60e6

@@ -23,6 +23,7 @@ from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.simulation import Run
 from initviz.theory import precision as formats
+from initviz.theory.dead_neurons import born_dead, expected_dead_shares
 from initviz.theory.jacobian import Spectrum
 from initviz.theory.mean_field import Field, FixedPoint
 from initviz.theory.prediction import Prediction, field_of
@@ -50,10 +51,9 @@ def _cached_correlations(network: Network, correlation: float) -> tuple[Any, ...
     return outlook.correlations(network, correlation)
 
 
-@cached(4e6)
-def _cached_dead_shares(run: Run, input_key: str) -> tuple[Any, Any, float]:
-    batch = app.cached_batch(input_key, run.batch, run.network.seed, run.network.sizes[0])
-    return outlook.dead_shares(run, batch.x)
+@cached(1e6)
+def _cached_dead_shares(network: Network, input_key: str, count: int) -> Any:
+    return expected_dead_shares(network, app.cached_batch(input_key, count, network.seed, network.sizes[0]).x)
 
 
 def go_to_clicked_point() -> None:
@@ -136,7 +136,9 @@ def _dead_neurons(shown: Shown) -> None:
         _info(f"No neuron of {shown.field.phi.label} is ever off: it passes something on at every preactivation. "
               "Choose ReLU in the sidebar.")
         return
-    expected, measured, lost = _cached_dead_shares(shown.run, shown.settings.input)
+    expected = _cached_dead_shares(shown.network, shown.settings.input, shown.run.batch)
+    measured = shown.run.column("dead_share")[: shown.settings.depth - 1]
+    lost = born_dead(shown.network.sizes[1:-1])
     st.markdown("**Share of dead neurons**")
     app.show(curves.picture("Share of dead neurons against the layer", "hidden layer", log=False),
             curves.data([curves.Series("this network", UNORDERED[1], np.arange(1, shown.settings.depth), measured,

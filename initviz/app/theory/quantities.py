@@ -18,7 +18,6 @@ from initviz.core.network import Network
 from initviz.core.simulation import Run
 from initviz.core.wording import number
 from initviz.theory.correlation import drawn_correlations, measured_correlations, two_inputs
-from initviz.theory.dead_neurons import born_dead, expected_dead_shares
 from initviz.theory.jacobian import Spectrum, spectrum
 from initviz.theory.mean_field import Field
 from initviz.theory.phase_diagram import critical_line, phase_diagram
@@ -62,13 +61,6 @@ def correlations(network: Network, correlation: float) -> tuple[Array, Array, Ar
     expected, drawn = expected_correlations(network, correlation), drawn_correlations(network, correlation)
     low, high = (drawn.min(axis=0), drawn.max(axis=0)) if len(drawn) else (None, None)
     return expected, measured_correlations(network, correlation), low, high
-
-
-def dead_shares(run: Run, x: Array) -> tuple[Array, Array, float]:
-    """Share of each hidden layer's neurons that are off for the whole batch, expected and measured; and born_dead."""
-    network = run.network
-    hidden = network.depth - 1
-    return expected_dead_shares(network, x), run.column("dead_share")[:hidden], born_dead(network.sizes[1:-1])
 
 
 def spectra(network: Network) -> dict[str, Spectrum]:
