@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -11,23 +13,53 @@ from initviz.cli.options import BAD_INPUT, parser
 from initviz.core.threads import one_thread_a_product
 
 COMMANDS = {"diagnose": run_diagnose, "formulas": run_formulas, "simulate": run_simulate}
+CLOSED_PIPE, INTERRUPTED = 141, 130  # 128 and the signal's number, as a shell says it
+OUTPUT_FAILED = 74  # EX_IOERR of sysexits.h
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Read the arguments and run their command; what was printed has been written when this returns or raises."""
+    try:
+        options = parser(COMMANDS).parse_args(arguments)
+        one_thread_a_product()
+        return int(options.run(options))
+    finally:
+        sys.stdout.flush()
+
+
+def _complain(sentence: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"initviz: {sentence}", file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """What could not be written is not tried again when Python ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code. Bad input is one sentence on stderr."""
+    """Run the command line; the exit code. Whatever ends it early is one sentence on stderr."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that has no superscripts still gets its numbers
-    options = parser(COMMANDS).parse_args(arguments)
-    one_thread_a_product()
     try:
-        code = int(options.run(options))
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # the reader, such as head, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (ValueError, OSError) as error:
-        print(f"initviz: {error}", file=sys.stderr)
+        return _run(arguments)
+    except BrokenPipeError:
+        _drop_output()
+        _complain("the reader of the output closed it before its end")
+        return CLOSED_PIPE
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno in FULL:
+            _drop_output()
+            _complain(f"the output could not be written: {error.strerror}")
+            return OUTPUT_FAILED
+        _complain(str(error))
+    except ValueError as error:
+        _complain(str(error))
     except MemoryError:
-        print("initviz: sizes must fit this machine's memory", file=sys.stderr)
+        _complain("sizes must fit this machine's memory")
     return BAD_INPUT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pandas as pd
 
 from initviz.cli.options import FOUND, INIT, INPUT, activation_params, check_together
 from initviz.core.batches import INPUTS, Batch, batch_for, check_fit
-from initviz.core.cost import check_diagnosis
+from initviz.core.cost import check_diagnosis, check_simulation
 from initviz.core.initializers import INITIALIZERS, law_of
 from initviz.core.network import Network, read_sizes
 from initviz.core.simulation import layer_table, simulate
@@ -117,13 +117,21 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
         "seed": options.seed}
 
 
+def _check_cost(options: argparse.Namespace, check_limit: Callable[[], None]) -> None:
+    """ValueError, naming the option that lifts it, where the limit is passed and not lifted."""
+    if options.no_limit:
+        return
+    try:
+        check_limit()
+    except ValueError as error:
+        raise ValueError(f"{error}, or give --no-limit") from None
+
+
 def _start(options: argparse.Namespace, network: Network, own: Own | None) -> Initialization:
+    if options.data is None:  # before the batch is drawn; a file's rows are limited by its reader
+        _check_cost(options, lambda: check_diagnosis(network.sizes, options.batch))
     batch, chosen = _data(options, network.sizes)
-    if not options.no_limit:
-        try:
-            check_diagnosis(network.sizes, len(batch.x))
-        except ValueError as error:
-            raise ValueError(f"{error}, or give --no-limit") from None
+    _check_cost(options, lambda: check_diagnosis(network.sizes, len(batch.x)))
     return start_for(network, batch, INITIALIZERS[network.initializer].label, own, chosen)
 
 
@@ -211,6 +219,8 @@ def run_simulate(options: argparse.Namespace) -> int:
     """Print every layer of every initializer."""
     check_together(options)
     sizes = _sizes(options)
+    _check_cost(options, lambda: check_simulation(sizes, options.batch, len(set(options.init)),
+                                                  orthonormal="orthogonal" in options.init))
     batch = batch_for(sizes, options.input or INPUT, options.batch, seed=options.seed)
     runs = [simulate(_network(options, sizes, key), batch, counted=()) for key in dict.fromkeys(options.init)]
     found = layer_table(runs)

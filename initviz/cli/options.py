@@ -113,6 +113,8 @@ def _network_options(command: argparse.ArgumentParser) -> None:
                          help=f"what is sent through the network: {', '.join(INPUTS)} (default: {INPUT})")
     command.add_argument("--batch", type=int, default=128, help="number of samples (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="fixes every random number (default: %(default)s)")
+    command.add_argument("--no-limit", action="store_true",
+                         help="compute networks that are too costly for the app's shared server, too")
 
 
 def _diagnose_options(command: argparse.ArgumentParser) -> None:
@@ -154,8 +156,6 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--code", choices=FRAMEWORKS, help="print the start's code in that framework, and no report")
     command.add_argument("--recommended", action="store_true",
                          help="the code of the recommended start for this activation instead of the start's own")
-    command.add_argument("--no-limit", action="store_true",
-                         help="examine networks that are too costly for the app's shared server, too")
 
 
 def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:

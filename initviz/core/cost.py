@@ -7,7 +7,7 @@ from itertools import pairwise
 
 MOST_OPERATIONS = 100e9  # of one comparison: about two seconds on two cores; a shared server has less
 MOST_BYTES = 256e6
-DIAGNOSED_STARTS = 5  # as it is, and the remedies
+DIAGNOSED_NETWORKS = 5  # as it is, and the remedies
 OPERATIONS_OF_A_DRAW = 500  # a normal number takes as long as this many operations of a product
 
 
@@ -32,12 +32,21 @@ def pass_bytes(sizes: Sequence[int], batch: int) -> float:
     return 8 * (batch * sum(sizes) + connections(sizes))
 
 
-def check_diagnosis(sizes: Sequence[int], batch: int) -> None:
-    """Raise ValueError where a diagnosis with its remedies is too costly for a shared machine."""
-    cost = DIAGNOSED_STARTS * pass_operations(sizes, batch) + orthonormal_operations(sizes)
-    memory = pass_bytes(sizes, batch) + (DIAGNOSED_STARTS - 1) * 4 * connections(sizes)
-    if cost > MOST_OPERATIONS or memory > MOST_BYTES:
+def _check(work: float, memory: float, batch: int) -> None:
+    if work > MOST_OPERATIONS or memory > MOST_BYTES:
         raise ValueError(
-            f"these sizes on {batch} samples would take about {cost / 1e9:,.0f} billion operations and "
+            f"these sizes on {batch} samples would take about {work / 1e9:,.0f} billion operations and "
             f"{memory / 1e6:,.0f} MB, where this app allows {MOST_OPERATIONS / 1e9:,.0f} and "
             f"{MOST_BYTES / 1e6:,.0f}: choose narrower or fewer layers, or a smaller batch")
+
+
+def check_simulation(sizes: Sequence[int], batch: int, networks: int = 1, *, orthonormal: bool = False) -> None:
+    """Raise ValueError where simulating so many networks, one after another, is too costly for a shared machine."""
+    _check(networks * pass_operations(sizes, batch) + orthonormal * orthonormal_operations(sizes),
+           pass_bytes(sizes, batch), batch)
+
+
+def check_diagnosis(sizes: Sequence[int], batch: int) -> None:
+    """Raise ValueError where a diagnosis with its remedies is too costly for a shared machine."""
+    _check(DIAGNOSED_NETWORKS * pass_operations(sizes, batch) + orthonormal_operations(sizes),
+           pass_bytes(sizes, batch) + (DIAGNOSED_NETWORKS - 1) * 4 * connections(sizes), batch)

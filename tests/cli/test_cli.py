@@ -347,3 +347,47 @@ def test_one_of_several_networks_is_named(capsys, tmp_path):
     assert "Of the networks in the file, 'target' is examined." in err
     _, _, err = said(capsys, "diagnose", "--weights", tmp_path / "two.npz", "--network", "x")
     assert "--network must be one of online, target, got 'x'" in err
+
+
+def test_a_simulation_that_is_too_costly_needs_a_word(capsys, monkeypatch):
+    monkeypatch.setattr("initviz.core.cost.MOST_OPERATIONS", 1e6)
+    code, out, err = said(capsys, "simulate", *SMALL)
+    assert (code, out) == (2, "")
+    assert err.rstrip().endswith("or give --no-limit")
+    assert said(capsys, "simulate", *SMALL, "--no-limit")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["simulate", "diagnose"])
+def test_the_limit_is_checked_before_a_batch_is_drawn(capsys, command):
+    code, _, err = said(capsys, command, "--sizes", "1000000-10-10", "--input", "normal", "--batch", "1000000")
+    assert code == 2
+    assert "billion operations" in err
+
+
+def ended(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "initviz", *arguments], stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_full_disk_ends_with_one_sentence_and_a_code_of_its_own():
+    with open("/dev/full", "w") as full:
+        process = ended("formulas", stdout=full)
+    assert process.returncode == 74
+    assert process.stderr == "initviz: the output could not be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("arguments", [["formulas"], ["diagnose", "--help"]])
+def test_a_pipe_that_closes_early_ends_with_one_sentence_and_a_shells_code(arguments):
+    read, write = os.pipe()
+    os.close(read)
+    process = ended(*arguments, stdout=write)
+    os.close(write)
+    assert process.returncode == 141
+    assert process.stderr == "initviz: the reader of the output closed it before its end\n"
+
+
+def test_an_interrupted_run_ends_with_one_sentence_and_a_shells_code(capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+    monkeypatch.setattr("initviz.cli.commands.simulate", interrupt)
+    code, out, err = said(capsys, "simulate", *SMALL)
+    assert (code, out, err) == (130, "", "initviz: interrupted\n")

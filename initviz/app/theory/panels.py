@@ -137,7 +137,7 @@ def _dead_neurons(shown: Shown) -> None:
               "Choose ReLU in the sidebar.")
         return
     expected = _cached_dead_shares(shown.network, shown.settings.input, shown.run.batch)
-    measured = shown.run.column("dead_share")[: shown.settings.depth - 1]
+    measured: Any = shown.run.column("dead_share")[: shown.settings.depth - 1]
     lost = born_dead(shown.network.sizes[1:-1])
     st.markdown("**Share of dead neurons**")
     app.show(curves.picture("Share of dead neurons against the layer", "hidden layer", log=False),
