@@ -350,7 +350,7 @@ def test_one_of_several_networks_is_named(capsys, tmp_path):
 
 
 def test_a_simulation_that_is_too_costly_needs_a_word(capsys, monkeypatch):
-    monkeypatch.setattr("initviz.core.cost.MOST_OPERATIONS", 1e6)
+    monkeypatch.setattr("initviz.core.cost.MOST_OPERATIONS", 1e5)
     code, out, err = said(capsys, "simulate", *SMALL)
     assert (code, out) == (2, "")
     assert err.rstrip().endswith("or give --no-limit")
@@ -375,7 +375,7 @@ def test_a_full_disk_ends_with_one_sentence_and_a_code_of_its_own():
     assert process.stderr == "initviz: the output could not be written: No space left on device\n"
 
 
-@pytest.mark.parametrize("arguments", [["formulas"], ["diagnose", "--help"]])
+@pytest.mark.parametrize("arguments", [["formulas"], ["diagnose", *SMALL]])
 def test_a_pipe_that_closes_early_ends_with_one_sentence_and_a_shells_code(arguments):
     read, write = os.pipe()
     os.close(read)
