@@ -210,7 +210,8 @@ def run_formulas(options: argparse.Namespace) -> int:
     shapes = list(dict.fromkeys(zip(sizes[:-1], sizes[1:], strict=True)))
     print(_aligned(pd.DataFrame([{
         "Key": key, "Name": entry.label, "Made for": entry.made_for,
-        **{f"{a} → {b}": number(math.sqrt(law_of(key).variance(a, b))) for a, b in shapes}, "Source": entry.source}
+        **{f"{a} → {b}": number(math.sqrt(law_of(key, first=(a, b) == shapes[0]).variance(a, b)))
+           for a, b in shapes}, "Source": entry.source}
         for key, entry in INITIALIZERS.items()])))
     return 0
 

@@ -98,6 +98,13 @@ def _mish_derivative(z: Array, h: Array) -> Array:
     return t + np.clip(z, -FAR, FAR) * (1 - t * t) * _sigmoid(z)
 
 
+MOST_RADIANS = 1e5  # beyond it single precision misses the place in a sine's period by more than 0.2 degrees
+
+
+def _radians(z: Array, w0: float) -> Array:
+    return w0 * np.clip(z, -MOST_RADIANS / w0, MOST_RADIANS / w0)
+
+
 def _elu(z: Array, alpha: float = 1.0) -> Array:
     return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
 
@@ -124,6 +131,7 @@ class Activation:
     lower: float = -math.inf
     upper: float = math.inf
     parameters: Mapping[str, Parameter] = field(default_factory=lambda: NO_PARAMETERS)
+    periodic: bool = False  # comes back from its ends, where it therefore does not saturate
     dies: bool = False  # exactly zero value and derivative for all z <= 0
     remark: str = ""
 
@@ -138,8 +146,13 @@ class Activation:
 
     @property
     def bounded(self) -> bool:
-        """Whether phi has a finite lower and upper end, so that it can saturate at them."""
+        """Whether phi has a finite lower and upper end."""
         return math.isfinite(self.lower) and math.isfinite(self.upper)
+
+    @property
+    def saturates(self) -> bool:
+        """Whether phi has a finite lower and upper end and stays near them."""
+        return self.bounded and not self.periodic
 
 ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
     "linear": Activation(
@@ -244,6 +257,16 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
         phi_prime=_mish_derivative,
         code=code_in("z * np.tanh(np.logaddexp(0, z))", "F.mish(z)", "keras.activations.mish(z)", "jax.nn.mish(z)"),
         lower=-0.3089),
+    "sine": Activation(
+        "Sine", r"\sin(\omega_0 z)", "Sitzmann et al. 2020, section 3.2",
+        phi=lambda z, w0: np.sin(_radians(z, w0)),
+        phi_prime=lambda z, h, w0: w0 * np.cos(_radians(z, w0)),
+        code=code_in("np.sin({w0} * z)", "torch.sin({w0} * z)", "keras.ops.sin({w0} * z)", "jnp.sin({w0} * z)"),
+        lower=-1, upper=1, periodic=True,
+        parameters=MappingProxyType({"w0": Parameter(
+            "Sine's ω₀", 30.0, Interval(0.01, 1000), "Frequency: the sine runs through a period where z moves by "
+            "2π/ω₀. SIREN's initialization takes it into account; 30 is its paper's.", slider=Interval(1, 100),
+            setting="w0")})),
     "erf": Activation(
         "erf", r"\mathrm{erf}(z)", "Williams 1997, whose covariance of it has a closed form",
         phi=erf,

@@ -42,7 +42,7 @@ def read_sizes(text: str) -> tuple[int, ...]:
 def _draw(initializer: str, params: Pairs, fan_in: int, fan_out: int, seed: int, layer: int, dtype: str) -> Array:
     """Weights of a layer before the gain multiplies them, read-only."""
     drawn = initialize(initializer, fan_in, fan_out, rng=stream(seed, WEIGHT_STREAM, layer), dtype=dtype,
-                       **dict(params))
+                       first=layer == 0, **dict(params))
     drawn.flags.writeable = False
     return drawn
 

@@ -300,7 +300,7 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
             return
         for name, measure, wanted, seen in (
                 ("dead_share", dead_share, phi.dies, z),
-                ("saturated_share", lambda own: saturated_share(own, phi.lower, phi.upper), phi.bounded, h)):
+                ("saturated_share", lambda own: saturated_share(own, phi.lower, phi.upper), phi.saturates, h)):
             if wanted:
                 for index in np.flatnonzero(np.isfinite((of_z if seen is z else of_h)[:, 2:4]).all(axis=1)):
                     special[name][index, layer] = measure(seen[index])

@@ -98,6 +98,9 @@ def recommended(network: Network) -> tuple[Network, str]:
         changes["initializer_params"] = INITIALIZERS[key].following(params)
         why = (f"He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through {label} (He et al. "
                "2015).")
+    elif network.activation == "sine":
+        key, changes["initializer_params"] = "siren", INITIALIZERS["siren"].following(params)
+        why = "SIREN's variance, 2 / (ω₀² fan_in), keeps the scale of what each sine reads (Sitzmann et al. 2020)."
     elif network.activation in ("selu", "linear"):
         key = "lecun_normal"
         why = f"LeCun's variance, 1 / fan_in, is the one that {label} keeps (Klambauer et al. 2017 of SELU)."

@@ -28,7 +28,7 @@ $imports
 SIZES = $sizes
 
 
-def draw(rng, fan_in, fan_out):
+def draw(rng, fan_in, fan_out$first):
     """Weights (fan_in, fan_out) and biases (fan_out,) of one layer."""
 $weight
     b = $bias
@@ -49,7 +49,7 @@ def forward(x, parameters):
 
 
 rng = np.random.default_rng($seed)
-parameters = [draw(rng, fan_in, fan_out) for fan_in, fan_out in zip(SIZES[:-1], SIZES[1:])]
+parameters = [draw(rng, fan_in, fan_out$is_first) for $shapes]
 
 if __name__ == "__main__":
     outputs = forward(rng.standard_normal((256, SIZES[0])), parameters)
@@ -68,7 +68,7 @@ class Network(torch.nn.Module):
         self.layers = torch.nn.ModuleList(
             torch.nn.Linear(fan_in, fan_out) for fan_in, fan_out in zip(SIZES[:-1], SIZES[1:]))
         for layer in self.layers:
-            draw(layer, layer.in_features, layer.out_features)
+            draw(layer, layer.in_features, layer.out_features$is_first)
 
     def forward(self, z):
         for layer in self.layers[:-1]:
@@ -77,7 +77,7 @@ class Network(torch.nn.Module):
         return self.layers[-1](z)  # linear
 
 
-def draw(layer, fan_in, fan_out):
+def draw(layer, fan_in, fan_out$first):
     """Draw a layer's weight (fan_out, fan_in) and bias (fan_out,)."""
 $weight
     with torch.no_grad():
@@ -103,7 +103,7 @@ def activate(z):
     return $activation
 
 
-def draw(fan_in, fan_out):
+def draw(fan_in, fan_out$first):
     """An initializer of kernels (fan_in, fan_out): one a layer, as an initializer returns the same values twice."""
 $weight
     return initializer
@@ -113,7 +113,7 @@ keras.utils.set_random_seed($seed)
 network = keras.Sequential([keras.Input((SIZES[0],))])
 for fan_in, fan_out in zip(SIZES[:-1], SIZES[1:]):
     last = len(network.layers) == len(SIZES) - 2
-    layer = keras.layers.Dense(fan_out, None if last else activate, kernel_initializer=draw(fan_in, fan_out))
+    layer = keras.layers.Dense(fan_out, None if last else activate, kernel_initializer=draw(fan_in, fan_out$is_first))
     network.add(layer)
 $scaled    layer.bias.assign($bias)
 
@@ -128,7 +128,7 @@ $imports
 SIZES = $sizes
 
 
-def draw(key, fan_in, fan_out):
+def draw(key, fan_in, fan_out$first):
     """Weights (fan_in, fan_out) and biases (fan_out,) of one layer."""
     key, bias_key, noise_key = jax.random.split(key, 3)
 $weight
@@ -149,7 +149,7 @@ def forward(parameters, x):
 
 
 keys = jax.random.split(jax.random.key($seed), len(SIZES))
-parameters = [draw(key, fan_in, fan_out) for key, fan_in, fan_out in zip(keys[1:], SIZES[:-1], SIZES[1:])]
+parameters = [draw(key, fan_in, fan_out$is_first) for $shapes]
 
 if __name__ == "__main__":
     outputs = forward(parameters, jax.random.normal(keys[0], (256, SIZES[0])))
@@ -177,7 +177,17 @@ _FRAMES: Mapping[str, tuple[str, str, str, str, str, str]] = MappingProxyType({
               "    layer.kernel.assign({} * layer.kernel)\n", ""),
     "JAX": (_JAX, "W", "jnp.zeros(fan_out)", "jax.random.normal(noise_key, (fan_out,))", "{} * W", "W"),
 })
-assert tuple(_FRAMES) == FRAMEWORKS
+# Per framework: what draw is given where the first layer has a law of its own; the loop over the layers' shapes, plain
+# and then.
+_FIRST: Mapping[str, tuple[str, str, str]] = MappingProxyType({
+    "NumPy": (", first=layer == 0", "fan_in, fan_out in zip(SIZES[:-1], SIZES[1:])",
+              "layer, (fan_in, fan_out) in enumerate(zip(SIZES[:-1], SIZES[1:]))"),
+    "PyTorch": (", first=layer is self.layers[0]", "", ""),
+    "Keras": (", first=not network.layers", "", ""),
+    "JAX": (", first=layer == 0", "key, fan_in, fan_out in zip(keys[1:], SIZES[:-1], SIZES[1:])",
+            "layer, (key, fan_in, fan_out) in enumerate(zip(keys[1:], SIZES[:-1], SIZES[1:]))"),
+})
+assert tuple(_FRAMES) == tuple(_FIRST) == FRAMEWORKS
 
 
 def _imports(framework: str, text: str) -> str:
@@ -188,13 +198,18 @@ def _imports(framework: str, text: str) -> str:
 
 
 def law_lines(initializer: str, params: Mapping[str, Any], bias: float, bias_std: float,
-              framework: str) -> tuple[str, str]:
-    """The lines that draw a layer's weight and the expression of its bias, in that framework."""
+              framework: str, *, told: bool = False) -> tuple[str, str]:
+    """The lines that draw a layer's weight and the expression of its bias, in that framework.
+
+    Where the first layer has a law of its own the lines read ``first``, which is False where they are not ``told``.
+    """
     _, name, zeros, noise, _, _ = _FRAMES[framework]
     entry = INITIALIZERS[initializer]
     weight = entry.code[framework].format(**dict(params))
     if name and f"{name} = " not in weight and f"def {name}(" not in weight:
         weight = f"{name} = {weight}"
+    if entry.first_law and not told:
+        weight = f"first = False\n{weight}"
     terms = [entry.bias_code[framework]] if entry.bias_code else []
     terms += [f"{bias_std!r} * {noise}"] if bias_std else []
     terms = [f"{zeros} + {bias!r}" if bias else zeros, *terms] if bias or not terms else terms
@@ -214,9 +229,13 @@ def code(network: Network, framework: str) -> str:
     """
     script, _, _, _, scaled, plain = _FRAMES[check("framework", framework, FRAMEWORKS)]
     phi = ACTIVATIONS[network.activation]
+    apart = INITIALIZERS[network.initializer].first_law is not None
+    is_first, shapes, numbered = _FIRST[framework]
     weight, bias = law_lines(network.initializer, dict(network.initializer_params), network.bias, network.bias_std,
-                             framework)
+                             framework, told=apart)
     parts = {
+        "first": ", first" if apart else "", "is_first": is_first if apart else "",
+        "shapes": numbered if apart else shapes,
         "title": f"{'-'.join(map(str, network.sizes))}, {phi.label}, {INITIALIZERS[network.initializer].label}",
         "sizes": repr(network.sizes), "weight": indent(weight, "    "), "bias": bias, "seed": str(network.seed),
         "activation": phi.code[framework].format(**dict(network.activation_params)),

@@ -74,7 +74,7 @@ def field_of(network: Network) -> Field:
 def sigmas(network: Network, layer: int) -> tuple[float, float]:
     """(sigma_w, sigma_b) of a layer, 0 the first: sigma_w^2 is fan_in times the variance of a weight, with the gain."""
     fan_in, fan_out = network.sizes[layer], network.sizes[layer + 1]
-    law = law_of(network.initializer, **dict(network.initializer_params))
+    law = law_of(network.initializer, first=layer == 0, **dict(network.initializer_params))
     own = law.bias_variance(fan_in, fan_out)
     return (abs(network.gain) * math.sqrt(fan_in * law.variance(fan_in, fan_out)),
             math.sqrt(network.bias_std**2 + own))

@@ -227,7 +227,8 @@ def test_the_fields_of_a_code_line_are_the_parameters_of_its_entry(key, framewor
 def test_the_numpy_line_draws_the_law_that_it_stands_beside(key, params, shape):
     entry, law = INITIALIZERS[key], law_of(key, **params)
     line = entry.code["NumPy"].format(**{name: p.default for name, p in entry.parameters.items()} | params)
-    names = {"np": np, "rng": np.random.default_rng(7), "fan_in": shape[0], "fan_out": shape[1]}
+    names = {"np": np, "rng": np.random.default_rng(7), "fan_in": shape[0], "fan_out": shape[1],
+             "first": False}
     if "W = " in line:
         exec(line, names)
     else:

@@ -32,9 +32,9 @@ NAMES = {
             "TruncatedNormal", "VarianceScaling", "Zeros")),
         *(f"keras.ops.{name}" for name in (
             "argsort", "cast", "clip", "convert_to_tensor", "elu", "erf", "gelu", "leaky_relu", "relu", "selu",
-            "sigmoid", "silu", "softplus", "softsign", "std", "tanh", "zeros"))},
+            "sigmoid", "silu", "sin", "softplus", "softsign", "std", "tanh", "zeros"))},
     "JAX": {
-        "jax.scipy.special.erf", "jnp.asarray", "jnp.clip", "jnp.eye", "jnp.tanh", "jnp.zeros",
+        "jax.scipy.special.erf", "jnp.asarray", "jnp.clip", "jnp.eye", "jnp.sin", "jnp.tanh", "jnp.zeros",
         *(f"jax.random.{name}" for name in ("key", "normal", "split", "uniform")),
         *(f"jax.nn.{name}" for name in ("elu", "gelu", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu",
                                         "soft_sign", "softplus")),
@@ -62,9 +62,10 @@ def assert_moments(values, mean, variance):
 
 
 def assert_drawn_as_promised(network, weights, biases):
-    law = law_of(network.initializer, **dict(network.initializer_params))
     units = []
-    for w, b, (fan_in, fan_out) in zip(weights, biases, itertools.pairwise(network.sizes), strict=True):
+    for layer, (w, b, (fan_in, fan_out)) in enumerate(
+            zip(weights, biases, itertools.pairwise(network.sizes), strict=True)):
+        law = law_of(network.initializer, first=layer == 0, **dict(network.initializer_params))
         assert w.shape == (fan_in, fan_out)
         assert b.shape == (fan_out,)
         assert_moments(w, GAIN * law.mean(fan_in, fan_out), GAIN**2 * law.variance(fan_in, fan_out))

@@ -18,6 +18,7 @@ from initviz.core.initializers.laws import Law, variance_scaling
 from initviz.core.validation import ANY, NO_PARAMETERS, Interval, Parameter, check, check_parameters
 
 NOT_NEGATIVE = Interval(0, float("inf"))
+FREQUENCY = Interval(0.01, 1000)
 DTYPES = ("float32", "float64")
 
 
@@ -33,6 +34,9 @@ class Initializer:
     end by setting ``W``, in PyTorch lines that fill ``layer.weight`` (fan_out, fan_in), in Keras an expression of an
     initializer or lines that define ``initializer``. ``bias_code`` does so for what is drawn of a bias, in every
     framework an expression.
+
+    ``first_law`` makes the Law of the layer that reads the inputs, where that has one of its own; the lines of
+    ``code`` are then told by the name ``first`` whether they draw it.
     """
 
     label: str
@@ -45,6 +49,7 @@ class Initializer:
     code: Mapping[str, str]
     parameters: Mapping[str, Parameter] = field(default_factory=lambda: NO_PARAMETERS)
     bias_code: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    first_law: Callable[..., Law] | None = None
 
     def following(self, activation_params: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters that follow those of an activation, with its values."""
@@ -205,6 +210,25 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
               "W_key, rank_key = jax.random.split(key)\n"
               "rank = jax.random.uniform(rank_key, (fan_in, fan_out)).argsort(axis=0)\n"
               "W = jax.random.normal(W_key, (fan_in, fan_out)) * (rank < 15)")),
+    "siren": Initializer(
+        "SIREN", r"W \sim U\left(\pm\tfrac{1}{\omega_0}\sqrt{\tfrac{6}{n_{in}}}\right)\\"
+        r"\text{first layer: } U\left(\pm\tfrac{1}{n_{in}}\right)",
+        "sine networks that represent images, sounds and shapes",
+        "Sitzmann et al. 2020, section 3.2 and supplement 1.5",
+        "Keeps what a sine reads, ω₀z, at a standard deviation of 0.89 from layer to layer (1 in the paper, which "
+        "takes a sine's outputs for arcsine distributed). The first layer's own range does not depend on ω₀.",
+        "#2A6C78", lambda w0: variance_scaling(2 / w0**2, "fan_in", "uniform"),
+        code_in("rng.uniform(-1, 1, (fan_in, fan_out)) * (1 / fan_in if first else np.sqrt(6 / fan_in) / {w0})",
+                "bound = 1 / fan_in if first else math.sqrt(6 / fan_in) / {w0}\n"
+                "torch.nn.init.uniform_(layer.weight, -bound, bound)",
+                "bound = 1 / fan_in if first else math.sqrt(6 / fan_in) / {w0}\n"
+                "initializer = keras.initializers.RandomUniform(-bound, bound)",
+                "bound = 1 / fan_in if first else math.sqrt(6 / fan_in) / {w0}\n"
+                "W = jax.random.uniform(key, (fan_in, fan_out), minval=-bound, maxval=bound)"),
+        MappingProxyType({"w0": Parameter(
+            "SIREN's ω₀", 30.0, FREQUENCY, "ω₀ of the sine that follows, by which the range is divided.",
+            follows_activation=True)}),
+        first_law=lambda w0: laws.independent(lambda fan_in, fan_out: 1 / (fan_in * 3**0.5), "uniform")),
     "torch_linear": Initializer(
         "PyTorch's Linear", r"W, b \sim U\left(\pm\tfrac{1}{\sqrt{n_{in}}}\right)",
         "what a PyTorch network starts from",
@@ -248,16 +272,21 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
 })
 
 
-def law_of(key: str, **params: Any) -> Law:
-    """The Law of the initializer ``key``; ValueError for an unknown key, parameter or value."""
+def law_of(key: str, *, first: bool = False, **params: Any) -> Law:
+    """The Law of the initializer ``key``, of the network's ``first`` layer or of any other.
+
+    Raises ValueError for an unknown key, parameter or value.
+    """
     entry = INITIALIZERS[check("initializer", key, INITIALIZERS.keys())]
-    return entry.law(**check_parameters(key, params, entry.parameters))
+    law = entry.first_law if first and entry.first_law else entry.law
+    return law(**check_parameters(key, params, entry.parameters))
 
 
 def initialize(key: str, fan_in: int, fan_out: int, *, rng: Generator, gain: float = 1.0,
-               dtype: DTypeLike = np.float64, **params: Any) -> NDArray[Any]:
+               dtype: DTypeLike = np.float64, first: bool = False, **params: Any) -> NDArray[Any]:
     """Weights of shape (fan_in, fan_out) drawn by the initializer ``key``, times ``gain``.
 
+    ``first`` says that the layer reads the network's inputs, which few initializers draw by another law (SIREN does).
     Two initializers of one distribution given generators in the same state draw the same units, scaled. ``dtype`` is
     float32 or float64. Raises ValueError for an unknown key or parameter, a fan below 1, a gain that is not finite,
     another dtype, or an ``rng`` that is no generator.
@@ -270,7 +299,7 @@ def initialize(key: str, fan_in: int, fan_out: int, *, rng: Generator, gain: flo
     shape = check("fan_in", fan_in, fan), check("fan_out", fan_out, fan)
     gain = check("gain", gain, ANY)
     with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf
-        weights = law_of(key, **params).draw(*shape, rng, dtype)
+        weights = law_of(key, first=first, **params).draw(*shape, rng, dtype)
         if gain != 1:
             weights *= np.asarray(gain, dtype)
     return weights
