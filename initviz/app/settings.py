@@ -78,7 +78,7 @@ class DeclaredSettings:
         f"How the weights are drawn. Compare up to {MOST_INITIALIZERS} on the same random numbers. Where notes write "
         "Xavier as randn(fan_in, fan_out) / sqrt(fan_in), that formula is LeCun normal.", many=True, place="sidebar")
     activation: str = setting(
-        "Activation", "tanh", _labels(ACTIVATIONS), COMPARED | {"diagnose"},
+        "Activation", "tanh", _labels(ACTIVATIONS), WITH_NETWORK,
         "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear.", place="sidebar")
     input: str = setting(
         "Input", "digits", _labels(INPUTS), COMPARED | {"formulas"},

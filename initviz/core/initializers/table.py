@@ -211,7 +211,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
               "rank = jax.random.uniform(rank_key, (fan_in, fan_out)).argsort(axis=0)\n"
               "W = jax.random.normal(W_key, (fan_in, fan_out)) * (rank < 15)")),
     "siren": Initializer(
-        "SIREN", r"W \sim U\left(\pm\tfrac{1}{\omega_0}\sqrt{\tfrac{6}{n_{in}}}\right)\\"
+        "SIREN", r"W \sim U\left(\pm\sqrt{\tfrac{6}{n_{in}}}/\omega_0\right)\\"
         r"\text{first layer: } U\left(\pm\tfrac{1}{n_{in}}\right)",
         "sine networks that represent images, sounds and shapes",
         "Sitzmann et al. 2020, section 3.2 and supplement 1.5",

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from initviz.app.caches import cached
 from initviz.app.settings import Settings
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.initializers import INITIALIZERS, initialize, law_of
-from initviz.core.network import WEIGHT_STREAM, Network, stream
+from initviz.core.network import WEIGHT_STREAM, Network, Pairs, stream
 from initviz.core.statistics import Bins
+from initviz.core.validation import Parameter
 from initviz.core.wording import number
+from initviz.diagnosis.remedies import recommended
 from initviz.theory.mean_field import Field
 from initviz.theory.prediction import field_of, sigmas
 
@@ -23,6 +28,8 @@ PAIRS = (("he_normal", "relu"), ("xavier_normal", "relu"), ("torch_linear", "rel
          ("he_normal", "silu"), ("he_normal", "elu"), ("lecun_normal", "tanh"), ("xavier_normal", "sigmoid"),
          ("lecun_normal", "softplus"), ("lecun_normal", "selu"))
 DRIFT_LAYERS = 50
+LAYERS = 50
+LAYERS = MappingProxyType({"first": "First", "hidden": "Hidden", "output": "Output"})
 PICTURE_BINS = Bins(-4, 4, 41)  # in units of 1/sqrt(fan_in)
 MOST_PICTURE_FAN = 256
 
@@ -49,9 +56,9 @@ def shapes(settings: Settings) -> list[tuple[int, int]]:
 
 def promises(key: str, settings: Settings) -> list[Promise]:
     """What the initializer promises for each shape of the network."""
-    law = law_of(key, **settings.initializer_params(key))
-    return [Promise(fan_in, fan_out, settings.gain * law.mean(fan_in, fan_out),
-                    settings.gain**2 * law.variance(fan_in, fan_out)) for fan_in, fan_out in shapes(settings)]
+    laws = [law_of(key, first=layer == 0, **settings.initializer_params(key)) for layer in range(settings.depth)]
+    return [Promise(*shape, settings.gain * law.mean(*shape), settings.gain**2 * law.variance(*shape))
+            for shape, law in zip(shapes(settings), laws, strict=False)]
 
 
 def xavier_and_lecun(settings: Settings) -> str:
@@ -63,18 +70,32 @@ def xavier_and_lecun(settings: Settings) -> str:
     return "the two differ wherever a layer is not square, which none of this network is"
 
 
-def hidden(key: str, settings: Settings) -> Promise:
-    """What the initializer promises for a hidden layer between two others, as wide as they are."""
-    law, width = law_of(key, **settings.initializer_params(key)), settings.width
-    return Promise(width, width, settings.gain * law.mean(width, width), settings.gain**2 * law.variance(width, width))
+def layer_shape(role: str, settings: Settings) -> tuple[int, int]:
+    """(fan_in, fan_out) of a layer of LAYERS: the hidden one stands between two others, as wide as they are."""
+    sizes, width = settings.sizes, settings.width
+    return {"first": sizes[:2], "hidden": (width, width), "output": sizes[-2:]}[role]
 
 
-def distribution(key: str, settings: Settings) -> NDArray[np.int64]:
-    """Counts of one drawn hidden layer's weights in PICTURE_BINS, ends included."""
-    fan = min(settings.width, MOST_PICTURE_FAN)
-    weights = initialize(key, fan, fan, rng=stream(settings.seed, WEIGHT_STREAM, 1), gain=settings.gain,
-                         **settings.initializer_params(key))
-    return PICTURE_BINS.count_values(weights, 1 / math.sqrt(fan))
+def promise(key: str, settings: Settings, role: str) -> Promise:
+    """What the initializer promises for a layer of LAYERS."""
+    law = law_of(key, first=role == "first", **settings.initializer_params(key))
+    shape = layer_shape(role, settings)
+    return Promise(*shape, settings.gain * law.mean(*shape), settings.gain**2 * law.variance(*shape))
+
+
+@cached(8e6)
+def _drawn_counts(key: str, params: Pairs, shape: tuple[int, int], first: bool, gain: float,
+                  seed: int) -> NDArray[np.int64]:
+    weights = initialize(key, *shape, rng=stream(seed, WEIGHT_STREAM, 0 if first else 1), gain=gain, first=first,
+                         **dict(params))
+    return PICTURE_BINS.count_values(weights, 1 / math.sqrt(shape[0]))
+
+
+def distribution(key: str, settings: Settings, role: str) -> NDArray[np.int64]:
+    """Counts of one drawn layer's weights in PICTURE_BINS, ends included."""
+    fan_in, fan_out = (min(fan, MOST_PICTURE_FAN) for fan in layer_shape(role, settings))
+    return _drawn_counts(key, tuple(settings.initializer_params(key).items()), (fan_in, fan_out), role == "first",
+                         settings.gain, settings.seed)
 
 
 def code(key: str, framework: str, settings: Settings) -> str:
@@ -86,6 +107,17 @@ def code(key: str, framework: str, settings: Settings) -> str:
     if settings.gain == 1:
         return line
     return f"{line}\n# then multiply the weights by the gain, {settings.gain:g}"
+
+
+def activation_code(key: str, framework: str, settings: Settings) -> str:
+    """phi(z) in a framework, with the parameters now chosen."""
+    return ACTIVATIONS[key].code[framework].format(**settings.activation_params(key))
+
+
+def parameters_in_words(parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> str:
+    """Parameters with their values, such as "He's fan = fan_in"; empty where there are none."""
+    return ", ".join(f"{parameter.label} = {values[name]:g}" if isinstance(values[name], int | float)
+                     else f"{parameter.label} = {values[name]}" for name, parameter in parameters.items())
 
 
 def activation_curve(key: str, settings: Settings) -> NDArray[np.float64]:
@@ -123,23 +155,46 @@ class Drift:
         return f"{INITIALIZERS[self.initializer].label}, {ACTIVATIONS[self.activation].label}"
 
 
+def drift(network: Network) -> Drift:
+    """What mean-field theory expects of the hidden layers of such a network, DRIFT_LAYERS of them, from unit inputs."""
+    field, (sigma_w, sigma_b) = field_of(network), sigmas(network, 1)
+    q = sigma_w**2 + sigma_b**2
+    lengths, sizes, chis = [], [], []
+    for _ in range(DRIFT_LAYERS):
+        at = field.moments(q)
+        lengths.append(q)
+        sizes.append(math.sqrt(float(at.square)))
+        chis.append(sigma_w**2 * float(at.derivative_square))
+        q = sigma_w**2 * float(at.square) + sigma_b**2
+    return Drift(network.initializer, network.activation, np.array(lengths), np.array(sizes),
+                 np.array(chis, np.float64).cumprod())
+
+
 def drifts(width: int) -> list[Drift]:
     """How the popular pairs drift with depth; ``width`` matters only to laws that draw biases."""
-    found = []
-    for initializer, activation in PAIRS:
-        network = Network((width, width, width), activation, initializer)
-        field, (sigma_w, sigma_b) = field_of(network), sigmas(network, 0)
-        q = sigma_w**2 + sigma_b**2
-        lengths, sizes, chis = [], [], []
-        for _ in range(DRIFT_LAYERS):
-            at = field.moments(q)
-            lengths.append(q)
-            sizes.append(math.sqrt(float(at.square)))
-            chis.append(sigma_w**2 * float(at.derivative_square))
-            q = sigma_w**2 * float(at.square) + sigma_b**2
-        found.append(Drift(initializer, activation, np.array(lengths), np.array(sizes),
-                           np.array(chis, np.float64).cumprod()))
-    return found
+    return [drift(Network((width,) * 4, activation, initializer)) for initializer, activation in PAIRS]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The initializer that suits an activation in a plain network: why, its weights by layer, and what follows."""
+
+    label: str
+    why: str
+    promises: Mapping[str, Promise]
+    drift: Drift
+
+
+def answer(settings: Settings) -> Answer:
+    """Which initializer suits the activation and sizes chosen, by the rule that Diagnose recommends by."""
+    network, why = recommended(replace(settings, gain=1.0, bias=0.0, bias_std=0.0).network("lecun_normal"))
+    key, params = network.initializer, dict(network.initializer_params)
+    promises = {}
+    for role in LAYERS:
+        law, shape = law_of(key, first=role == "first", **params), layer_shape(role, settings)
+        promises[role] = Promise(*shape, 0.0, network.gain**2 * law.variance(*shape))
+    label = INITIALIZERS[key].label + (f" with a gain of {network.gain:g}" if network.gain != 1 else "")
+    return Answer(label, why, promises, drift(replace(network, sizes=(settings.width,) * 4)))
 
 
 def drift_table(found: Sequence[Drift]) -> pd.DataFrame:
