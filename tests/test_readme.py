@@ -41,7 +41,7 @@ def test_the_examples_run():
 def test_the_entry_of_a_new_initializer_draws_what_it_promises():
     example, = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
     (key, entry), = eval("{" + example + "}", vars(table)).items()
-    rule = entry.law()
+    rule = entry.law(scale=1.5)
     weights = rule.draw(300, 200, np.random.default_rng(0), "float64")
     assert key not in table.INITIALIZERS
     assert entry.color not in {known.color for known in table.INITIALIZERS.values()}
@@ -49,8 +49,9 @@ def test_the_entry_of_a_new_initializer_draws_what_it_promises():
         name: parameter.default for name, parameter in other.parameters.items()}).family == rule.family else 6)
         for other in table.INITIALIZERS.values() for eyes in EYES)
     assert weights.var() == pytest.approx(rule.variance(300, 200), rel=0.03)
-    assert rule.variance(300, 200) == pytest.approx((300 * 200) ** -0.5)
-    same = eval(entry.code["NumPy"], {"np": np, "rng": np.random.default_rng(0), "fan_in": 300, "fan_out": 200})
+    assert rule.variance(300, 200) == pytest.approx(1.5 / 300)
+    same = eval(entry.code["NumPy"].format(scale=1.5),
+                {"np": np, "rng": np.random.default_rng(0), "fan_in": 300, "fan_out": 200})
     np.testing.assert_allclose(same, weights)
 
 

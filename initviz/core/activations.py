@@ -131,7 +131,7 @@ class Activation:
     lower: float = -math.inf
     upper: float = math.inf
     parameters: Mapping[str, Parameter] = field(default_factory=lambda: NO_PARAMETERS)
-    periodic: bool = False  # comes back from its ends, where it therefore does not saturate
+    period_of: Callable[..., float] = lambda **params: math.inf  # of its parameters
     dies: bool = False  # exactly zero value and derivative for all z <= 0
     remark: str = ""
 
@@ -144,6 +144,10 @@ class Activation:
         params = check_parameters(self.label, params, self.parameters)
         return self.phi_prime(z, self.phi(z, **params) if h is None else h, **params)
 
+    def period(self, **params: Any) -> float:
+        """The distance at which phi repeats itself; infinite where it does not."""
+        return self.period_of(**check_parameters(self.label, params, self.parameters))
+
     @property
     def bounded(self) -> bool:
         """Whether phi has a finite lower and upper end."""
@@ -152,7 +156,7 @@ class Activation:
     @property
     def saturates(self) -> bool:
         """Whether phi has a finite lower and upper end and stays near them."""
-        return self.bounded and not self.periodic
+        return self.bounded and math.isinf(self.period())
 
 ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
     "linear": Activation(
@@ -262,7 +266,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
         phi=lambda z, w0: np.sin(_radians(z, w0)),
         phi_prime=lambda z, h, w0: w0 * np.cos(_radians(z, w0)),
         code=code_in("np.sin({w0} * z)", "torch.sin({w0} * z)", "keras.ops.sin({w0} * z)", "jnp.sin({w0} * z)"),
-        lower=-1, upper=1, periodic=True,
+        lower=-1, upper=1, period_of=lambda w0: 2 * math.pi / w0,
         parameters=MappingProxyType({"w0": Parameter(
             "Sine's ω₀", 30.0, Interval(0.01, 1000), "Frequency: the sine runs through a period where z moves by "
             "2π/ω₀. SIREN's initialization takes it into account; 30 is its paper's.", slider=Interval(1, 100),

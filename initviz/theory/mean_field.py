@@ -81,6 +81,9 @@ def expectation(f: Callable[[Array], Array], variance: Any, mean: Any = 0.0) -> 
     return found
 
 
+WRAPPED = 8.0  # radians: modulo a period, normals at least so wide are uniform to e^(-WRAPPED^2 / 2) = 1e-14
+
+
 @dataclass(frozen=True)
 class GaussianMoments:
     """Normal expectations of an activation at some lengths, arrays of one shape.
@@ -129,7 +132,7 @@ class Field:
     def moments(self, q: Any) -> GaussianMoments:
         """Normal expectations at the lengths ``q``; integrals, not a table."""
         q = np.asarray(q, float)
-        std = np.sqrt(q)
+        std = np.minimum(np.sqrt(q), WRAPPED / (2 * math.pi) * self.phi.period(**dict(self.params)))
         near = np.maximum(std, VANISHING)
         g, density = _nodes(self.bias, near)
         with np.errstate(**QUIET):
@@ -139,7 +142,7 @@ class Field:
             def over(values: Array) -> Array:
                 return np.asarray((values * density).sum(axis=-1))
 
-            growth = over(h * derivative * g) / near
+            growth = np.where(std < np.sqrt(q), 0.0, over(h * derivative * g) / near)
             if np.any(std < near):
                 h = self.value(self.bias + std[..., None] * g)
             mean, square, derivative_square = over(h), h * h, derivative * derivative

@@ -75,6 +75,11 @@ def test_the_recommended_start_keeps_a_unit_length_in_a_wide_layer(key):
     assert (better.bias, better.bias_std) == (0, 0)
     law = 2 / (1 + dict(better.activation_params).get("negative_slope", 0) ** 2) if better.initializer == "he_normal" \
         else better.gain**2
+    if better.initializer == "siren":  # it keeps the length at which a sine's second moment gives it back, not 1
+        length = 0.7968 / 900
+        assert 2 / 900 * float(Field(key, better.activation_params).moments(length).square) == pytest.approx(
+            length, rel=1e-3)
+        return
     kept = law * float(Field(key, better.activation_params).moments(1.0).square)
     assert kept == pytest.approx(1, abs=2e-3) or key == "selu"  # SELU keeps it with its mean: E phi = 0, E phi^2 = 1
     assert why.endswith(".")

@@ -13,9 +13,21 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Element, Widget
 
-from initviz.app.settings import CONTROLS, DEFAULTS, PRESETS, QUANTITY_LABELS, SCALE_LABELS, SPREAD_LABELS
+from initviz.app.formulas import quantities
+from initviz.app.settings import (
+    CONTROLS,
+    DEFAULTS,
+    PRESETS,
+    QUANTITY_LABELS,
+    SCALE_LABELS,
+    SPREAD_LABELS,
+    Settings,
+)
 from initviz.core.activations import ACTIVATIONS
+from initviz.core.architecture import KINDS
+from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS
+from initviz.core.schemes import SCHEMES
 from initviz.core.validation import Choices, Interval
 
 ROOT = Path(__file__).parents[2]
@@ -195,13 +207,38 @@ def test_reset_brings_the_first_visits_settings_back():
 
 def test_the_formulas_page_shows_both_tables_and_four_frameworks():
     at = visit(FORMULAS)
-    assert len(at.code) == len(INITIALIZERS)
-    for framework in ("PyTorch", "Keras", "JAX"):
+    assert list(at.dataframe[0].value.index) == list(INITIALIZERS)
+    for framework in FRAMEWORKS:
         sound(at.segmented_control(key="framework").set_value(framework).run())
-        assert len(at.code) == len(INITIALIZERS)
+        for key, entry in INITIALIZERS.items():
+            sound(at.selectbox(key="formula").set_value(key).run())
+            assert at.latex[0].value.strip("$\n ") == entry.latex
+            assert quantities.code(key, framework, Settings()) == at.code[0].value
     at.session_state["table"] = "Activations"
     sound(at.run())
-    assert len(at.latex) == len(ACTIVATIONS)
+    assert list(at.dataframe[0].value.index) == list(ACTIVATIONS)
+    for key, entry in ACTIVATIONS.items():
+        sound(at.selectbox(key="function").set_value(key).run())
+        assert at.latex[0].value.strip("$\n ") == entry.latex
+
+
+def test_the_formulas_tables_are_searched_and_what_is_chosen_is_kept_in_the_address():
+    at = visit(FORMULAS, search_initializers="saxe", formula="sparse", part="Output")
+    assert list(at.dataframe[0].value["Name"]) == ["Orthogonal"]
+    assert value_of(at, "formula") == "sparse"
+    assert at.latex[0].value.strip("$\n ") == INITIALIZERS["sparse"].latex
+    assert at.dataframe[0].value["Variance"].iloc[0] == pytest.approx(1 / 128)
+    assert not at.toast
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_which_initializer_suits_a_layer_is_answered_for_every_architecture(kind):
+    at = visit(FORMULAS, joined=kind, activation="selu")
+    if kind == "plain":
+        assert "SELU: **LeCun normal**, biases 0." in words(at)
+    else:
+        schemes = [scheme.label for scheme in SCHEMES.values() if kind in scheme.kinds and scheme.label != "None"]
+        assert [name.strip("*") for name in at.table[0].value["Scheme"]] == schemes
 
 
 # ---------------------------------------------------------------------------------------------- charts stay in place

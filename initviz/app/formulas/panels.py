@@ -11,7 +11,7 @@ import streamlit as st
 from initviz import app
 from initviz.app.formulas import quantities
 from initviz.app.formulas.plain_text import plain_formula
-from initviz.app.pictures import table_height
+from initviz.app.pictures import HEAD, ROW
 from initviz.app.settings import Settings
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS
@@ -22,7 +22,7 @@ from initviz.core.validation import Parameter
 from initviz.core.wording import number
 
 BESIDE = [3, 2]  # widths of a table and of the entry chosen
-LONGEST_TABLE = 16  # rows, beyond which it scrolls
+MOST_TABLE = 600  # pixels, beyond which a table scrolls
 
 
 def _choose(label: str, key: str, labels: Mapping[str, str], default: str, help: str) -> str:
@@ -95,7 +95,7 @@ def _show_table(table: pd.DataFrame, key: str, chosen: str, columns: Mapping[str
             st.session_state[chosen] = keys[rows[0]]
 
     st.dataframe(table, hide_index=True, column_config=dict(columns), key=key, on_select=choose,
-                 height=table_height(min(len(table), LONGEST_TABLE)), selection_mode="single-row")
+                 height=min(HEAD + ROW * len(table), MOST_TABLE), selection_mode="single-row")
     if table.empty:
         st.caption("No row holds that text.")
 
@@ -126,8 +126,8 @@ def show_initializers(settings: Settings) -> None:
             "Weights": list(quantities.distribution(key, settings, role)), "Made for": entry.made_for,
             "Source": entry.source} for key, entry in INITIALIZERS.items()}).T
         _show_table(_searched(table, text), "initializers", "formula", {
-            "Name": st.column_config.TextColumn(width="small"),
-            "Formula": st.column_config.TextColumn(width="medium"),
+            "Name": st.column_config.TextColumn(width=130),
+            "Formula": st.column_config.TextColumn(width=215),
             "Variance": st.column_config.NumberColumn(
                 format="%.3g", width="small", help=f"Of a weight of the layer {fan_in} → {fan_out}, gain included."),
             "Std": st.column_config.NumberColumn(format="%.3g", width="small", help="Its square root."),
@@ -164,8 +164,8 @@ def show_activations(settings: Settings) -> None:
             "Curve": list(quantities.activation_curve(key, settings)), "Source": entry.source}
             for key, entry in ACTIVATIONS.items()}).T
         _show_table(_searched(table, text), "activations", "function", {
-            "Name": st.column_config.TextColumn(width="small"),
-            "Formula": st.column_config.TextColumn(width="medium"),
+            "Name": st.column_config.TextColumn(width=130),
+            "Formula": st.column_config.TextColumn(width=215),
             "φ′(0)": st.column_config.NumberColumn(format="%.3g", width="small", help="Derivative at 0."),
             "Gain": st.column_config.NumberColumn(
                 format="%.4g", width="small", help="1/√(E φ²) for a unit normal z: with it LeCun's weights keep a "

@@ -28,7 +28,6 @@ PAIRS = (("he_normal", "relu"), ("xavier_normal", "relu"), ("torch_linear", "rel
          ("he_normal", "silu"), ("he_normal", "elu"), ("lecun_normal", "tanh"), ("xavier_normal", "sigmoid"),
          ("lecun_normal", "softplus"), ("lecun_normal", "selu"))
 DRIFT_LAYERS = 50
-LAYERS = 50
 LAYERS = MappingProxyType({"first": "First", "hidden": "Hidden", "output": "Output"})
 PICTURE_BINS = Bins(-4, 4, 41)  # in units of 1/sqrt(fan_in)
 MOST_PICTURE_FAN = 256
@@ -73,7 +72,7 @@ def xavier_and_lecun(settings: Settings) -> str:
 def layer_shape(role: str, settings: Settings) -> tuple[int, int]:
     """(fan_in, fan_out) of a layer of LAYERS: the hidden one stands between two others, as wide as they are."""
     sizes, width = settings.sizes, settings.width
-    return {"first": sizes[:2], "hidden": (width, width), "output": sizes[-2:]}[role]
+    return {"first": (sizes[0], sizes[1]), "hidden": (width, width), "output": (sizes[-2], sizes[-1])}[role]
 
 
 def promise(key: str, settings: Settings, role: str) -> Promise:
