@@ -8,10 +8,11 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.affordable import affordable_attempt_steps
+from initviz.app.lesson import by_hand
 from initviz.app.symmetry import panels as symmetry
 from initviz.app.symmetry import sentences as say
 from initviz.charts import collapse, curves, neurons
-from initviz.charts.picture import UNORDERED, color_of
+from initviz.charts.picture import UNORDERED
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.statistics import participation_baseline
@@ -26,11 +27,12 @@ asked = app.current_settings()
 settings = replace(asked, batch=min(asked.batch, MOST_SAMPLES), steps=max(asked.moment, 1))
 
 st.header("Copies, or different neurons?", anchor=False)
-st.markdown("A start can collapse in two ways that have nothing to do with each other: its neurons can be **copies** "
-            "of one neuron, and its signal can lose its **scale**. Small random weights give different neurons of "
-            "almost no size; a constant gives one neuron many times, of any size."
-            + (f" Here {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
+st.markdown("A network can collapse in two ways that have nothing to do with each other: its neurons can be "
+            "**copies** of "
+            "one neuron, and its signal can lose its **scale**. Equal weights keep neurons equal, step after step:")
+by_hand.show(settings.seed, brief=True)
 
+st.subheader("In a whole network", anchor=False)
 with st.container():
     app.refuse_the_unaffordable(settings, training=True)
     if not settings.init:
@@ -51,14 +53,18 @@ baseline = participation_baseline(settings.batch, settings.width)
 with st.container():
     views = symmetry.cached_views(networks, settings.input, settings.batch, recipe, settings.moment)
 
-st.markdown("**Effective number of neurons** against the scale of the signal (log axes)")
+st.markdown("**What the neurons of each layer put out**: in each cell a column a neuron, a row a sample")
 app.show(collapse.picture(), collapse.data([
-    collapse.Path(label, color_of(key), [view.rms for view in layers],
-                  [view.diversity.participation_ratio for view in layers])
-    for label, key, layers in zip(labels, settings.init, views, strict=True)], baseline))
-st.caption("Each point is a hidden layer, the large one the last. The effective number of neurons is their "
-           "participation ratio, tr(K)²/‖K‖² of their covariance K: 1 for copies, "
-           f"{number(baseline)} for independent neurons on {settings.batch} samples. {say.collapses(labels, views)}")
+    collapse.Column(label, [collapse.Layer(view.activations, view.rms, say.effective_neurons(view)) for view in layers])
+    for label, layers in zip(labels, views, strict=True)]))
+st.caption("Stripes across a cell are copies: every neuron says the same. Stripes down it: a neuron says the same of "
+           "every "
+           f"sample. Pale is weak: each power of ten below the strongest layer takes 1/{collapse.DECADES} of the "
+           "color. Red is "
+           "positive, blue negative. Under a name: the effective number of neurons of the last hidden layer, their "
+           "participation ratio tr(K)²/‖K‖² of the covariance K: 1 for copies, "
+           f"{number(baseline)} for independent neurons on {settings.batch} samples. {say.collapses(labels, views)}"
+           + (f" The first {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
 
 with st.container(horizontal=True):
     app.control("matrix")
@@ -67,11 +73,13 @@ similar = settings.matrix == "similarities"
 maps = [neurons.HeatMap(label, getattr(layers[layer - 1], settings.matrix), 1.0 if similar else None,
                         "not defined" if similar else "overflow")
         for label, layers in zip(labels, views, strict=True) if layers]
+some = (f"The first {neurons.MOST_COLUMNS} of {settings.width} neurons. " if settings.width > neurons.MOST_COLUMNS
+        else "")
 if maps:
     rows = {"activations": "sample", "gradient": "input", "similarities": "neuron"}[settings.matrix]
     st.markdown(f"**Layer {layer}**: a column a neuron, a row a{'n' if rows == 'input' else ''} {rows}")
-    app.show(neurons.picture(), neurons.data(maps))
-st.caption(f"{say.MATRIX_WORDS[settings.matrix]} {say.copies(labels, views, layer)}" + (
+    app.show(neurons.picture(square=similar), neurons.data(maps))
+st.caption(f"{some}{say.MATRIX_WORDS[settings.matrix]} {say.copies(labels, views, layer)}" + (
     "" if settings.width % 8 == 0 else
     " The width is no multiple of 8: a product may add the terms of some neurons in another order, and copies may "
     "differ by round-off, about 1e-16 of their size at first."))

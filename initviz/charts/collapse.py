@@ -1,95 +1,128 @@
-"""The two collapses in one picture: how strong a layer's signal is, and how different its neurons are."""
+"""Both collapses in one picture, layer by layer: copies are equal columns, a weak signal is pale."""
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import numpy as np
+from numpy.typing import NDArray
 
-from initviz.charts.curves import levels
-from initviz.charts.picture import INK, Data, Picture, carried, columns, literal_color, named, places_of, spread_apart
+from initviz.charts.distributions import shown_layers
+from initviz.charts.picture import (
+    INK,
+    Data,
+    Picture,
+    carried,
+    columns,
+    diverging_codes,
+    diverging_shades,
+    image_url,
+    named,
+)
+from initviz.core.arrays import Array
 from initviz.core.wording import number
 
-HEIGHT = 320
-LEAST_DECADES = 2.0
-BOTTOM = 0.7  # effective neurons: a little below the one of copies
-LABEL_GAP = 0.06  # of the axis
+HEIGHT = 380
+MOST_LAYERS, LEAST_ROWS = 9, 3
+NEURONS, SAMPLES = 24, 12
+COLUMN_GAP, ROW_GAP = 1 / 12, 0.12  # between two cells, of a cell's width and height
+FULL = 2.0  # times a layer's scale: the full color of a value
+DECADES = 6  # below the strongest layer at which nothing is seen any more
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
-    """A start's hidden layers, first to last: scale (root mean square), variety (effective number of neurons)."""
+class Layer:
+    """A hidden layer: outputs of some neurons (samples, neurons), scale (root mean square), effective neurons."""
+
+    activations: Array
+    scale: float
+    effective: float
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """An initializer's hidden layers, first to last; none where training diverged."""
 
     label: str
-    color: str
-    scale: Sequence[float]
-    variety: Sequence[float]
+    layers: Sequence[Layer]
 
 
 @functools.cache
 def picture() -> Picture:
-    """Scale against variety, both on log axes, a path an initializer; datasets points, names, corners,
-    frame, across, up.
+    """A column an initializer, a row a layer, in each cell a neuron a column and a sample a row; datasets cells,
+    columns, rows.
     """
-    frame = "data('frame')[0]"
-    x = alt.X("x:Q",
-              scale=alt.Scale(type="log", domain=alt.ExprRef(f"[{frame}.low, {frame}.high]"), nice=False, clamp=True),
-              axis=alt.Axis(title="scale: root mean square of the activations", grid=False, labelOverlap=True,
-                            **places_of("across", "y", "text")))
-    y = alt.Y("y:Q",
-              scale=alt.Scale(type="log", domain=alt.ExprRef(f"[{BOTTOM}, {frame}.top]"), nice=False, clamp=True),
-              axis=alt.Axis(title="effective number of neurons", labelOverlap=True,
-                            **places_of("up", "y", "text")))
-    corners = alt.Chart(named("corners")).mark_text(fontSize=13, fill=INK, opacity=0.55, tooltip=None).encode(
-        x=x, y=y, text="text:N")
-    lines = alt.Chart(named("points")).mark_line(strokeWidth=1.6, opacity=0.7, tooltip=None).encode(
-        x=x, y=y, detail="label:N", order="layer:Q", color=literal_color())
-    points = alt.Chart(named("points")).mark_circle(opacity=1).encode(
-        x=x, y=y, color=literal_color(), size=alt.Size("last:Q", scale=alt.Scale(domain=[0, 1], range=[30, 110]),
-                                                       legend=None),
-        tooltip=[alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("layer:Q", title="Layer"),
-                 alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("variety:N", title="Effective neurons")])
-    names = [alt.Chart(named("names")).transform_filter(f"datum.side == {side}").mark_text(
-        align="left" if side > 0 else "right", dx=9 * side, fontSize=11, fill=INK, baseline="middle",
-        tooltip=None).encode(x=x, y=y, text="text:N") for side in (-1, 1)]
-    chart = alt.layer(corners, lines, points, *names, *carried("frame", "across", "up")).properties(
-        width="container", height=HEIGHT)
-    return Picture.of(chart, "Effective number of neurons against the scale of the signal, a path an initializer")
+    x = alt.Scale(domain=alt.ExprRef("[0, data('columns')[0].span]"), nice=False, zero=False)
+    y = alt.Scale(domain=alt.ExprRef("[data('columns')[0].rows, 0]"), nice=False, zero=False)
+    centers, places = "pluck(data('columns'), 'center')", "pluck(data('rows'), 'middle')"
+    titles = alt.Axis(orient="top", values=alt.ExprRef(centers), title=None, grid=False, labelOverlap=False,
+                      labelExpr=f"split(data('columns')[indexof({centers}, datum.value)].title, '\\n')",
+                      labelFontSize=12, labelLineHeight=13, labelPadding=59)
+    layers = alt.Axis(values=alt.ExprRef(places), title=None, grid=False, labelOverlap=False,
+                      labelExpr=f"data('rows')[indexof({places}, datum.value)].label")
+    at = {"x": alt.X("left:Q", scale=x, axis=titles), "x2": "right:Q",
+          "y": alt.Y("top:Q", scale=y, axis=layers), "y2": "bottom:Q"}
+    images = alt.Chart(named("cells")).mark_image(aspect=False, smooth=False, tooltip=None).encode(**at, url="url:N")
+    frames = alt.Chart(named("cells")).mark_rect(fillOpacity=0, stroke=INK, strokeOpacity=0.25).encode(**at, tooltip=[
+        alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("layer:Q", title="Layer"),
+        alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("effective:N", title="Effective neurons")])
+    notes = alt.Chart(named("cells")).mark_text(fontSize=11, fill=INK, baseline="middle", tooltip=None).encode(
+        x=alt.X("center:Q", scale=x, axis=titles), y=alt.Y("middle:Q", scale=y, axis=layers), text="note:N")
+    chart = alt.layer(images, frames, notes, *carried("columns", "rows")).properties(width="container", height=HEIGHT)
+    return Picture.of(chart, "Outputs of the neurons layer by layer, a column an initializer: copies are equal "
+                             "columns, a "
+                      "weak signal is pale")
 
 
-def data(paths: Sequence[Path], most: float) -> Data:
-    """Datasets for ``picture``; ``most`` is the effective number of independent neurons.
+def _pixels(layer: Layer, strongest: float) -> NDArray[np.uint8]:
+    """The colors (samples, neurons, 4) of a layer's values over its scale, the more transparent the weaker it is."""
+    values = np.asarray(layer.activations, np.float64)[:SAMPLES, :NEURONS]
+    finite = np.isfinite(values)
+    largest = float(np.abs(values[finite]).max(initial=0)) if finite.any() else 0.0
+    unit = layer.scale * FULL if math.isfinite(layer.scale) and layer.scale > 0 else largest
+    with np.errstate(over="ignore"):
+        codes = diverging_codes(np.where(finite, values / (unit or 1.0), np.nan))
+    weak = 1 + math.log10(layer.scale / strongest) / DECADES if 0 < layer.scale < math.inf else float(layer.scale > 0)
+    alpha = np.full((*codes.shape, 1), round(255 * min(max(weak, 0.0), 1.0)), np.uint8)
+    return np.concatenate([diverging_shades()[codes], alpha], axis=2)
 
-    A scale of 0 or beyond all numbers stands at the edge, and its name says so.
-    """
-    top = max(2.0, 1.5 * most)
-    known = np.array([s for path in paths for s in path.scale if np.isfinite(s) and s > 0] or [1.0])
-    low, high = np.log10(known.min()), np.log10(known.max())
-    pad = max(0.15 * (high - low), (LEAST_DECADES - (high - low)) / 2)
-    low, high = low - pad, high + 2 * pad
-    rows, ends = [], []
-    for path in paths:
-        where = [10.0 ** (low if s == 0 else high if not np.isfinite(s) else np.log10(s)) for s in path.scale]
-        heights = [min(max(v, BOTTOM), top) if np.isfinite(v) else BOTTOM for v in path.variety]
-        for index, (x, y) in enumerate(zip(where, heights, strict=True)):
-            rows.append((x, y, path.label, path.color, index + 1, float(index == len(where) - 1),
-                         number(float(path.scale[index])), number(float(path.variety[index]))))
-        remark = "" if not where or (np.isfinite(path.scale[-1]) and path.scale[-1] > 0) else (
-            " (0)" if path.scale[-1] == 0 else " (overflow)")
-        fading = len(where) > 1 and where[-1] < where[0]  # then its name stands to the left, where no point is
-        ends.append((where[-1] if where else 10.0**low, heights[-1] if heights else BOTTOM, path.label + remark,
-                     -1 if fading and where[-1] > 10.0**low else 1))
-    span = np.log(BOTTOM), np.log(top)
-    places = np.exp(spread_apart([float(np.log(y)) for _, y, *_ in ends], LABEL_GAP * (span[1] - span[0]), *span))
-    corners = ("faint, but different", "different and strong", "faint copies", "strong copies")
-    left, right = 10.0 ** (low + 0.12 * (high - low)), 10.0 ** (high - 0.12 * (high - low))
-    return {
-        "points": columns(rows, "x", "y", "label", "color", "layer", "last", "scale", "variety"),
-        "names": {"x": [x for x, *_ in ends], "y": places, "text": [text for _, _, text, _ in ends],
-                  "side": [side for *_, side in ends]},
-        "corners": {"x": [left, right, left, right], "y": [0.85 * top, 0.85 * top, 1.3, 1.3], "text": corners},
-        "frame": {"low": [10.0**low], "high": [10.0**high], "top": [top]},
-        "across": levels(low, high, log=True), "up": levels(0.0, float(np.log10(top)), log=True)}
+
+def _note(layer: Layer) -> str:
+    """What a cell says where colors cannot."""
+    if layer.scale == 0:
+        return "all 0"
+    return "" if math.isfinite(layer.scale) else "overflow"
+
+
+def data(shown: Sequence[Column]) -> Data:
+    """Datasets for ``picture``."""
+    depth = max((len(column.layers) for column in shown), default=0)
+    numbers = shown_layers(depth, MOST_LAYERS) if depth else []
+    scales = [layer.scale for column in shown for layer in column.layers if 0 < layer.scale < math.inf]
+    strongest = max(scales, default=1.0)
+    cells: list[tuple[Any, ...]] = []
+    heads = []
+    for place, column in enumerate(shown):
+        left = place * (1 + COLUMN_GAP)
+        last = column.layers[-1] if column.layers else None
+        remark = ("diverged" if last is None else _note(last) or
+                  f"≈ {number(last.effective, 1)}\nneuron{'' if number(last.effective, 1) == '1' else 's'}")
+        heads.append((left + 0.5, "\n".join([*column.label.split(" ", 1), remark])))
+        for row, layer_number in enumerate(numbers):
+            if layer_number > len(column.layers):
+                continue
+            layer = column.layers[layer_number - 1]
+            cells.append((left, left + 0.5, left + 1, row + ROW_GAP / 2, row + 0.5, row + 1 - ROW_GAP / 2,
+                          image_url(_pixels(layer, strongest)), _note(layer), column.label, layer_number,
+                          number(layer.scale), number(layer.effective)))
+    span = max(len(shown) * (1 + COLUMN_GAP) - COLUMN_GAP, 1)
+    rows = max(len(numbers), LEAST_ROWS)
+    return {"cells": columns(cells, "left", "center", "right", "top", "middle", "bottom", "url", "note", "label",
+                             "layer", "scale", "effective"),
+            "columns": columns([(*head, span, rows) for head in heads], "center", "title", "span", "rows"),
+            "rows": columns([(row + 0.5, f"layer {layer}") for row, layer in enumerate(numbers)], "middle", "label")}

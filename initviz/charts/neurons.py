@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from initviz.charts.picture import Data, Picture, columns, diverging_codes, diverging_shades, image_url, named
 from initviz.core.wording import number
 
-MOST_COLUMNS, MOST_ROWS = 24, 20
+MOST_COLUMNS, MOST_ROWS = 24, 24
 HEIGHT = 300
 GAP = 1 / 12  # between two maps, of the width of one
 
@@ -33,17 +33,19 @@ class HeatMap:
 
 
 @functools.cache
-def picture() -> Picture:
-    """Heat maps side by side, an image each; dataset maps."""
+def picture(square: bool = False) -> Picture:
+    """Heat maps side by side, an image each, whose cells are ``square`` or fill the room; dataset maps."""
     x_scale = alt.Scale(domain=alt.ExprRef("[0, data('maps')[0].span]"), nice=False, zero=False)
     centers = "pluck(data('maps'), 'center')"
     titles = alt.Axis(orient="top", values=alt.ExprRef(centers), title=None, grid=False,
                       labelExpr=f"split(data('maps')[indexof({centers}, datum.value)].title, '\\n')",
                       labelOverlap=False, labelFontSize=12, labelLineHeight=13, labelPadding=46)
-    chart = alt.Chart(named("maps")).mark_image(aspect=False, smooth=False, tooltip=None).encode(
-        x=alt.X("left:Q", scale=x_scale, axis=titles), x2="right:Q", y=alt.value(0), y2=alt.value(HEIGHT),
+    chart = alt.Chart(named("maps")).mark_image(aspect=square, smooth=False, tooltip=None).encode(
+        x=alt.X("left:Q", scale=x_scale, axis=titles), x2="right:Q", y=alt.value(0), y2=alt.value("height"),
         url="url:N").properties(width="container", height=HEIGHT)
-    return Picture.of(chart, "Heat maps of single neurons, a column a neuron, one map an initializer")
+    words = ("Similarities of neurons, a row and a column a neuron" if square else
+             "Heat maps of single neurons, a column a neuron")
+    return Picture.of(chart, f"{words}, one map an initializer")
 
 
 def data(maps: Sequence[HeatMap]) -> Data:

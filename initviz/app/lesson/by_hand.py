@@ -48,8 +48,8 @@ def draw(weights: small.Weights, *, backward: bool = True, chosen: int | None = 
         backward=backward, chosen=chosen), key="small_network")
 
 
-def show(seed: int) -> None:
-    """The drawing beside what can be done to it."""
+def show(seed: int, *, brief: bool = False) -> None:
+    """The drawing beside what can be done to it; where it is ``brief``, the chain rule is folded away."""
     weights = held_weights()
     left, right = st.columns([3, 2], gap="medium")
     with right:
@@ -71,9 +71,12 @@ def show(seed: int) -> None:
         st.markdown(small.summary(weights))
     with left:
         draw(weights, chosen=edge)
-    st.markdown(f"**The chain rule for {names[edge]}**\n" + "".join(
-        f"\n{place}. {line}" for place, line in enumerate(small.chain(weights, edge), 1)))
-    st.caption("On an edge: the weight w, under it d, the derivative dL/dw of the loss. In a hidden neuron: its "
-               "value, tanh of its weighted inputs; under it δ, the derivative of the loss with respect to that "
-               "sum. Red weights are positive, blue negative. Hidden neurons of one color are copies. No biases; "
-               "the loss is (ŷ − target)².")
+    title = f"The chain rule for {names[edge]}"
+    if not brief:
+        st.markdown(f"**{title}**")
+    with st.expander(title) if brief else st.container():
+        st.markdown("\n".join(f"{place}. {line}" for place, line in enumerate(small.chain(weights, edge), 1)))
+        st.caption("On an edge: the weight w, under it d, the derivative dL/dw of the loss. In a hidden neuron: its "
+                   "value, tanh of its weighted inputs; under it δ, the derivative of the loss with respect to that "
+                   "sum. Red weights are positive, blue negative. Hidden neurons of one color are copies. No biases; "
+                   "the loss is (ŷ − target)².")
