@@ -55,9 +55,9 @@ def test_a_race_that_costs_too_much_is_refused_with_the_nearest_that_does_not():
     {"matrix": "gradient", "init": ["zeros", "constant"]}, {"rate": 10, "activation": "linear", "moment": 100},
     {"init": ["ones"], "activation": "linear", "depth": 100, "width": 64, "batch": 8}, {"epsilon": 0}, {"constant": 0},
     {"hidden": 100}, {"steps": 0}])
-def test_symmetry_shows_three_pictures_and_a_table(changes):
+def test_symmetry_shows_four_pictures_and_a_table(changes):
     at = visit(SYMMETRY, **SMALL | changes)
-    assert len(at.get("vega_lite_chart")) == 3 or "diverged" in said(at)
+    assert len(at.get("vega_lite_chart")) == 4 or "diverged" in said(at)
     assert len(at.dataframe) == 1
 
 
@@ -70,3 +70,18 @@ def test_copies_and_small_random_weights_are_told_apart():
     at = visit(SYMMETRY, **SMALL | {"depth": 6, "width": 32, "input": "digits", "init": ["constant", "normal"]})
     assert "Constant 1 of 32" in said(at)
     assert "Normal 32 of 32" in said(at)
+
+
+def test_equal_weights_under_the_sigmoid_are_one_effective_neuron_and_zeros_under_tanh_are_no_signal():
+    at = visit(SYMMETRY, **SMALL | {"depth": 6, "init": ["zeros", "constant"], "activation": "sigmoid", "hidden": 5})
+    assert "Zeros and Constant 1 of 8, effectively 1, symmetry gap 0" in said(at)
+    assert "Zeros: 1 neuron at a scale of 0.5; Constant: 1 neuron at a scale of" in said(at)
+    at = visit(SYMMETRY, **SMALL | {"depth": 6, "init": ["zeros"]})
+    assert "Zeros: no signal at all" in said(at)
+
+
+def test_the_small_network_at_the_head_of_symmetry_is_the_lessons():
+    at = visit(SYMMETRY, **SMALL, weights="0,0,0,0,0,0,0,0,0")
+    assert "Every weight's gradient is exactly 0" in said(at)
+    at.button(key="by_hand_equal").click().run()
+    assert "stay copies" in said(at)
