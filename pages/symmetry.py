@@ -28,8 +28,8 @@ settings = replace(asked, batch=min(asked.batch, MOST_SAMPLES), steps=max(asked.
 
 st.header("Copies, or different neurons?", anchor=False)
 st.markdown("A network can collapse in two ways that have nothing to do with each other: its neurons can be "
-            "**copies** of "
-            "one neuron, and its signal can lose its **scale**. Equal weights keep neurons equal, step after step:")
+            "**copies** of one neuron, and its signal can lose its **scale**. Equal weights keep neurons equal, step "
+            "after step:")
 by_hand.show(settings.seed, brief=True)
 
 st.subheader("In a whole network", anchor=False)
@@ -58,11 +58,9 @@ app.show(collapse.picture(), collapse.data([
     collapse.Column(label, [collapse.Layer(view.activations, view.rms, say.effective_neurons(view)) for view in layers])
     for label, layers in zip(labels, views, strict=True)]))
 st.caption("Stripes across a cell are copies: every neuron says the same. Stripes down it: a neuron says the same of "
-           "every "
-           f"sample. Pale is weak: each power of ten below the strongest layer takes 1/{collapse.DECADES} of the "
-           "color. Red is "
-           "positive, blue negative. Under a name: the effective number of neurons of the last hidden layer, their "
-           "participation ratio tr(K)²/‖K‖² of the covariance K: 1 for copies, "
+           f"every sample. Pale is weak: each power of ten below the strongest layer takes 1/{collapse.DECADES} of the "
+           "color. Red is positive, blue negative. Under a name: the effective number of neurons of the last hidden "
+           "layer, their participation ratio tr(K)²/‖K‖² of the covariance K: 1 for copies, "
            f"{number(baseline)} for independent neurons on {settings.batch} samples. {say.collapses(labels, views)}"
            + (f" The first {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
 

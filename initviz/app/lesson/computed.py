@@ -145,11 +145,9 @@ def training(settings: Settings) -> Outcome:
             f"**Why do small random weights learn here, when their signal dies?** Adam divides a gradient by its own "
             f"size, so that the smallest gradient still makes a full step; the neurons differ, so the weights grow "
             f"until a signal passes. Plain gradient descent (rate {DESCENT_RATE:g}, the same steps) takes the "
-            "gradient as it "
-            f"is, and ends at {number(last(small))} with them, at {number(last(scaled))} with Xavier.")
+            f"gradient as it is, and ends at {number(last(small))} with them, at {number(last(scaled))} with Xavier.")
     if not {"Zeros", "Constant"} & set(learned):
         text.append("Zeros give the weights no gradient to divide, and copies stay copies under any optimizer that "
-                    "treats every "
-                    "neuron alike.")
+                    "treats every neuron alike.")
     return Outcome(float(len(learned)), " ".join(text), plot=Plot(
         "Loss during training", "step", lines, guides=[(chance, "chance, ln 10")], points=False))

@@ -116,16 +116,13 @@ STEPS: Mapping[str, Step] = MappingProxyType({
         "Small random weights", f"Random again, so that neurons differ, but small: a standard deviation of {SMALL:g}.",
         "How strong is the signal in the last hidden layer, compared with the first?",
         _ratios(f"A sum of {WIDTH} terms, each times a weight of about {SMALL:g}, keeps about {_FACTOR} of their "
-                "size: a "
-                "layer does not hand on what it gets.",
+                "size: a layer does not hand on what it gets.",
                 f"One layer alone keeps only about {_FACTOR}, and eight lie between the first and the last.",
                 f"That would be one layer, which keeps about {_FACTOR}; eight of them lie between the first and the "
-                "last, "
-                "and their factors multiply.",
+                "last, and their factors multiply.",
                 "Here the layers keep more than that.",
                 f"A sum of {WIDTH} terms could grow, but each is multiplied by about {SMALL:g}: {_FACTOR}, which is "
-                "less "
-                "than 1."),
+                "less than 1."),
         _changes("normal", std=SMALL, scale="symlog"), computed.scale),
     "large": Step(
         "Large random weights", f"Random and large: a standard deviation of {LARGE:g}.",

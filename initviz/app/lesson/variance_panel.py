@@ -37,15 +37,12 @@ A layer multiplies the variance by **n Var W**, and so does the next. Move Var W
 without an activation, and then with ReLU."""
 N = variance.WIDTH
 RELU = ("**ReLU's half, He's 2.** ReLU sets negative sums to 0. They are as likely as positive ones and as large, so "
-        "half "
-        "of the mean square is left: the factor a layer is ½ n Var W. It is 1 where Var W = **2 / n**, here "
+        "half of the mean square is left: the factor a layer is ½ n Var W. It is 1 where Var W = **2 / n**, here "
         f"{number(2 / N)}: He's rule. Without an activation, and for tanh near 0, it is 1 where Var W = **1 / n**, "
-        "here "
-        f"{number(1 / N)}: LeCun's.")
+        f"here {number(1 / N)}: LeCun's.")
 BACK = ("**The way back.** The gradient goes through the same weights the other way: a δ is a sum over the n_out "
-        "neurons "
-        "that follow, so its factor is n_out Var W. Where a layer narrows, no Var W keeps both: 1 / n_in keeps the "
-        "signal, 1 / n_out the gradient. **Xavier's compromise** takes the mean of both fans, Var W = "
+        "neurons that follow, so its factor is n_out Var W. Where a layer narrows, no Var W keeps both: 1 / n_in "
+        "keeps the signal, 1 / n_out the gradient. **Xavier's compromise** takes the mean of both fans, Var W = "
         f"2 / (n_in + n_out). Here layers of {variance.NARROWING[0]} to {variance.NARROWING[-2]} neurons, without an "
         "activation:")
 
@@ -61,8 +58,7 @@ def show(seed: int) -> None:
     _plot(plot)
     st.markdown(told)
     st.caption(f"Solid: measured on {variance.SAMPLES} samples. Dashed: predicted. The weights are one draw: the "
-               "deeper, "
-               "the further it may stray from what is expected.")
+               "deeper, the further it may stray from what is expected.")
     st.markdown(RELU)
     st.markdown(BACK)
     for place, shown in zip(st.columns(2), _there_and_back(seed), strict=True):
