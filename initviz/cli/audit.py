@@ -1,0 +1,74 @@
+"""``initviz audit``: which law drew each tensor of a file, and what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from initviz.core.wording import number
+from initviz.diagnosis.audit import RECIPES, Audit, audit
+from initviz.diagnosis.audit.recipes import learned
+
+FOUND = 1  # exit code
+MOST_NAME, MOST_LAW = 44, 70  # letters of a column
+
+
+def add_command(each: Any) -> None:
+    """Add the command to the subparsers of the command line."""
+    command = each.add_parser(
+        "audit", help="which initializer drew each tensor of a file, and is it the one that was asked for",
+        description="Reads a state dict tensor by tensor (the file may be larger than memory), names the laws that may "
+                    "have drawn each, and finds copies, zeros and scales that do not belong. Exit code: 0, "
+                    f"{FOUND} where a finding is an error, 2 where the input is bad.")
+    command.add_argument("files", nargs="+", metavar="FILE",
+                         help=".safetensors (or its .index.json), .npz, .pt or .pth; several are shards of one model")
+    command.add_argument("--recipe", metavar="NAME|FILE", help=f"hold the file against a recipe: {', '.join(RECIPES)}, "
+                         "or a TOML file of patterns and laws")
+    command.add_argument("--learn", metavar="FILE", type=Path, help="write the recipe that the file follows, as TOML")
+    command.add_argument("--json", action="store_true", help="print tensors and findings as one JSON object")
+    command.add_argument("--all", action="store_true", help="print every tensor, not one line a family of blocks")
+    command.set_defaults(run=run_audit)
+
+
+def run_audit(options: argparse.Namespace) -> int:
+    """Print the audit; FOUND where a finding is an error."""
+    audited = audit(options.files, options.recipe)
+    if options.learn is not None:
+        options.learn.write_text(learned(audited.tensors, options.learn.stem).to_toml(), "utf-8")
+    print(audited.to_json() if options.json else _text(audited, every=options.all))
+    return FOUND if audited.severity == "error" else 0
+
+
+def _printable(text: str, most: int) -> str:
+    """Text of a file on one line: no control characters, cut where it is long."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return shown if len(shown) <= most else f"{shown[:most - 3]}..."
+
+
+def _rows(audited: Audit, every: bool) -> list[tuple[str, str, str, str]]:
+    """Name, shape, standard deviation and law; one row for tensors of a family that say the same."""
+    groups: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for record, law in zip(audited.tensors, audited.frame["law"], strict=True):
+        std, shape = number(record.measures.std), " × ".join(map(str, record.shape)) or "1"
+        kind = "" if not record.measures.one_value else law
+        key = (record.name, shape, law, std) if every else (record.place.family, shape, kind or law.split(":")[0])
+        groups.setdefault(key, []).append((std, law))
+    return [(key[0] + (f"  ({len(found)})" if len(found) > 1 else ""), key[1],
+             found[0][0] if len({std for std, _ in found}) == 1 else f"{found[0][0]} to {found[-1][0]}", found[0][1])
+            for key, found in groups.items()]
+
+
+def _text(audited: Audit, every: bool) -> str:
+    rows = [tuple(_printable(cell, most) for cell, most in zip(row, (MOST_NAME, 24, 20, MOST_LAW), strict=True))
+            for row in [("tensor", "shape", "std", "law"), *_rows(audited, every)]]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]).rstrip()
+             for row in rows]
+    lines += ["", *(f"Tied, one tensor under several names: {_printable(', '.join(names), 200)}"
+                    for names in audited.tied)]
+    for finding in audited.findings:
+        lines += [f"[{finding.severity}] {_printable(finding.text, 400)}.", f"    {finding.rule}; {finding.source}"]
+    if not audited.findings:
+        lines.append("Nothing found." if audited.recipe is None else f"Nothing deviates from {audited.recipe.name}.")
+    return "\n".join(lines)

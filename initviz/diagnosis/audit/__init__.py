@@ -1,0 +1,6 @@
+"""Audit of a weights file: which initializer drew each tensor, and is it the one that was asked for."""
+
+from initviz.diagnosis.audit.audit import Audit, audit, audit_container
+from initviz.diagnosis.audit.recipes import RECIPES, Recipe, read_recipe
+
+__all__ = ["RECIPES", "Audit", "Recipe", "audit", "audit_container", "read_recipe"]

@@ -1,0 +1,194 @@
+"""What is measured of a tensor: moments in one pass, copies among its rows and columns, structure that no law draws."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from initviz.core.arrays import Array
+
+BLOCK = 1 << 15  # values: so few that a block and its squares stay in the processor's cache
+SIDE = 192  # of the corner whose singular values are taken
+PROBED = 32  # rows or columns whose lengths are compared before more is computed
+SAMPLE = 1 << 16  # values among which zeros are counted
+MOST_COMPARED = 4096  # neighbors of equal projection: more only make a finding longer
+LEAST_VECTOR = 4  # shorter rows or columns are equal by accident
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Moments of a tensor's values about their mean, its extremes, and what its rows and columns share.
+
+    ``rms`` is about 0, ``zero_share`` that of a sample. ``kurtosis`` is NaN where all values are equal. ``finite`` is
+    False where a value is NaN or infinite; all else is then NaN. ``copies`` counts the rows and columns (two numbers)
+    that repeat another one; both are 0 for a tensor of one value. ``isometry`` is g where W is g times a
+    matrix with orthonormal rows or columns, else NaN. ``top`` is the largest singular value of a corner of the matrix
+    over what independent entries give at most, ``unevenness`` how many of its sampling errors the spread of the rows'
+    mean squares lies above its expectation; NaN where a matrix is too small. ``key`` is equal for equal tensors.
+    """
+
+    count: int
+    mean: float
+    std: float
+    rms: float
+    kurtosis: float
+    least: float
+    most: float
+    zero_share: float
+    finite: bool
+    copies: tuple[int, int]
+    isometry: float
+    top: float
+    unevenness: float
+    key: tuple[float, ...]
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude."""
+        return max(abs(self.least), abs(self.most))
+
+    @property
+    def one_value(self) -> bool:
+        """Whether all values are equal."""
+        return self.finite and self.least == self.most
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Sums of the first four powers, extremes, and the products of a matrix with a random vector on either side."""
+
+    powers: tuple[float, float, float, float]
+    least: float
+    most: float
+    of_rows: Array
+    of_columns: Array
+
+
+def _summed(matrix: Array, right: Array, left: Array) -> _Sums:
+    """One pass over a matrix (rows, columns), in blocks of rows that stay in the processor's cache."""
+    rows, columns = matrix.shape
+    height = max(1, BLOCK // columns)
+    squares = np.empty(height * columns, matrix.dtype)
+    powers = np.zeros(4)
+    least, most = math.inf, -math.inf
+    of_rows, of_columns = np.empty(rows, matrix.dtype), np.zeros(columns, matrix.dtype)
+    for at in range(0, rows, height):
+        part = matrix[at:at + height]
+        block = part.reshape(-1)
+        square = np.multiply(block, block, out=squares[:block.size])
+        powers += block.sum(), square.sum(), np.dot(square, block), np.dot(square, square)
+        least, most = min(least, float(block.min())), max(most, float(block.max()))
+        np.dot(part, right, out=of_rows[at:at + height])
+        of_columns += left[at:at + height] @ part
+    first, second, third, fourth = (float(total) for total in powers)
+    return _Sums((first, second, third, fourth), least, most, of_rows, of_columns)
+
+
+def measure(values: Array) -> Measures:
+    """The Measures of a tensor of at least one value, in any shape."""
+    flat = np.ascontiguousarray(values).reshape(-1)
+    if flat.dtype == np.float16:
+        flat = flat.astype(np.float32)
+    with np.errstate(all="ignore"):
+        scale = float(np.abs(flat[:BLOCK]).max())  # keeps fourth powers within float32
+        if not math.isfinite(scale):
+            return _not_finite(flat)
+        scaled = flat if 1e-6 < scale < 1e6 else flat * flat.dtype.type(1 / scale) if scale else flat
+        unit = 1.0 if scaled is flat else scale
+        matrix = scaled.reshape(values.shape[0], -1) if values.ndim > 1 else scaled.reshape(-1, 1)
+        rng = np.random.default_rng(0)
+        left, right = (rng.standard_normal((size,)).astype(matrix.dtype) for size in matrix.shape)
+        sums = _summed(matrix, right, left)
+        if not math.isfinite(sums.powers[3]):
+            return _not_finite(flat) if not np.isfinite(flat).all() else measure(values.astype(np.float64) / scale)
+    mean, square, cube, fourth = (power / flat.size for power in sums.powers)
+    varied = sums.least != sums.most
+    variance = max(square - mean * mean, 0.0) if varied else 0.0
+    central = fourth - 4 * mean * cube + 6 * mean**2 * square - 3 * mean**4
+    copies, isometry, top, unevenness = (0, 0), math.nan, math.nan, math.nan
+    if values.ndim > 1 and varied:
+        rows, columns = matrix.shape
+        copies = (_repeated(matrix, sums.of_rows) if columns >= LEAST_VECTOR else 0,
+                  _repeated(matrix.T, sums.of_columns) if rows >= LEAST_VECTOR else 0)
+        isometry = _isometry(matrix, sums, left, right)
+        top, unevenness = _structure(matrix, math.sqrt(square))
+    sample = flat[::max(1, flat.size // SAMPLE)]
+    return Measures(flat.size, mean * unit, math.sqrt(variance) * unit, math.sqrt(square) * unit,
+                    central / variance**2 if variance else math.nan, sums.least * unit, sums.most * unit,
+                    1 - np.count_nonzero(sample) / sample.size, True, copies, isometry * unit, top, unevenness,
+                    (*sums.powers, float(scaled[0]), unit))
+
+
+def _not_finite(flat: Array) -> Measures:
+    nan = math.nan
+    return Measures(flat.size, nan, nan, nan, nan, nan, nan, nan, False, (0, 0), nan, nan, nan, ())
+
+
+def _isometry(matrix: Array, sums: _Sums, left: Array, right: Array) -> float:
+    """The gain of a matrix with orthonormal rows or columns, whichever are fewer; NaN where it has none."""
+    wide = matrix.shape[0] <= matrix.shape[1]
+    few = (matrix if wide else matrix.T)[:PROBED].astype(np.float64)
+    lengths = np.square(few).sum(axis=1)
+    if not lengths.min() > 0.97 * lengths.max():
+        return math.nan
+    # W Wᵀ u = g² u for every u where the rows are orthonormal, and with Wᵀ W where the columns are.
+    probe, back = (left, matrix @ sums.of_columns) if wide else (right, sums.of_rows @ matrix)
+    gain = float(probe @ back) / float(probe @ probe)
+    return math.sqrt(gain) if gain > 0 and float(np.abs(back - gain * probe).max()) <= 0.01 * gain else math.nan
+
+
+def _repeated(vectors: Array, projections: Array) -> int:
+    """How many vectors (rows) equal another one, or nearly, where they are not 0: among those whose projections do."""
+    order = np.argsort(projections, kind="stable")
+    sorted_ = projections[order]
+    size = float(np.abs(sorted_).max())
+    close = np.flatnonzero(np.diff(sorted_) <= 1e-5 * size)
+    if not close.size or (close.size > 4096 and close.size == len(projections) - 1 and not size):
+        return 0 if size else len(projections) - 1
+    begin = vectors[:, :LEAST_VECTOR]  # most neighbors by projection differ at once
+    apart = np.abs(begin[order[close]] - begin[order[close + 1]]).max(axis=1)
+    close = close[apart <= 1e-3 * np.abs(begin).max()][:MOST_COMPARED]
+    if not close.size:
+        return 0
+    first, second = vectors[order[close]], vectors[order[close + 1]]
+    largest = np.maximum(np.abs(first).max(axis=1), np.abs(second).max(axis=1))
+    return int(((np.abs(first - second).max(axis=1) <= 1e-4 * largest) & (largest > 0)).sum())
+
+
+def _structure(matrix: Array, rms: float) -> tuple[float, float]:
+    """Largest singular value over the edge of independent entries, and the unevenness of rows' mean squares.
+
+    Independent entries of standard deviation s have singular values up to s (sqrt(m) + sqrt(n)) and little more
+    (Marchenko and Pastur 1967; Geman 1980); training adds a few large ones and moves some rows more than others.
+    """
+    corner = matrix[:SIDE, :SIDE].astype(np.float64)
+    rows, columns = corner.shape
+    if min(rows, columns) < 8 or corner.size < 256 or not rms:
+        return math.nan, math.nan
+    spread = float(corner.std())
+    if not spread:
+        return math.nan, math.nan
+    top = _largest_singular_value(corner - corner.mean()) / (spread * (math.sqrt(rows) + math.sqrt(columns)))
+    whole = matrix if matrix.size <= SIDE * SIDE * 4 else corner
+    unevenness = max(_uneven(whole.astype(np.float64)), _uneven(whole.T.astype(np.float64)))
+    return top, unevenness
+
+
+def _largest_singular_value(matrix: Array, steps: int = 20) -> float:
+    """By power iteration: from below, and close where one value stands out."""
+    v: Array = np.random.default_rng(1).standard_normal((matrix.shape[1],))
+    for _ in range(steps):
+        v = matrix.T @ (matrix @ v)
+        v = v / np.linalg.norm(v)
+    return float(np.linalg.norm(matrix @ v))
+
+
+def _uneven(vectors: Array) -> float:
+    """Sampling errors by which the variance of the rows' mean squares exceeds that of independent entries."""
+    rows, length = vectors.shape
+    squares = vectors * vectors
+    means = squares.mean(axis=1)
+    expected = float(squares.var()) / length
+    return (float(means.var()) / expected - 1) / math.sqrt(2 / max(rows - 1, 1)) if expected else 0.0

@@ -1,0 +1,200 @@
+"""Recipes: which law each tensor of a model should follow, declared, learned from a file, and held against one."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from initviz.core.initializers.laws import TRUNCATED_STD
+from initviz.core.wording import number
+from initviz.diagnosis.audit.expressions import value
+from initviz.diagnosis.audit.laws import FAMILIES, SCALES, fits_family, fits_scale
+from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
+
+LAWS = (*FAMILIES, "constant", "any")
+MOST_ENTRIES, MOST_FILE_BYTES = 1000, 10**6
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What tensors whose name matches ``pattern`` (with * and ?) should be.
+
+    ``law`` is normal, uniform, truncated_normal (each of mean 0 and standard deviation ``std``), constant (of ``std``
+    as its value) or any. ``std`` is an expression of fan_in, fan_out, L (the number of blocks) and d (the last length
+    of the shape).
+    """
+
+    pattern: str
+    law: str
+    std: str = "1"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Entries, of which the first whose pattern matches a tensor's name counts; what none matches is not judged."""
+
+    name: str
+    source: str
+    entries: tuple[Entry, ...]
+
+    def entry_of(self, name: str) -> Entry | None:
+        """The entry for a tensor of that name."""
+        return next((entry for entry in self.entries if fnmatch.fnmatchcase(name, entry.pattern)), None)
+
+    def to_toml(self) -> str:
+        """The recipe as a file that ``read_recipe`` reads."""
+        lines = [f"name = {json.dumps(self.name)}", f"source = {json.dumps(self.source)}"]
+        for entry in self.entries:
+            lines += ["", "[[tensor]]", f"pattern = {json.dumps(entry.pattern)}", f"law = {json.dumps(entry.law)}"]
+            lines += [f"std = {json.dumps(entry.std)}"] if entry.law != "any" else []
+        return "\n".join(lines) + "\n"
+
+
+def _recipe(name: str, source: str, *entries: tuple[str, str, str]) -> Recipe:
+    return Recipe(name, source, tuple(Entry(*entry) for entry in entries))
+
+
+_NORMS = (("*norm*.weight", "constant", "1"), ("*ln_*.weight", "constant", "1"), ("*ln?.weight", "constant", "1"),
+          ("*bn?.weight", "constant", "1"), ("*norm*.bias", "constant", "0"), ("*ln_*.bias", "constant", "0"),
+          ("*bn?.bias", "constant", "0"), ("*running_mean", "constant", "0"), ("*running_var", "constant", "1"))
+_CUT = f"0.02 * {TRUNCATED_STD!r}"
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in (
+    _recipe("torch", "PyTorch's defaults: reset_parameters of Linear, Conv, Embedding and the normalizations", *_NORMS,
+            ("*emb*.weight", "normal", "1"), ("*.weight_?h_l*", "any", "1"), ("*in_proj_weight", "uniform",
+                                                                            "sqrt(2 / (fan_in + fan_out))"),
+            ("*in_proj_bias", "constant", "0"), ("*out_proj.bias", "constant", "0"),
+            ("*weight", "uniform", "1 / sqrt(3 * fan_in)")),
+    _recipe("keras", "Keras' defaults: glorot_uniform, zeros, embeddings U(-0.05, 0.05)",
+            ("*gamma*", "constant", "1"), ("*beta*", "constant", "0"), ("*embedding*", "uniform", "0.05 / sqrt(3)"),
+            ("*kernel*", "uniform", "sqrt(2 / (fan_in + fan_out))"), ("*bias*", "constant", "0")),
+    _recipe("flax", "Flax's defaults: lecun_normal cut at two standard deviations, zeros",
+            ("*scale", "constant", "1"), ("*embedding", "normal", "1 / sqrt(d)"),
+            ("*kernel", "truncated_normal", "1 / sqrt(fan_in)"), ("*bias", "constant", "0")),
+    _recipe("gpt2", "Radford et al. 2019, section 2.3: N(0, 0.02), what writes into the stream by 1/sqrt(2 L)", *_NORMS,
+            ("*c_proj.weight", "normal", "0.02 / sqrt(2 * L)"), ("*wpe.weight", "any", "1"),
+            ("*wte.weight", "normal", "0.02"), ("*lm_head.weight", "normal", "0.02"),
+            ("*c_attn.weight", "normal", "0.02"), ("*c_fc.weight", "normal", "0.02"), ("*bias", "any", "1")),
+    _recipe("bert", "BERT's initializer_range: 0.02, cut at two standard deviations or not", *_NORMS,
+            ("*LayerNorm.weight", "constant", "1"), ("*bias", "constant", "0"), ("*weight", "normal", "0.02")),
+    _recipe("llama", "LLaMA as in transformers: initializer_range 0.02, no biases", *_NORMS,
+            ("*proj.weight", "normal", "0.02"), ("*emb*.weight", "normal", "0.02"),
+            ("*lm_head.weight", "normal", "0.02")),
+    _recipe("vit", "ViT as in timm: truncated normal of 0.02, biases and class token near 0", *_NORMS,
+            ("*pos_embed", "any", "1"), ("*cls_token", "any", "1"), ("*patch_embed*", "any", "1"),
+            ("*head.weight", "constant", "0"), ("*bias", "constant", "0"), ("*weight", "truncated_normal", _CUT)),
+    _recipe("fixup", "Zhang et al. 2019, section 3: last layer of a branch and classifier 0, the others He · L^-1/2",
+            ("*conv2.weight", "constant", "0"), ("*fc.weight", "constant", "0"), ("*linear.weight", "constant", "0"),
+            ("*scale", "constant", "1"), ("*bias*", "constant", "0"),
+            ("layer*conv1.weight", "normal", "sqrt(2 / fan_out) / sqrt(L)"),
+            ("*weight", "normal", "sqrt(2 / fan_out)")),
+    _recipe("deepnorm", "Wang et al. 2022, table 1, encoder: Xavier, by (8 L)^-1/4 on value, output and feed-forward",
+            *_NORMS, ("*v_proj.weight", "normal", "(8 * L) ** -0.25 * sqrt(2 / (fan_in + fan_out))"),
+            ("*out_proj.weight", "normal", "(8 * L) ** -0.25 * sqrt(2 / (fan_in + fan_out))"),
+            ("*fc?.weight", "normal", "(8 * L) ** -0.25 * sqrt(2 / (fan_in + fan_out))"),
+            ("*[qk]_proj.weight", "normal", "sqrt(2 / (fan_in + fan_out))"), ("*bias", "constant", "0")),
+    _recipe("lora", "Hu et al. 2021, section 4.1, as in PEFT: A as PyTorch's Linear, B zero",
+            ("*lora_A*", "uniform", "1 / sqrt(3 * fan_in)"), ("*lora_B*", "constant", "0")))})
+
+
+def read_recipe(given: str) -> Recipe:
+    """The built-in recipe of that name, or the one in a TOML file; ValueError where there is none or it is no recipe.
+
+    A file holds ``name``, ``source`` and ``[[tensor]]`` tables of ``pattern``, ``law`` and ``std``; nothing in it
+    is run.
+    """
+    if given in RECIPES:
+        return RECIPES[given]
+    path = Path(given)
+    if not path.is_file():
+        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, or a TOML file, got {given!r}")
+    if path.stat().st_size > MOST_FILE_BYTES:
+        raise ValueError(f"a recipe must be at most {MOST_FILE_BYTES / 1e6:g} MB, got {path.stat().st_size / 1e6:.1f}")
+    try:
+        described = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"a recipe must be TOML: {str(error)[:120]}") from None
+    tables = described.get("tensor", [])
+    if not isinstance(tables, list) or not tables or len(tables) > MOST_ENTRIES:
+        raise ValueError(f"a recipe must have 1 to {MOST_ENTRIES} [[tensor]] tables")
+    return Recipe(str(described.get("name", path.stem))[:80], str(described.get("source", path.name))[:200],
+                  tuple(_entry(table) for table in tables))
+
+
+def _entry(table: Any) -> Entry:
+    if not isinstance(table, dict) or not isinstance(table.get("pattern"), str) or table.get("law") not in LAWS:
+        raise ValueError(f"each [[tensor]] must have a pattern and a law of {', '.join(LAWS)}")
+    std = table.get("std", "1")
+    std = repr(std) if isinstance(std, int | float) and not isinstance(std, bool) else std
+    if not isinstance(std, str):
+        raise ValueError(f"std of {table['pattern'][:80]!r} must be a number or an expression")
+    value(std, {"fan_in": 2, "fan_out": 2, "L": 2, "d": 2})
+    return Entry(table["pattern"], table["law"], std)
+
+
+def blocks(records: Iterable[TensorRecord]) -> int:
+    """L: how many blocks the names count, by the first number in them; at least 1."""
+    return max(1, len({record.place.numbers[0] for record in records if record.place.numbers
+                       and record.place.kind in ("linear", "convolution")}))
+
+
+def deviations(records: Sequence[TensorRecord], recipe: Recipe) -> list[AuditFinding]:
+    """A finding for each tensor that is not what the recipe says, in the file's order."""
+    depth = blocks(records)
+    return [finding for record in records if (entry := recipe.entry_of(record.name)) is not None
+            and (finding := _deviation(record, entry, recipe, depth)) is not None]
+
+
+def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -> AuditFinding | None:
+    measured, place = record.measures, record.place
+    if entry.law == "any" or not measured.finite:
+        return None
+    expected = value(entry.std, {"fan_in": place.fan_in or 1, "fan_out": place.fan_out or 1, "L": depth,
+                                 "d": record.shape[-1] if record.shape else 1})
+    if entry.law == "constant":
+        if measured.one_value and math.isclose(measured.least, expected, rel_tol=2**-8, abs_tol=1e-30):
+            return None
+        said, wanted = f"a mean of {number(measured.mean)}, a standard deviation of {number(measured.std)}", \
+            f"{number(expected)} everywhere"
+    else:
+        if fits_scale(measured, entry.law, expected) and fits_family(measured, entry.law):
+            return None
+        said, wanted = record.described, f"{entry.law.replace('_', ' ')} of standard deviation {number(expected, 3)}"
+    ratio = measured.rms / expected if expected else math.inf
+    by = f", {number(ratio, 3)} times as much" if entry.law != "constant" and not fits_scale(
+        measured, entry.law, expected) else ""
+    return AuditFinding("recipe", "error", f"{record.name} has {said} where {recipe.name} asks for {wanted}{by}",
+                        (record.name,), measured.rms, expected, ratio, f"{entry.pattern}: {entry.law}, {entry.std}",
+                        recipe.source)
+
+
+def learned(records: Sequence[TensorRecord], name: str) -> Recipe:
+    """The recipe that a file follows: an entry a family of names, by formula where one fits all its tensors."""
+    families: dict[str, list[TensorRecord]] = {}
+    for record in records:
+        families.setdefault(record.place.family, []).append(record)
+    return Recipe(name, "learned from a file", tuple(
+        Entry(family.replace("[", "?").replace("#", "*"), *_law_of_family(members))
+        for family, members in families.items()))
+
+
+def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:
+    measures = [member.measures for member in members]
+    if all(measured.one_value for measured in measures) and len({measured.least for measured in measures}) == 1:
+        return "constant", repr(measures[0].least)
+    for scale in SCALES:
+        if all(member.place.fan_in and member.laws and scale.name in member.laws for member in members):
+            return scale.family, scale.std
+    for family in FAMILIES:
+        if all(member.laws and fits_family(member.measures, family) for member in members):
+            rms = math.sqrt(sum(m.rms**2 * m.count for m in measures) / sum(m.count for m in measures))
+            if all(fits_scale(measured, family, rms) for measured in measures):
+                return family, f"{rms:.6g}"
+    return "any", "1"

@@ -1,0 +1,54 @@
+"""What an audit keeps of a tensor, and a finding of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from initviz.core.arrays import Array
+from initviz.core.wording import number
+from initviz.diagnosis.audit.kinds import Place
+from initviz.diagnosis.audit.measures import Measures
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """One tensor: its name, shape and number format, what it is and measures, and the laws that may have drawn it.
+
+    ``load`` reads it again while its file is open.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    place: Place
+    measures: Measures
+    laws: tuple[str, ...]
+    load: Callable[[], Array] = field(repr=False, compare=False)
+
+    @property
+    def described(self) -> str:
+        """In words: its distribution and scale."""
+        if self.measures.one_value:
+            return f"one value, {number(self.measures.least)}"
+        kind = self.laws[0].split(":")[0] if self.laws else "no known law"
+        return f"a standard deviation of {number(self.measures.rms, 3)} ({kind})"
+
+
+@dataclass(frozen=True)
+class AuditFinding:
+    """One thing found in a file.
+
+    ``measured`` is the number, ``expected`` what it should be, None where there is no such number, ``ratio`` the one
+    over the other; ``rule`` says how it was judged, ``source`` by whom.
+    """
+
+    key: str
+    severity: str
+    text: str
+    tensors: tuple[str, ...]
+    measured: float | None
+    expected: float | None
+    ratio: float | None
+    rule: str
+    source: str

@@ -1,0 +1,236 @@
+"""What an audit finds without a recipe: copies, zeros, scales that one of a family does not share, lost numbers.
+
+A family is the tensors whose names differ by a number only and whose shapes are equal: blocks of one model. A rule that
+compares speaks only where nearly all of a family, or of a file, agree: a file of unlike tensors is not at fault.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from initviz.core.wording import listed, number
+from initviz.diagnosis.audit.laws import FAMILIES, fits_scale
+from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
+
+Records = Sequence[TensorRecord]
+LEAST_FAMILY, AGREED = 4, 0.75
+LEAST_COPY = 16  # values: smaller tensors are equal by accident
+STRONG, LEAST_TREND = 0.9, 1.5  # correlation with depth, and the factor over all of it
+GAINS = (0.1, 10.0)  # fan_in times the variance
+HALF = np.finfo(np.float16)
+SYMMETRY = "Goodfellow, Bengio and Courville 2016, section 8.4"
+SAMPLING = "sampling error: std √((κ − 1) / 4N)"
+CONVENTION = "convention"
+NAMES_SHOWN = 3
+
+
+def shown(names: Sequence[str]) -> str:
+    """A few of the names, and how many more."""
+    more = len(names) - NAMES_SHOWN
+    return listed([*names[:NAMES_SHOWN], *([f"{more:,} more"] if more > 0 else [])])
+
+
+def _weights(records: Records) -> list[TensorRecord]:
+    return [record for record in records if record.place.kind in ("linear", "convolution", "recurrent")
+            and record.measures.finite]
+
+
+def not_finite(records: Records) -> Iterator[AuditFinding]:
+    """Values that are no numbers."""
+    for record in records:
+        if not record.measures.finite:
+            yield AuditFinding("not_finite", "error", f"{record.name} holds values that are infinite or not a number",
+                               (record.name,), None, None, None, "all values are finite", "exact")
+
+
+def one_value(records: Records) -> Iterator[AuditFinding]:
+    """Weight matrices of one value: every neuron is a copy; zeros may stand where the other factor is not zero."""
+    for record in _weights(records):
+        measured = record.measures
+        if not measured.one_value or record.place.fan_out < 2 or measured.count < LEAST_COPY:
+            continue
+        if measured.least:
+            yield AuditFinding("copies", "error", f"{record.name} is {number(measured.least)} everywhere: its "
+                               f"{record.place.fan_out:,} neurons are copies", (record.name,), 1,
+                               float(record.place.fan_out), None, "neurons have different weights", SYMMETRY)
+        else:
+            yield AuditFinding("zeros", "note", f"{record.name} is all zeros: harmless where what it multiplies is "
+                               "not zero and something random stands behind it", (record.name,), 0, None, None,
+                               "a zero tensor learns where its other factor is not zero", "Hu et al. 2021, section 4.1")
+
+
+def copied_neurons(records: Records) -> Iterator[AuditFinding]:
+    """Rows or columns of a matrix that repeat another one."""
+    for record in _weights(records):
+        copies = record.measures.copies if record.place.outputs_first else record.measures.copies[::-1]
+        fixed = any("no chance in it" in law for law in record.laws)
+        for count, whole, what, severity in zip(copies, (record.shape[0], record.shape[1]) if record.place.outputs_first
+                                                else record.shape[:-3:-1], ("neurons", "inputs"), ("error", "warning"),
+                                                strict=False):
+            if count and not fixed:
+                yield AuditFinding("copies", severity, f"{count:,} of {record.name}'s {whole:,} {what} are copies of "
+                                   "another one", (record.name,), count, 0, None,
+                                   "rows and columns differ by more than 1e-4 of their size", SYMMETRY)
+
+
+def equal_tensors(equal: Iterable[list[TensorRecord]]) -> Iterator[AuditFinding]:
+    """Of groups of equal tensors those of one family, gathered over blocks that are copies as a whole."""
+    blocks: dict[tuple[tuple[int, ...], ...], list[list[TensorRecord]]] = {}
+    for group in equal:
+        if len({record.place.family for record in group}) == 1 and group[0].place.numbers:
+            blocks.setdefault(tuple(record.place.numbers for record in group), []).append(group)
+    for groups in blocks.values():
+        names = [record.name for group in groups for record in group]
+        text = (f"{shown([record.name for record in groups[0]])} are equal" if len(groups) == 1 else
+                f"{len(groups[0])} blocks are copies of one another: {shown([r.name for r in groups[0]])} are "
+                f"equal, and so are {len(groups) - 1} more of their tensors")
+        yield AuditFinding("equal", "error", text, tuple(names), len(groups[0]), 1, None,
+                           "tensors that were drawn differ", SYMMETRY)
+
+
+def equal_groups(records: Records) -> list[list[TensorRecord]]:
+    """Groups of two or more tensors of random values that are equal, value by value."""
+    alike: dict[tuple[object, ...], list[TensorRecord]] = {}
+    for record in records:
+        measured = record.measures
+        fixed = any("no chance in it" in law for law in record.laws)
+        if measured.finite and not measured.one_value and measured.count >= LEAST_COPY and not fixed:
+            alike.setdefault((record.shape, measured.key), []).append(record)
+    groups = []
+    for group in alike.values():
+        if len(group) > 1:
+            first = group[0].load()
+            same = [group[0], *(record for record in group[1:] if np.array_equal(first, record.load()))]
+            if len(same) > 1:
+                groups.append(same)
+    return groups
+
+
+def both_factors_zero(records: Records) -> Iterator[AuditFinding]:
+    """Both factors of a low-rank product that are zero: none of them ever gets a gradient."""
+    pairs: dict[str, list[TensorRecord]] = {}
+    for record in records:
+        if record.place.kind == "lora":
+            name = record.name
+            for one in ("lora_A", "lora_B", "lora_up", "lora_down", "loraA", "loraB"):
+                name = name.replace(one, "lora_#")
+            pairs.setdefault(name, []).append(record)
+    for factors in pairs.values():
+        if len(factors) == 2 and all(f.measures.one_value and not f.measures.least for f in factors):
+            yield AuditFinding("both_zero", "error", f"{listed([f.name for f in factors])} are both zero: the gradient "
+                               "of each is a product with the other, so that neither ever learns",
+                               tuple(f.name for f in factors), 0, None, None, "one factor of a product is not zero",
+                               "Hu et al. 2021, section 4.1")
+
+
+def one_sign(records: Records) -> Iterator[AuditFinding]:
+    """Weights that are all of one sign: every preactivation is driven the same way."""
+    for record in _weights(records):
+        measured = record.measures
+        if measured.count >= LEAST_COPY and not measured.one_value and (measured.least >= 0 or measured.most <= 0) \
+                and not measured.zero_share:
+            yield AuditFinding("one_sign", "error", f"{record.name} has weights of one sign, from "
+                               f"{number(measured.least)} to {number(measured.most)}, where draws are centered at 0",
+                               (record.name,), measured.mean, 0, None, "the mean is 0 within its sampling error",
+                               SAMPLING)
+
+
+def _families(records: Records) -> Iterator[list[TensorRecord]]:
+    families: dict[tuple[str, tuple[int, ...]], list[TensorRecord]] = {}
+    for record in _weights(records):
+        if record.place.numbers and record.measures.rms and record.measures.count >= LEAST_COPY:
+            families.setdefault((record.place.family, record.shape), []).append(record)
+    for family in families.values():
+        if len(family) >= LEAST_FAMILY:
+            yield family
+
+
+def _agree(record: TensorRecord, std: float) -> bool:
+    return any(fits_scale(record.measures, family, std) for family in FAMILIES)
+
+
+def odd_one_out(records: Records) -> Iterator[AuditFinding]:
+    """A tensor whose scale the others of its family do not share."""
+    for family in _families(records):
+        middle = float(np.median([record.measures.rms for record in family]))
+        odd = [record for record in family if not _agree(record, middle)]
+        if len(family) - len(odd) >= AGREED * len(family) and all(record.laws for record in family):
+            for record in odd:
+                ratio = record.measures.rms / middle
+                yield AuditFinding("scale", "error" if not 0.5 < ratio < 2 else "warning",
+                                   f"{record.name} has {number(ratio, 3)} times the standard deviation of its "
+                                   f"{len(family) - 1} fellows", (record.name,), record.measures.rms, middle, ratio,
+                                   "blocks of one kind share one scale", SAMPLING)
+
+
+def depth_trend(records: Records) -> Iterator[AuditFinding]:
+    """A family whose scale grows or shrinks with its number."""
+    for family in _families(records):
+        ordered = sorted(family, key=lambda record: record.place.numbers)
+        logs = np.log([record.measures.rms for record in ordered])
+        middle = float(np.exp(np.median(logs)))
+        if all(_agree(record, middle) for record in ordered) or not all(record.laws for record in ordered):
+            continue
+        at = np.arange(len(logs))
+        change = math.exp(float(np.polyfit(at, logs, 1)[0]) * (len(logs) - 1))
+        if abs(float(np.corrcoef(at, logs)[0, 1])) > STRONG and not 1 / LEAST_TREND < change < LEAST_TREND:
+            yield AuditFinding("trend", "warning", f"{shown([r.name for r in ordered])} "
+                               f"{'grow' if change > 1 else 'shrink'} with depth, {number(max(change, 1 / change), 3)}-"
+                               f"fold over {len(logs)} blocks", tuple(r.name for r in ordered), change, 1, change,
+                               "blocks of one kind share one scale", SAMPLING)
+
+
+def ignores_fan(records: Records) -> Iterator[AuditFinding]:
+    """One scale for all matrices, whatever their fans, far from what any of them needs."""
+    weights = [record for record in _weights(records) if record.measures.rms and record.measures.count >= LEAST_COPY]
+    fans = {record.place.fan_in for record in weights}
+    if len(weights) < 3 or max(fans) < 4 * min(fans):
+        return
+    middle = float(np.median([record.measures.rms for record in weights]))
+    sharing = [record for record in weights if _agree(record, middle)]
+    gains = [record.place.fan_in * middle**2 for record in sharing]
+    if len(sharing) >= AGREED * len(weights) and (max(gains) < GAINS[0] or min(gains) > GAINS[1]):
+        yield AuditFinding("fan", "warning", f"{shown([r.name for r in sharing])} share the standard deviation "
+                           f"{number(middle, 3)} though their fan_in runs from {min(fans):,} to {max(fans):,}: the "
+                           f"signal {'fades' if max(gains) < 1 else 'grows'} from layer to layer",
+                           tuple(r.name for r in sharing), middle, None, None,
+                           f"fan_in times the variance lies between {GAINS[0]:g} and {GAINS[1]:g}",
+                           "He et al. 2015, section 2.2")
+
+
+def framework_default(records: Records) -> Iterator[AuditFinding]:
+    """A few layers that follow PyTorch's default where nearly all others follow another law."""
+    weights = [record for record in _weights(records) if record.laws and record.measures.count >= 256
+               and not record.measures.one_value]
+    default = [record for record in weights if all("PyTorch" in law or "(torch_linear" in law or "(uniform)" in law
+                                                   for law in record.laws)]
+    if len(weights) < LEAST_FAMILY or not default or len(weights) - len(default) < AGREED * len(weights):
+        return
+    common = set.intersection(*({law for law in record.laws if "(normal)" not in law and "(uniform)" not in law}
+                                for record in weights if record not in default))
+    if common:
+        yield AuditFinding("default", "warning", f"{shown([r.name for r in default])} keep PyTorch's default where all "
+                           f"other weights follow {min(common, key=len)}", tuple(r.name for r in default), None, None,
+                           None, "layers of one model follow one law", CONVENTION)
+
+
+def number_formats(records: Records) -> Iterator[AuditFinding]:
+    """Tensors whose typical value float16 does not hold."""
+    for record in records:
+        measured = record.measures
+        if not measured.finite or not measured.rms:
+            continue
+        if measured.largest > HALF.max or measured.rms < HALF.tiny:
+            size, end, what = (measured.largest, float(HALF.max), "beyond the largest number") if measured.largest > (
+                HALF.max) else (measured.rms, float(HALF.tiny), "below the normal numbers")
+            yield AuditFinding("format", "warning", f"{record.name}: {number(size)} is {what} of float16",
+                               (record.name,), size, end, None,
+                               "values are normal numbers of float16", "IEEE 754-2019, binary16")
+
+
+RULES: tuple[Callable[[Records], Iterator[AuditFinding]], ...] = (
+    not_finite, one_value, copied_neurons, both_factors_zero, one_sign, odd_one_out, depth_trend,
+    framework_default, ignores_fan, number_formats)

@@ -1,0 +1,227 @@
+"""Which law drew each tensor, and what an audit finds."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from initviz import INITIALIZERS, Network, Recipe, initialize, make_batch
+from initviz.core.initializers import law_of
+from initviz.diagnosis.audit import RECIPES, audit, read_recipe
+from initviz.diagnosis.audit.kinds import place_of
+from initviz.diagnosis.audit.laws import laws_of
+from initviz.diagnosis.audit.measures import measure
+from initviz.diagnosis.audit.recipes import learned
+from initviz.training.gradient_descent import race
+
+SHAPES = [(1, 1), (1, 7), (5, 1), (3, 2), (8, 8), (4, 16), (50, 30), (100, 300), (128, 784), (512, 512), (1024, 256),
+          (16, 16, 3, 3), (64, 3, 7, 7)]
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+
+
+def gpt2(*, scaled=True, width=768, blocks=12, seed=0):
+    """A state dict of GPT-2's shape, drawn as it is meant, or without 1/sqrt(2 L)."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape, std=0.02):
+        return rng.standard_normal(shape, dtype=np.float32) * np.float32(std)
+
+    state = {"wte.weight": normal(1000, width), "wpe.weight": normal(64, width, std=0.01),
+             "ln_f.weight": np.ones(width, np.float32), "ln_f.bias": np.zeros(width, np.float32)}
+    into_stream = 0.02 / math.sqrt(2 * blocks) if scaled else 0.02
+    for block in range(blocks):
+        for name, outputs, std in (("attn.c_attn", 3 * width, 0.02), ("attn.c_proj", width, into_stream),
+                                   ("mlp.c_fc", 4 * width, 0.02), ("mlp.c_proj", width, into_stream)):
+            inputs = 4 * width if name == "mlp.c_proj" else width
+            state[f"h.{block}.{name}.weight"] = normal(inputs, outputs, std=std)
+            state[f"h.{block}.{name}.bias"] = np.zeros(outputs, np.float32)
+        for name in ("ln_1", "ln_2"):
+            state[f"h.{block}.{name}.weight"] = np.ones(width, np.float32)
+            state[f"h.{block}.{name}.bias"] = np.zeros(width, np.float32)
+    return state
+
+
+def saved(state, path):
+    save_file({name: np.ascontiguousarray(values) for name, values in state.items()}, path)
+    return path
+
+
+def draw(key, shape, rng):
+    """A tensor of PyTorch's layout (out, in, *kernel) as the initializer draws it."""
+    fan_in = math.prod(shape[1:])
+    fan_out = shape[0] * math.prod(shape[2:])
+    if len(shape) == 2:
+        return np.ascontiguousarray(initialize(key, fan_in, shape[0], rng=rng, dtype="float32").T)
+    law = law_of(key)  # of a convolution the fans count the kernel on both sides
+    whole = law.draw(fan_in, shape[0], rng, np.float32)
+    gain = math.sqrt(law.variance(fan_in, fan_out) / law.variance(fan_in, shape[0]))
+    return (gain * whole.T).reshape(shape).astype("f")
+
+
+def test_the_scale_that_was_never_applied_is_24_findings_of_a_ratio_of_4_9(tmp_path):
+    path = saved(gpt2(scaled=False), tmp_path / "gpt2.safetensors")
+    found = audit(path, "gpt2").findings
+    assert len(found) == 24
+    assert all(finding.severity == "error" and finding.tensors[0].endswith("c_proj.weight") for finding in found)
+    assert [finding.ratio for finding in found] == [pytest.approx(math.sqrt(24), abs=0.05)] * 24
+
+
+@pytest.mark.parametrize("recipe", [None, "gpt2"])
+def test_nothing_is_found_in_a_file_that_follows_its_recipe(tmp_path, recipe):
+    assert audit(saved(gpt2(), tmp_path / "gpt2.safetensors"), recipe).findings == ()
+
+
+@pytest.mark.parametrize("key", [key for key, entry in INITIALIZERS.items()])
+def test_the_true_law_is_always_among_those_named(key):
+    rng = np.random.default_rng(list(INITIALIZERS).index(key))
+    whole = key in ("orthogonal", "sparse", "identity", "zero_identity")  # of a kernel these are other matrices
+    for shape in SHAPES * 3:
+        if len(shape) > 2 and (whole or not law_of(key).variance(9, 9)):
+            continue
+        values = draw(key, shape, rng)
+        names = laws_of(values, measure(values), place_of("block.weight", shape))
+        assert any(f"({key}" in name for name in names), (shape, names)
+
+
+def test_correctly_drawn_tensors_have_no_findings(tmp_path):
+    rng = np.random.default_rng(0)
+    drawn = [key for key in INITIALIZERS if law_of(key).random]
+    state = {}
+    for number in range(1000):
+        shape = SHAPES[rng.integers(len(SHAPES))]
+        key = drawn[rng.integers(len(drawn))]
+        if not (len(shape) > 2 and key in ("orthogonal", "sparse")):
+            state[f"layers.{number}.weight"] = draw(key, shape, rng)
+    found = audit(saved(state, tmp_path / "many.safetensors")).findings
+    assert len(found) <= 1, [finding.text for finding in found]
+
+
+@pytest.mark.parametrize("key", ["he_normal", "torch_linear", "orthogonal"])
+def test_a_trained_layer_looks_trained_and_is_not_called_faulty(tmp_path, key):
+    network = Network((64, 64, 64, 10), "relu", key)
+    run = race([network], make_batch("digits", 512), Recipe("adam", 0.003, 400, 64)).advance()
+    weights, biases = run.parameters()[0]
+    state = {f"{at}.weight": w.T for at, w in enumerate(weights)} | {f"{at}.bias": b for at, b in enumerate(biases)}
+    found = audit(saved(state, tmp_path / "trained.safetensors"))
+    table = found.frame.set_index("name")
+    assert set(table.loc[["0.weight", "1.weight", "2.weight"], "law"]) == {"none of the known: looks trained"}
+    assert found.severity != "error"
+
+
+def weights(shape=(64, 32), seed=0):
+    return initialize("he_normal", shape[1], shape[0], rng=np.random.default_rng(seed), dtype="float32").T.copy()
+
+
+def keys(state, tmp_path, recipe=None):
+    found = audit(saved(state, tmp_path / "a.safetensors"), recipe).findings
+    return [(finding.key, finding.severity) for finding in found]
+
+
+def test_equal_tensors_are_one_finding_for_blocks_that_are_copies(tmp_path):
+    state = {f"layers.{block}.{name}.weight": weights(seed=seed) for block in range(4)
+             for seed, name in enumerate(("q", "k"))}
+    found, = audit(saved(state, tmp_path / "a.safetensors")).findings
+    assert (found.key, found.severity, len(found.tensors)) == ("equal", "error", 8)
+
+
+def test_a_tied_read_out_is_named_and_not_a_finding(tmp_path):
+    state = {"wte.weight": weights((500, 32)), "lm_head.weight": weights((500, 32))}
+    found = audit(saved(state, tmp_path / "a.safetensors"))
+    assert (found.findings, found.tied) == ((), (("lm_head.weight", "wte.weight"),))
+
+
+def test_copied_neurons_zeros_and_one_value_are_told_apart(tmp_path):
+    copied = weights()
+    copied[5] = copied[9]
+    assert keys({"a.weight": copied}, tmp_path) == [("copies", "error")]
+    assert keys({"a.weight": np.full((8, 8), 0.5, "f")}, tmp_path) == [("copies", "error")]
+    assert keys({"a.weight": np.zeros((8, 8), "f")}, tmp_path) == [("zeros", "note")]
+
+
+def test_both_factors_zero_is_an_error_and_one_is_right(tmp_path):
+    a, b = weights((8, 64)), np.zeros((64, 8), "f")
+    assert ("both_zero", "error") not in keys({"q.lora_A.weight": a, "q.lora_B.weight": b}, tmp_path)
+    assert ("both_zero", "error") in keys({"q.lora_A.weight": 0 * a, "q.lora_B.weight": b}, tmp_path)
+    assert keys({"q.lora_A.weight": a * 0 + 1, "q.lora_B.weight": b}, tmp_path, "lora") == [("recipe", "error")]
+
+
+def test_weights_of_one_sign_and_values_that_are_no_numbers_are_errors(tmp_path):
+    rng = np.random.default_rng(0)
+    assert ("one_sign", "error") in keys({"a.weight": rng.random((32, 32), "f") + 1e-3}, tmp_path)
+    assert keys({"a.weight": np.array([[1, np.nan], [2, 3]], "f")}, tmp_path) == [("not_finite", "error")]
+
+
+def test_one_of_a_family_with_another_scale_is_found_and_so_is_a_trend(tmp_path):
+    state = {f"layers.{block}.weight": weights((64, 64), block) for block in range(8)}
+    assert keys(state, tmp_path) == []
+    assert keys(state | {"layers.3.weight": 3 * state["layers.3.weight"]}, tmp_path) == [("scale", "error")]
+    assert keys({name: 1.2**block * values for block, (name, values) in enumerate(state.items())},
+                tmp_path) == [("trend", "warning")]
+
+
+def test_one_scale_for_all_fans_is_found_where_the_signal_cannot_live_with_it(tmp_path):
+    rng = np.random.default_rng(0)
+    state = {f"{name}.weight": (std * rng.standard_normal(shape)).astype("f") for std in (0.001,)
+             for name, shape in (("a", (64, 784)), ("b", (32, 64)), ("c", (10, 32)))}
+    assert keys(state, tmp_path) == [("fan", "warning")]
+
+
+def test_a_recipe_is_learned_from_a_file_and_holds_the_next_one(tmp_path):
+    right = audit(saved(gpt2(width=64, blocks=6), tmp_path / "a.safetensors"))
+    path = tmp_path / "recipe.toml"
+    path.write_text(learned(right.tensors, "ours").to_toml())
+    assert audit(saved(gpt2(width=64, blocks=6, seed=1), tmp_path / "b.safetensors"), str(path)).findings == ()
+    wrong = audit(saved(gpt2(width=64, blocks=6, scaled=False), tmp_path / "c.safetensors"), str(path)).findings
+    assert len(wrong) == 12
+
+
+@pytest.mark.parametrize("text", [
+    "", "x = [", "[[tensor]]\npattern = 3\nlaw = 'normal'", "[[tensor]]\npattern = 'a'\nlaw = 'cauchy'",
+    "[[tensor]]\npattern = 'a'\nlaw = 'normal'\nstd = '__import__(\"os\").getcwd()'",
+    "[[tensor]]\npattern = 'a'\nlaw = 'normal'\nstd = '9**9**9**9'",
+    "[[tensor]]\npattern = 'a'\nlaw = 'normal'\nstd = 'q'"])
+def test_a_recipe_that_is_none_is_refused_in_one_sentence(tmp_path, text):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"^[^\n]+$"):
+        read_recipe(str(path))
+
+
+def test_the_report_as_json_is_one_object(tmp_path):
+    state = {"a.weight": weights(), "b.weight": np.array([[np.inf, 1]], "f")}
+    read = json.loads(audit(saved(state, tmp_path / "a.safetensors")).to_json())
+    assert {"name", "shape", "std", "laws"} <= set(read["tensors"][0])
+    assert {"severity", "tensors", "measured", "expected", "rule", "source"} <= set(read["findings"][0])
+
+
+def test_every_recipe_reads_back_as_it_was_written(tmp_path):
+    for recipe in RECIPES.values():
+        path = tmp_path / f"{recipe.name}.toml"
+        path.write_text(recipe.to_toml())
+        assert read_recipe(str(path)) == recipe
+
+
+@needs_torch
+def test_files_of_pytorch_follow_its_defaults_and_cloned_layers_are_found(tmp_path):
+    import torch
+    torch.manual_seed(0)
+    modules = {"linear": torch.nn.Linear(300, 200), "conv": torch.nn.Conv2d(16, 32, 3),
+               "emb": torch.nn.Embedding(100, 64), "norm": torch.nn.LayerNorm(64),
+               "attention": torch.nn.MultiheadAttention(64, 4)}
+    state = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+    torch.save(state, tmp_path / "defaults.pt")
+    found = audit(tmp_path / "defaults.pt", "torch")
+    assert [finding.text for finding in found.findings if finding.severity == "error"] == []
+    torch.save(torch.nn.LSTM(32, 64).state_dict(), tmp_path / "lstm.pt")
+    table = audit(tmp_path / "lstm.pt").frame.set_index("name")
+    assert "U(±1/√hidden): PyTorch's LSTM default" in table.loc["weight_hh_l0", "law"]
+    encoder = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(32, 2, 64), 6)
+    torch.save(encoder.state_dict(), tmp_path / "encoder.pt")
+    cloned = [finding for finding in audit(tmp_path / "encoder.pt").findings if finding.key == "equal"]
+    assert len(cloned) == 1
+    assert "6 blocks are copies" in cloned[0].text
