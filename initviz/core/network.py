@@ -58,7 +58,7 @@ class Network:
     ``sizes`` runs from the inputs to the outputs, so there are ``len(sizes) - 1`` weight layers. Weights are drawn by
     ``initializer`` with ``initializer_params`` and multiplied by ``gain``. Biases are ``bias`` plus ``bias_std`` times
     a unit normal, plus what the initializer itself draws (torch_linear does). Layer l is drawn from the same stream
-    whatever the initializer: two initializers are compared on the same luck.
+    whatever the initializer: two initializers are compared on the same random numbers.
 
     Raises ValueError naming the field, the value and what is allowed.
     """
