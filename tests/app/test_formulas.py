@@ -6,7 +6,15 @@ from dataclasses import replace
 import pytest
 
 from initviz.app.formulas.plain_text import plain_formula
-from initviz.app.formulas.quantities import LAYERS, answer, distribution, layer_shape, promise, promises
+from initviz.app.formulas.quantities import (
+    LAYERS,
+    activation_curve,
+    answer,
+    distribution,
+    layer_shape,
+    promise,
+    promises,
+)
 from initviz.app.settings import Settings
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.initializers import INITIALIZERS
@@ -51,3 +59,10 @@ def test_the_answer_keeps_the_signal_of_relu_at_its_scale():
     found = answer(replace(Settings(), activation="relu"))
     assert found.drift.length[-1] == pytest.approx(found.drift.length[0])
     assert found.drift.gradient[-1] == pytest.approx(1)
+
+
+def test_a_sines_curve_is_drawn_over_two_periods_and_others_from_minus_4_to_4():
+    sine, line = activation_curve("sine", Settings()), activation_curve("linear", Settings())
+    assert (sine[1:] * sine[:-1] < 0).sum() <= 4
+    assert sine.max() > 0.99
+    assert (line[0], line[-1]) == (-4, 4)

@@ -120,8 +120,10 @@ def parameters_in_words(parameters: Mapping[str, Parameter], values: Mapping[str
 
 
 def activation_curve(key: str, settings: Settings) -> NDArray[np.float64]:
-    """phi on 81 points from -4 to 4."""
-    return ACTIVATIONS[key].value(np.linspace(-4, 4, 81), **settings.activation_params(key))
+    """phi on 81 points from -4 to 4, or over two periods where phi repeats itself within that."""
+    phi, params = ACTIVATIONS[key], settings.activation_params(key)
+    reach = min(4.0, phi.period(**params))
+    return phi.value(np.linspace(-reach, reach, 81), **params)
 
 
 def slope_at_zero(key: str, settings: Settings) -> float:
