@@ -21,6 +21,7 @@ from initviz.core.schemes import PARTS, SCHEMES, Scheme
 from initviz.core.validation import Parameter
 from initviz.core.wording import number
 
+CURVE = "φ(z) for z from −4 to 4; of a sine two periods."
 BESIDE = [3, 2]  # widths of a table and of the entry chosen
 MOST_TABLE = 600  # pixels, beyond which a table scrolls
 
@@ -170,7 +171,7 @@ def show_activations(settings: Settings) -> None:
             "Gain": st.column_config.NumberColumn(
                 format="%.4g", width="small", help="1/√(E φ²) for a unit normal z: with it LeCun's weights keep a "
                                                    "variance of 1."),
-            "Curve": st.column_config.LineChartColumn(width="small", help="φ(z) for z from −4 to 4; of a sine two periods.")})
+            "Curve": st.column_config.LineChartColumn(width="small", help=CURVE)})
     with right, st.container(border=True):
         _show_activation(_ask_entry("Activation function", "function", ACTIVATIONS, "tanh"), settings)
 
@@ -179,7 +180,7 @@ def _show_activation(key: str, settings: Settings) -> None:
     entry = ACTIVATIONS[key]
     st.latex(entry.latex)
     st.metric("Derivative at 0", number(quantities.slope_at_zero(key, settings)), chart_type="line",
-              chart_data=quantities.activation_curve(key, settings), help="The line is φ(z) for z from −4 to 4; of a sine two periods.")
+              chart_data=quantities.activation_curve(key, settings), help=CURVE)
     gain = number(quantities.variance_keeping_gain(key, settings), 3)
     st.markdown(f":small[Gain that keeps a variance of 1: **{gain}** = 1/√(E φ²) for a unit normal z. Key: `{key}`.]")
     values = quantities.parameters_in_words(entry.parameters, settings.activation_params(key))
