@@ -18,6 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 
@@ -149,9 +150,14 @@ def pytorch(network: initviz.Network, batch: initviz.Batch) -> Pass:
 CONTENDERS = {"bare": bare, "ours": ours, "torch": pytorch, "draw": drawing}
 
 
-def take_turns(name: str, shape: tuple[int, int, int], activation: str, turns: Connection) -> None:
+def prepared(name: str, shape: tuple[int, int, int], activation: str) -> Pass:
+    """A contender's pass of a network of that depth, width and batch."""
+    return CONTENDERS[name](*described(*shape, activation))
+
+
+def take_turns(prepare: Callable[[], Pass], turns: Connection) -> None:
     """Child process: a pass and its seconds for every ``True``, the peak memory in MB for ``False``."""
-    one_pass = CONTENDERS[name](*described(*shape, activation))
+    one_pass = prepare()
     one_pass()
     turns.send("ready")
     while turns.recv():
@@ -162,14 +168,14 @@ def take_turns(name: str, shape: tuple[int, int, int], activation: str, turns: C
     turns.send(peak / (2**20 if sys.platform == "darwin" else 2**10))
 
 
-def contest(names: list[str], shape: tuple[int, int, int], activation: str,
+def contest(contenders: dict[str, Callable[[], Pass]],
             rounds: int) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Seconds of each contender's passes, and its peak memory in MB."""
     context = multiprocessing.get_context("spawn")
-    turns = {}
-    for name in names:
+    turns, names = {}, list(contenders)
+    for name, prepare in contenders.items():
         turns[name], theirs = context.Pipe()
-        context.Process(target=take_turns, args=(name, shape, activation, theirs), daemon=True).start()
+        context.Process(target=take_turns, args=(prepare, theirs), daemon=True).start()
         turns[name].recv()
     seconds: dict[str, list[float]] = {name: [] for name in names}
     end = time.perf_counter() + SECONDS
@@ -200,7 +206,8 @@ def main() -> None:
           " MB bare  ours torch")
     for activation in given.activations:
         for shape in SHAPES:
-            seconds, memory = contest(names, shape, activation, given.rounds)
+            seconds, memory = contest({name: partial(prepared, name, shape, activation) for name in names},
+                                      given.rounds)
             best = {name: min(times) * 1e3 for name, times in seconds.items()}
             middle = {name: statistics.median(times) * 1e3 for name, times in seconds.items()}
             rival, rival_middle = best.get("torch", math.nan), middle.get("torch", math.nan)
