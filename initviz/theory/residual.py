@@ -18,10 +18,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
+from initviz.core.architecture import Architecture
+from initviz.core.arrays import Array
 from initviz.core.initializers import law_of
-from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual, RMSNorm
+from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual, RMSNorm, walk
 from initviz.core.layers.chain import path_of
 from initviz.theory.mean_field import Field
+
+GROUPS = 8  # of samples of about one length
 
 
 @dataclass(frozen=True)
@@ -150,3 +156,69 @@ def why_unknown(layers: Sequence[Layer], width: int) -> str | None:
     except _UnknownError as reason:
         return str(reason)
     return None
+
+
+@dataclass(frozen=True, eq=False)
+class BlockPrediction:
+    """Theory's word on each stage of a network of blocks: arrays (stages,), as the rows of its BlockRun.
+
+    "activation" is the stage's output, "preactivation" what a block adds to the stream (without a skip the output of
+    its dense layer), "delta" the gradient with respect to the stage's output.
+    """
+
+    activation_rms: Array
+    activation_std: Array
+    preactivation_rms: Array
+    preactivation_std: Array
+    delta_rms: Array
+
+    def expected(self, quantity: str, statistic: str) -> Array:
+        """The prediction for "activation", "preactivation" or "delta", as "rms" or "std" (a delta's mean is 0)."""
+        found: Array = getattr(self, f"{quantity}_{'rms' if quantity == 'delta' else statistic}")
+        return found
+
+
+def predict_blocks(network: Architecture, x: Array, output_error: float = 1.0) -> BlockPrediction | None:
+    """What theory expects of a network of blocks on the inputs ``x`` (batch, features); None where it does not speak.
+
+    ``output_error`` is the mean square of the gradient at the output.
+    """
+    values = np.asarray(x, np.float64)
+    lengths = np.square(values).mean(axis=1)
+    if any(isinstance(layer, BatchNorm) for _, layer, _ in walk(network.layers, network.inputs)):
+        groups, covariance = [lengths], _covariance(values)  # it divides all samples by one size
+    else:  # every sample has a size of its own, which a normalization takes away
+        groups, covariance = np.array_split(np.sort(lengths), min(GROUPS, len(lengths))), 0.0
+    each = []
+    for group in groups:
+        found = expect(network.layers, network.inputs, square=float(group.mean()), covariance=covariance)
+        if found is None:
+            return None
+        each.append([_rows(network, paths, found) for paths in network.stages])
+    rows = np.average(each, axis=0, weights=[len(group) for group in groups])
+    rows[:, 4] *= output_error
+    return BlockPrediction(*np.sqrt(np.maximum(rows, 0.0)).T)
+
+
+def _covariance(values: Array) -> float:
+    """Mean product of a feature's values for two samples of (batch, features); 0 of a single sample."""
+    count = len(values)
+    total = float(np.square(values.sum(axis=0)).mean())
+    return (total - float(np.square(values).mean()) * count) / (count * (count - 1)) if count > 1 else 0.0
+
+
+def _rows(network: Architecture, paths: Sequence[str], found: Mapping[str, Expectation]) -> list[float]:
+    """Of one stage: mean square and variance of its output, the same of what it adds, mean square of the gradient."""
+    end, added = found[paths[-1]], _added(network, paths, found)
+    return [end.signal.square, end.signal.square - end.signal.mean**2, added.square, added.square - added.mean**2,
+            end.gradient]
+
+
+def _added(network: Architecture, paths: Sequence[str], found: Mapping[str, Expectation]) -> Signal:
+    """What a stage adds to the stream: its scaled branch, or the output of its dense layer."""
+    layers = {path: network.layers[int(path)] for path in paths}
+    for path, layer in layers.items():
+        if isinstance(layer, Residual):
+            branch = found[path_of(path, len(layer.branch) - 1)].signal
+            return Signal(layer.scale**2 * branch.square, layer.scale * branch.mean)
+    return next(found[path].signal for path, layer in layers.items() if isinstance(layer, Dense))

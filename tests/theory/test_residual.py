@@ -5,6 +5,7 @@ of infinite width or batch, the size of the term that it leaves out, which is sa
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,11 +20,13 @@ from initviz import (
     RMSNorm,
     draw_parameters,
     expect,
+    make_batch,
     propagate_layers,
+    simulate,
 )
 from initviz.core.layers.chain import Place, chain_backward, chain_forward
 from initviz.core.layers.passes import LayerObserver
-from initviz.theory.residual import why_unknown
+from initviz.theory.residual import predict_blocks, why_unknown
 
 RELU, TANH = Activation("relu"), Activation("tanh")
 SEEDS = 12
@@ -194,3 +197,31 @@ def test_zero_scales_are_expected_exactly():
         expected = expect(network.layers, 64)
         first, last = network.block_paths[0][0], network.block_paths[-1][-1]
         assert expected[first].signal.square == expected[last].signal.square == expected["0"].signal.square
+
+
+@pytest.mark.parametrize("network", [
+    Architecture(64, 128, 6, 10, "residual", branch_scale="1/sqrt(L)"),
+    Architecture(64, 128, 6, 10, "residual", "batch", initializer="lecun_normal"),
+    Architecture(64, 128, 6, 10, "pre_norm", "layer", expansion=2, activation="gelu"),
+    Architecture(64, 128, 6, 10, "pre_norm", "rms", branch_layers=1),
+    Architecture(64, 128, 6, 10, "post_norm", "layer", activation="tanh", initializer="lecun_normal"),
+    Architecture(64, 128, 6, 10, "normalized", "batch"),
+    Architecture.of("gpt2", width=128, blocks=6), Architecture.of("deepnorm", width=128, blocks=6)],
+    ids=lambda network: f"{network.scheme} {network.kind} {network.normalization}")
+def test_every_stage_is_predicted(network):
+    batch, seeds = make_batch("digits", 256), 10
+    columns = ("activation_rms", "activation_std", "preactivation_rms", "delta_rms")
+    logs = []
+    for seed in range(seeds):
+        run = simulate(replace(network, seed=seed), batch, counted=())
+        error = float(run.column("delta_rms")[-1])
+        predicted = predict_blocks(network, batch.x, error**2)
+        logs.append([np.log(run.column(name) / getattr(predicted, name)) for name in columns])
+        assert (predicted.expected("activation", "std") == predicted.activation_std).all()
+    found = np.mean(logs, axis=0), np.std(logs, axis=0, ddof=1) / math.sqrt(seeds)
+    # finite width and batch shift a block's mean square by some 1/128 and 1/256 each, and those of six blocks add up
+    assert np.all(np.abs(found[0]) <= 4 * found[1] + 6 * (1 / 128 + 1 / 256))
+
+
+def test_no_stage_is_predicted_where_theory_does_not_speak():
+    assert predict_blocks(Architecture(initializer="constant"), np.ones((4, 64))) is None
