@@ -34,7 +34,7 @@ by_hand.show(settings.seed, brief=True)
 
 st.subheader("In a whole network", anchor=False)
 with st.container():
-    app.refuse_the_unaffordable(settings, training=True)
+    app.refuse_the_unaffordable(settings, training=True, in_float64=True)
     if not settings.init:
         st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
         app.stop()

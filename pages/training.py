@@ -36,7 +36,7 @@ colors = [color_of(key) for key in settings.init]
 classes = settings.sizes[-1]
 
 with st.container(horizontal=True, vertical_alignment="center"):
-    bar = st.progress(race.progress, race.said, width=420)
+    bar = st.progress(race.progress, race.status, width=420)
     st.button("Stop", icon=":material/stop:", on_click=race.stop, disabled=race.finished or race.stopped, key="stop",
               help="Keep what has been computed so far.")
     st.button("Go on", icon=":material/play_arrow:", on_click=race.resume, disabled=not race.stopped, key="go",
@@ -74,7 +74,7 @@ wait = training.FIRST_LOOK
 while not (race.finished or race.stopped):
     race.advance(until=time.monotonic() + wait)
     wait = training.NEXT_LOOK
-    bar.progress(race.progress, race.said)
+    bar.progress(race.progress, race.status)
     if race.finished:
         st.rerun()
     app.show(loss_picture, lines("loss", True, chance[0]), into=loss_chart)

@@ -13,10 +13,13 @@ from initviz.core.cost import (
     orthonormal_operations,
     pass_bytes,
     pass_operations,
+    training_bytes,
 )
 from initviz.core.validation import Choices
+from initviz.training.gradient_descent import STATES, Recipe
+from initviz.training.race import RaceTerms, race_peak_bytes
 
-MOST_TRAINING_OPERATIONS = 1000e9  # of one race, which shows itself as it goes and can be stopped
+MOST_TRAINING_OPERATIONS = 1200e9  # of one race, which shows itself as it goes and can be stopped
 MOST_ATTEMPT_OPERATIONS = 60e9  # of all attempts to break the symmetry, in float64 and not shown as they go
 ATTEMPTS_AT_MOST = 12
 SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
@@ -43,20 +46,32 @@ def affordable_attempt_steps(settings: Settings, steps: int) -> int:
                    default=0))
 
 
-def peak_bytes(settings: Settings, networks: int = 1) -> float:
-    """Memory of one comparison, whose passes follow each other, or of so many networks at once."""
-    return networks * pass_bytes(settings.sizes, settings.batch)
+def race_terms(settings: Settings) -> RaceTerms:
+    """What the race of these settings depends on."""
+    recipe = Recipe(settings.optimizer, settings.rate, settings.steps, settings.minibatch)
+    return RaceTerms(settings.networks(), settings.input, settings.batch, recipe, settings.tuned == "best")
 
 
-def affordable(settings: Settings, *, training: bool = False) -> bool:
+def peak_bytes(settings: Settings, *, training: bool = False, in_float64: bool = False) -> float:
+    """Memory at its peak of one comparison, whose passes follow each other, or of a race; ``in_float64`` of training
+    as the page Symmetry does, one network after another where they are large.
+    """
+    if in_float64:
+        return training_bytes(settings.sizes, settings.batch, itemsize=8, states=STATES[settings.optimizer])
+    if training and settings.init:
+        return race_peak_bytes(race_terms(settings))
+    return pass_bytes(settings.sizes, settings.batch)
+
+
+def affordable(settings: Settings, *, training: bool = False, in_float64: bool = False) -> bool:
     """Whether a comparison, or a race, is cheap enough for a shared machine."""
     if training and training_operations(settings) > MOST_TRAINING_OPERATIONS:
         return False
     return (operations(settings) <= MOST_OPERATIONS
-            and peak_bytes(settings, len(settings.init) if training else 1) <= MOST_BYTES)
+            and peak_bytes(settings, training=training, in_float64=in_float64) <= MOST_BYTES)
 
 
-def nearest_affordable(settings: Settings, *, training: bool = False) -> Settings:
+def nearest_affordable(settings: Settings, *, training: bool = False, in_float64: bool = False) -> Settings:
     """The settings with the most steps, else also the largest batch, width and depth, that are affordable."""
     ladder = CONTROLS["steps"].allowed
     assert isinstance(ladder, Choices)
@@ -68,7 +83,7 @@ def nearest_affordable(settings: Settings, *, training: bool = False) -> Setting
         for value in values:
             change: dict[str, Any] = {field: value}
             candidate = replace(settings, **change)
-            if affordable(candidate, training=training):
+            if affordable(candidate, training=training, in_float64=in_float64):
                 return candidate
             if value == values[-1]:
                 settings = candidate

@@ -74,17 +74,17 @@ def watch(work: Generator[float, None, Made], words: str) -> Made:
             return made
 
 
-def refuse_the_unaffordable(settings: Settings, *, training: bool = False) -> None:
+def refuse_the_unaffordable(settings: Settings, *, training: bool = False, in_float64: bool = False) -> None:
     """Where a comparison or a race would cost too much for a shared machine, say so, offer the nearest, and stop."""
-    if affordable(settings, training=training):
+    if affordable(settings, training=training, in_float64=in_float64):
         return
-    nearest = nearest_affordable(settings, training=training)
+    nearest = nearest_affordable(settings, training=training, in_float64=in_float64)
     changes = {name: getattr(nearest, name) for name in ("steps", "batch", "width", "depth")
                if getattr(nearest, name) != getattr(settings, name)}
     said = ", ".join(f"{CONTROLS[name].label.lower()} {value}" for name, value in changes.items())
     cost, most = ((training_operations(settings), MOST_TRAINING_OPERATIONS) if training
                   else (operations(settings), MOST_OPERATIONS))
-    memory = peak_bytes(settings, len(settings.init) if training else 1)
+    memory = peak_bytes(settings, training=training, in_float64=in_float64)
     st.warning(
         f"This would take about {cost / 1e9:,.0f} billion operations and {memory / 1e6:,.0f} MB, where this app allows "
         f"{most / 1e9:,.0f} and {MOST_BYTES / 1e6:,.0f}. The nearest that fits: {said}.",

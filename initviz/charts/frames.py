@@ -28,10 +28,10 @@ from initviz.charts.picture import (
     rgb,
     stacked,
 )
-from initviz.training.race import FRAMES
 
 HEIGHT = 250
 CLASS_COLORS = ["#0072B2", "#E69F00", "#009E73"]
+FRAMES = 12  # of the slider, whatever the number of frames
 LAST = FRAMES - 1
 FILLED = 0.92  # of a column's width
 
@@ -45,7 +45,7 @@ class Film:
 
 
 def _picture(alt_text: str, with_points: bool) -> Picture:
-    frame = alt.param(name="frame", value=LAST, bind=alt.binding_range(min=0, max=LAST, step=1, name="Snapshot "))
+    frame = alt.param(name="frame", value=LAST, bind=alt.binding_range(min=0, max=LAST, step=1, name="Frame "))
     columns = "length(data('columns'))"
     # A film is square: few columns leave the rest of the width free, many are not as high as the picture.
     reach = alt.ExprRef(f"[0, max(1, {columns}, width * {FILLED} / height)]")

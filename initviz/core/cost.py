@@ -32,6 +32,24 @@ def pass_bytes(sizes: Sequence[int], batch: int) -> float:
     return 8 * (batch * sum(sizes) + connections(sizes))
 
 
+def training_bytes(sizes: Sequence[int], batch: int, *, networks: int = 1, at_once: int | None = None,
+                   minibatch: int = 0, states: int = 0, held_out: int = 0, itemsize: int = 4) -> float:
+    """Memory of training networks of one shape at its peak, of which ``at_once`` (all by default) make a step together.
+
+    Each holds its weights and ``states`` arrays as large of the optimizer; each at work also gradients, the passes of
+    the step, of the recorded batch and of the held-out samples, and what the statistics of the largest layer take.
+    """
+    parameters, widths = connections(sizes) + sum(sizes[1:]), sum(sizes[1:])
+    largest = max(a * b for a, b in pairwise(sizes))
+    step = minibatch or batch
+    at_work = parameters + (2 * widths + 2 * max(sizes)) * step + 2 * held_out * widths + 6 * largest
+    if minibatch:
+        at_work += parameters + (2 * widths + 2 * max(sizes)) * batch
+    inputs = (batch + held_out + (minibatch or 0)) * sizes[0]
+    at_once = networks if at_once is None else at_once
+    return itemsize * (networks * (1 + states) * parameters + at_once * at_work + inputs)
+
+
 def _check(work: float, memory: float, batch: int) -> None:
     if work > MOST_OPERATIONS or memory > MOST_BYTES:
         raise ValueError(

@@ -7,7 +7,7 @@ out of the stack and marked; the others go on.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,7 @@ ORDER_STREAM, DROPOUT_STREAM = 3, 4  # beside those of network.py
 OPTIMIZER_LABELS = MappingProxyType({"sgd": "Gradient descent", "momentum": "Momentum", "adam": "Adam"})
 OPTIMIZER_HELP = "How a gradient becomes a step; momentum 0.9, Adam with beta 0.9 and 0.999."
 OPTIMIZERS = tuple(OPTIMIZER_LABELS)
+STATES = MappingProxyType({"sgd": 0, "momentum": 1, "adam": 2})  # arrays beside each parameter
 MOMENTUM = 0.9
 MOST_SNAPSHOT_BYTES = 64e6
 POSITIVE = Interval(0, math.inf)
@@ -65,7 +66,8 @@ class History:
     held-out batch where there is one. Per recorded step and layer: ``gradient_norm`` (Frobenius, of dL/dW),
     ``update_ratio`` (log10 of rms(update) / rms(W); NaN where W or the update is 0), ``symmetry_gap`` (largest distance
     of a neuron's incoming weights from the first neuron's, relative to it) and ``dead_share``. ``snapshots`` maps a
-    step to (weights, biases). ``diverged_at`` is the first step whose loss is not a finite number. ``seen_loss`` is the
+    step to (weights, biases), or what the race made
+    of them. ``diverged_at`` is the first step whose loss is not a finite number. ``seen_loss`` is the
     loss at every step, of the samples that the step saw.
     """
 
@@ -77,7 +79,7 @@ class History:
     update_ratio: list[Array] = field(default_factory=list)
     symmetry_gap: list[Array] = field(default_factory=list)
     dead_share: list[Array] = field(default_factory=list)
-    snapshots: dict[int, Parameters] = field(default_factory=dict)
+    snapshots: dict[int, Any] = field(default_factory=dict)
     diverged_at: int | None = None
     seen_loss: list[float] = field(default_factory=list)
 
@@ -87,6 +89,11 @@ class History:
         """
         last = zip(self.steps[-1:], self.loss[-1:], strict=True)
         return next((step for step, loss in [*enumerate(self.seen_loss), *last] if loss <= threshold), None)
+
+
+def _copied(parameters: Parameters) -> Parameters:
+    weights, biases = parameters
+    return [w.copy() for w in weights], [b.copy() for b in biases]
 
 
 LEAST_SQUARES = 1e-24  # of float32 numbers: below, single squares have lost digits or vanished
@@ -133,18 +140,37 @@ class Pass:
     preactivations: list[Array]
 
 
+Snapshot = Callable[[Parameters], Any]
+
+
+class Workspace:
+    """Memory of the passes of a step, used again in the next, and by one race after another in the same thread."""
+
+    def __init__(self) -> None:
+        self.step, self.recording, self.held_out = Buffers(), Buffers(), Buffers()
+
+    def clear(self) -> None:
+        """Let go of all memory."""
+        for buffers in (self.step, self.recording, self.held_out):
+            buffers.clear()
+
+
 class Race:
     """Networks of one shape trained side by side.
 
     ``starts`` are (weights, biases) of each; ``rates`` one learning rate for each, else the recipe's. ``advance`` runs
-    a number of steps, ``histories`` holds what was recorded so far.
+    a number of steps, ``histories`` holds what was recorded so far. ``snapshot``, where given, makes of the parameters
+    at each step of ``snapshots`` what a history keeps of them, instead of a copy, of which as many are kept as
+    MOST_SNAPSHOT_BYTES allows.
     Raises ValueError where shapes differ or the batch does not fit.
     """
+
+    _make_snapshot: Snapshot
 
     def __init__(self, starts: Sequence[Parameters], batch: Batch, recipe: Recipe, *, activation: str,
                  activation_params: dict[str, Any] | None = None, held_out: Batch | None = None, seed: int = 0,
                  rates: Sequence[float] | None = None, record: Iterable[int] | None = None,
-                 snapshots: Iterable[int] = ()) -> None:
+                 snapshots: Iterable[int] = (), snapshot: Callable[[Parameters], Any] | None = None) -> None:
         if not starts:
             raise ValueError("starts must be at least one pair of weights and biases, got none")
         for weights, biases in starts:
@@ -157,6 +183,9 @@ class Race:
         self._begin([np.stack(layers) for layers in zip(*(weights for weights, _ in starts), strict=True)],
                     [np.stack(layers)[:, None, :] for layers in zip(*(biases for _, biases in starts), strict=True)],
                     batch, recipe, held_out, seed, rates, record, snapshots)
+        if snapshot:
+            self._snapshots |= set(snapshots)
+            self._make_snapshot = snapshot
 
     def _begin(self, weights: list[Array], biases: list[Array], batch: Batch, recipe: Recipe, held_out: Batch | None,
                seed: int, rates: Sequence[float] | None, record: Iterable[int] | None,
@@ -169,15 +198,16 @@ class Race:
         with np.errstate(over="ignore"):  # an infinite rate diverges at once, as it should
             self._rates = np.array(rates if rates is not None else [recipe.rate] * count, dtype)[:, None, None]
         self._memory: list[list[Array]] = [[np.zeros_like(p) for p in self._weights + self._biases]
-                                           for _ in range({"sgd": 0, "momentum": 1, "adam": 2}[recipe.optimizer])]
+                                           for _ in range(STATES[recipe.optimizer])]
         self._running = np.arange(count)  # which histories the rows of the stack belong to
         self._record = set(record if record is not None else recorded_steps(recipe.steps)) | {recipe.steps}
         self._snapshots = self._affordable(sorted(set(snapshots)))
+        self._make_snapshot = _copied
         self._order = stream(seed, ORDER_STREAM)
         self._masks = stream(seed, DROPOUT_STREAM)
         self._queue = np.zeros(0, np.intp)
-        self._buffers, self._looking, self._held_out_buffers = Buffers(), Buffers(), Buffers()
-        self.step = 0
+        self._work_in(Workspace())
+        self.step, self._released = 0, False
         self.histories = [History() for _ in range(count)]
 
     def _affordable(self, steps: list[int]) -> set[int]:
@@ -195,21 +225,35 @@ class Race:
     def _recorded_last(self) -> bool:
         return all(h.diverged_at is not None or (h.steps and h.steps[-1] >= self.recipe.steps) for h in self.histories)
 
-    def advance(self, steps: int | None = None) -> Race:
-        """Make ``steps`` more steps, or all that are left; returns itself."""
+    def advance(self, steps: int | None = None, workspace: Workspace | None = None) -> Race:
+        """Make ``steps`` more steps, or all that are left, in a workspace that no other thread uses; returns itself."""
+        if workspace:
+            self._work_in(workspace)
         with np.errstate(**QUIET):
             last = self.recipe.steps if steps is None else min(self.recipe.steps, self.step + steps)
             while len(self._running) and self.step < last:
                 self._advance_once()
             if self.step >= self.recipe.steps and len(self._running) and not self._recorded_last():
-                self._look(None)
-        if self.finished:
+                self._record_step(None)
+        if self.finished and workspace is None:
             for buffers in (self._buffers, self._looking, self._held_out_buffers):
                 buffers.clear()
         return self
 
+    def _work_in(self, workspace: Workspace) -> None:
+        self._buffers, self._looking = workspace.step, workspace.recording
+        self._held_out_buffers = workspace.held_out
+
+    def release(self) -> None:
+        """Let go of parameters, optimizer state and workspace of a finished race; its histories stay."""
+        self._weights, self._biases, self._memory = [], [], []
+        self._work_in(Workspace())
+        self._released = True
+
     def parameters(self) -> list[Parameters | None]:
         """The parameters of each network now; None for those that have diverged."""
+        if self._released:
+            raise ValueError("parameters must be asked for before the race is released")
         rows = {int(owner): row for row, owner in enumerate(self._running)}
         return [([w[rows[i]] for w in self._weights], [b[rows[i], 0] for b in self._biases]) if i in rows else None
                 for i in range(len(self.histories))]
@@ -257,7 +301,7 @@ class Race:
         norms = _norms(seen.gradients) if whole else None
         updates = self._updates(seen.gradients + seen.bias_gradients)
         if wanted:
-            self._look(updates[: len(self._weights)], seen if whole else None, norms)
+            self._record_step(updates[: len(self._weights)], seen if whole else None, norms)
         for parameter, update in zip(self._weights + self._biases, updates, strict=True):
             parameter -= update
         self.step += 1
@@ -304,12 +348,13 @@ class Race:
             return np.full(len(outputs), math.nan)
         return (outputs.argmax(axis=-1) == targets).mean(axis=-1)
 
-    def _look(self, updates: list[Array] | None, seen: Pass | None = None, norms: Array | None = None) -> None:
+    def _record_step(self, updates: list[Array] | None, seen: Pass | None = None, norms: Array | None = None) -> None:
         """Record this step, of the whole training batch, not of the mini-batch: from a pass of it and the norms of its
         gradients, where there was one.
         """
         if seen is None:
-            seen = self._pass(self._x, self._targets, self._looking)
+            after = updates is None and not self.recipe.batch_size  # no step of the same size is being made
+            seen = self._pass(self._x, self._targets, self._buffers if after else self._looking)
             if not np.isfinite(seen.loss).all():
                 finite = np.isfinite(seen.loss)
                 seen = self._retire(seen)
@@ -328,8 +373,8 @@ class Race:
         for row, index in enumerate(self._running):
             history = self.histories[index]
             if self.step in self._snapshots:
-                history.snapshots[self.step] = ([w[row].copy() for w in self._weights],
-                                                [b[row, 0].copy() for b in self._biases])
+                history.snapshots[self.step] = self._make_snapshot(([w[row] for w in self._weights],
+                                                               [b[row, 0] for b in self._biases]))
             if self.step not in self._record:
                 continue
             history.steps.append(self.step)

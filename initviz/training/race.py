@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.core.batches import INPUTS, Batch, make_split
+from initviz.core.cost import training_bytes
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET, forward
 from initviz.core.wording import number
-from initviz.training.gradient_descent import History, Parameters, Race, Recipe, best_rates, recorded_steps, winners
+from initviz.training.gradient_descent import (
+    STATES,
+    History,
+    Parameters,
+    Race,
+    Recipe,
+    Workspace,
+    best_rates,
+    recorded_steps,
+)
 
 GRID = 28  # cells a side of a decision boundary
 REACH = 2.6  # of the plane, in standard deviations of the inputs
@@ -30,9 +40,11 @@ SWEPT_RATES = {  # Adam divides by the gradient's size, and momentum 0.9 adds up
     "sgd": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0), "momentum": (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
     "adam": (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)}
 SWEEP_STEPS = 30
-MORE_SEEDS = 4
+MORE_SEEDS, MOST_SEEDS = 4, 21
+RECORD_BYTES = 0.3e6  # histories and films
+SWEEP_BYTES = 64e6  # that trying rates may take, where the race itself takes less
 MOST_RECORDED = 40  # steps: a look at all held-out samples costs more than a step
-FRAMES = 12
+FRAMES = 12  # of a film, from the first step to the last
 TITLES = {"gradient_norm": "Norm of dL/dW (log axis)", "update_ratio": "log₁₀ of update ÷ weight",
           "dead_share": "Share of dead neurons", "symmetry_gap": "Symmetry gap (log axis)"}
 FILMED = ("digits", "moons", "circles", "spiral")
@@ -59,6 +71,7 @@ class _Phase:
     words: str
     races: list[Race]
     owners: list[list[int]]  # which contenders each race has
+    workspaces: list[Workspace] = field(default_factory=lambda: [Workspace() for _ in range(WORKERS)])
 
     @classmethod
     def of(cls, words: str, contenders: int, stacked: bool, make: Callable[[list[int]], Race]) -> _Phase:
@@ -89,28 +102,60 @@ class _Phase:
         """Each worker advances whichever race is behind, until that moment of ``time.monotonic()``."""
         waiting, lock = [race for race in self.races if not race.finished], threading.Lock()
 
-        def work() -> None:
+        def work(workspace: Workspace) -> None:
             while True:
                 with lock:
                     if not waiting:
                         return
                     race = waiting.pop(min(range(len(waiting)), key=lambda at: waiting[at].step))
-                race.advance(1)
+                race.advance(1, workspace)
                 with lock:
                     if not race.finished:
                         waiting.append(race)
                 if time.monotonic() >= until:
                     return
 
-        for worker in [_POOL.submit(work) for _ in range(min(WORKERS, len(waiting)))]:
+        for worker in [_POOL.submit(work, self.workspaces[i]) for i in range(min(WORKERS, len(waiting)))]:
             worker.result()
+        if self.finished:
+            for race in self.races:
+                race.release()
+            self.workspaces.clear()
+
+
+def is_stacked(terms: RaceTerms) -> bool:
+    """Whether the contenders are trained as stacks, one a worker, and not each for itself."""
+    return (terms.recipe.batch_size or terms.batch) * max(terms.networks[0].sizes) <= STACKED
+
+
+def race_bytes(terms: RaceTerms, rates: int = 1) -> float:
+    """Memory of a race at its peak, of so many rates tried at once for each contender."""
+    networks = len(terms.networks) * rates
+    filmed = 2 * WORKERS * GRID**2 * sum(terms.networks[0].sizes[1:]) * 4 if terms.networks[0].sizes[0] == 2 else 0
+    return RECORD_BYTES + filmed + training_bytes(
+        terms.networks[0].sizes, terms.batch, networks=networks, minibatch=terms.recipe.batch_size,
+        states=STATES[terms.recipe.optimizer], held_out=HELD_OUT if rates == 1 else 0,
+        at_once=networks if is_stacked(terms) else min(WORKERS, len(terms.networks)) * rates)
+
+
+def rates_at_once(terms: RaceTerms) -> int:
+    """How many rates may be tried side by side without more memory than the race itself, or than a moderate one."""
+    most = max(race_bytes(terms), SWEEP_BYTES)
+    return max((count for count in range(1, len(SWEPT_RATES[terms.recipe.optimizer]) + 1)
+                if race_bytes(terms, count) <= most), default=1)
+
+
+def race_peak_bytes(terms: RaceTerms) -> float:
+    """Memory that a race takes at its peak, the search for the best rates included."""
+    return max(race_bytes(terms), race_bytes(terms, rates_at_once(terms)) if terms.tuned else 0.0)
 
 
 class LiveRace:
-    """A race that is run a little at a time: first, where asked, a sweep for each start's best rate, then the race, and
-    on demand the same race from other seeds.
+    """A race that is run a little at a time: first, where asked, a sweep for each initializer's best rate, then the
+    race, and on demand the same race from other seeds, at most MOST_SEEDS in all.
 
     ``advance(until)`` computes until a moment of ``time.monotonic()``; what has been computed can be read at any time.
+    A phase is made when the one before it has ended and has let go of its memory.
     """
 
     def __init__(self, terms: RaceTerms) -> None:
@@ -119,83 +164,119 @@ class LiveRace:
         held_out = min(HELD_OUT, most - terms.batch) if most else HELD_OUT
         self.batch, self.held_out = make_split(terms.input, terms.batch, held_out, seed=first.seed,
                                                features=first.sizes[0])
-        self.rates = [recipe.rate] * len(self.terms.networks)
+        self.rates = [recipe.rate] * len(terms.networks)
         self.stopped = False
-        self._sweep = self._sweep_of_rates() if self.terms.tuned else None
-        self._race = self._main_race()
-        self._repeats: list[_Phase] = []
-        self.films: list[dict[int, NDArray[np.int8]]] = [{} for _ in self.terms.networks]
+        self._untried = list(self._swept) if terms.tuned else []  # rates
+        self._rates_at_once = rates_at_once(terms)
+        self._final_losses: list[list[float]] = [[] for _ in terms.networks]  # at each rate tried
+        self._unseen = [0]  # seeds to race from, relative to the first
+        self._seeds: list[list[History]] = []  # histories of the contenders, a list a seed that has been raced from
+        self.films: list[dict[int, NDArray[np.int8]]] = [{} for _ in terms.networks]  # frames by step, a contender each
+        self._phase: _Phase | None = None
+        self._steps_of_finished_phases = 0
+        self._begin_phase()
 
-    @property
-    def _stacked(self) -> bool:
-        samples = self.terms.recipe.batch_size or self.terms.batch
-        return samples * max(self.terms.networks[0].sizes) <= STACKED
-
-    def _options(self) -> dict[str, Any]:
-        first = self.terms.networks[0]
-        return {"activation": first.activation, "activation_params": dict(first.activation_params), "seed": first.seed}
-
-    def _sweep_of_rates(self) -> _Phase:
-        recipe = replace(self.terms.recipe, steps=min(SWEEP_STEPS, self.terms.recipe.steps))
-        return _Phase.of("Trying rates", len(self.rates), self._stacked, lambda group: best_rates(
-            [self.terms.networks[i].parameters() for i in group], self.batch, recipe, self._swept, **self._options()))
+    # ------------------------------------------------------------------------------------------ phases
 
     @property
     def _swept(self) -> tuple[float, ...]:
         return SWEPT_RATES[self.terms.recipe.optimizer]
 
-    def _heats(self, words: str, networks: Sequence[Network], frames: Sequence[int] = ()) -> _Phase:
-        return _Phase.of(words, len(networks), self._stacked, lambda group: Race(
-            [networks[i].parameters() for i in group], self.batch, self.terms.recipe, held_out=self.held_out,
-            rates=[self.rates[i] for i in group], snapshots=frames,
-            record=recorded_steps(self.terms.recipe.steps, MOST_RECORDED), **self._options()))
-
-    def _main_race(self) -> _Phase:
-        steps = self.terms.recipe.steps
-        frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
-        filmed = self.terms.networks[0].depth > 1 and self.terms.input in FILMED
-        return self._heats("Racing", self.terms.networks, [int(f) for f in frames if f <= steps] if filmed else ())
-
-    def _develop(self) -> None:
-        """Make a frame of each new snapshot and let go of its parameters."""
-        for network, history, film in zip(self.terms.networks, self.histories, self.films, strict=True):
-            for step in list(history.snapshots):
-                film[step] = frame(network, history.snapshots.pop(step))
-
     @property
-    def _phases(self) -> list[_Phase]:
-        return [phase for phase in (self._sweep, self._race, *self._repeats) if phase is not None]
+    def _sweep_steps(self) -> int:
+        return min(SWEEP_STEPS, self.terms.recipe.steps)
+
+    def _options(self) -> dict[str, Any]:
+        first = self.terms.networks[0]
+        return {"activation": first.activation, "activation_params": dict(first.activation_params), "seed": first.seed}
+
+    def _begin_phase(self) -> None:
+        """The next phase that is left, if any."""
+        if self._untried:
+            self._phase = self._sweep_of_rates(self._untried[:self._rates_at_once])
+        elif self._unseen:
+            self._phase = self._race_from_seed(self._unseen[0])
+        else:
+            self._phase = None
+
+    def _sweep_of_rates(self, rates: Sequence[float]) -> _Phase:
+        recipe, networks = replace(self.terms.recipe, steps=self._sweep_steps), self.terms.networks
+        return _Phase.of("Trying rates", len(networks), is_stacked(self.terms), lambda group: best_rates(
+            [networks[i].parameters() for i in group], self.batch, recipe, rates, **self._options()))
+
+    def _race_from_seed(self, more: int) -> _Phase:
+        networks = [replace(network, seed=network.seed + more) for network in self.terms.networks]
+        first, steps = networks[0], self.terms.recipe.steps
+        filmed = not more and first.depth > 1 and self.terms.input in FILMED
+        frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
+        phase = _Phase.of("Training from another seed" if more else "Training", len(networks), is_stacked(self.terms),
+                          lambda group: Race(
+            [networks[i].parameters() for i in group], self.batch, self.terms.recipe, held_out=self.held_out,
+            rates=[self.rates[i] for i in group], snapshots=[int(f) for f in frames if f <= steps] if filmed else (),
+            snapshot=lambda parameters: frame(first, parameters), record=recorded_steps(steps, MOST_RECORDED),
+            **self._options()))
+        self._seeds.append(phase.in_order(lambda race: race.histories))
+        return phase
+
+    def _end_phase(self, phase: _Phase) -> None:
+        """Keep what a finished phase says, let go of it, and begin the next."""
+        self._steps_of_finished_phases += phase.steps
+        if self._untried:
+            tried = len(self._untried[:self._rates_at_once])
+            histories = phase.in_order(lambda race: [
+                race.histories[first:first + tried] for first in range(0, len(race.histories), tried)])
+            for losses, of_rates in zip(self._final_losses, histories, strict=True):
+                losses += [history.loss[-1] if history.loss else math.inf for history in of_rates]
+            del self._untried[:tried]
+            if not self._untried:
+                self.rates = [self._swept[int(np.argmin(losses))] for losses in self._final_losses]
+        else:
+            del self._unseen[0]
+        self._phase = None
+        self._begin_phase()
+
+    def advance(self, until: float) -> None:
+        """Compute until that moment of ``time.monotonic()``, at least a step."""
+        if self._phase is not None:
+            self._phase.advance(until)
+            for history, film in zip(self.histories, self.films, strict=True):
+                film |= history.snapshots
+                history.snapshots.clear()
+            if self._phase.finished:
+                self._end_phase(self._phase)
+
+    # ------------------------------------------------------------------------------------------ how far it is
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to compute."""
-        return all(phase.finished for phase in self._phases)
+        return self._phase is None
 
     @property
-    def said(self) -> str:
+    def status(self) -> str:
         """What is being done, in words."""
-        for phase in self._phases:
-            if not phase.finished:
-                return f"{'Stopped' if self.stopped else phase.words}: step {phase.step} of {phase.steps}"
-        return f"Finished: {self.terms.recipe.steps} steps"
+        if self._phase is None:
+            return f"Finished: {self.terms.recipe.steps} steps"
+        return f"{'Stopped' if self.stopped else self._phase.words}: step {self._phase.step} of {self._phase.steps}"
 
     @property
     def progress(self) -> float:
         """Share of the steps made, 0 to 1."""
-        whole = sum(phase.steps for phase in self._phases)
-        return sum(phase.step for phase in self._phases) / whole if whole else 1.0
+        left = (math.ceil(len(self._untried) / self._rates_at_once) * self._sweep_steps
+                + len(self._unseen) * self.terms.recipe.steps)
+        whole = self._steps_of_finished_phases + left
+        return (self._steps_of_finished_phases + (self._phase.step if self._phase else 0)) / whole if whole else 1.0
 
     @property
     def histories(self) -> list[History]:
-        """One a contender, as far as they got."""
-        return self._race.in_order(lambda race: race.histories)
+        """One a contender, as far as they got; empty ones while rates are tried."""
+        return self._seeds[0] if self._seeds else [History() for _ in self.terms.networks]
 
     @property
     def all_histories(self) -> list[list[History]]:
         """One list a contender: one history a seed, of the seeds whose race has ended and of the first."""
-        phases = [self._race, *(phase for phase in self._repeats if phase.finished)]
-        seeds = [phase.in_order(lambda race: race.histories) for phase in phases]
-        return [list(contender) for contender in zip(*seeds, strict=True)]
+        ended = self._seeds[:max(1, len(self._seeds) - (self._phase is not None))] or [self.histories]
+        return [list(contender) for contender in zip(*ended, strict=True)]
 
     def stop(self) -> None:
         """Keep what there is."""
@@ -205,24 +286,17 @@ class LiveRace:
         """Go on where it was stopped."""
         self.stopped = False
 
-    def repeat(self) -> None:
-        """Add the same race from other seeds of the weights, on the same data."""
-        for _ in range(MORE_SEEDS):
-            more = 10_000 * (len(self._repeats) + 1)
-            self._repeats.append(self._heats("Racing from other seeds", [
-                replace(network, seed=network.seed + more) for network in self.terms.networks]))
+    @property
+    def seeds_left(self) -> int:
+        """From how many more seeds the race may be repeated."""
+        return MOST_SEEDS - len(self._seeds) - len(self._unseen[1 if self._phase and not self._untried else 0:])
 
-    def advance(self, until: float) -> None:
-        """Compute until that moment of ``time.monotonic()``, at least a step."""
-        phase = next((phase for phase in self._phases if not phase.finished), None)
-        if phase is None:
-            return
-        phase.advance(until)
-        if phase is self._race:
-            self._develop()
-        if phase is self._sweep and phase.finished:
-            self.rates = phase.in_order(lambda race: winners(race, self._swept))
-            self._race = self._main_race()
+    def repeat(self) -> None:
+        """Add the same race from MORE_SEEDS other seeds of the weights, on the same data, up to MOST_SEEDS in all."""
+        known = MOST_SEEDS - self.seeds_left
+        self._unseen += [10_000 * number for number in range(known, known + min(MORE_SEEDS, self.seeds_left))]
+        if self._phase is None:
+            self._begin_phase()
 
 
 EXPLANATIONS = {

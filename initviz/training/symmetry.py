@@ -19,12 +19,13 @@ from numpy.random import Generator as Luck
 
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
+from initviz.core.cost import training_bytes
 from initviz.core.initializers import initialize
 from initviz.core.network import Network, stream
 from initviz.core.propagation import propagate
 from initviz.core.simulation import errors_cancel
 from initviz.core.statistics import Diversity, distinct_neurons, diversity, moments
-from initviz.training.gradient_descent import Parameters, Race, Recipe, recorded_steps, symmetry_gap
+from initviz.training.gradient_descent import STATES, Parameters, Race, Recipe, recorded_steps, symmetry_gap
 
 Made = TypeVar("Made")
 CHUNK = 0.1  # seconds between two looks at whether the work is still wanted
@@ -33,6 +34,7 @@ SPLIT = 0.01  # copies count as split where their incoming weights differ by thi
 DROPOUT = 0.2
 RANDOM_BIAS = 0.1
 MOST_RECORDED = 400
+TOGETHER_BYTES = 64e6
 NOISE_STREAM = 5  # beside those of network.py and training.py
 
 
@@ -85,18 +87,31 @@ def examine(network: Network, parameters: Parameters, batch: Batch) -> list[Laye
     return views
 
 
+def draws_in_float64(network: Network) -> Parameters:
+    """The parameters that the network draws in float32, as on every other page, cast to float64."""
+    weights, biases = replace(network, dtype="float32").parameters()
+    return [w.astype(np.float64) for w in weights], [b.astype(np.float64) for b in biases]
+
+
 def develop(networks: Sequence[Network], batch: Batch, recipe: Recipe,
             steps: int) -> Generator[float, None, list[list[LayerView]]]:
-    """Train the networks side by side for so many steps; yields the share that is done, returns the hidden layers of
-    each. A network that has diverged has none.
+    """Train the networks for so many steps, as many side by side as TOGETHER_BYTES lets; yields the share that is done,
+    returns the hidden layers of each, from the draws of float32. A network that has diverged has none.
     """
-    starts = [network.parameters() for network in networks]
-    first = networks[0]
-    race = Race(starts, batch, replace(recipe, steps=steps), activation=first.activation,
-                activation_params=dict(first.activation_params), seed=first.seed, record=[])
-    yield from _run(race)
-    return [[] if now is None else examine(network, now, batch)
-            for network, now in zip(networks, race.parameters(), strict=True)]
+    views: list[list[LayerView]] = []
+    together = max(1, int(TOGETHER_BYTES // training_bytes(networks[0].sizes, len(batch.x), itemsize=8,
+                                                           states=STATES[recipe.optimizer])))
+    for first in range(0, len(networks), together):
+        group = networks[first:first + together]
+        race = Race([draws_in_float64(network) for network in group], batch, replace(recipe, steps=steps),
+                    activation=group[0].activation, activation_params=dict(group[0].activation_params),
+                    seed=group[0].seed, record=[])
+        if steps:
+            yield from _run(race, first / len(networks), len(group) / len(networks))
+        views += [[] if now is None else examine(network, now, batch)
+                  for network, now in zip(group, race.parameters(), strict=True)]
+        yield len(views) / len(networks)
+    return views
 
 
 def _run(race: Race, done: float = 0.0, share: float = 1.0) -> Iterator[float]:

@@ -17,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from unittest import mock
 
+from initviz.app.affordable import race_terms
 from initviz.app.settings import Settings
-from initviz.app.training.panels import NEXT_LOOK, race_terms
+from initviz.app.training.panels import NEXT_LOOK
 from initviz.training.race import LiveRace
 
 STARTS = ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal")

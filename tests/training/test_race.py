@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from initviz import Network
+from initviz.app.affordable import race_terms
 from initviz.app.settings import Settings
-from initviz.app.training.panels import race_terms
 from initviz.training import race as races
 from initviz.training.gradient_descent import History
 from initviz.training.race import LiveRace
@@ -34,7 +34,7 @@ def test_a_stopped_race_keeps_what_it_has_and_goes_on():
     run = LiveRace(race_terms(replace(SMALL, steps=2000)))
     run.advance(time.monotonic())
     run.stop()
-    assert "Stopped" in run.said
+    assert "Stopped" in run.status
     assert 0 < run.progress < 1
     run.resume()
     assert not run.stopped

@@ -6,7 +6,7 @@ import pytest
 
 from initviz import Network, make_batch, propagate
 from initviz.training.gradient_descent import Recipe
-from initviz.training.symmetry import ATTEMPTS, SPLIT, develop, examine, exhaust, similarity, try_all
+from initviz.training.symmetry import ATTEMPTS, SPLIT, develop, draws_in_float64, examine, exhaust, similarity, try_all
 
 BATCH = make_batch("digits", 64, dtype="float64")
 
@@ -145,3 +145,14 @@ def test_only_one_hidden_layer_in_float64_can_be_tried():
     for network in (replace(constant(16), sizes=(64, 16, 16, 10)), replace(constant(16), dtype="float32")):
         with pytest.raises(ValueError, match="depth 2 and dtype float64"):
             exhaust(try_all(network, BATCH, Recipe(), 0.1))
+
+
+def test_symmetry_shows_the_draws_of_every_other_page():
+    network = Network((64, 32, 16, 10), "tanh", "he_normal", seed=3)
+    shown, _ = draws_in_float64(replace(network, dtype="float64"))
+    for ours, elsewhere in zip(shown, network.parameters()[0], strict=True):
+        assert ours.dtype == np.float64
+        np.testing.assert_array_equal(ours, elsewhere)
+    (views,) = exhaust(develop([replace(network, dtype="float64")], BATCH, Recipe("sgd", 0.1), 0))
+    passed = propagate(shown, network.parameters()[1], BATCH.x, BATCH.targets, activation="tanh", loss="softmax_ce")
+    np.testing.assert_array_equal(views[0].activations, passed.activations[0][:24, :24])

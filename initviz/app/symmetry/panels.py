@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from initviz.app.caches import cached
-from initviz.app.runs import watch
-from initviz.core.batches import make_batch
+from initviz.app.runs import cached_batch, watch
+from initviz.core.batches import Batch
 from initviz.core.network import Network
 from initviz.training.gradient_descent import Recipe
 from initviz.training.symmetry import LayerView, Result, develop, try_all
 
 
+def in_float64(batch: Batch) -> Batch:
+    """The same batch, its inputs cast from the float32 of the other pages."""
+    return replace(batch, x=batch.x.astype(np.float64))
+
+
 @cached(16e6)
 def cached_attempts(network: Network, input_key: str, count: int, recipe: Recipe, epsilon: float) -> list[Result]:
     """Every way to break the symmetry, tried."""
-    batch = make_batch(input_key, count, seed=network.seed, features=network.sizes[0], dtype="float64")
+    batch = in_float64(cached_batch(input_key, count, network.seed, network.sizes[0]))
     return watch(try_all(network, batch, recipe, epsilon), "Trying every way to break the symmetry")
 
 
@@ -22,5 +31,5 @@ def cached_views(networks: tuple[Network, ...], input_key: str, count: int, reci
                  steps: int) -> list[list[LayerView]]:
     """The hidden layers of each network after so many steps of training."""
     first = networks[0]
-    batch = make_batch(input_key, count, seed=first.seed, features=first.sizes[0], dtype="float64")
+    batch = in_float64(cached_batch(input_key, count, first.seed, first.sizes[0]))
     return watch(develop(networks, batch, recipe, steps), "Training the copies")

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from initviz.app.affordable import race_terms
 from initviz.app.settings import Settings
-from initviz.training.gradient_descent import Recipe
-from initviz.training.race import LiveRace, RaceTerms
+from initviz.training.race import LiveRace
 
 FIRST_LOOK, NEXT_LOOK = 0.15, 0.5  # seconds of racing between two looks at the curves: drawing them takes time, too
-
-
-def race_terms(settings: Settings) -> RaceTerms:
-    """What the race of these settings depends on."""
-    recipe = Recipe(settings.optimizer, settings.rate, settings.steps, settings.minibatch)
-    return RaceTerms(settings.networks(), settings.input, settings.batch, recipe, settings.tuned == "best")
 
 
 def current_race(settings: Settings) -> LiveRace:

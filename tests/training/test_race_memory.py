@@ -1,0 +1,77 @@
+"""What a race is estimated to take is what it takes at its peak.
+
+Measured with tracemalloc, which NumPy reports its arrays to: it sees what the race asks for, whatever the allocator
+keeps of earlier tests, which a process's resident memory does not tell apart.
+"""
+
+import time
+import tracemalloc
+from dataclasses import replace
+
+import pytest
+
+from initviz.app.affordable import affordable, peak_bytes, race_terms
+from initviz.app.settings import Settings
+from initviz.core.batches import make_split
+from initviz.core.cost import MOST_BYTES
+from initviz.training.race import MOST_SEEDS, LiveRace
+
+FIVE = ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal")
+EIGHT = (*FIVE, "xavier_uniform", "he_uniform", "orthogonal")
+EDGES = {
+    "first visit": {"steps": 10}, "one layer": {"depth": 1, "steps": 10, "batch": 1024},
+    "deepest": {"depth": 100, "steps": 2, "width": 64},
+    "widest": {"width": 1024, "depth": 3, "steps": 1},
+    "largest batch": {"batch": 1024, "steps": 3},
+    "samples a step": {"batch": 1024, "minibatch": 32, "depth": 5, "steps": 5},
+    "momentum": {"optimizer": "momentum", "width": 512, "depth": 4, "steps": 2},
+    "Adam": {"optimizer": "adam", "width": 512, "depth": 4, "steps": 2},
+    "rates tried": {"tuned": "best", "steps": 2}, "rates tried a few at a time": {
+        "tuned": "best", "width": 256, "depth": 6, "steps": 2, "optimizer": "adam", "init": EIGHT},
+    "filmed": {"input": "moons", "width": 256, "depth": 6, "steps": 10}, "eight": {"init": EIGHT, "steps": 5}}
+
+
+def peak(settings):
+    for network in settings.networks():
+        network.parameters()  # draws and data that all pages share are bounded elsewhere
+    make_split(settings.input, 8, 8)
+    tracemalloc.start()
+    try:
+        race = LiveRace(race_terms(settings))
+        while not race.finished:
+            race.advance(time.monotonic() + 0.2)
+        return tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("changes", EDGES.values(), ids=EDGES.keys())
+def test_the_measured_peak_lies_between_a_half_and_eleven_tenths_of_the_estimate(changes):
+    settings = replace(Settings(), **{"init": FIVE} | changes)
+    held, most = peak(settings)
+    assert 0.5 < most / peak_bytes(settings, training=True) < 1.1
+    assert held < 0.5 * most + 1e6
+
+
+def test_what_ended_a_small_server_is_refused():
+    costly = replace(Settings(), init=EIGHT, width=512, depth=9, steps=10, optimizer="adam", tuned="best")
+    assert peak_bytes(costly, training=True) > MOST_BYTES
+    assert not affordable(costly, training=True)
+    assert MOST_BYTES <= 300e6  # five sessions of it and the server do not fit into 2 GB otherwise
+
+
+def test_no_choice_of_the_steps_is_refused_on_the_first_visit():
+    for steps in (0, 10, 20, 50, 100, 200, 500, 1000, 2000):
+        assert affordable(replace(Settings(), steps=steps), training=True)
+
+
+def test_repeats_end_where_the_page_says():
+    small = replace(Settings(), init=("he_normal",), input="moons", depth=2, width=2, batch=8, steps=1)
+    race = LiveRace(race_terms(small))
+    for _ in range(MOST_SEEDS):
+        while not race.finished:
+            race.advance(time.monotonic() + 0.2)
+        race.repeat()
+    assert race.finished
+    assert race.seeds_left == 0
+    assert len(race.all_histories[0]) == MOST_SEEDS
