@@ -46,12 +46,12 @@ with st.container(horizontal=True, vertical_alignment="center"):
 
 
 def lines(measure: str, log: bool, guides: list[tuple[float, str]]):
-    """The curves so far, a line a contender."""
+    """The curves so far, a line a contender; after a repeat with the median over seeds in a band of least and most."""
     return curves.data([
         curves.Series(label, color, np.array(history.steps), np.array(getattr(history, measure)),
                       f"diverged at {history.diverged_at}" if history.diverged_at is not None else "",
-                      lost_high=history.diverged_at is not None)
-        for label, color, history in zip(labels, colors, race.histories, strict=True)],
+                      lost_high=history.diverged_at is not None, expected=races.spread_over_seeds(seeds, measure))
+        for label, color, history, seeds in zip(labels, colors, race.histories, race.all_histories, strict=True)],
         log=log, last=settings.steps, guides=guides)
 
 
@@ -60,16 +60,25 @@ loss_picture = curves.picture("Training loss against the step, one line an initi
                               points=False)
 accuracy_picture = curves.picture("Held-out accuracy against the step, one line an initializer", "step", log=False,
                                   points=False)
+boundaries = st.container()  # above the curves, where there are any
 left, right = st.columns(2)
 with left:
     st.markdown("**Loss** (cross-entropy) on the training batch, log axis")
     loss_chart = app.show(loss_picture, lines("loss", True, chance[0]))
-    st.caption(say.losses(labels, race.histories, classes))
+    loss_words = st.empty()
 with right:
     st.markdown("**Accuracy** on held-out samples, share that is right")
     accuracy_chart = app.show(accuracy_picture, lines("held_out_accuracy", False, chance[1]))
-    st.caption(say.accuracies(labels, race.histories, classes))
+    accuracy_words = st.empty()
 
+
+def say_curves() -> None:
+    """The sentences under the curves, as far as the race has got."""
+    loss_words.caption(say.losses(labels, race.all_histories, classes))
+    accuracy_words.caption(say.accuracies(labels, race.all_histories, classes))
+
+
+say_curves()
 wait = training.FIRST_LOOK
 while not (race.finished or race.stopped):
     race.advance(until=time.monotonic() + wait)
@@ -79,14 +88,16 @@ while not (race.finished or race.stopped):
         st.rerun()
     app.show(loss_picture, lines("loss", True, chance[0]), into=loss_chart)
     app.show(accuracy_picture, lines("held_out_accuracy", False, chance[1]), into=accuracy_chart)
+    say_curves()
 
 films = [frames.Film(f"{label} diverged" if history.diverged_at is not None else label, np.stack(list(film.values())))
          for label, history, film in zip(labels, race.histories, race.films, strict=True) if film]
 if films:
     steps = list(max(race.films, key=len))
     if settings.sizes[0] == 2:
-        st.markdown("**Decision boundaries**; the slider under the picture goes through the steps")
-        app.show(frames.boundaries(), frames.data(films, steps, races.placed_points(race.batch)))
+        with boundaries:
+            st.markdown("**Decision boundaries**; the slider under the picture goes through the steps")
+            app.show(frames.boundaries(), frames.data(films, steps, races.placed_points(race.batch)))
     else:
         st.markdown("**Weights of the first twelve neurons** as images; the slider under the picture goes through the "
                     "steps")
@@ -117,4 +128,6 @@ st.caption(f"{say.layers(history, settings.measure)} {races.EXPLANATIONS[setting
 st.dataframe(races.table(labels, race.rates, race.all_histories, classes, settings.steps), hide_index=True,
              width="stretch")
 st.button(f"Repeat from {races.MORE_SEEDS} more seeds", icon=":material/casino:", on_click=race.repeat, key="repeat",
-          disabled=not race.finished, help="The same data and order, other weights: the table then shows the spread.")
+          disabled=not race.finished or not race.seeds_left,
+          help="The same data and order, other weights: curves and table then show the spread, of at most "
+               f"{races.MOST_SEEDS} seeds.")

@@ -42,9 +42,9 @@ def training_bytes(sizes: Sequence[int], batch: int, *, networks: int = 1, at_on
     parameters, widths = connections(sizes) + sum(sizes[1:]), sum(sizes[1:])
     largest = max(a * b for a, b in pairwise(sizes))
     step = minibatch or batch
-    at_work = parameters + (2 * widths + 2 * max(sizes)) * step + 2 * held_out * widths + 6 * largest
+    at_work = parameters + 2 * (widths + max(sizes[1:])) * step + 2 * held_out * widths + 6 * largest
     if minibatch:
-        at_work += parameters + (2 * widths + 2 * max(sizes)) * batch
+        at_work += parameters + 2 * (widths + max(sizes[1:])) * batch
     inputs = (batch + held_out + (minibatch or 0)) * sizes[0]
     at_once = networks if at_once is None else at_once
     return itemsize * (networks * (1 + states) * parameters + at_once * at_work + inputs)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from initviz.core.arrays import Array
 from initviz.core.batches import INPUTS, Batch, make_split
 from initviz.core.cost import training_bytes
 from initviz.core.network import Network
@@ -381,6 +382,15 @@ def _spread(values: Sequence[float | int | None], missing: str) -> str:
     middle = number(float(np.median(known)))
     lost = f", {len(values) - len(known)} {missing}" if len(known) < len(values) else ""
     return middle + (f" ({number(known[0])} to {number(known[-1])}{lost})" if len(values) > 1 else "")
+
+
+def spread_over_seeds(seeds: Sequence[History], measure: str) -> tuple[Array, Array, Array] | None:
+    """Median, least and most of a measure at each recorded step, over the seeds that got as far as the first did."""
+    columns = [getattr(history, measure) for history in seeds if history.steps == seeds[0].steps]
+    if len(columns) < 2:
+        return None
+    values = np.array(columns)
+    return np.median(values, axis=0), values.min(axis=0), values.max(axis=0)
 
 
 def _last(history: History, values: Sequence[float], times: float = 1) -> float | None:

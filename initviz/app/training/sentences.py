@@ -11,34 +11,48 @@ from initviz.core.wording import listed, number, percent
 from initviz.training.gradient_descent import History
 
 
-def losses(labels: Sequence[str], histories: Sequence[History], classes: int) -> str:
-    """Who has learned most, and who nothing."""
-    chance = math.log(classes)
-    last = {label: history.loss[-1] for label, history in zip(labels, histories, strict=True)
-            if history.loss and history.diverged_at is None}
-    lost = [f"{label} at step {history.diverged_at}" for label, history in zip(labels, histories, strict=True)
-            if history.diverged_at is not None]
+def _last_values(labels: Sequence[str], seeds: Sequence[Sequence[History]], measure: str) -> dict[str, float]:
+    """Per contender the median over its seeds of the last value; those that diverged or have none are left out."""
+    last: dict[str, float] = {}
+    for label, histories in zip(labels, seeds, strict=True):
+        values = [getattr(history, measure)[-1] for history in histories
+                  if getattr(history, measure) and history.diverged_at is None]
+        if values and histories[0].diverged_at is None:
+            last[label] = float(np.median(values))
+    return last
+
+
+def losses(labels: Sequence[str], seeds: Sequence[Sequence[History]], classes: int) -> str:
+    """Who has learned most, and who nothing; ``seeds`` holds one history a seed for each contender, as the table."""
+    last = _last_values(labels, seeds, "loss")
+    diverged = [f"{label} at step {histories[0].diverged_at}" for label, histories in zip(labels, seeds, strict=True)
+                if histories[0].diverged_at is not None]
     if not last:
-        return f"Diverged: {listed(lost)}." if lost else "Nothing has been trained yet."
-    best = min(last, key=lambda label: last[label])
-    still = [label for label in last if last[label] > 0.98 * chance]
-    step = max(history.steps[-1] for history in histories if history.steps)
-    said = [f"After {step} steps the lowest loss is {best}'s, {number(last[best])}."]
-    if still:
-        said.append(f"No better than equal odds for every class: {listed(still)}.")
-    if lost:
-        said.append(f"Diverged: {listed(lost)}.")
-    return " ".join(said)
+        return f"Diverged: {listed(diverged)}." if diverged else ""
+    least = number(min(last.values()))
+    best = [label for label, loss in last.items() if number(loss) == least]
+    equal_odds = [label for label in last if last[label] > 0.98 * math.log(classes)]
+    step = max(history.steps[-1] for histories in seeds for history in histories[:1] if history.steps)
+    median = ", the median over seeds" if max(map(len, seeds)) > 1 else ""
+    sentences = [f"After {step} steps the lowest loss is {least}{median}: {listed(best)}"
+                 f"{', a tie' if len(best) > 1 else ''}."]
+    if equal_odds:
+        sentences.append(f"No better than equal odds for every class: {listed(equal_odds)}.")
+    if diverged:
+        sentences.append(f"Diverged: {listed(diverged)}.")
+    return " ".join(sentences)
 
 
-def accuracies(labels: Sequence[str], histories: Sequence[History], classes: int) -> str:
+def accuracies(labels: Sequence[str], seeds: Sequence[Sequence[History]], classes: int) -> str:
     """The best accuracy on samples that were held out."""
-    last = {label: history.held_out_accuracy[-1] for label, history in zip(labels, histories, strict=True)
-            if history.held_out_accuracy and history.diverged_at is None}
+    last = _last_values(labels, seeds, "held_out_accuracy")
     if not last:
-        return "No samples were held out, or none is left that could judge them."
-    best = max(last, key=lambda label: last[label])
-    return f"Highest: {best}, {percent(last[best])} right; by chance {percent(1 / classes)}."
+        begun = any(history.steps for histories in seeds for history in histories)
+        return "No samples were held out, or none is left that could judge them." if begun else ""
+    most = percent(max(last.values()))
+    best = [label for label, accuracy in last.items() if percent(accuracy) == most]
+    return (f"Highest: {listed(best)}{', a tie' if len(best) > 1 else ''}, {most} right; "
+            f"by chance {percent(1 / classes)}.")
 
 
 def layers(history: History, measure: str) -> str:
