@@ -21,7 +21,7 @@ from initviz.core.propagation import QUIET, activate, check_shapes
 from initviz.core.statistics import moments
 from initviz.core.validation import Interval, check
 from initviz.diagnosis.initialization import Initialization, initialization_of
-from initviz.theory.mean_field import Field
+from initviz.theory.recommendation import recommended_point
 
 TOLERANCE, MOST_TRIES = 0.1, 10  # of Mishkin and Matas' own code
 RELU_LIKE = ("relu", "leaky_relu")
@@ -89,10 +89,10 @@ def lsuv(network: Network, batch: Batch, *, tolerance: float = TOLERANCE, most_t
 
 
 def recommended(network: Network) -> tuple[Network, str]:
-    """The network with the initialization that the table has for its activation, biases 0, and why in one sentence."""
+    """The network with the initialization that its activation should have in a deep network, and why in one sentence."""
     params = dict(network.activation_params)
     label = network.activation_entry()[0].label
-    changes: dict[str, Any] = {"gain": 1.0, "initializer_params": ()}
+    changes: dict[str, Any] = {"gain": 1.0, "initializer_params": (), "bias_std": 0.0}
     if network.activation in RELU_LIKE:
         key = "he_normal"
         changes["initializer_params"] = INITIALIZERS[key].following(params)
@@ -105,10 +105,17 @@ def recommended(network: Network) -> tuple[Network, str]:
         key = "lecun_normal"
         why = f"LeCun's variance, 1 / fan_in, is the one that {label} keeps (Klambauer et al. 2017 of SELU)."
     else:
-        key, changes["gain"] = "lecun_normal", round(Field(network.activation, network.activation_pairs).gain(), 3)
-        why = (f"For {label} a gain of {changes['gain']:g} = 1/√(E φ²) over LeCun's 1/√fan_in keeps preactivations of "
-               "variance 1 at variance 1 in a wide layer.")
-    return replace(network, initializer=key, bias=0.0, bias_std=0.0, **changes), why
+        point = recommended_point(network.activation, params)
+        key, changes["gain"], changes["bias_std"] = "lecun_normal", round(point.sigma_w, 4), round(point.sigma_b, 4)
+        biases = f" and biases of standard deviation {changes['bias_std']:g}" if point.sigma_b else ""
+        why = (f"For {label} a gain of {changes['gain']:g} over LeCun's 1/√fan_in{biases} is a stable point on the edge "
+               "of chaos: χ₁ = 1 keeps the gradient's scale, V′(q) ≤ 1 the signal's (Schoenholz et al. 2017)."
+               if point.stable_edge else
+               f"For {label} a gain of {changes['gain']:g} = 1/√(E φ²) over LeCun's 1/√fan_in keeps preactivations of "
+               "variance 1; no scale of moderate preactivations keeps the gradient, which shrinks by "
+               f"√χ₁ = {math.sqrt(point.chi):.2g} a layer, so that a deep network needs another activation or a "
+               "normalization.")
+    return replace(network, initializer=key, bias=0.0, **changes), why
 
 
 def remedies(initialization: Initialization) -> list[Remedy]:

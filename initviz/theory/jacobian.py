@@ -15,7 +15,7 @@ from initviz.core.network import Network
 from initviz.core.propagation import QUIET, forward
 from initviz.theory.prediction import can_predict, field_of, sigmas
 
-SPREAD_OF_WEIGHTS = {"orthogonal": 0.0}  # the -s_1 of an initializer's matrices: 1 for independent entries
+INCOMING = 15  # weights of a neuron that are not 0 in a sparse initialization
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +59,7 @@ def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
                 at = field.moments(sigma_w**2 * q + sigma_b**2)
                 first, second = float(at.derivative_square), float(at.slope_fourth)
                 mean *= sigma_w**2 * first
-                excess += (second / first**2 if first > 0 else math.nan) - 1 + SPREAD_OF_WEIGHTS.get(
-                    network.initializer, 1.0)
+                excess += (second / first**2 if first > 0 else math.nan) - 1 + _spread_of_weights(network, layer - 1)
                 q = float(at.square)
             if layer in layers:
                 finite = np.isfinite(jacobian).all()
@@ -68,3 +67,14 @@ def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
                 means.append(mean if theory else math.nan)
                 variances.append(mean * mean * excess if theory else math.nan)
     return Spectrum(list(layers), np.array(found), np.array(means), np.array(variances))
+
+
+def _spread_of_weights(network: Network, layer: int) -> float:
+    """Relative variance of the squared singular values of one wide square matrix, the -s_1 of Pennington et al. 2017.
+
+    0 for orthogonal matrices, 1 for independent entries. A column of k normal entries has a squared length that varies
+    by 2/k, which does not fall with the width: 1 + 2/k.
+    """
+    if network.initializer == "orthogonal":
+        return 0.0
+    return 1 + 2 / min(INCOMING, network.sizes[layer]) if network.initializer == "sparse" else 1.0

@@ -1,5 +1,6 @@
 """LSUV and its kin: unit variance on the data, directions kept, nothing divided by 0."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 
 from initviz import ACTIVATIONS, Network, make_batch, propagate
 from initviz.core.batches import batch_for
+from initviz.core.simulation import GROWN, SHRUNK
 from initviz.diagnosis.initialization import initialization_of
 from initviz.diagnosis.remedies import TOLERANCE, lsuv, recommended, remedies, rescale, standardize_inputs
 from initviz.theory.mean_field import Field
+from initviz.theory.prediction import sigmas
+from initviz.theory.recommendation import recommended_point
 
 DEEP = Network((64, *[256] * 11, 10), "tanh", "orthogonal")
 BATCH = make_batch("digits", 256)
@@ -70,18 +74,23 @@ def test_a_layer_that_sees_only_its_bias_is_left_alone():
 
 
 @pytest.mark.parametrize("key", ACTIVATIONS)
-def test_the_recommended_start_keeps_a_unit_length_in_a_wide_layer(key):
+def test_the_recommended_initialization_keeps_a_length_in_a_wide_layer(key):
     better, why = recommended(Network((32, 32, 10), key, "ones", gain=3.0, bias=1.0, bias_std=2.0))
-    assert (better.bias, better.bias_std) == (0, 0)
-    law = 2 / (1 + dict(better.activation_params).get("negative_slope", 0) ** 2) if better.initializer == "he_normal" \
-        else better.gain**2
     if better.initializer == "siren":  # it keeps the length at which a sine's second moment gives it back, not 1
         length = 0.7968 / 900
         assert 2 / 900 * float(Field(key, better.activation_params).moments(length).square) == pytest.approx(
             length, rel=1e-3)
         return
-    kept = law * float(Field(key, better.activation_params).moments(1.0).square)
-    assert kept == pytest.approx(1, abs=2e-3) or key == "selu"  # SELU keeps it with its mean: E phi = 0, E phi^2 = 1
+    assert better.bias == 0
+    sigma_w, sigma_b = sigmas(better, 1)
+    field, chi = Field(key, better.activation_pairs), []
+    lengths = [sigma_w**2 + sigma_b**2]
+    for _ in range(50):
+        chi.append(float(field.chi(lengths[-1], sigma_w)))
+        lengths.append(float(field.length(lengths[-1], sigma_w, sigma_b)))
+    assert SHRUNK < math.sqrt(lengths[-1] / lengths[0]) < GROWN
+    assert math.sqrt(math.prod(chi)) < GROWN
+    assert math.sqrt(math.prod(chi)) > SHRUNK or not recommended_point(key).stable_edge
     assert why.endswith(".")
 
 

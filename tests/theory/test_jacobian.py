@@ -40,6 +40,14 @@ def test_mean_and_variance_of_the_squares_are_those_of_dynamical_isometry(activa
     assert np.mean([s.var() for s in squares]) == pytest.approx(variance, rel=0.4, abs=1e-6)
 
 
+def test_a_sparse_matrix_spreads_by_its_neurons_own_lengths():
+    found = [spectrum(Network((400, 400, 10), "linear", "sparse", gain=1 / math.sqrt(15), seed=seed),
+                      two_inputs(400, 0, seed)[0], [1]) for seed in range(4)]
+    measured = [part.values[0] ** 2 for part in found]
+    assert found[0].variance[0] == pytest.approx(1 + 2 / 15)
+    assert np.mean([squares.var() / squares.mean() ** 2 for squares in measured]) == pytest.approx(1 + 2 / 15, abs=0.04)
+
+
 def test_tanh_near_isometry():
     network = Network((200,) * 31 + (10,), "tanh", "orthogonal", gain=math.sqrt(1.05), bias_std=math.sqrt(2.01e-5))
     found = spectrum(network, math.sqrt(0.025) * two_inputs(200, 0)[0], [30])
