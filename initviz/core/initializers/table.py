@@ -189,7 +189,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "orthogonal": Initializer(
         "Orthogonal", r"W^\top W = I \text{ or } W W^\top = I", "deep linear and tanh networks",
         "Saxe, McClelland and Ganguli 2014",
-        "A random rotation or reflection: where a layer does not narrow, lengths are kept exactly, not only on average.",
+        "A random rotation or reflection: where a layer does not narrow, lengths are kept exactly, not on average.",
         "#6699C2", lambda: laws.orthogonal(),
         code_in("q, r = np.linalg.qr(rng.standard_normal((max(fan_in, fan_out), min(fan_in, fan_out))))\n"
               "q = q * np.sign(np.diagonal(r))\nW = q if fan_in >= fan_out else q.T",
@@ -262,7 +262,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "ZerO", r"W = I,\ \text{or } I\,H\,I \text{ where a layer widens}",
         "residual networks; it learns without randomness",
         "Zhao, Schaefer and Anandkumar 2022, algorithm 1",
-        "Only 0, 1 and −1 up to a scale. A widening layer has at most 2^⌈log₂ fan_in⌉ different neurons, by a Hadamard matrix.",
+        "0, 1 and −1 up to a scale: a widening layer, by Hadamard, has at most 2^⌈log₂ fan_in⌉ different neurons.",
         "#528F1F", lambda: laws.zero_identity(),
         code_in(_ZERO_IDENTITY.rstrip(),
               _ZERO_IDENTITY + "with torch.no_grad():\n    layer.weight.copy_(torch.from_numpy(W.T))",
