@@ -88,7 +88,8 @@ class DeclaredSettings:
         "Number of weight layers, the output layer included.", place="sidebar")
     width: int = setting(
         "Width", 128, Interval(2, 1024, integer=True), COMPARED | {"formulas"},
-        "Neurons in each hidden layer. In float64 and at multiples of 8 copies stay equal to the last bit.", place="sidebar")
+        "Neurons in each hidden layer. In float64, at multiples of 8, copies stay equal to the last bit.",
+        place="sidebar")
     gain: float = setting(
         "Gain", 1.0, Interval(0, 4), WITH_NETWORK,
         "Multiplies every weight, whatever the initializer.", 0.05, place="sidebar")

@@ -89,7 +89,7 @@ def lsuv(network: Network, batch: Batch, *, tolerance: float = TOLERANCE, most_t
 
 
 def recommended(network: Network) -> tuple[Network, str]:
-    """The network with the initialization that its activation should have in a deep network, and why in one sentence."""
+    """The network with the initialization that suits its activation in a deep network, and why in one sentence."""
     params = dict(network.activation_params)
     label = network.activation_entry()[0].label
     changes: dict[str, Any] = {"gain": 1.0, "initializer_params": (), "bias_std": 0.0}
@@ -108,8 +108,8 @@ def recommended(network: Network) -> tuple[Network, str]:
         point = recommended_point(network.activation, params)
         key, changes["gain"], changes["bias_std"] = "lecun_normal", round(point.sigma_w, 4), round(point.sigma_b, 4)
         biases = f" and biases of standard deviation {changes['bias_std']:g}" if point.sigma_b else ""
-        why = (f"For {label} a gain of {changes['gain']:g} over LeCun's 1/√fan_in{biases} is a stable point on the edge "
-               "of chaos: χ₁ = 1 keeps the gradient's scale, V′(q) ≤ 1 the signal's (Schoenholz et al. 2017)."
+        why = (f"For {label} a gain of {changes['gain']:g} over LeCun's 1/√fan_in{biases} is a stable point on the "
+               "edge of chaos: χ₁ = 1 keeps the gradient's scale, V′(q) ≤ 1 the signal's (Schoenholz et al. 2017)."
                if point.stable_edge else
                f"For {label} a gain of {changes['gain']:g} = 1/√(E φ²) over LeCun's 1/√fan_in keeps preactivations of "
                "variance 1; no scale of moderate preactivations keeps the gradient, which shrinks by "

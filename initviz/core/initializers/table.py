@@ -119,7 +119,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
             slider=Interval(-2, 2), setting="constant")})),
     "identity": Initializer(
         "Identity", r"W = I", "square linear and ReLU layers, recurrent nets", "Le, Jaitly and Hinton 2015",
-        "Passes the first inputs through unchanged and mixes nothing; where a layer narrows, the other inputs are lost.",
+        "Passes the first inputs through unchanged and mixes nothing; where a layer narrows, the others are lost.",
         "#8F5CF5", lambda: laws.partial_identity(),
         code_in("np.eye(fan_in, fan_out)", "torch.nn.init.eye_(layer.weight)",
               "keras.initializers.Identity()", "jnp.eye(fan_in, fan_out)")),
