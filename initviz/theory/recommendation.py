@@ -25,7 +25,7 @@ from initviz.theory.mean_field import Field, root
 LENGTHS = np.geomspace(1e-4, 25, 240)
 WANTED = 1.0  # the length of standardized inputs: of all stable points the one nearest to it is taken
 CLOSE = 1e-9
-SHORT, KEPT = 0.01, 0.9  # a length, and the share of it that a layer must keep if length 0 is to be approached slowly
+SHORT, KEPT = 0.01, 0.9  # a length times phi'(0)^2, and the share of it that a layer must keep to approach 0 slowly
 PROBES = np.array([0.01, 0.3, 1.0, 4.0])
 
 
@@ -62,7 +62,8 @@ def recommended_point(activation: str, params: Mapping[str, Any] | None = None) 
 def _recommended_point(field: Field) -> RecommendedPoint:
     if _is_odd(field) and field.phi.bounded:
         sigma_w = 1 / float(field.derivative(np.zeros(1))[0])
-        if float(field.length(SHORT, sigma_w, 0.0)) >= KEPT * SHORT:
+        short = SHORT * sigma_w**2
+        if float(field.length(short, sigma_w, 0.0)) >= KEPT * short:
             return RecommendedPoint(sigma_w, 0.0, 0.0, 1.0, 1.0, True)
     if _is_homogeneous(field):
         return _at(field, WANTED, stable_edge=True)
