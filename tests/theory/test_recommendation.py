@@ -10,7 +10,6 @@ from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import make_batch
 from initviz.core.network import Network
 from initviz.core.simulation import GROWN, SHRUNK, simulate
-from initviz.diagnosis.remedies import recommended
 from initviz.theory.mean_field import Field
 from initviz.theory.recommendation import recommended_point
 
@@ -52,7 +51,8 @@ def test_relu_gets_hes_gain_whatever_its_parameters():
 
 @pytest.mark.parametrize("key", ACTIVATIONS)
 def test_fifty_layers_neither_explode_nor_vanish_by_their_own_recommendation(key):
-    network, _ = recommended(Network((64, *[256] * 49, 10), key))
+    point = recommended_point(key)
+    network = Network((64, *[256] * 49, 10), key, "lecun_normal", point.sigma_w, bias_std=point.sigma_b)
     moves = []
     for seed in range(5):
         run = simulate(replace(network, seed=seed), BATCH, counted=())
