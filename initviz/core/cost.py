@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from initviz.core.architecture import Architecture
+from initviz.core.layers import Activation, Dense, walk
+
 MOST_OPERATIONS = 100e9  # of one comparison: about two seconds on two cores; a shared server has less
 MOST_BYTES = 256e6
 DIAGNOSED_NETWORKS = 5  # as it is, and the remedies
@@ -48,6 +51,31 @@ def training_bytes(sizes: Sequence[int], batch: int, *, networks: int = 1, at_on
     inputs = (batch + held_out + (minibatch or 0)) * sizes[0]
     at_once = networks if at_once is None else at_once
     return itemsize * (networks * (1 + states) * parameters + at_once * at_work + inputs)
+
+
+def block_operations(network: Architecture, batch: int) -> float:
+    """Floating-point operations of one simulation of a network of blocks, as ``pass_operations`` counts them."""
+    weights = sum(width * layer.width for _, layer, width in walk(network.layers, network.inputs)
+                  if isinstance(layer, Dense))
+    neurons = sum(width * width for width in network.sizes[1:])
+    return batch * (6 * weights + neurons) + OPERATIONS_OF_A_DRAW * weights
+
+
+def block_bytes(network: Architecture, batch: int) -> float:
+    """Memory of one pass through a network of blocks: every layer's output, which a normalization keeps twice, the
+    parameters and their gradients.
+    """
+    itemsize = 8 if network.dtype == "float64" else 4
+    signals = weights = 0
+    for _, layer, width in walk(network.layers, network.inputs):
+        signals += layer.output_width(width) * (1 if isinstance(layer, Dense | Activation) else 2)
+        weights += width * layer.width if isinstance(layer, Dense) else 0
+    return itemsize * (batch * signals + 2 * weights)
+
+
+def check_block_simulation(network: Architecture, batch: int, networks: int = 1) -> None:
+    """Raise ValueError where simulating so many networks of blocks is too costly for a shared machine."""
+    _check(networks * block_operations(network, batch), block_bytes(network, batch), batch)
 
 
 def _check(work: float, memory: float, batch: int) -> None:
