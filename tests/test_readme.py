@@ -32,9 +32,10 @@ def test_the_examples_run():
         with contextlib.redirect_stdout(output):
             exec(example, {})
         said.append(output.getvalue())
-    comparison, sweep, drawing = said
+    comparison, sweep, blocks, drawing = said
     assert "constant: 1 different neurons of 128" in comparison
     assert re.fullmatch(r"\d+ of 100 gradients survive\n", sweep)
+    assert "fixup: the stream grows 1-fold, the last branch is 0 of its skip\n" in blocks
     assert drawing == ""
 
 
