@@ -3,25 +3,20 @@
 import streamlit as st
 
 from initviz import app
-from initviz.app.settings import PRESETS
+from initviz.app import sharing
 from initviz.app.signal import panels as signal
 from initviz.app.signal import sentences as say
-from initviz.charts import depth, distributions, neurons
+from initviz.charts import depth, distributions
 from initviz.charts.picture import save
-from initviz.core.initializers import label_of
 from initviz.core.simulation import histogram_table, layer_table
 from initviz.diagnosis.verdict import against_theory
 
 app.require_entrance()
 settings = app.current_settings()
 
-st.header("What does the start do to the signal?", anchor=False)
-st.markdown("A batch goes through an untrained network, and the gradient of its loss comes back. A good start keeps "
-            "the neurons different and both at their scale. New here? [A lesson](lesson).")
-with st.container(horizontal=True, gap="xsmall"):
-    for key, preset in PRESETS.items():
-        st.button(preset.label, on_click=app.set_controls, args=(preset.settings,), key=f"preset_{key}",
-                  help=preset.sentence)
+st.header("Do the neurons stay different?", anchor=False)
+st.markdown(say.question(settings))
+signal.presets(settings)
 
 with st.container():
     app.refuse_the_unaffordable(settings)
@@ -33,29 +28,23 @@ with st.container():
 runs = app.compare(settings, pairs=settings.layer > 0)
 predictions = [app.cached_prediction(run, settings.input) for run in runs]
 theories = [against_theory(run, prediction) for run, prediction in zip(runs, predictions, strict=True)]
-shapes = distributions.data(runs, settings.quantity)
+one_sample = signal.shows_one_sample(settings)
+shapes = distributions.data(runs, settings.quantity, signal.heads(runs), one_sample=one_sample)
 scales = [depth.data(runs, predictions, quantity, settings.spread) for quantity in ("activation", "delta")]
-verdicts = signal.cards(runs, theories)
 
-with st.grid(5, min_column_width=150, border=True, gap="xsmall"):
-    for words in verdicts:
-        st.markdown(words)
-st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the "
-           "activations, last hidden layer ÷ first. Gradient: length of the deltas, first hidden layer ÷ last. "
-           "1 keeps the scale.")
-
+with st.container(horizontal=True, gap="small"):
+    app.show(distributions.picture(), shapes, height=distributions.height(settings.depth), key="distributions",
+             on_select=signal.look_into_clicked_layer, selection_mode="cell")
+    with st.container(width=signal.PANEL_WIDTH, gap="small"):
+        signal.sample_panel(settings)
+        with st.popover("Verdicts", icon=":material/rule:", width="stretch", help="The numbers behind each verdict."):
+            signal.verdict_table(runs, theories)
+signal.scrubber(settings)
 with st.container(horizontal=True):
     for key in ("quantity", "scale", "scrub"):
         app.control(key)
-axis = (f"{distributions.axis_title(settings.quantity)}; each layer is drawn to its own peak, ← and → are shares "
-        "beyond the axis.")
-if settings.scrub == "none":
-    app.show(distributions.picture(), shapes, height=distributions.height(settings.depth), key="distributions",
-            on_select=signal.look_into_clicked_layer, selection_mode="cell")
-    st.caption(f"{axis} {say.distributions(runs, settings.quantity)}")
-else:
-    signal.show_film(settings)
-    st.caption(axis)
+st.caption(f"{say.how_to_read(settings.quantity, one_sample, settings.sample)} A click on a layer opens its neurons. "
+           "New here? [A lesson](lesson).")
 
 app.control("spread")
 if settings.depth < 2:
@@ -66,31 +55,29 @@ else:
     with left:
         st.markdown(f"**Forward →** {say.spread_title(settings.spread, 'activations')}")
         app.show(depth.forward_picture(), scales[0], key="forward")
-        st.caption(say.forward(runs))
+        st.caption(say.forward(runs, settings.spread))
     with right:
         st.markdown(f"**← Backward** {say.spread_title(settings.spread, 'deltas dL/dz')}")
         app.show(depth.backward_picture(), scales[1], key="backward")
-        st.caption(say.backward(runs))
+        st.caption(say.backward(runs, settings.spread))
     st.caption(f"{say.theory(runs, theories)} Solid: measured. Dashed: mean-field theory, what infinitely wide "
                "layers do; shaded: its band for at least 95 % of all draws of the weights at this width. On the way "
                "back it starts from the measured error at the output.")
 
-layer = app.layer_control("layer", settings.depth)
-if layer:
-    maps = [neurons.HeatMap(label_of(run.network.initializer), run.samples[layer - 1]) for run in runs]
-    st.markdown(f"**Layer {layer}**: a column a neuron, a row a sample")
-    app.show(neurons.picture(), neurons.data(maps), key="neurons")
-    st.caption(say.neurons(runs, layer))
+if app.layer_control("layer", settings.depth):
+    signal.layer_dialog(settings)
 
 with st.container(horizontal=True):
     app.download("Numbers (CSV)", "initviz-layers.csv",
-                lambda: layer_table(app.compare(settings, pairs=True)).to_csv(index=False), "text/csv",
-                key="numbers", help="Every statistic: a row an initializer and layer.")
+                 lambda: layer_table(app.compare(settings, pairs=True)).to_csv(index=False), "text/csv",
+                 key="numbers", help="Every statistic: a row an initializer and layer.")
     app.download("Histograms (CSV)", "initviz-histograms.csv",
-                lambda: histogram_table(runs, settings.quantity).to_csv(index=False), "text/csv",
-                key="histograms", help="The counted bins of the distributions shown.")
+                 lambda: histogram_table(runs, settings.quantity).to_csv(index=False), "text/csv",
+                 key="histograms", help="The counted bins over all samples.")
     for form in ("svg", "png"):
         app.download(f"Picture ({form.upper()})", f"initviz-{settings.quantity}.{form}",
-                    lambda form=form: save(distributions.picture(), shapes, height=distributions.height(settings.depth),
-                                           form=form), f"image/{'svg+xml' if form == 'svg' else 'png'}",
-                    key=f"picture_{form}", help="The distributions shown, with their axes, on white.")
+                     lambda form=form: save(
+                         distributions.picture(), shapes, height=distributions.height(settings.depth), form=form,
+                         title=say.picture_title(settings, one_sample), settings=sharing.described(settings, "signal")),
+                     app.PICTURE_TYPES[form], key=f"picture_{form}",
+                     help="The distributions shown, with title, axes and settings, on white.")

@@ -142,7 +142,7 @@ def widget(spec: Parameter, key: str, **options: Any) -> Any:
     if isinstance(spec.allowed, Interval):
         kind = int if spec.allowed.integer else float
         low, high, default, step = (kind(v) for v in (spec.allowed.low, spec.allowed.high, spec.default, spec.step))
-        if key == "seed":
+        if key in ("seed", "sample"):
             return st.number_input(spec.label, low, high, default, step, **shared)
         return st.slider(spec.label, low, high, default, step, **shared)
     if isinstance(spec.allowed, Choices):

@@ -8,17 +8,20 @@ from typing import Any
 import pyarrow as pa  # what Streamlit itself sends data frames with
 import streamlit as st
 
+from initviz.app.sharing import presenting
 from initviz.charts.picture import Data, Picture
 
 ROW, HEAD, MOST_TABLE = 35, 38, 430  # pixels
+PICTURE_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
 
 def show(picture: Picture, data: Data, **options: Any) -> Any:
     """Draw a picture, or redraw the one that was drawn ``into``; the browser updates a constant spec in place."""
     place = options.pop("into", st)
+    spec = picture.enlarged if presenting() else picture.spec
     datasets = {name: pa.table({column: pa.array(values) for column, values in table.items()})
                 for name, table in data.items()}
-    return place.vega_lite_chart({**picture.spec, "datasets": datasets}, alt=picture.alt, **options)
+    return place.vega_lite_chart({**spec, "datasets": datasets}, alt=picture.alt, **options)
 
 
 def download(label: str, file_name: str, content: Callable[[], bytes | str], mime: str, *, key: str, help: str) -> None:

@@ -35,15 +35,17 @@ def cached_batch(key: str, count: int, seed: int, features: int) -> Batch:
 
 @cached(24e6)
 def cached_runs(networks: tuple[Network, ...], input_key: str, count: int, scale: str, quantity: str,
-                pairs: bool) -> list[Run]:
-    """Simulations of networks of one seed, with the histograms of one quantity."""
+                pairs: bool, sample: int) -> list[Run]:
+    """Simulations of networks of one seed, with the histograms and one sample's neurons of one quantity."""
     batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
-    return simulate_each(networks, batch, scale=scale, counted=(quantity,), pairs=pairs)
+    return simulate_each(networks, batch, scale=scale, counted=(quantity,), pairs=pairs,
+                         sample=min(sample, count) - 1)
 
 
 def compare(settings: Settings, *, pairs: bool = False) -> list[Run]:
     """A run for each chosen initializer, at least one; ``pairs`` measures correlations of neurons as well."""
-    return cached_runs(settings.networks(), settings.input, settings.batch, settings.scale, settings.quantity, pairs)
+    return cached_runs(settings.networks(), settings.input, settings.batch, settings.scale, settings.quantity, pairs,
+                       settings.sample)
 
 
 @cached(4e6)

@@ -26,6 +26,7 @@ QUANTITY_LABELS = MappingProxyType({
     "activation": "Activations", "preactivation": "Preactivations", "delta": "Deltas", "weight": "Weights",
     "weight_gradient": "Weight gradients"})
 SCALE_LABELS = MappingProxyType({"linear": "Linear", "symlog": "Symmetric log"})
+VIEW_LABELS = MappingProxyType({"one": "One sample", "all": "All samples"})
 SCRUB_LABELS = MappingProxyType({"none": "Off", "gain": "Gain", "constant": "Constant's value"})
 SCRUBBED = MappingProxyType({"gain": (0.0, 4.0, 0.2), "constant": (-0.5, 0.5, 0.05)})  # from, to, in steps of
 SPREAD_LABELS = MappingProxyType({"std": "Standard deviation", "rms": "Root mean square"})
@@ -113,10 +114,16 @@ class DeclaredSettings:
     scale: str = setting(
         "Axis", "linear", SCALE_LABELS, {"signal"},
         "Linear shows shapes around the healthy scale; symmetric log shows twelve powers of ten.")
+    view: str = setting(
+        "Values of", "one", VIEW_LABELS, {"signal"},
+        "One sample: a neuron has one value, so copies lie on one another. All samples: all values of all neurons, "
+        "whose spread may be that of the samples alone.")
+    sample: int = setting(
+        "Sample", 1, Interval(1, 1024, integer=True), {"signal"},
+        "Which sample of the batch is shown.")
     scrub: str = setting(
-        "Slider in the picture", "none", SCRUB_LABELS, {"signal"},
-        "Computes the picture for many values at once; a slider under it then moves through them as fast as the "
-        "browser draws.")
+        "Slider at the picture", "none", SCRUB_LABELS, {"signal"},
+        "A slider under the picture that moves everything while it is dragged.")
     layer: int = setting(
         "Look into layer", 0, Interval(0, 100, integer=True), {"signal"},
         "Opens the layer's single neurons and samples. A click on a distribution does the same.")

@@ -1,4 +1,4 @@
-"""The first picture: one column an initializer, one row a layer, the distribution of what the layer holds."""
+"""The first picture: one column an initializer, one row a layer, the distribution of what the layer's neurons hold."""
 
 from __future__ import annotations
 
@@ -19,45 +19,61 @@ from initviz.charts.picture import (
     Picture,
     carried,
     color_of,
-    column_titles,
     columns,
+    fitted_column_titles,
     literal_color,
     named,
     places_of,
-    upwards,
 )
 from initviz.core.initializers import label_of
-from initviz.core.simulation import Run
-from initviz.core.statistics import Bins
+from initviz.core.simulation import NEURON_QUANTITIES, Run
+from initviz.core.statistics import Bins, moments
 from initviz.core.wording import number, percent
 
 MOST_ROWS = 10
-ROW_HEIGHT = 46
-FRAME_HEIGHT = 70
+ROW_HEIGHT, TALLEST_ROW, ALL_ROWS = 33, 64, 330  # pixels: a row's height, that of a few rows, that of many together
+FRAME_HEIGHT = 92
+HEAD = 21  # pixels above the cells that hold the verdicts
 MARGIN = 0.05  # of a column's width, left free at each side
 PEAK = 0.86  # of a row's height
-FULL = 100  # a film's height of a peak: small integers are sent
 ALIKE = 64 * float(np.finfo(np.float32).eps)  # of the largest: a range that round-off may have made
-SPIKE = 1e-3  # a range of values narrower than this part of a bin is drawn as one spike
+SPIKE = 0.25  # a range of values narrower than this part of a bin is drawn as one spike
 LEAST_PEAK = 0.02  # of all values: a layer whose other values are fewer is not blown up to full height
+FACTS = {"initializer": "Initializer", "layer": "Layer", "shown": "Shown", "mean": "Mean", "std": "Standard deviation",
+         "min": "Smallest", "max": "Largest", "zeros": "Exactly 0"}  # of a cell, when a mouse rests on it
 MOMENTS = ("mean", "std", "min", "max")
 ALIGNED: dict[int, Literal["left", "center", "right"]] = {-1: "right", 0: "center", 1: "left"}
-NARROW = 52  # pixels of a column: its name is then written upwards
+LINE = 12  # pixels of a note's line
+ROOMY = 118  # pixels of a column: from here on a needle's note has two lines
+WIDE, NARROW = 104, 56  # from the first a column's name is on one line, below the second it is written upwards
 NOTED = 0.01  # a share beyond the axis is noted from here on
+ZEROS_NOTED = 0.02  # a share of exact zeros
 
 AXIS_TITLES = {
     "activation": "activation h",
-    "preactivation": "preactivation z, in units of the input's root mean square",
-    "delta": "delta dL/dz, in units of the error passed back with its length",
-    "weight": "weight, in units of 1/√fan_in",
-    "weight_gradient": "weight gradient, in units of what the error would make of independent samples",
+    "preactivation": "preactivation z",
+    "delta": "delta dL/dz, in units of the output's error passed back with its length",
+    "weight": "weight",
+    "weight_gradient": "weight gradient dL/dW, in units of what the error would make of independent samples",
 }
+IN_UNITS = ("delta", "weight_gradient")  # of which each layer has its own unit; the others have numbers on their axis
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands over a column: a word in a colored band, and what is shown when a mouse rests on it."""
+
+    word: str
+    color: str
+    facts: str
+
+
+NO_HEAD = Head("", "transparent", "")
 
 
 def axis_title(quantity: str) -> str:
-    """What the x axis shows and in which units, as the beginning of a sentence."""
-    title = AXIS_TITLES[quantity]
-    return title[0].upper() + title[1:]
+    """What the x axis shows and in which units."""
+    return AXIS_TITLES[quantity]
 
 
 def shown_layers(depth: int, most: int = MOST_ROWS) -> list[int]:
@@ -67,61 +83,58 @@ def shown_layers(depth: int, most: int = MOST_ROWS) -> list[int]:
 
 def height(depth: int) -> int:
     """Height of the picture in pixels."""
-    return FRAME_HEIGHT + ROW_HEIGHT * len(shown_layers(depth))
+    rows = len(shown_layers(depth))
+    return FRAME_HEIGHT + rows * min(TALLEST_ROW, ALL_ROWS // rows)
 
 
-def _chart(frame: str = "") -> alt.LayerChart | alt.FacetChart:
-    """Distributions by layer and initializer. ``frame``, where given, is the parameter that says which frame is shown:
-    then an outline's heights are in f0, f1 and so on, and spikes and notes name their frame.
+@functools.cache
+def picture() -> Picture:
+    """Distributions by layer and initializer under the verdicts; datasets outline, spikes, cells, notes, columns, rows,
+    axis, ticks.
     """
     x_scale = alt.Scale(domain=alt.ExprRef("[0, max(1, length(data('columns')))]"), nice=False, zero=False)
     y_scale = alt.Scale(domain=alt.ExprRef("[-max(1, length(data('rows'))), 0]"), nice=False, zero=False)
     y_axis = alt.Axis(values=alt.ExprRef("sequence(-length(data('rows')) + 0.5, 0, 1)"), title=None,
                       grid=False, labelExpr="data('rows')[round(-datum.value - 0.5)].label", labelOverlap=False,
                       labelPadding=6)
-    top = column_titles(**upwards(f"width / max(1, length(data('columns'))) < {NARROW}", 20))
-    bottom = alt.Axis(orient="bottom", title=None, grid=False, labelOverlap="greedy", labelPadding=2,
-                      **places_of("ticks", "x", "label"))
-    y = alt.Y("y:Q", scale=y_scale, axis=y_axis)
+    one_column = "width / max(1, length(data('columns')))"
+    top = fitted_column_titles(one_column, wide=WIDE, narrow=NARROW, padding=HEAD + 4, more=13)
+    bottom = alt.Axis(orient="bottom", grid=False, labelOverlap="greedy", labelPadding=2, title=" ", titlePadding=4,
+                      **places_of("ticks", "x", "label"))  # the title only keeps room for the one in the data
+    x, y = alt.X("x:Q", scale=x_scale, axis=None), alt.Y("y:Q", scale=y_scale, axis=y_axis)
 
-    cells = alt.Chart(named("cells")).mark_rect(fillOpacity=0.05, cornerRadius=3).encode(
+    cells = alt.Chart(named("cells")).mark_rect(fillOpacity=0.07, cornerRadius=3).encode(
         x=alt.X("x0:Q", scale=x_scale, axis=top), x2="x1:Q", y=alt.Y("y0:Q", scale=y_scale, axis=y_axis), y2="y1:Q",
-        color=literal_color())
-    outline, spikes, notes = (alt.Chart(named(name)) for name in ("outline", "spikes", "notes"))
-    if frame:
-        outline = outline.transform_calculate(y=f"datum.base + {PEAK / FULL} * datum['f' + {frame}]")
-        spikes, notes = (chart.transform_filter(f"datum.frame == {frame}") for chart in (spikes, notes))
-    else:
-        cells = cells.encode(tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in (
-            ("initializer", "Initializer"), ("layer", "Layer"), ("mean", "Mean"), ("std", "Standard deviation"),
-            ("min", "Smallest"), ("max", "Largest"), ("zeros", "Exactly 0"))]).add_params(
-            alt.selection_point(name="cell", fields=["layer", "key"], on="click", clear=False, toggle=False))
-    outline = outline.mark_area(
-        interpolate="step", fillOpacity=0.75, strokeWidth=0, clip=True, tooltip=None).encode(
+        color=literal_color(),
+        tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in FACTS.items()]).add_params(
+        alt.selection_point(name="cell", fields=["layer", "key"], on="click", clear=False, toggle=False))
+    outline = alt.Chart(named("outline")).mark_area(
+        interpolate="step", fillOpacity=0.8, strokeWidth=0, clip=True, tooltip=None).encode(
         x=alt.X("x:Q", scale=x_scale, axis=bottom), y=y, y2="base:Q", detail="cell:Q", color=literal_color())
-    spikes = spikes.mark_rule(strokeWidth=3, strokeCap="butt", tooltip=None).encode(
-        x=alt.X("x:Q", scale=x_scale, axis=None), y=y, y2="base:Q", color=literal_color())
-    written = [notes.transform_filter(f"datum.side == {side}").mark_text(
-        fontSize=11, fill=INK, tooltip=None, baseline="middle", dx=7 * side, align=ALIGNED[side]).encode(
-        x=alt.X("x:Q", scale=x_scale, axis=None), y=y, text="text:N") for side in ALIGNED]
-    return alt.layer(cells, outline, spikes, *written, *carried("columns", "rows", "ticks")).properties(
+    spikes = alt.Chart(named("spikes")).mark_rule(strokeWidth=4, strokeCap="butt", tooltip=None).encode(
+        x=x, y=y, y2="base:Q", color=literal_color())
+    notes = alt.Chart(named("notes")).transform_calculate(
+        said=f"{one_column} < {ROOMY} ? datum.short : datum.text",
+        lines=f"{one_column} < {ROOMY} || datum.short == datum.text ? 1 : 2")
+    written = [notes.transform_filter(f"datum.side == {side} && datum.lines == {lines}").mark_text(
+        fontSize=11, lineHeight=LINE, lineBreak="\n", fill=INK, tooltip=None, baseline="middle", dx=6 * side,
+        dy=-LINE / 2 * (lines - 1), align=ALIGNED[side]).encode(x=x, y=y, text="said:N")
+        for side in ALIGNED for lines in (1, 2)]
+    heads = alt.Chart(named("columns"))
+    bands = heads.mark_rect(fillOpacity=0.3, cornerRadius=4, clip=False).encode(
+        x=alt.X("x0:Q", scale=x_scale, axis=None), x2="x1:Q", y=alt.value(-HEAD), y2=alt.value(-2),
+        color=literal_color(), tooltip=[alt.Tooltip("label:N", title="Initializer"),
+                                        alt.Tooltip("facts:N", title="Verdict")])
+    words = heads.transform_calculate(
+        said=f"{one_column} > 72 ? datum.word : split(datum.word, ' ')[0]").mark_text(
+        fontSize=11, fontWeight="bold", fill=INK, tooltip=None, baseline="middle", clip=False).encode(
+        x=alt.X("center:Q", scale=x_scale, axis=None), y=alt.value(-HEAD / 2 - 1), text="said:N")
+    title = alt.Chart(named("axis")).mark_text(fontSize=12, fill=INK, fillOpacity=0.75, tooltip=None,
+                                                  clip=False).encode(
+        x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height + 27")), text="title:N")
+    chart = alt.layer(cells, outline, spikes, *written, bands, words, title, *carried("rows", "ticks")).properties(
         width="container")
-
-
-@functools.cache
-def picture() -> Picture:
-    """Distributions by layer and initializer; datasets outline, spikes, cells, notes, columns, rows, ticks."""
-    return Picture.of(_chart(), "Distributions of neurons, a row a layer, a column an initializer")
-
-
-@functools.cache
-def film(name: str, low: float, high: float, step: float, first: float) -> Picture:
-    """The same with a slider inside it for a number from ``low`` to ``high``, of which every ``step`` is a frame."""
-    number_shown = alt.param(name="shown", value=first, bind=alt.binding_range(min=low, max=high, step=step,
-                                                                              name=f"{name} "))
-    frame = alt.param(name="frame", expr=f"round((shown - {low}) / {step})")
-    return Picture.of(_chart("frame").add_params(number_shown, frame),
-                      f"Distributions of neurons, a row a layer, a column an initializer, a slider for {name}")
+    return Picture.of(chart, "Distributions of neurons, a row a layer, a column an initializer, its verdict above")
 
 
 def _within(fraction: Any) -> Any:
@@ -131,145 +144,164 @@ def _within(fraction: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
-    """Bin heights (1 is the peak), a spike (position, share) and notes, in fractions of a cell.
+    """What is drawn of one layer, in fractions of a cell: edges and heights of bins (1 is the peak), a spike (position,
+    share), notes, and the moments of the values.
 
     A note is (x, y, text, side): the text stands right (1) or left (-1) of its place, or on it (0).
     """
 
+    values: tuple[float, ...]
     heights: NDArray[np.float32] | None = None
     spike: tuple[float, float] | None = None
     notes: tuple[tuple[float, float, str, int], ...] = ()
 
 
-def _shape(run: Run, quantity: str, layer: int) -> _Shape:
-    """What is drawn of one layer, in fractions of its cell."""
-    bins, i = run.bins[quantity], layer - 1
-    low, high = (float(run.column(f"{quantity}_{end}")[i]) for end in ("min", "max"))
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return _Shape(notes=((0.5, 0.45, "not a number" if math.isnan(low) or math.isnan(high) else "overflow", 0),))
-    start, end = (bins.coordinate(np.array([low, high]), run.units[quantity][i]) - bins.low) / (bins.high - bins.low)
-    if end - start <= SPIKE / bins.count and 0 <= start <= 1:
-        alike = high - low <= ALIKE * max(abs(low), abs(high))
-        said = (f"all {number(float(run.column(f'{quantity}_mean')[i]))}" if alike else
-                f"within ±{number(max(abs(low), abs(high)))}" if low < 0 < high else f"{number(low)} to {number(high)}")
-        at = float(start)
-        return _Shape(spike=(at, 1.0), notes=((_within(at), 0.5, said, 1 if at < 0.6 else -1),))
+@dataclass(frozen=True, eq=False)
+class _Axis:
+    """The axis that all columns and rows share: the bins, in units of ``unit``, None where each layer has its own."""
 
-    counts = run.counts[quantity][i]
-    total = max(int(counts.sum()), 1)
-    notes = tuple((x, 0.86, text, 0) for x, share, text in (
-        (0.16, counts[0] / total, f"← {percent(counts[0] / total)}"),
-        (0.84, counts[-1] / total, f"{percent(counts[-1] / total)} →")) if share > NOTED)
-    heights, spike = counts[1:-1].astype(np.float32), None
-    zeros, zero_at = float(run.column(f"{quantity}_zero_share")[i]), -bins.low / (bins.high - bins.low)
-    if zeros > NOTED and 0 <= zero_at < 1:  # exact zeros stand apart, or their bin would dwarf the rest
+    bins: Bins
+    unit: float | None
+
+    @classmethod
+    def of(cls, run: Run, quantity: str) -> _Axis:
+        return cls(run.bins[quantity], None if quantity in IN_UNITS else max(run.units[quantity]))
+
+    def fraction(self, values: NDArray[Any], own_unit: float) -> NDArray[Any]:
+        """Where on the axis some values lie, from 0 to 1."""
+        return (self.bins.coordinate(values, self.unit or own_unit) - self.bins.low) / (self.bins.high - self.bins.low)
+
+    def bin_fractions(self, own_unit: float) -> NDArray[Any]:
+        """Where on the axis the edges of the bins of a layer lie."""
+        return self.fraction(self.bins.edge_values * own_unit, own_unit)
+
+
+def _shape(run: Run, quantity: str, layer: int, one_sample: bool) -> _Shape:
+    """What is drawn of one layer, in fractions of its cell."""
+    axis, i = _Axis.of(run, quantity), layer - 1
+    single = one_sample and quantity in NEURON_QUANTITIES
+    neurons = run.neurons[quantity][i].astype(float) if single else None
+    if quantity == "delta" and run.hidden_gradient_is_round_off and layer < run.network.depth:
+        return _spike((0.0,) * 5 + (1.0,), 0.5, _many(neurons) + "all 0: errors cancel")
+    values = moments(neurons[None]) if neurons is not None else tuple(
+        float(run.column(f"{quantity}_{name}")[i]) for name in (*MOMENTS, "rms", "zero_share"))
+    _, _, low, high, _, zeros = values
+    if not (math.isfinite(low) and math.isfinite(high)):
+        said = "not a number" if math.isnan(low) or math.isnan(high) else "overflow"
+        return _Shape(values, notes=((0.5, 0.45, said, 0),))
+    unit = run.units[quantity][i]
+    start, end = (float(at) for at in axis.fraction(np.array([low, high]), unit))
+    alike = high - low <= ALIKE * max(abs(low), abs(high))
+    if alike or (end - start <= SPIKE / axis.bins.count and start >= 0 and end <= 1):
+        said = (f"all {number(values[0])}" if alike else f"within ±{number(max(abs(low), abs(high)))}" if low < 0 < high
+                else f"{number(low)} to {number(high)}")
+        at = (start + end) / 2
+        return _spike(values, min(max(at, 0.0), 1.0), _many(neurons) + ("← " * (at < 0) + said + " →" * (at > 1)))
+    counts = run.counts[quantity][i] if neurons is None else axis.bins.count_values(neurons[None], unit, (low, high))
+    return _spread(values, axis, counts, zeros)
+
+
+def _many(neurons: NDArray[Any] | None) -> str:
+    return "" if neurons is None else f"{neurons.size} neuron{'s' * (neurons.size > 1)},\n"
+
+
+def _spike(values: Sequence[float], at: float, said: str) -> _Shape:
+    return _Shape(tuple(values), spike=(at, 1.0), notes=((_within(at), 0.5, said, 1 if at < 0.55 else -1),))
+
+
+def _spread(values: Sequence[float], axis: _Axis, counts: NDArray[Any], zeros: float) -> _Shape:
+    """The shape of counted values: exact zeros and what lies beyond the axis stand apart."""
+    bins, total = axis.bins, max(int(counts.sum()), 1)
+    beyond = counts[0] / total, counts[-1] / total
+    heights, spike, notes = counts[1:-1].astype(np.float32), None, []
+    zero_at = -bins.low / (bins.high - bins.low)
+    if zeros > ZEROS_NOTED and 0 <= zero_at < 1:  # or their bin would dwarf the rest
         zero_bin = int(zero_at * bins.count)
         heights[zero_bin] = max(0.0, heights[zero_bin] - round(zeros * total))
-        spike = (zero_at, zeros)
-    return _Shape(heights / max(float(heights.max()), LEAST_PEAK * total), spike, notes)
-
-
-def data(runs: Sequence[Run], quantity: str) -> Data:
-    """The datasets of ``picture`` for runs of one depth and one axis, at least one."""
-    drawn = _drawn(runs, quantity)
-    colors = [color_of(run.network.initializer) for run in runs]
-    bins = runs[0].bins[quantity]
-    filled = [(column, row, shape.heights) for column, row, _, _, shape in drawn if shape.heights is not None]
-    outline = _places(bins, [(column, row) for column, row, _ in filled], colors)
-    heights = np.concatenate([heights for *_, heights in filled] or [np.zeros(0, np.float32)])
-
-    def statistic(name: str, run: Run, layer: int) -> float:
-        return float(run.column(f"{quantity}_{name}")[layer - 1])
-
-    cells = columns([(*_corners(column, row), colors[column], run.network.initializer,
-                      label_of(run.network.initializer), layer,
-                      *(number(statistic(name, run, layer)) for name in MOMENTS),
-                      percent(statistic("zero_share", run, layer))) for column, row, run, layer, _ in drawn],
-                    *CORNERS, "color", "key", "initializer", "layer", *MOMENTS, "zeros")
-    return {
-        "outline": outline | {"y": outline["base"] + PEAK * heights}, "cells": cells,
-        "spikes": columns(_spikes(drawn, colors), "x", "base", "y", "color"),
-        "notes": columns(_notes(drawn), "x", "y", "text", "side"), **_frame(runs, bins)}
-
-
-def film_data(frames: Sequence[Sequence[Run]], quantity: str) -> Data:
-    """The datasets of ``film``: the runs of each frame, all of the same initializers, depth and axis."""
-    runs = frames[0]
-    bins = runs[0].bins[quantity]
-    colors = [color_of(run.network.initializer) for run in runs]
-    by_frame = [_drawn(shown, quantity) for shown in frames]
-    flat = np.zeros(bins.count, np.float32)
-    heights = {f"f{index}": np.concatenate([
-        np.round(FULL * (flat if shape.heights is None else shape.heights)) for *_, shape in drawn]).astype(np.int8)
-        for index, drawn in enumerate(by_frame)}
-    cells = [(column, row) for column, row, *_ in by_frame[0]]
-    return {
-        "outline": _places(bins, cells, colors) | heights,
-        "cells": columns([(*_corners(column, row), colors[column]) for column, row in cells], *CORNERS, "color"),
-        "spikes": columns([(*spike, index) for index, drawn in enumerate(by_frame) for spike in _spikes(drawn, colors)],
-                          "x", "base", "y", "color", "frame"),
-        "notes": columns([(*note, index) for index, drawn in enumerate(by_frame) for note in _notes(drawn)],
-                         "x", "y", "text", "side", "frame"), **_frame(runs, bins)}
+        spike = (zero_at, min(1.0, zeros * total / max(float(heights.max()), 1.0)))
+        notes.append((0.99, 0.74, f"{percent(zeros)} exactly 0", -1))
+    line = 0.4 if notes else 0.74
+    notes += [(x, line, text, side) for x, share, text, side in (
+        (0.01, beyond[0], f"← {percent(beyond[0])}", 1), (0.99, beyond[1], f"{percent(beyond[1])} →", -1))
+        if share > NOTED]
+    return _Shape(tuple(values), heights / max(float(heights.max()), LEAST_PEAK * total), spike, tuple(notes))
 
 
 _Drawn = list[tuple[int, int, Run, int, _Shape]]  # column, row, run, layer and what is drawn of it
 CORNERS = ("x0", "x1", "y0", "y1")
 
 
-def _drawn(runs: Sequence[Run], quantity: str) -> _Drawn:
-    """Every cell, column by column."""
-    return [(column, row, run, layer, _shape(run, quantity, layer))
-            for column, run in enumerate(runs) for row, layer in enumerate(shown_layers(run.network.depth))]
+def data(runs: Sequence[Run], quantity: str, heads: Sequence[Head] = (), *, one_sample: bool = True) -> Data:
+    """The datasets of ``picture`` for runs of one depth and one axis, at least one, and a head for each if any.
+
+    Of ``one_sample`` each neuron's one value is counted, else the values of all samples. Weights and their gradients
+    are the same for every sample.
+    """
+    drawn: _Drawn = [(column, row, run, layer, _shape(run, quantity, layer, one_sample))
+                     for column, run in enumerate(runs) for row, layer in enumerate(shown_layers(run.network.depth))]
+    colors = [color_of(run.network.initializer) for run in runs]
+    single = one_sample and quantity in NEURON_QUANTITIES
+    shown = f"every neuron's value for sample {runs[0].sample + 1}" if single else "all values"
+    cells = columns([(column + 0.02, column + 0.98, -row - 0.97, -row - 0.03, colors[column], run.network.initializer,
+                      label_of(run.network.initializer), layer, shown, *map(number, shape.values[:4]),
+                      percent(shape.values[5])) for column, row, run, layer, shape in drawn],
+                    *CORNERS, "color", "key", "initializer", "layer", "shown", *MOMENTS, "zeros")
+    spikes = columns([(column + _within(shape.spike[0]), -row - 1.0, -row - 1 + PEAK * shape.spike[1], colors[column])
+                      for column, row, _, _, shape in drawn if shape.spike], "x", "base", "y", "color")
+    notes = columns([(column + x, -row - 1 + y, text, text.split("\n")[-1], side) for column, row, _, _, shape in drawn
+                     for x, y, text, side in shape.notes], "x", "y", "text", "short", "side")
+    return {"outline": _outlines(drawn, quantity, colors), "cells": cells, "spikes": spikes, "notes": notes,
+            **_frame(runs, quantity, heads)}
 
 
-def _corners(column: int, row: int) -> tuple[float, float, float, float]:
-    return column + 0.02, column + 0.98, -row - 0.97, -row - 0.03
+def _outlines(drawn: _Drawn, quantity: str, colors: Sequence[str]) -> dict[str, Any]:
+    """The outlines of all cells that have one, a row a bin."""
+    filled = [(column, row, run, layer, shape.heights) for column, row, run, layer, shape in drawn
+              if shape.heights is not None]
+    edges = [_Axis.of(run, quantity).bin_fractions(run.units[quantity][layer - 1]) for _, _, run, layer, _ in filled]
+    counts = [len(heights) for *_, heights in filled]
+    places = np.repeat([column for column, *_ in filled], counts).astype(np.int16)
+    base = -1 - np.repeat([row for _, row, *_ in filled], counts).astype(np.float32)
+    centers = np.concatenate([(own[1:] + own[:-1]) / 2 for own in edges] or [np.zeros(0)])
+    heights = np.concatenate([heights for *_, heights in filled] or [np.zeros(0, np.float32)])
+    return {"cell": np.repeat(np.arange(len(filled), dtype=np.int16), counts),
+            "x": (places + _within(centers)).astype(np.float32), "base": base, "y": base + PEAK * heights,
+            "color": pd.Categorical.from_codes(places, list(colors))}
 
 
-def _places(bins: Bins, cells: Sequence[tuple[int, int]], colors: Sequence[str]) -> dict[str, Any]:
-    """Where the outlines of some cells stand, a row a bin."""
-    places = np.repeat([column for column, _ in cells], bins.count).astype(np.int16)
-    centers = np.tile((np.arange(bins.count) + 0.5) / bins.count, len(cells))
+def _frame(runs: Sequence[Run], quantity: str, heads: Sequence[Head]) -> Data:
+    """Names and verdicts of the columns, names of the rows, and the ticks of every column."""
+    axis, depth = _Axis.of(runs[0], quantity), runs[0].network.depth
+    heads = heads or [NO_HEAD] * len(runs)
+    ticks = [(column + _within(at), label) for column in range(len(runs)) for at, label in _ticks(axis)]
+    rows = [f"layer {layer}" if layer < depth else "output" for layer in shown_layers(depth)]
     return {
-        "cell": np.repeat(np.arange(len(cells), dtype=np.int16), bins.count),
-        "x": (places + _within(centers)).astype(np.float32),
-        "base": -1 - np.repeat([row for _, row in cells], bins.count).astype(np.float32),
-        "color": pd.Categorical.from_codes(places, colors)}
-
-
-def _spikes(drawn: _Drawn, colors: Sequence[str]) -> list[tuple[Any, ...]]:
-    return [(column + _within(shape.spike[0]), -row - 1.0, -row - 1 + PEAK * shape.spike[1], colors[column])
-            for column, row, _, _, shape in drawn if shape.spike]
-
-
-def _notes(drawn: _Drawn) -> list[tuple[Any, ...]]:
-    return [(column + x, -row - 1 + y, text, side) for column, row, _, _, shape in drawn
-            for x, y, text, side in shape.notes]
-
-
-def _frame(runs: Sequence[Run], bins: Bins) -> Data:
-    """Names of the columns and rows, and the ticks of every column."""
-    depth = runs[0].network.depth
-    ticks = [(column + _within((value - bins.low) / (bins.high - bins.low)), _tick(value, bins.scale))
-             for column in range(len(runs)) for value in _tick_values(bins)]
-    return {
-        "columns": {"label": [label_of(run.network.initializer) for run in runs]},
-        "rows": {"label": [f"layer {layer}" if layer < depth else "output" for layer in shown_layers(depth)]},
+        "columns": columns([(label_of(run.network.initializer), column + 0.02, column + 0.5, column + 0.98, head.word,
+                             head.color, head.facts)
+                            for column, (run, head) in enumerate(zip(runs, heads, strict=True))],
+                           "label", "x0", "center", "x1", "word", "color", "facts"),
+        "rows": {"label": rows}, "axis": {"title": [axis_title(quantity)]},
         "ticks": columns(ticks, "x", "label")}
 
 
-def _tick_values(bins: Bins) -> list[float]:
-    if bins.scale == "symlog":
-        return [-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0]
-    span = bins.high - bins.low
-    step = 0.5 if span <= 1.5 else 1 if span <= 3 else 2
-    values = np.arange(np.ceil(bins.low / step), np.floor(bins.high / step) + 1) * step
-    return [float(value) for value in values if bins.low + 0.03 * span <= value <= bins.high - 0.03 * span]
+def _ticks(axis: _Axis) -> list[tuple[float, str]]:
+    """Places on the axis and the numbers that belong there."""
+    unit = axis.unit or 1.0
+    if axis.bins.scale == "symlog":
+        values = [sign * 10.0**power for power in (3, 0, -3) for sign in (-1, 1)] + [0.0]
+    else:
+        low, high = axis.bins.low * unit, axis.bins.high * unit
+        step = _round_step((high - low) / 3)
+        values = [step * count for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    places = axis.fraction(np.array(values), 1.0)
+    return sorted((float(at), _tick(value)) for at, value in zip(places, values, strict=True) if 0.03 <= at <= 0.97)
 
 
-def _tick(coordinate: float, scale: str) -> str:
-    if scale == "linear":
-        return f"{coordinate + 0.0:.2g}".replace("-", "−")
-    if round(coordinate) == 0:
-        return "0"
-    return ("−" if coordinate < 0 else "") + number(10.0 ** (abs(coordinate) - 6), 1).replace("1 × ", "")
+def _round_step(most: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten up to ``most``."""
+    power = 10.0 ** math.floor(math.log10(most))
+    return max(factor for factor in (1, 2, 5) if factor * power <= most * (1 + 1e-9)) * power
+
+
+def _tick(value: float) -> str:
+    return "0" if abs(value) < 1e-12 else number(value, 1).replace("1 × ", "")

@@ -33,6 +33,13 @@ class Picture:
     spec: dict[str, Any]
     alt: str
 
+    @functools.cached_property
+    def enlarged(self) -> dict[str, Any]:
+        """The spec with larger text, for a screen in front of a class; as constant."""
+        spec: dict[str, Any] = _grown(self.spec)
+        spec["config"]["axis"] = _grown(PLAIN_SIZES) | spec["config"]["axis"]
+        return spec
+
     @classmethod
     def of(cls, chart: TopLevelMixin, alt_text: str) -> Picture:
         """The picture of an Altair chart over named data."""
@@ -45,6 +52,19 @@ class Picture:
             layer["mark"]["aria"] = False
         spec["usermeta"] = {"embedOptions": {"renderer": "svg"}}  # on a canvas text would not follow the theme
         return cls(spec, alt_text)
+
+
+ENLARGED = 1.3
+SIZES = ("fontSize", "labelFontSize", "titleFontSize", "lineHeight", "labelLineHeight")
+PLAIN_SIZES = {"labelFontSize": 12, "titleFontSize": 13}  # of an axis that names none
+
+
+def _grown(part: Any) -> Any:
+    """A part of a spec with the sizes of its text larger."""
+    if isinstance(part, dict):
+        return {key: value * ENLARGED if key in SIZES and isinstance(value, int | float) else _grown(value)
+                for key, value in part.items()}
+    return [_grown(item) for item in part] if isinstance(part, list) else part
 
 
 def named(name: str) -> alt.NamedData:
@@ -74,20 +94,30 @@ def places_of(dataset: str, at: str, name: str) -> dict[str, Any]:
     return {"values": alt.ExprRef(places), "labelExpr": f"data('{dataset}')[indexof({places}, datum.value)].{name}"}
 
 
-def column_titles(**options: Any) -> alt.Axis:
-    """The axis at the top of columns of width 1, whose names are the labels of the dataset columns, a word a line."""
+COLUMN_NAME = "data('columns')[round(datum.value - 0.5)].label"
+A_WORD_A_LINE = f"split({COLUMN_NAME}, ' ')"
+
+
+def column_titles(name: str = A_WORD_A_LINE, **options: Any) -> alt.Axis:
+    """The axis at the top of columns of width 1; ``name`` is the expression of a column's name, the dataset columns
+    holds their labels.
+    """
     return alt.Axis(orient="top", values=alt.ExprRef("sequence(0.5, length(data('columns')), 1)"), title=None,
                     grid=False, labelOverlap=False, labelFontSize=12, labelFontWeight="bold", labelLineHeight=13,
-                    labelExpr="split(data('columns')[round(datum.value - 0.5)].label, ' ')", **options)
+                    labelExpr=name, **options)
 
 
-def upwards(narrow: str, padding: int) -> dict[str, Any]:
-    """Options of an axis at the top whose labels are written upwards where the expression ``narrow`` holds."""
+def fitted_column_titles(one_column: str, *, wide: int, narrow: int, padding: int, more: int) -> alt.Axis:
+    """``column_titles`` on one line from ``wide`` pixels of ``one_column`` (an expression), upwards below ``narrow``;
+    between them words take a line each, and ``more`` padding.
+    """
     def either(up: str, flat: str) -> alt.ExprRef:
-        return alt.ExprRef(f"{narrow} ? {up} : {flat}")
+        return alt.ExprRef(f"{one_column} < {narrow} ? {up} : {flat}")
 
-    return {"labelAngle": either("-90", "0"), "labelAlign": either("'left'", "'center'"),
-            "labelBaseline": either("'middle'", "'bottom'"), "labelPadding": either("4", str(padding))}
+    whole = f"{one_column} < {narrow} || {one_column} >= {wide}"
+    return column_titles(f"{whole} ? {COLUMN_NAME} : {A_WORD_A_LINE}", labelAngle=either("-90", "0"),
+                         labelAlign=either("'left'", "'center'"), labelBaseline=either("'middle'", "'bottom'"),
+                         labelPadding=alt.ExprRef(f"{whole} ? {padding} : {padding + more}"))
 
 
 def literal_color(field: str = "color") -> alt.Color:
@@ -192,12 +222,15 @@ def chart(picture: Picture, data: Data, *, height: int = 300, width: int = 700) 
     return alt.LayerChart.from_dict(json.loads(json.dumps(spec).replace(INK, "#666666")))  # seen on white and on black
 
 
-def save(picture: Picture, data: Data, *, height: int, width: int = 1000, form: str = "svg") -> bytes:
-    """The picture with its data as a file, "svg" or "png", on white."""
+def save(picture: Picture, data: Data, *, height: int, width: int = 1000, form: str = "svg", title: str = "",
+         settings: str = "") -> bytes:
+    """The picture with its data as a file, "svg" or "png", on white, under a title and the settings that made it."""
     import vl_convert
 
+    head = {"title": {"text": title, "subtitle": settings, "anchor": "start", "offset": 12, "fontSize": 16,
+                      "subtitleFontSize": 12, "subtitlePadding": 6}} if title else {}
     spec = _with_data(picture, data, width=width, height=height, background="white", padding=10, config={
-        "view": {"stroke": None}, "axis": {"grid": False, "domain": False, "ticks": False}})
+        "view": {"stroke": None}, "axis": {"grid": False, "domain": False, "ticks": False}}, **head)
     if form == "svg":
         return str(vl_convert.vegalite_to_svg(spec)).replace(INK, "#222222").encode()
     return bytes(vl_convert.vegalite_to_png(spec, scale=2))

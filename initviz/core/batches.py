@@ -65,11 +65,23 @@ def standardized(x: Array) -> Array:
 
 
 @functools.cache
-def digits() -> tuple[Array, Array]:
-    """All 1,797 digits: standardized pixels (1797, 64) and classes (1797,), read-only."""
+def _digit_rows() -> Array:
+    """All 1,797 digits as their file has them: 64 pixels from 0 to 16, and the class."""
     packed = resources.files("initviz").joinpath("data/digits.csv.gz").read_bytes()
     lines = gzip.decompress(packed).decode().split()
-    rows = np.array([line.split(",") for line in lines], dtype=np.int64)
+    return np.array([line.split(",") for line in lines], dtype=np.int64)
+
+
+def digit_pixels(x: Array) -> Array:
+    """The pixels from 0 to 16 (count, 64) of which ``x`` (count, 64) are the standardized values."""
+    pixels = _digit_rows()[:, :64]
+    return np.round(x * pixels.std(axis=0) + pixels.mean(axis=0))
+
+
+@functools.cache
+def digits() -> tuple[Array, Array]:
+    """All 1,797 digits: standardized pixels (1797, 64) and classes (1797,), read-only."""
+    rows = _digit_rows()
     x, y = standardized(rows[:, :64].astype(float)), rows[:, 64].copy()
     x.flags.writeable = y.flags.writeable = False
     return x, y

@@ -204,5 +204,5 @@ def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear
         "fan_out": np.array(network.sizes[1:])}
     columns |= {f"{q}_{name}": watcher.measured[q][:, i] for q in QUANTITIES for i, name in enumerate(Moments._fields)}
     return BlockRun(network, len(x), float(loss), network.outputs, columns | watcher.special, watcher.bins,
-                    watcher.units, watcher.counts, watcher.samples, round_off, paths=watcher.paths,
-                    **border_of(x, batch, network.outputs))
+                    watcher.units, watcher.counts, watcher.samples, round_off, paths=watcher.paths, sample=0,
+                    neurons={}, **border_of(x, batch, network.outputs))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -38,12 +38,13 @@ from initviz.core.statistics import (
     sample_scales_of_each,
     saturated_share,
 )
-from initviz.core.validation import check
+from initviz.core.validation import Interval, check
 
 if TYPE_CHECKING:
     from initviz.core.block_simulation import BlockRun
 
 QUANTITIES = ("activation", "preactivation", "delta", "weight", "weight_gradient")
+NEURON_QUANTITIES = ("activation", "preactivation", "delta")  # of which a sample has one value for each neuron
 SCALES = ("linear", "symlog")
 SAMPLE_NEURONS, SAMPLE_ROWS = 32, 32  # of each layer's activations, kept for a look at single neurons
 SAMPLE_SCALES = tuple(f"activation_{name}_rms" for name in SampleScales._fields)
@@ -92,6 +93,8 @@ class Run:
 
     ``columns`` maps a statistic's name to its value per layer, ``counts`` a quantity to its histograms (layers,
     bins + 2), ``samples`` holds the first activations of each layer: one (rows, neurons) array each.
+    ``neurons`` holds what the sample of row ``sample`` gives every neuron: of each counted quantity of
+    NEURON_QUANTITIES an array (fan_out,) for each layer.
     ``hidden_gradient_is_round_off`` says that the error cancels exactly at the output layer's input. ``input_rms`` and
     ``input_median_rms`` are the inputs' root mean square, and the median over samples of a sample's; ``zero_loss`` is
     the loss of an output of zeros.
@@ -110,6 +113,8 @@ class Run:
     input_rms: float
     input_median_rms: float
     zero_loss: float
+    sample: int = 0
+    neurons: dict[str, list[Array]] = field(default_factory=dict)
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -198,11 +203,12 @@ def simulate(network: Network | Architecture, batch: Batch, *, scale: str = "lin
 
 
 def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "linear",
-                  counted: Sequence[str] = QUANTITIES, pairs: bool = True) -> list[Run]:
+                  counted: Sequence[str] = QUANTITIES, pairs: bool = True, sample: int = 0) -> list[Run]:
     """``simulate`` for each of some networks, small ones of one shape and activation together.
 
     NumPy's cost of a call is then shared; large layers would only push each other out of the processor's cache.
-    Without ``pairs`` the statistics that take a product of all neurons of a layer are NaN.
+    Without ``pairs`` the statistics that take a product of all neurons of a layer are NaN. ``sample`` is the row of the
+    batch of which every neuron's value is kept.
     """
     runs: dict[int, Run] = {}
     alike: dict[tuple[Any, ...], list[int]] = {}
@@ -215,18 +221,18 @@ def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "li
             group = members[start:start + together]
             drawn = [networks[index].parameters() for index in group]
             found = _summarize_each([networks[index] for index in group], [weights for weights, _ in drawn],
-                                    [biases for _, biases in drawn], batch, scale, counted, pairs)
+                                    [biases for _, biases in drawn], batch, scale, counted, pairs, sample)
             runs |= dict(zip(group, found, strict=True))
     return [runs[index] for index in range(len(networks))]
 
 
 def summarize(network: Network, weights: Sequence[Array], biases: Sequence[Array], batch: Batch, *,
-              scale: str = "linear", counted: Sequence[str] = QUANTITIES) -> Run:
+              scale: str = "linear", counted: Sequence[str] = QUANTITIES, sample: int = 0) -> Run:
     """Propagate the batch through a network with these parameters, and summarize every layer; see ``simulate``.
 
     Raises ValueError where the shapes do not fit.
     """
-    return _summarize_each([network], [weights], [biases], batch, scale, counted, True)[0]
+    return _summarize_each([network], [weights], [biases], batch, scale, counted, True, sample)[0]
 
 
 @contextmanager
@@ -253,7 +259,7 @@ def _second_thread(large: bool) -> Iterator[Callable[..., None]]:
 
 
 def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
-                    batch: Batch, scale: str, counted: Sequence[str], pairs: bool) -> list[Run]:
+                    batch: Batch, scale: str, counted: Sequence[str], pairs: bool, sample: int) -> list[Run]:
     """``summarize`` for networks of one shape and activation, stacked: arrays are (networks, batch, width)."""
     check("scale", scale, SCALES)
     first = networks[0]
@@ -268,6 +274,7 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
         if sizes != network.sizes:
             raise ValueError(f"weights must be those of the network's sizes {network.sizes}, got {sizes}")
     check_targets(batch.targets, batch.loss, len(x), first.sizes[-1])
+    check("sample", sample, Interval(0, len(x) - 1, integer=True))
     alone = len(networks) == 1
     stack = [w[0][None] if alone else np.stack(w) for w in zip(*weights, strict=True)]
     shifts = [b[0][None, None] if alone else np.stack(b)[:, None] for b in zip(*biases, strict=True)]
@@ -278,9 +285,12 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
     counts = {check("counted", q, QUANTITIES): np.zeros((count, depth, bins[q].count + 2), np.int64) for q in counted}
     measured = {q: np.full((count, depth, len(Moments._fields)), NAN) for q in QUANTITIES}
     special = {name: np.full((count, depth), NAN) for name in LAYER_STATISTICS}
+    neurons: dict[str, list[Array]] = {q: [np.empty(0)] * depth for q in NEURON_QUANTITIES if q in counts}
 
     def look_at(layer: int, quantity: str, values: Array) -> Array:
         found = measured[quantity][:, layer] = moments_of_each(values)
+        if quantity in neurons:
+            neurons[quantity][layer] = values[:, sample].copy()
         if quantity in counts:
             for index, (own, (low, high)) in enumerate(zip(values, found[:, 2:4].tolist(), strict=True)):
                 counts[quantity][index, layer] = bins[quantity].count_values(own, units[quantity][layer], (low, high))
@@ -343,7 +353,8 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
         columns |= {name: values[index].copy() for name, values in special.items()}
         runs.append(Run(network, len(x), float(loss[index]), network.sizes[-1], columns, bins, units,
                         {q: of_all[index].copy() for q, of_all in counts.items()}, samples[index], round_off[index],
-                        **border))
+                        sample=sample, neurons={q: [values[index] for values in layers]
+                                                for q, layers in neurons.items()}, **border))
     return runs
 
 

@@ -16,6 +16,7 @@ from initviz.charts import curves, depth, distributions, frames, neurons
 from initviz.charts.picture import DIVERGING, MISSING, color_of, rgb, save, sequential, spread_apart
 from initviz.core.initializers import INITIALIZERS, label_of
 from initviz.core.simulation import QUANTITIES
+from initviz.core.wording import number
 
 CASES = {
     "first visit": Settings(),
@@ -84,7 +85,8 @@ def test_a_layer_of_zeros_is_one_spike_and_not_a_histogram():
         [run for run in RUNS["first visit"] if run.network.initializer == "zeros"], "activation"))
     assert found["outline"].empty
     assert len(found["spikes"]) == 10
-    assert set(found["notes"]["text"]) == {"all 0"}
+    assert set(found["notes"]["text"]) == {"128 neurons,\nall 0", "10 neurons,\nall 0"}
+    assert set(found["notes"]["short"]) == {"all 0"}
 
 
 def test_equal_columns_show_copies():
@@ -149,22 +151,103 @@ def test_every_initializer_has_a_color_of_its_own_and_a_name():
 
 def test_a_layer_whose_values_nearly_agree_says_how_nearly():
     batch = make_batch("digits", 32)
-    (faint,) = (simulate(replace(Settings(), depth=4, width=32, std=1e-4).network("normal"), batch) for _ in range(1))
-    texts = [text for text in framed(distributions.data([faint], "activation"))["notes"]["text"] if "→" not in text]
-    assert texts
-    assert all(text.startswith("within ±") for text in texts)
+    faint = simulate(replace(Settings(), depth=4, width=32, std=1e-4).network("normal"), batch)
+    for one_sample in (True, False):
+        notes = framed(distributions.data([faint], "activation", one_sample=one_sample))["notes"]
+        texts = [text for text in notes["short"] if "→" not in text]
+        assert texts
+        assert all(text.startswith("within ±") for text in texts)
 
 
-def test_a_film_holds_the_distributions_of_each_frame():
-    frames_set = replace(Settings(), init=("constant", "xavier_normal"), scrub="gain", depth=3, width=16).scrubbed()
-    batch = make_batch("digits", 32)
-    shown = [[simulate(network, batch) for network in frame.networks()] for frame in frames_set]
-    found = framed(distributions.film_data(shown, "activation"))
-    for index in (3, len(shown) - 1):
-        alone = framed(distributions.data(shown[index], "activation"))
-        heights = (alone["outline"]["y"] - alone["outline"]["base"]) / distributions.PEAK * distributions.FULL
-        assert found["outline"][f"f{index}"].to_numpy() == pytest.approx(heights.to_numpy(), abs=0.51)
-        for name in ("spikes", "notes"):
-            its = found[name][found[name]["frame"] == index].drop(columns="frame").reset_index(drop=True)
-            pd.testing.assert_frame_equal(its, alone[name].reset_index(drop=True), check_dtype=False)
-    assert found["outline"]["f0"].eq(0).all()  # a gain of 0: spikes only
+def run_of(name, key):
+    return next(run for run in RUNS[name] if run.network.initializer == key)
+
+
+def test_one_sample_draws_copies_as_one_needle_and_different_neurons_as_a_spread():
+    for key in ("zeros", "constant"):
+        found = framed(distributions.data([run_of("first visit", key)], "activation"))
+        assert found["outline"].empty
+        assert len(found["spikes"]) == len(found["notes"]) == 10
+        assert all(text.startswith("128 neurons,\nall ") for text in found["notes"]["text"][:9])
+    for key in ("xavier_normal", "he_normal", "lecun_normal"):
+        found = framed(distributions.data([run_of("first visit", key)], "activation"))
+        assert found["spikes"].empty
+        occupied = found["outline"].assign(height=found["outline"]["y"] - found["outline"]["base"]).query("height > 0")
+        assert occupied.groupby("base").size()[1:].min() >= 12  # of 45 bins, in the hidden layers; the output is last
+
+
+def test_a_needle_stands_at_its_value_and_says_it():
+    run = run_of("first visit", "constant")
+    found = framed(distributions.data([run], "activation"))
+    first = run.neurons["activation"][0]
+    assert np.ptp(first) <= 1e-6
+    assert found["notes"]["text"][0] == f"128 neurons,\nall {number(float(first[0]))}"
+    ticks = found["ticks"]
+    places = [float(label.replace("−", "-")) for label in ticks["label"]]
+    assert np.interp(found["spikes"]["x"][0], ticks["x"], places) == pytest.approx(first[0], abs=1e-3)
+
+
+def test_all_samples_show_the_samples_spread_even_of_copies():
+    found = framed(distributions.data([run_of("first visit", "constant")], "activation", one_sample=False))
+    assert not found["outline"].empty
+    assert "neurons" not in " ".join(found["notes"]["text"])
+
+
+def test_exact_zeros_of_relu_are_a_spike_with_their_share():
+    settings = replace(Settings(), activation="relu", init=("he_normal",), depth=4)
+    (run,) = runs_of(settings)
+    found = framed(distributions.data([run], "activation"))
+    shares = [np.mean(values == 0) for values in run.neurons["activation"][:3]]
+    assert min(shares) > 0.3
+    assert list(found["notes"]["text"][:3]) == [f"{100 * share:.0f} % exactly 0" for share in shares]
+    tall = found["spikes"]["y"] - found["spikes"]["base"]
+    bins = found["outline"]["y"] - found["outline"]["base"]
+    assert len(tall) == 3
+    assert tall.min() >= bins.max() - 1e-6
+
+
+@pytest.mark.parametrize("scale", ["linear", "symlog"])
+def test_weights_stand_on_an_axis_with_their_numbers_whatever_the_fan_in(scale):
+    settings = replace(Settings(), init=("constant",), constant=0.1, depth=3, scale=scale)
+    found = framed(distributions.data(runs_of(settings), "weight"))
+    assert found["axis"]["title"][0] == "weight"
+    assert found["spikes"]["x"].nunique() == 1  # 64 and 128 inputs
+    assert set(found["notes"]["text"]) == {"all 0.1"}
+    if scale == "linear":
+        ticks = found["ticks"]
+        places = [float(label.replace("−", "-")) for label in ticks["label"]]
+        assert np.interp(found["spikes"]["x"][0], ticks["x"], places) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_values_that_overflow_or_lie_beyond_the_axis_are_said():
+    notes = framed(distributions.data(RUNS["overflow"], "activation"))["notes"]["text"]
+    assert "overflow" in set(notes)
+    assert any("→" in text or "←" in text for text in notes)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 10, 100])
+def test_the_picture_keeps_its_height_from_ten_layers_on(depth):
+    assert distributions.height(depth) <= distributions.height(10) <= 430
+
+
+def test_the_verdict_stands_over_its_column():
+    heads = [distributions.Head(f"word {i}", "#123456", f"facts {i}") for i in range(5)]
+    found = framed(distributions.data(RUNS["first visit"], "activation", heads))["columns"]
+    assert list(found["word"]) == [head.word for head in heads]
+    assert list(found["label"]) == [label_of(run.network.initializer) for run in RUNS["first visit"]]
+
+
+def test_a_presented_chart_has_larger_text_and_a_spec_as_constant():
+    for picture in (distributions.picture(), depth.forward_picture(), neurons.picture()):
+        assert picture.enlarged is picture.enlarged
+        assert picture.enlarged["config"]["axis"]["labelFontSize"] > 12
+    sizes = [[layer["mark"].get("fontSize") for layer in spec["layer"] if "fontSize" in layer["mark"]]
+             for spec in (distributions.picture().spec, distributions.picture().enlarged)]
+    assert all(large > plain for plain, large in zip(*sizes, strict=True))
+
+
+def test_a_saved_picture_carries_its_title_its_axis_and_its_settings():
+    data = distributions.data(RUNS["first visit"], "weight")
+    svg = save(distributions.picture(), data, height=300, title="Weights, layer by layer", settings="tanh · depth 10")
+    for said in (b"Weights, layer by layer", b"tanh \xc2\xb7 depth 10", b">weight<", b">layer 1<"):
+        assert said in svg

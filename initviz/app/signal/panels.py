@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
-from initviz.app.affordable import operations
-from initviz.app.caches import cached
-from initviz.app.controls import set_controls
+from initviz.app.controls import control, set_controls
 from initviz.app.pictures import show
-from initviz.app.runs import cached_batch
-from initviz.app.settings import CONTROLS, SCRUBBED, Settings
+from initviz.app.runs import cached_batch, compare
+from initviz.app.settings import CONTROLS, PRESETS, SCRUBBED, VIEW_LABELS, Settings
 from initviz.app.signal import sentences as say
-from initviz.charts import distributions
-from initviz.charts.picture import Data
-from initviz.core.cost import MOST_OPERATIONS
+from initviz.app.signal.live_slider import live_slider
+from initviz.charts import neurons
+from initviz.charts.distributions import Head
+from initviz.core.batches import Batch, digit_pixels
 from initviz.core.initializers import label_of
-from initviz.core.network import Network
-from initviz.core.simulation import Run, simulate_each
+from initviz.core.simulation import NEURON_QUANTITIES, Run
+from initviz.core.wording import number
 from initviz.diagnosis.verdict import judge
+
+GOOD, DOUBTFUL, BAD, PLAIN = "#1E9E5A", "#E0A100", "#D9482B", "#8A8F98"
+COLORS = {None: GOOD, "error": BAD, "warning": DOUBTFUL, "note": PLAIN}  # of a verdict's severity
+MARKS = {  # what goes with a kind of verdict's word, so that it is told apart without its color
+    "healthy": "✓", "drifting": "~", "collapsed": "≡", "equal_layers": "≡", "alike": "≡", "silent": "○", "dead": "✕",
+    "overflow": "✕", "saturated": "◧", "vanishing": "↘", "exploding": "↗", "shallow": "–"}
+Image = NDArray[np.uint8]
+PANEL_WIDTH = 140  # pixels
+PIXEL = 12  # pixels of the screen that one of a digit's takes
+MOSAIC = 9  # samples shown where all are
+
+
+# ---------------------------------------------------------------------------------------------- presets
+
+def is_active(key: str, settings: Settings) -> bool:
+    """Whether everything that the preset ``key`` sets is as it sets it."""
+    return all(getattr(settings, name) == value for name, value in PRESETS[key].settings.items())
+
+
+def presets(settings: Settings) -> None:
+    """A button for each classic case; the one that is shown is marked."""
+    with st.container(horizontal=True, gap="xsmall"):
+        for key, preset in PRESETS.items():
+            st.button(preset.label, on_click=set_controls, args=(preset.settings,), key=f"preset_{key}",
+                      type="primary" if is_active(key, settings) else "secondary", help=preset.sentence)
+
+
+# ---------------------------------------------------------------------------------------------- the first picture
+
+def heads(runs: Sequence[Run]) -> list[Head]:
+    """What stands over each initializer's column."""
+    made = []
+    for run in runs:
+        judged = judge(run)
+        severity = next((finding.severity for finding in judged.findings if finding.kind == judged.key), None)
+        color = PLAIN if judged.key == "shallow" else COLORS[severity]
+        facts = "; ".join(f"{name} {value}" for name, value in judged.numbers)
+        made.append(Head(f"{MARKS.get(judged.key, '!')} {judged.word}", color, f"{judged.sentence} {facts}."))
+    return made
 
 
 def look_into_clicked_layer() -> None:
@@ -29,44 +72,102 @@ def look_into_clicked_layer() -> None:
         set_controls({"layer": int(clicked[0]["layer"])})
 
 
-def cards(runs: Sequence[Run], theories: Sequence[str]) -> list[str]:
-    """One text an initializer: its verdict, the three numbers that justify it, and the word ``against_theory``."""
-    texts = []
-    for run, theory in zip(runs, theories, strict=True):
-        found = judge(run)
-        word = "Theory", theory.split(",")[0]  # the reason stands below the depth charts
-        facts = [f":small[{name} **{value}**]" for name, value in (*found.numbers, word)]
-        texts.append("  \n".join([
-            f"**{label_of(run.network.initializer)}**", f":{found.kind.color}[{found.icon}] {found.words}", *facts]))
-    return texts
+def _gray(batch: Batch) -> Image:
+    """Images of the samples (count, rows, columns), of features in rows of one length: dark is high."""
+    if batch.name == "digits":
+        shades = digit_pixels(batch.x) / 16
+    else:
+        side = math.isqrt(batch.features - 1) + 1
+        shades = np.pad(batch.x, ((0, 0), (0, -batch.features % side))) / 4 + 0.5
+    rows = math.isqrt(shades.shape[1])
+    images: Image = (255 - 255 * np.clip(shades, 0, 1)).reshape(len(shades), rows, -1).astype(np.uint8)
+    return images
 
 
-@cached(8e6)
-def cached_film(frames: tuple[tuple[Network, ...], ...], input_key: str, count: int, scale: str,
-                quantity: str) -> tuple[Data, list[list[str]]]:
-    """The distributions of each frame, and each network's kind of verdict there."""
-    networks = list(dict.fromkeys(network for frame in frames for network in frame))
-    batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
-    runs = dict(zip(networks, simulate_each(networks, batch, scale=scale, counted=(quantity,), pairs=False),
-                    strict=True))
-    shown = [[runs[network] for network in frame] for frame in frames]
-    return distributions.film_data(shown, quantity), [[judge(run).key for run in frame] for frame in shown]
+def _picture_of(batch: Batch, first: int, count: int) -> Image:
+    """One sample, or ``count`` of them in a square, for the screen."""
+    images = _gray(replace(batch, x=batch.x[first:first + count]))
+    across = math.isqrt(count)
+    rows = [np.concatenate(images[start:start + across], axis=1) for start in range(0, across * across, across)]
+    return np.concatenate(rows).repeat(PIXEL // across, axis=0).repeat(PIXEL // across, axis=1)
 
 
-def show_film(settings: Settings) -> None:
-    """The distributions with a slider inside the picture; one sentence instead where that would cost too much."""
-    frames, name = settings.scrubbed(), CONTROLS[settings.scrub].label
-    cost = len(frames) * operations(settings)
-    if cost > MOST_OPERATIONS:
-        st.info(f"The {len(frames)} pictures of this slider would take about {cost / 1e9:,.0f} billion operations, "
-                f"where this app allows {MOST_OPERATIONS / 1e9:,.0f}: choose narrower or fewer layers, or a smaller "
-                "batch. The sliders at the side compute one picture at a time.", icon=":material/hourglass_disabled:")
+def sample_panel(settings: Settings) -> None:
+    """What goes into the network, and which of it is shown."""
+    batch = cached_batch(settings.input, settings.batch, settings.seed, settings.sizes[0])
+    one = settings.view == "one"
+    at = settings.sample - 1
+    if batch.features < 3:
+        x = ", ".join(number(float(value)) for value in batch.x[at])
+        st.markdown(f"Input ({x})" if one else f"{settings.batch} inputs of {batch.features} numbers")
+    else:
+        count = 1 if one else min(MOSAIC, math.isqrt(settings.batch) ** 2)
+        noun = "digit" if settings.input == "digits" else "input"
+        st.image(_picture_of(batch, at if one else 0, count), output_format="PNG",
+                 alt=f"The {noun} that is sent through" if one else f"Some of the {noun}s that are sent through")
+    if one:
+        st.caption(f"class {batch.targets[at]}, sample {settings.sample} of {settings.batch}")
+    view = CONTROLS["view"]
+    st.radio(view.label, VIEW_LABELS, format_func=VIEW_LABELS.__getitem__, key="view", help=view.help,
+             bind="query-params")
+    if one:
+        if st.session_state.get("sample", 1) > settings.batch:
+            st.session_state["sample"] = settings.batch
+        control("sample")
+
+
+def scrubber(settings: Settings) -> None:
+    """A slider at the picture for the gain or the constant: it moves that control, and so all that follows from it."""
+    if settings.scrub not in SCRUBBED:
         return
-    with st.container(), st.spinner("Computing the picture for every value of its slider"):
-        data, kinds = cached_film(tuple(frame.networks() for frame in frames), settings.input, settings.batch,
-                                  settings.scale, settings.quantity)
-    low, high, step = SCRUBBED[settings.scrub]
-    show(distributions.film(name, low, high, step, CONTROLS[settings.scrub].default), data,
-         height=distributions.height(settings.depth), key="film")
-    st.caption(say.scrub([label_of(key) for key in settings.init], name,
-                         [getattr(frame, settings.scrub) for frame in frames], kinds))
+    key = settings.scrub
+    low, high, step = SCRUBBED[key]
+    live_slider(CONTROLS[key].label, low, high, step, getattr(settings, key), key="live",
+                moved=lambda value: set_controls({key: round(value, 9)}))
+    st.caption(say.unmoved(settings, key, low, high))
+
+
+def verdict_table(runs: Sequence[Run], theories: Sequence[str]) -> None:
+    """The numbers behind the verdicts, a row an initializer."""
+    rows = []
+    for run, theory in zip(runs, theories, strict=True):
+        judged = judge(run)
+        rows.append({"Initializer": label_of(run.network.initializer), "Verdict": judged.words, **dict(judged.numbers),
+                     "Theory": theory})
+    st.table(pd.DataFrame(rows).set_index("Initializer"))
+    st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the "
+               "activations, last hidden layer ÷ first. Gradient: length of the deltas, first hidden layer ÷ last. "
+               "1 keeps the scale.")
+
+
+# ---------------------------------------------------------------------------------------------- one layer
+
+def _close_layer() -> None:
+    set_controls({"layer": 0})
+
+
+def _step_layer(layer: int) -> None:
+    set_controls({"layer": layer})
+
+
+@st.dialog("Single neurons of a layer", width="large", on_dismiss=_close_layer, icon=":material/grid_on:")
+def layer_dialog(settings: Settings) -> None:
+    """Heat maps of one layer's neurons, one an initializer."""
+    runs, layer = compare(settings, pairs=True), settings.layer
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = "Output layer" if layer == settings.depth else f"Layer {layer}"
+        st.markdown(f"**{name}**: a column a neuron, a row a sample")
+        for key, icon, words, to in (("previous", ":material/arrow_upward:", "The layer before", layer - 1),
+                                     ("next", ":material/arrow_downward:", "The layer after", layer + 1)):
+            if st.button(words, icon=icon, key=f"{key}_layer", on_click=_step_layer, args=(to,),
+                         disabled=not 1 <= to <= settings.depth, help="Closer to the input." if key == "previous"
+                         else "Closer to the output."):
+                st.rerun()
+    maps = [neurons.HeatMap(label_of(run.network.initializer), run.samples[layer - 1]) for run in runs]
+    show(neurons.picture(), neurons.data(maps), key="neurons")
+    st.caption(say.neurons(runs, layer))
+
+
+def shows_one_sample(settings: Settings) -> bool:
+    """Whether the first picture shows a single sample: of weights and their gradients there is no such thing."""
+    return settings.view == "one" and settings.quantity in NEURON_QUANTITIES

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from initviz.app.settings import QUANTITY_LABELS, SPREAD_LABELS
-from initviz.core.initializers import label_of
-from initviz.core.simulation import Run, gradient_return, signal_ratio
+from initviz.app.settings import CONTROLS, QUANTITY_LABELS, SPREAD_LABELS, Settings
+from initviz.core.initializers import initialize, label_of
+from initviz.core.simulation import Run
 from initviz.core.statistics import correlation_baseline
 from initviz.core.wording import grouped, listed, number
 
@@ -19,56 +20,73 @@ def _name(run: Run) -> str:
     return label_of(run.network.initializer)
 
 
-def distributions(runs: Sequence[Run], quantity: str) -> str:
-    """How the spread of a quantity changes from the first to the last hidden layer."""
-    last = max(runs[0].network.depth - 2, 0)
-
-    def say(run: Run) -> str:
-        std = run.column(f"{quantity}_std")
-        if quantity == "delta" and run.hidden_gradient_is_round_off:
-            return "0, since the errors cancel"
-        first, final = (number(float(std[layer])) if math.isfinite(std[layer]) else "overflow" for layer in (0, last))
-        return first if last == 0 or first == final else f"{first} → {final}"
-
-    layers = f"from layer 1 to {last + 1}" if last else "of layer 1"
-    return f"{QUANTITY_LABELS[quantity]}, standard deviation {layers}: {grouped(runs, _name, say)}."
+def question(settings: Settings) -> str:
+    """What the first picture answers."""
+    sent = "One sample goes" if settings.view == "one" else f"{settings.batch} samples go"
+    return f"{sent} through an untrained network: do the neurons stay spread out, collapse, fade or blow up?"
 
 
-def scrub(labels: Sequence[str], name: str, values: Sequence[float], kinds: Sequence[Sequence[str]]) -> str:
-    """For which of the values, frame by frame, each start is healthy; ``kinds`` are the verdicts, a list a frame."""
-    def healthy(start: int) -> str:
-        good = [frame[start] == "healthy" for frame in kinds]
-        ranges = [[values[at] for at, _ in group] for is_good, group in groupby(enumerate(good), lambda pair: pair[1])
-                  if is_good]
-        return listed([f"{part[0]:g}" if len(part) == 1 else f"{part[0]:g} to {part[-1]:g}" for part in ranges]
-                      or ["nowhere"]).replace("-", "−")
-
-    return f"{name} at which a start is healthy: {grouped(range(len(labels)), labels.__getitem__, healthy)}."
+def picture_title(settings: Settings, one_sample: bool) -> str:
+    """What the first picture shows, for a file that stands alone."""
+    whose = f"of every neuron for sample {settings.sample}" if one_sample else "of all samples"
+    return f"{QUANTITY_LABELS[settings.quantity]} {whose}, layer by layer"
 
 
-def _per_layer(runs: Sequence[Run], said: str, whole: Callable[[Run], float], quantity: str) -> str:
+def how_to_read(quantity: str, one_sample: bool, sample: int) -> str:
+    """What is drawn in the first picture."""
+    name = QUANTITY_LABELS[quantity]
+    counted = (f"{name} of every neuron for sample {sample} alone: a needle is a layer whose neurons all say the same"
+               if one_sample else f"{name}, all values: here a spread may be that of the samples, not of the neurons"
+               if quantity in ("activation", "preactivation", "delta") else
+               f"{name}, all values: they are the same whatever the sample")
+    return f"{counted}. Each layer is drawn to its own peak; ← and → are shares beyond the axis."
+
+
+def unmoved(settings: Settings, key: str, low: float, high: float) -> str:
+    """Which columns the slider in the picture does not move."""
+    still = [label_of(name) for name in settings.init if not _moves(settings, key, low, high, name)]
+    label = CONTROLS[key].label
+    if not still:
+        return f"{label} moves every column."
+    return f"{label} does nothing for {listed(still)}: {'its' if len(still) == 1 else 'their'} weights stay the same."
+
+
+def _moves(settings: Settings, key: str, low: float, high: float, name: str) -> bool:
+    """Whether an initializer's weights differ between two values of a setting."""
+    changes: list[dict[str, Any]] = [{key: low}, {key: high}]
+    first, last = (replace(settings, **change).network(name) for change in changes)
+    drawn = initialize(name, 8, 8, rng=np.random.default_rng(0), **settings.initializer_params(name))
+    return first != last and bool(drawn.any())
+
+
+def _per_layer(runs: Sequence[Run], quantity: str, spread: str) -> str:
+    """The factor by which a layer multiplies the statistic that is drawn, on average over the hidden layers."""
     hidden = runs[0].network.depth - 1
     if hidden < 2:
         return "There are fewer than two hidden layers: nothing to compare."
 
     def say(run: Run) -> str:
-        lost = np.flatnonzero(~np.isfinite(run.column(f"{quantity}_rms")[:hidden]))
+        if quantity == "delta" and run.hidden_gradient_is_round_off:
+            return "none, since the errors cancel"
+        values = run.column(f"{quantity}_{spread}")[:hidden]
+        lost = np.flatnonzero(~np.isfinite(values))
         if lost.size:
             return f"overflow in layer {lost[0 if quantity == 'activation' else -1] + 1}"
-        ratio = whole(run)
-        return "none" if math.isnan(ratio) else number(ratio ** (1 / (hidden - 1)))
+        first, last = (values[0], values[-1]) if quantity == "activation" else (values[-1], values[0])
+        return number((last / first) ** (1 / (hidden - 1))) if first > 0 and last > 0 else "none"
 
-    return f"{said}, factor a layer on average: {grouped(runs, _name, say)}."
-
-
-def forward(runs: Sequence[Run]) -> str:
-    """By what factor a layer multiplies the signal, on average."""
-    return _per_layer(runs, "Root mean square of the activations", signal_ratio, "activation")
+    direction = "" if quantity == "activation" else " from right to left"
+    return f"{SPREAD_LABELS[spread]}{direction}, factor a layer on average: {grouped(runs, _name, say)}."
 
 
-def backward(runs: Sequence[Run]) -> str:
-    """By what factor a layer multiplies the gradient on its way back, on average."""
-    return _per_layer(runs, "Length of the deltas, from right to left", gradient_return, "delta")
+def forward(runs: Sequence[Run], spread: str) -> str:
+    """By what factor a layer multiplies the activations' scale, on average."""
+    return _per_layer(runs, "activation", spread)
+
+
+def backward(runs: Sequence[Run], spread: str) -> str:
+    """By what factor a layer multiplies the deltas' scale on its way back, on average."""
+    return _per_layer(runs, "delta", spread)
 
 
 def theory(runs: Sequence[Run], theories: Sequence[str]) -> str:

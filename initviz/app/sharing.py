@@ -1,0 +1,76 @@
+"""What leaves the page: a link, the code that embeds it, and the view for a screen in front of a class."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from initviz.app.address import write_address
+from initviz.app.controls import current_settings
+from initviz.app.entrance import FIRST_PAGE
+from initviz.app.settings import CONTROLS, DEFAULTS, Settings, in_use
+from initviz.core.validation import Choices, Interval
+
+FRAME_HEIGHT = 720  # pixels of an embedded page
+NOT_SHARED = ("embed", "embed_options", "present")
+
+
+def address(query: Mapping[str, Sequence[str]]) -> str:
+    """The full address of this page with these values."""
+    base = (st.context.url or "").split("?")[0]
+    return f"{base}?{urlencode(query, doseq=True)}" if query else base
+
+
+def _query() -> dict[str, list[str]]:
+    """What the page's address holds."""
+    return {key: st.query_params.get_all(key) for key in st.query_params if key not in NOT_SHARED}
+
+
+def _embed_code(query: Mapping[str, Sequence[str]], title: str) -> str:
+    source = html.escape(address({**query, "embed": ["true"]}))
+    return (f'<iframe src="{source}" title="{html.escape(title)}" width="100%" height="{FRAME_HEIGHT}" '
+            'style="border: 0"></iframe>')
+
+
+def tools(title: str) -> None:
+    """A link, the code to embed the page, and the switch to the view for a screen; in the sidebar."""
+    with st.sidebar, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.popover("Share", icon=":material/share:", key="share", on_change="rerun",
+                        help="A link to what is shown, and the code that puts it into another page.") as share:
+            if share.open:
+                query = _query()
+                st.markdown("**Copy link**")
+                st.code(address(query), language=None, wrap_lines=True)
+                st.markdown("**Copy embed code**")
+                st.code(_embed_code(query, f"initviz: {title}"), language="html", wrap_lines=True)
+                st.caption("The copy button stands at the right of each. An embedded page has no controls around it "
+                           "and names the network that it shows.")
+        st.toggle("Present", key="present", bind="query-params",
+                  help="For a screen in front of a class: larger text in charts, the controls put aside.")
+
+
+def presenting() -> bool:
+    """Whether the page is shown to a class."""
+    return bool(st.session_state.get("present", st.query_params.get("present") == "true"))
+
+
+def described(settings: Settings, page: str) -> str:
+    """The network and the input that a page shows, in words: what a reader needs to remake it."""
+    parts = []
+    for key, control in CONTROLS.items():
+        value, hidden = getattr(settings, key), control.place == "page" or not in_use(key, page or FIRST_PAGE, settings)
+        if hidden or (control.place == "expander" and value == DEFAULTS[key]):
+            continue
+        named = isinstance(control.allowed, Interval | Choices)
+        parts.append(f"{control.label.lower()} {value:g}" if named else ", ".join(write_address(key, value)))
+    return " · ".join(parts)
+
+
+def name_network(page: str, title: str) -> None:
+    """Where no controls are seen: which network is shown, and the way to them."""
+    said = described(current_settings(), page)
+    with st.bottom:
+        st.caption(f"**{title}** of initviz: {said}. [Open it with its controls]({address(_query())})")
