@@ -174,6 +174,14 @@ class Screen:
         """The button of that key."""
         return self.page.locator(f".st-key-{key} button:visible").first
 
+    def visit(self, title: str) -> Screen:
+        """Go to another page by the navigation, through its menu where the page stands in one."""
+        link = self.page.get_by_test_id("stTopNavLink").filter(has_text=title)
+        if not link.count():
+            self.page.get_by_test_id("stTopNavSection").click()
+            link = self.page.get_by_test_id("stTopNavPopoverBody").get_by_role("link", name=title)
+        return self.act(link.first.click)
+
     def charts(self) -> Any:
         """Every chart."""
         return self.page.get_by_test_id("stVegaLiteChart")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import re
 
 import pytest
-from browser.driver import PICTURE, ROOT, STILL
+from browser.driver import ROOT
 
 from initviz.app.settings import CONTROLS, DEFAULTS, PRESETS
 from initviz.core.initializers import INITIALIZERS
@@ -51,15 +49,15 @@ def test_an_arrow_key_on_a_slider_changes_the_picture_in_place_and_writes_the_ad
     assert window.query() == ""
 
 
-def test_a_preset_changes_the_initializers_the_cards_and_the_address(screen):
+def test_a_preset_changes_the_initializers_the_heads_and_the_address_and_is_marked(screen):
     window = screen()
     window.act(window.button("preset_he_relu").click)
     assert window.query() == "?init=He normal&activation=ReLU"
     chosen = window.page.locator(".st-key-init [data-baseweb='tag'], .st-key-init [aria-label^='Remove ']")
     assert chosen.count() == 1
-    cards = [words for words in window.words() if words.startswith(tuple(i.label for i in INITIALIZERS.values()))]
-    assert len(cards) == 1
-    assert cards[0].startswith("He normal")
+    heads = " ".join(window.page.locator(".st-key-distributions svg text").all_inner_texts())
+    assert [entry.label for entry in INITIALIZERS.values() if entry.label in heads] == ["He normal"]
+    assert window.page.locator("[class*='st-key-preset_'] button[kind='primary']").all_inner_texts() == ["He, ReLU"]
 
 
 def wandered(window):
@@ -88,22 +86,27 @@ def test_a_link_to_another_page_opens_it_on_a_server_that_has_just_started(scree
     assert window.page.locator(".st-key-seed input").input_value() == "7"
     if page in CONTROLS["depth"].pages:
         assert window.slider("depth").input_value() == "3"
-    assert window.page.get_by_test_id("stTopNavLink").count() == len(ADDRESSES)
+    assert window.page.get_by_test_id("stTopNavLink").count() == len(ADDRESSES) - 3
+    window.page.get_by_test_id("stTopNavSection").click()
+    assert window.page.get_by_test_id("stTopNavPopoverBody").get_by_role("link").count() == 3
+    window.page.keyboard.press("Escape")
     assert window.page.url.split("?")[0] == f"{fresh_server}/{page}"
     assert window.page.locator("[data-testid='stMain'] h2").count() == 1
 
 
 def test_the_settings_go_with_a_person_from_page_to_page(screen):
     window = screen("?depth=3&seed=7")
-    for link in window.page.get_by_test_id("stTopNavLink").all()[1:]:
-        window.act(link.click)
+    for path in sorted((ROOT / "pages").glob("*.py")):
+        if path.stem == FIRST_PAGE:
+            continue
+        window.visit(path.stem.capitalize())
         assert window.page.locator(".st-key-seed input").input_value() == "7"
         assert "seed=7" in window.query()
         page = window.page.url.split("?")[0].removeprefix(f"{window.base}/") or "signal"
         hidden = page not in CONTROLS["depth"].pages
         assert window.slider("depth").count() == (not hidden)
         assert hidden or window.slider("depth").input_value() == "3"
-    window.act(window.page.get_by_test_id("stTopNavLink").first.click)
+    window.visit("Signal")
     assert window.query() == "?depth=3&seed=7"
 
 
@@ -137,22 +140,6 @@ def test_a_malformed_address_is_mended_with_a_notice(screen, given, query, notic
     assert sorted(window.query().strip("?").split("&")) == sorted(query.strip("?").split("&"))
     assert any(notice in toast for toast in window.page.get_by_test_id("stToast").all_inner_texts())
     assert window.charts().count() >= (1 if query == "?depth=1" else 3)
-
-
-def test_a_layer_chosen_by_the_keyboard_or_by_a_click_on_a_distribution_opens_its_heat_map(screen):
-    window = screen()
-    window.press("layer", "ArrowRight", 2)
-    assert window.charts().count() == 4
-    assert window.query() == "?layer=2"
-    assert window.page.locator("[aria-label^='Heat maps'] svg image").count() == 5
-    window.press("layer", "ArrowLeft", 2)
-    assert window.charts().count() == 3
-    cells = window.page.locator(".st-key-distributions svg .mark-rect path")
-    window.act(lambda: cells.nth(6).click(position={"x": 5, "y": 30}))
-    assert window.charts().count() == 4
-    chosen = re.fullmatch(r"\?layer=(\d+)", window.query())
-    assert chosen
-    assert window.slider("layer").input_value() == chosen[1]
 
 
 @pytest.mark.parametrize(("key", "suffix", "start"), [
@@ -214,24 +201,6 @@ def test_an_embedded_lesson_is_the_lesson_alone(screen):
     window.act(window.button("next_step").click)
     assert "step=" in window.query()
     assert window.page.get_by_test_id("stSidebar").count() == 0
-
-
-def test_the_slider_in_the_picture_moves_it_without_the_server(screen):
-    window = screen("?scrub=gain&depth=4&width=32")
-    slider = window.page.locator(".vega-bind input")
-    picture, runs, query = window.picture(), window.runs, window.query()
-    slider.press("ArrowRight")
-    window.page.wait_for_function(f"before => JSON.stringify(({PICTURE})(), null, 0) !== before",
-                                  arg=json.dumps(json.loads(picture), separators=(",", ":")))
-    moved = window.picture()
-    assert moved != picture
-    slider.press("ArrowLeft")
-    window.page.wait_for_timeout(STILL)
-    assert window.picture() == picture
-    window.page.wait_for_timeout(STILL)
-    assert (window.runs, window.query()) == (runs, query)
-    # what the picture shows at a gain is what the page shows at that gain
-    assert "Gain at which a start is healthy" in " ".join(window.words())
 
 
 BUDGET = 150_000  # bytes of one rerun, at the first visit's settings
