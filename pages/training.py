@@ -20,7 +20,7 @@ from initviz.training import race as races
 app.require_entrance()
 settings = app.current_settings()
 
-st.header("What does a start cost?", anchor=False)
+st.header("What does an initialization cost?", anchor=False)
 with st.container(horizontal=True):
     for key in ("optimizer", "rate", "steps", "minibatch", "tuned"):
         app.control(key)
