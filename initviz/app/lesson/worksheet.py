@@ -12,14 +12,15 @@ from initviz.charts import network_diagram
 from initviz.charts.picture import save
 
 STYLE = """
-body { font: 11pt/1.35 system-ui, sans-serif; color: #111; background: #fff; max-width: 19cm; margin: 1cm auto;
+body { font: 8.5pt/1.17 system-ui, sans-serif; color: #111; background: #fff; max-width: 19cm; margin: 1cm auto;
   padding: 0 .5cm; }
-h1 { font-size: 16pt; margin: 0 0 .2cm; } h2 { font-size: 11.5pt; margin: .45cm 0 .1cm; }
-p { margin: .1cm 0; } li { margin: .08cm 0; } .line { border-bottom: 1px solid #777; height: .75cm; }
-.step { break-inside: avoid; } .answers { break-before: page; } ul { list-style: none; padding: 0; margin: .1cm 0; }
-figure { margin: .2cm 0; break-inside: avoid; } svg { max-width: 100%; height: auto; }
-.small { font-size: 9pt; color: #444; }
-@page { margin: 1.4cm; } @media print { body { margin: 0; padding: 0; max-width: none; } }
+h1 { font-size: 14pt; margin: 0 0 .1cm; } h2 { font-size: 9.8pt; margin: .13cm 0 .03cm; }
+p { margin: .05cm 0; } ul { list-style: none; padding: 0; margin: .05cm 0; }
+.choices li { display: inline-block; margin-right: .6cm; } .line { border-bottom: 1px solid #777; height: .45cm; }
+.step { break-inside: avoid; overflow: hidden; } .answers { break-before: page; }
+figure { float: right; width: 7.2cm; margin: 0 0 0 .5cm; }
+svg { width: 100%; height: auto; } .small { font-size: 7.6pt; color: #444; }
+@page { size: A4; margin: .8cm 1.1cm; } @media print { body { margin: 0; padding: 0; max-width: none; } }
 """
 
 
@@ -39,8 +40,9 @@ def _question(place: int, key: str) -> str:
     step = STEPS[key]
     boxes = "".join(f"<li>☐ {_plain(answer.label)}</li>" for answer in step.answers)
     drawing = f"<figure>{_drawing(backward=False)}</figure>" if key == "hand" else ""
-    return (f'<section class="step"><h2>{place}. {_plain(step.title)}</h2><p>{_plain(step.task)}</p>{drawing}'
-            f"<p><b>{_plain(step.question)}</b></p><ul>{boxes}</ul><p>Because</p><div class=\"line\"></div></section>")
+    return (f'<section class="step">{drawing}<h2>{place}. {_plain(step.title)}</h2><p>{_plain(step.task)}</p>'
+            f"<p><b>{_plain(step.question)}</b></p><ul class=\"choices\">{boxes}</ul><div "
+            "class=\"line\">Because</div></section>")
 
 
 def _answer(place: int, key: str, outcome: Outcome) -> str:
@@ -50,8 +52,8 @@ def _answer(place: int, key: str, outcome: Outcome) -> str:
                "</figcaption></figure>" if key == "hand" else "")
     against = "".join(f"<li>Not “{_plain(answer.label)}”: {_plain(answer.reason)}</li>" for answer in step.answers
                       if answer is not right)
-    return (f'<section class="step"><h2>{place}. {_plain(step.title)}: {_plain(right.label)}</h2>'
-            f'<p>{_plain(outcome.summary)}</p>{drawing}<ul class="small">{against}</ul></section>')
+    return (f'<section class="step">{drawing}<h2>{place}. {_plain(step.title)}: {_plain(right.label)}</h2>'
+            f'<p>{_plain(outcome.summary)}</p><ul class="small">{against}</ul></section>')
 
 
 def html(outcomes: Mapping[str, Outcome], seed: int) -> str:
