@@ -47,7 +47,7 @@ with left:
                "chosen initializers in this network's hidden layers, the cross is the network drawn here."
                + say.left_out(settings, *most))
 with right:
-    st.markdown(f"**At the cross** the network is {say.PHASES[found.phase]}.")
+    st.markdown(f"**At the cross** the network is {say.phase(found, settings.depth)}.")
     st.markdown("  \n".join(f"${symbol}$ = **{value}**  \n:small[:gray[{meaning}]]"
                             for symbol, value, meaning in say.point(found)))
     st.caption(f"Theory: {against_theory(run, prediction)}. A depth scale ξ is −1/ln of the factor by which a layer "

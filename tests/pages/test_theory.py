@@ -3,6 +3,9 @@
 import pytest
 from pages.test_pages import press, sound, visit, words
 
+from initviz.app.theory import sentences
+from initviz.theory.mean_field import Field
+
 THEORY = "pages/theory.py"
 TABS = ("Signal and gradient", "Variance map", "Two inputs", "Dead neurons", "Depth × width",
         "Singular values", "Number formats")
@@ -77,3 +80,13 @@ def test_a_refused_size_is_refused_here_too():
     at = visit(THEORY, depth=100, width=1024, batch=1024)
     assert at.warning
     press(at, "afford")
+
+
+def test_a_phase_says_what_becomes_of_two_inputs_and_how_much_of_it_this_depth_feels():
+    still = sentences.phase(Field("tanh").fixed_point(0.8, 0.0, 0.64), 10)
+    assert "inputs keep their correlation" in still
+    assert "become alike" not in still
+    assert "inputs become alike" in sentences.phase(Field("tanh").fixed_point(0.8, 0.3, 0.7), 10)
+    selu = sentences.phase(Field("selu").fixed_point(1.0, 0.0), 4)
+    assert "by 1.07 over the 3 hidden layers" in selu
+    assert "by ten in" in selu

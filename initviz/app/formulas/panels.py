@@ -20,6 +20,7 @@ from initviz.core.initializers import INITIALIZERS
 from initviz.core.schemes import PARTS, SCHEMES, Scheme
 from initviz.core.validation import Parameter
 from initviz.core.wording import number
+from initviz.theory.recommendation import recommended_point
 
 CURVE = "φ(z) for z from −4 to 4; of a sine two periods."
 BESIDE = [3, 2]  # widths of a table and of the entry chosen
@@ -183,6 +184,11 @@ def _show_activation(key: str, settings: Settings) -> None:
               chart_data=quantities.activation_curve(key, settings), help=CURVE)
     gain = number(quantities.variance_keeping_gain(key, settings), 3)
     st.markdown(f":small[Gain that keeps a variance of 1: **{gain}** = 1/√(E φ²) for a unit normal z. Key: `{key}`.]")
+    point = recommended_point(key, settings.activation_params(key))
+    if point.stable_edge:
+        biases = f", biases of standard deviation {number(point.sigma_b, 4)}" if point.sigma_b else ""
+        st.markdown(f":small[Recommended for deep networks: gain **{number(point.sigma_w, 4)}**{biases}, a stable "
+                    "point on the edge of chaos: χ₁ = 1 and V′(q) ≤ 1.]")
     values = quantities.parameters_in_words(entry.parameters, settings.activation_params(key))
     if values:
         st.markdown(f":small[Now {values}; the sidebar sets it.]")

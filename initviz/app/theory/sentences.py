@@ -15,8 +15,8 @@ from initviz.theory.mean_field import FixedPoint
 from initviz.theory.prediction import Prediction, can_predict, sigmas
 
 PHASES = {
-    "ordered": "ordered: inputs become alike, the gradient vanishes",
-    "chaotic": "chaotic: near inputs are driven apart, the gradient explodes",
+    "ordered": "ordered: the gradient shrinks from layer to layer",
+    "chaotic": "chaotic: near inputs are driven apart, the gradient grows from layer to layer",
     "critical": "critical: the gradient keeps its scale",
     "unbounded": "without bound: the length of the signal grows in every layer"}
 
@@ -25,6 +25,20 @@ def _layers(depth: float) -> str:
     if math.isnan(depth):
         return "not defined"
     return "no limit" if math.isinf(depth) else f"{number(abs(depth))} layers"
+
+
+def phase(found: FixedPoint, depth: int) -> str:
+    """The phase in words, what it does to two inputs, and how much of it a network of that depth feels."""
+    inputs = ("" if found.phase != "ordered" else ", and inputs keep their correlation" if math.isnan(found.correlation)
+              else ", and inputs become alike" if found.correlation > 1 - 1e-9 else "")
+    steps = depth - 2
+    if found.phase not in ("ordered", "chaotic") or steps < 1 or not found.chi > 0:
+        return PHASES[found.phase] + inputs
+    over = math.exp(min(steps * math.log(found.chi) / 2, 700))
+    tenfold = number(2 * math.log(10) / abs(math.log(found.chi)), 3)
+    return (f"{PHASES[found.phase]}{inputs}. The gradient's length is multiplied by {number(math.sqrt(found.chi), 3)} "
+            f"a layer, by {number(over, 3)} over the {depth - 1} hidden layers drawn here, and by "
+            f"{'a tenth' if found.chi < 1 else 'ten'} in {tenfold} layers")
 
 
 def point(found: FixedPoint) -> list[tuple[str, str, str]]:
