@@ -88,5 +88,5 @@ def test_a_phase_says_what_becomes_of_two_inputs_and_how_much_of_it_this_depth_f
     assert "become alike" not in still
     assert "inputs become alike" in sentences.phase(Field("tanh").fixed_point(0.8, 0.3, 0.7), 10)
     selu = sentences.phase(Field("selu").fixed_point(1.0, 0.0), 4)
-    assert "by 1.07 over the 3 hidden layers" in selu
+    assert "by 1.072 over the 3 hidden layers" in selu
     assert "by ten in" in selu
