@@ -19,7 +19,7 @@ from initviz.core.initializers import INITIALIZERS, law_of
 from initviz.core.network import Network, read_sizes
 from initviz.core.simulation import layer_table, simulate
 from initviz.core.validation import check
-from initviz.core.wording import number
+from initviz.core.wording import named, number
 from initviz.diagnosis.exports import to_html, to_json
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.presentation import comparison, facts, shares_of_largest, table
@@ -107,14 +107,31 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
     read = spreadsheet.read(_content(options.data))
     for note in read.notes:
         print(f"initviz: {note}", file=sys.stderr)
-    target = check("--target", options.target, read.columns) if options.target else read.columns[-1]
-    kind = options.target_kind or "auto"
-    batch = read.batch(target, kind=kind, standardize=not options.raw, count=options.batch, seed=options.seed)
-    print(f"initviz: {spreadsheet.say_target(target, batch)}", file=sys.stderr)
-    check_fit(sizes, batch)
+    columns = read.columns
+    targets = [read.check("--target", name) for name in spreadsheet.names_in(options.target, columns)] if (
+        options.target) else [read.default_target()]
+    how: dict[str, Any] = {
+        "kind": options.target_kind or "auto", "standardize": not options.raw, "one_hot": options.one_hot,
+        "standardize_target": not options.raw_target, "drop": tuple(spreadsheet.names_in(options.drop or "", columns)),
+        "inputs": tuple(spreadsheet.names_in(options.inputs, columns)) if options.inputs else None}
+    batch = read.batch(targets, count=options.batch, seed=options.seed, **how)
+    print(f"initviz: {spreadsheet.describe_target(targets, batch, not options.raw_target)}", file=sys.stderr)
+    _check_columns(sizes, batch, read.counting(), how["drop"])
     return replace(batch, name=options.data.name), {
-        "file": options.data.name, "target": target, "target_kind": kind, "standardize": not options.raw,
-        "seed": options.seed}
+        "file": options.data.name, "target": ", ".join(targets), "target_kind": how.pop("kind"), "seed": options.seed,
+        **how}
+
+
+def _check_columns(sizes: tuple[int, ...], batch: Batch, counting: Sequence[str], dropped: Sequence[str]) -> None:
+    """Raise ValueError where the sizes do not fit the data, naming columns that may be too many."""
+    try:
+        check_fit(sizes, batch)
+    except ValueError as error:
+        left = [name for name in counting if name not in dropped]
+        if batch.features - sizes[0] != len(left) or not left:
+            raise
+        raise ValueError(f"{error}: {named(left)} only {'counts' if len(left) == 1 else 'count'} the rows and can be "
+                         f"left out with --drop {','.join(left)}") from None
 
 
 def _check_cost(options: argparse.Namespace, check_limit: Callable[[], None]) -> None:

@@ -42,7 +42,8 @@ USELESS_WITH: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
     "data": (("input",), "which is the input"),
     "code": (("json", "html", "repair", "out", "threshold", "data", "input"), "which prints no report")})
 NEEDED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "weights": ("network", "layout", "order"), "data": ("target", "target_kind", "raw"), "code": ("recommended",),
+    "weights": ("network", "layout", "order"), "data": ("target", "target_kind", "raw", "raw_target", "inputs", "drop",
+                                                                         "one_hot"), "code": ("recommended",),
     "repair": ("out",), "out": ("repair",)})
 
 
@@ -138,11 +139,21 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
                          help="send the rows of this CSV file through the network: at most "
                               f"{spreadsheet.MOST_BYTES / 1e6:.0f} MB and {spreadsheet.MOST_COLUMNS:,} columns; the "
                               f"first {spreadsheet.MOST_ROWS:,} rows are read")
-    command.add_argument("--target", metavar="COLUMN", help="the CSV file's column to predict (default: the last)")
+    command.add_argument("--target", metavar="COLUMN",
+                         help="the CSV file's column to predict, or several of numbers with commas between them "
+                              "(default: the last that is not constant)")
     command.add_argument("--target-kind", choices=spreadsheet.TARGET_KINDS, metavar="KIND",
                          help="what the target is: classes, numbers, or auto, which takes words and few whole numbers "
                               "for classes (default: auto)")
-    command.add_argument("--raw", action="store_true", help="do not standardize the CSV file's columns")
+    command.add_argument("--inputs", metavar="COLUMNS",
+                         help="the CSV file's input columns, with commas between them (default: all others of numbers)")
+    command.add_argument("--drop", metavar="COLUMNS",
+                         help="columns that are no inputs, such as one that counts the rows, with commas between them")
+    command.add_argument("--one-hot", action="store_true",
+                         help="make an input of 0 or 1 of each word in columns of few words")
+    command.add_argument("--raw", action="store_true", help="do not standardize the CSV file's input columns")
+    command.add_argument("--raw-target", action="store_true",
+                         help="leave a target of numbers in its own scale (default: standardized)")
     command.add_argument("--threshold", type=_threshold, action="append", default=[], metavar="NAME=NUMBER",
                          help="moves a line; may be repeated (" + ", ".join(
                              f"{key}={line.default:g}" for key, line in THRESHOLDS.items()) + ")")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
+MOST_SHOWN, MOST_NAMED = 80, 10  # letters of a name that comes from outside, and names in a list
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -46,6 +47,22 @@ def ranges(layers: list[int]) -> str:
 def listed(parts: Sequence[str]) -> str:
     """The parts as prose: a, b and c."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def cut(name: str) -> str:
+    """A name from outside, cut where it is long."""
+    return name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN - 3]}..."
+
+
+def shown(name: str) -> str:
+    """A name from outside in a sentence: in quotation marks, cut where it is long."""
+    return repr(cut(name))
+
+
+def named(names: Sequence[str]) -> str:
+    """Names from outside in a sentence, the first ten: 'a', 'b' and 1,990 more."""
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(shown(name) for name in names[:MOST_NAMED]) + more
 
 
 def grouped(items: Iterable[Item], name: Callable[[Item], str], say: Callable[[Item], str]) -> str:

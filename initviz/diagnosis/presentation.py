@@ -100,9 +100,11 @@ def facts(report: Report) -> dict[str, str]:
     phi, params = network.activation_entry()
     data = [batch.name, f"{len(batch.x)} samples"]
     if "target" in initialization.data:
-        kind = f"{batch.outputs} classes" if batch.loss == "softmax_ce" else "numbers"
+        kind = f"{batch.outputs} classes" if batch.loss == "softmax_ce" else (
+            "numbers, standardized" if initialization.data.get("standardize_target", True) else
+            "numbers in their own scale")
         data += [f"target {initialization.data['target']!r} as {kind}",
-                 "standardized" if initialization.data.get("standardize") else "not standardized"]
+                 f"inputs {'' if initialization.data.get('standardize') else 'not '}standardized"]
     return {
         "Network": "-".join(map(str, network.sizes)), "Activation": _with(phi.label, params),
         "Initialization": _say_initialization(report),

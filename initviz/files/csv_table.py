@@ -1,34 +1,26 @@
-"""Rows from a CSV file: numbers to send through a network and a column to be predicted, read without trusting them."""
+"""Rows from a CSV file: numbers to send through a network and what is to be predicted, read without trusting them."""
 
 from __future__ import annotations
 
 import csv
-import io
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, standardized
 from initviz.core.network import INPUT_STREAM, SEED, stream
 from initviz.core.validation import Interval, check
+from initviz.core.wording import MOST_NAMED, named, shown
+from initviz.files.csv_text import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, Columns, columns_of, is_number, parsed
 
-MOST_BYTES = 20 * 10**6
-MOST_COLUMNS, MOST_ROWS, MOST_CELLS, MOST_CLASSES = 2_000, 20_000, 2_000_000, 1_000
+__all__ = ["MOST_BYTES", "MOST_COLUMNS", "MOST_ROWS", "TARGET_KINDS", "Table", "describe_target", "names_in", "read"]
+MOST_CLASSES, MOST_WORDS = 1_000, 50  # of a target, and of a column of words that is encoded
 FEW_VALUES = 20  # so many different whole numbers or fewer are taken for classes, as a column of measurements has more
 ROWS_A_CLASS = 5  # more values than that are classes where they count from 0 or 1 without a gap, with so many rows each
 TARGET_KINDS = MappingProxyType({"auto": "As found", "classes": "Classes", "numbers": "Numbers"})
-MOST_SHOWN, MOST_NAMED = 60, 5
-MOST_HEAD, HEAD_ROWS = 10**6, 20  # letters and rows that are looked at for a header
-SEPARATORS = ",;\t"
-MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "-NaN", "nan", "-nan", "NULL", "null", "None")
 COUNT = Interval(1, 1_000_000, integer=True)
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -40,7 +32,7 @@ class Table:
     ``notes`` are sentences on how it was read and what was left out.
     """
 
-    values: dict[str, Array]
+    values: Columns
     notes: tuple[str, ...]
 
     @property
@@ -48,44 +40,98 @@ class Table:
         """Names of the columns, in order."""
         return list(self.values)
 
-    def batch(self, target: str, *, kind: str = "auto", standardize: bool = True, count: int = 128,
-              seed: int = 0) -> Batch:
+    def default_target(self) -> str:
+        """The last column that is not the same throughout."""
+        numbers = self.values.numbers()
+        return next((name for name in reversed(self.columns) if name not in numbers or not _constant(numbers[name])),
+                    self.columns[-1])
+
+    def counting(self) -> list[str]:
+        """The columns that count the rows, as an index does: each value is 1 more than the one above."""
+        return [name for name, column in self.values.numbers().items() if len(column) > 2
+                and column[0] in (0, 1) and np.array_equal(column, column[0] + np.arange(len(column)))]
+
+    def encodable(self) -> list[str]:
+        """The columns of words that have few kinds, so that each kind can be an input of 0 or 1."""
+        return [name for name in self.values.words() if len(set(self.values[name]) - {""}) <= MOST_WORDS]
+
+    def batch(self, target: str | Sequence[str], *, kind: str = "auto", standardize: bool = True, count: int = 128,
+              seed: int = 0, inputs: Sequence[str] | None = None, drop: Sequence[str] = (), one_hot: bool = False,
+              standardize_target: bool = True) -> Batch:
         """``count`` rows, or all where there are fewer, drawn by ``seed``: float32 inputs and the column ``target``.
 
-        ``kind`` says what the target is: "classes", "numbers", which are standardized and predicted by the squared
-        error, or "auto". Then words are classes, and so are whole numbers where there are up to 20 different ones, or
-        where they count from 0 or 1 without a gap with 5 rows each. Inputs are the other columns of numbers that are
-        not constant; rows that miss a value are left out. ValueError where nothing is left to learn from.
+        ``kind`` says what the target is: "classes", "numbers", predicted by the squared error, or "auto". Then words
+        are classes, and so are whole numbers where there are up to 20 different ones that come again, or where they
+        count from 0 or 1 without a gap with 5 rows each. Several targets are numbers. Inputs are the columns
+        ``inputs``, or all other columns of numbers, without those of ``drop``; with ``one_hot`` columns of few words,
+        too, an input for each word. How many inputs there are never depends on the rows that are drawn; a constant
+        column is 0 when standardized. Rows that miss a value are left out. ValueError where nothing is left.
         """
-        check("target", target, self.values.keys())
+        targets = [target] if isinstance(target, str) else list(target)
+        for name in targets:
+            self.check("target", name)
         check("target_kind", kind, TARGET_KINDS.keys())
         check("count", count, COUNT)
-        inputs = {name: column for name, column in self.values.items()
-                  if name != target and column.dtype.kind == "f" and not _constant(column)}
-        if not inputs:
-            raise ValueError(f"there must be a column of numbers beside the target {_shown(target)} that are not all "
-                             "the same")
-        x, wanted = np.stack(list(inputs.values()), axis=1), self.values[target]
-        whole = np.isfinite(x).all(axis=1) & (np.isfinite(wanted) if wanted.dtype.kind == "f" else wanted != "")
+        columns = self._inputs(targets, inputs, drop, one_hot)
+        whole = np.ones(len(next(iter(columns.values()))), bool)
+        for column in [*columns.values(), *(self.values[name] for name in targets)]:
+            whole &= np.isfinite(column) if column.dtype.kind == "f" else column != ""
         if whole.sum() < 2:
             raise ValueError("there must be at least two rows without a missing value")
-        x, wanted = x[whole], wanted[whole]
-        targets, loss, outputs = _targets(target, wanted, kind)
-        if standardize:
-            x = standardized(x / np.maximum(np.abs(x).max(axis=0), 1))  # squares of the largest numbers overflow
-        elif np.abs(x).max() > LARGEST:
-            raise ValueError(f"numbers beyond {LARGEST:.1g} need to be standardized")
-        chosen = stream(check("seed", seed, SEED), INPUT_STREAM).permutation(len(x))[:count]
-        return Batch(x[chosen].astype(np.float32), targets[chosen], loss, outputs)
+        wanted, loss, outputs = _targets({name: self.values[name][whole] for name in targets}, kind, standardize_target)
+        chosen = stream(check("seed", seed, SEED), INPUT_STREAM).permutation(int(whole.sum()))[:count]
+        x = np.empty((len(chosen), len(columns)), np.float32)
+        for place, column in enumerate(columns.values()):
+            values = column[whole]
+            if standardize:
+                values = standardized((values / max(np.abs(values).max(), 1))[:, None])[:, 0]  # squares may overflow
+            elif np.abs(values).max() > LARGEST:
+                raise ValueError(f"numbers beyond {LARGEST:.1g} need to be standardized")
+            x[:, place] = values[chosen]
+        return Batch(x, wanted[chosen], loss, outputs)
+
+    def check(self, field: str, name: str) -> str:
+        """The name, where it is a column's; ValueError that says which there are."""
+        if name in self.values:
+            return name
+        numbered = self.columns == [f"column {place + 1}" for place in range(len(self.columns))]
+        which = (f"the columns, which are numbered: 'column 1' to 'column {len(self.columns)}'" if numbered
+                 and len(self.columns) > MOST_NAMED else ", ".join(self.columns) if len(
+                     self.columns) <= MOST_NAMED else named(self.columns))
+        raise ValueError(f"{field} must be one of {which}, got {shown(name)}")
+
+    def _inputs(self, targets: Sequence[str], inputs: Sequence[str] | None, drop: Sequence[str],
+                one_hot: bool) -> dict[str, Array]:
+        """The input columns by name, words encoded."""
+        for field, some in (("inputs", inputs or ()), ("drop", drop)):
+            for name in some:
+                self.check(field, name)
+        if both := [name for name in inputs or () if name in targets]:
+            raise ValueError(f"inputs must not name the target, got {shown(both[0])}")
+        wanted = [name for name in (self.columns if inputs is None else dict.fromkeys(inputs))
+                  if name not in targets and name not in drop]
+        encodable = set(self.encodable()) if one_hot else set()
+        numbers = self.values.numbers()
+        columns: dict[str, Array] = {}
+        for name in wanted:
+            if name in numbers and not _lacks_numbers(numbers[name]):
+                columns[name] = numbers[name]
+            elif name in encodable:
+                column = self.values[name]
+                columns |= {f"{name} = {word}": np.where(column == "", np.nan, column == word)
+                            for word in sorted(set(column) - {""})}
+            elif inputs is not None:
+                raise ValueError(f"inputs must be columns of numbers{'' if one_hot else ' or be encoded'}, and "
+                                 f"{shown(name)} is none")
+        if not columns or all(map(_constant, columns.values())):
+            raise ValueError(f"there must be a column of numbers beside the target {named(targets)} that are not all "
+                             "the same")
+        return columns
 
 
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}...")
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(_shown(name) for name in names[:MOST_NAMED]) + more
+def names_in(text: str, columns: Sequence[str]) -> list[str]:
+    """The columns that a text names, with commas between them; a name with a comma may stand in quotation marks."""
+    return [text] if text in columns else [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 
 def _lacks_numbers(column: Array) -> bool:
@@ -99,33 +145,55 @@ def _constant(column: Array) -> bool:
 
 def _are_classes(column: Array, kinds: Array) -> bool:
     """Whether a column without missing values, whose different values are ``kinds``, looks like classes."""
-    if column.dtype.kind != "f" or len(kinds) <= FEW_VALUES:
-        return column.dtype.kind != "f" or bool((kinds == np.round(kinds)).all())
+    if column.dtype.kind != "f":
+        return True
+    whole = bool((kinds == np.round(kinds)).all())
     counted = kinds[0] in (0, 1) and np.array_equal(kinds, kinds[0] + np.arange(len(kinds)))
+    if len(kinds) > 2 and (len(kinds) == len(column) or (2 * len(kinds) > len(column) and not counted)):
+        return False  # few rows of different numbers are measured, not counted
+    if len(kinds) <= FEW_VALUES:
+        return whole
     return bool(counted and len(column) >= ROWS_A_CLASS * len(kinds))
 
 
-def _targets(name: str, column: Array, kind: str) -> tuple[Array, str, int]:
-    """Targets, loss and number of outputs for a column without missing values."""
-    kinds, classes = np.unique(column, return_inverse=True)
+def _targets(columns: dict[str, Array], kind: str, standardize: bool) -> tuple[Array, str, int]:
+    """Targets, loss and number of outputs for columns without missing values."""
+    if len(columns) == 1:
+        name, column = next(iter(columns.items()))
+        kinds, classes = np.unique(column, return_inverse=True)
+        _check_varies(name, kinds)
+        if kind == "classes" or (kind == "auto" and _are_classes(column, kinds)):
+            if len(kinds) > MOST_CLASSES:
+                raise ValueError(f"the target {shown(name)} must have at most {MOST_CLASSES:,} classes, got "
+                                 f"{len(kinds):,}")
+            return classes.astype(np.int64), "softmax_ce", len(kinds)
+    elif kind == "classes":
+        raise ValueError(f"several targets must be numbers, got classes for {named(list(columns))}")
+    for name, column in columns.items():
+        if column.dtype.kind != "f":
+            raise ValueError(f"the target {shown(name)} must be of numbers to be predicted as such, and has "
+                             f"{shown(next((cell for cell in column if not is_number(cell)), column[0]))}")
+        _check_varies(name, np.unique(column))
+    values = np.stack(list(columns.values()), axis=1)
+    if standardize:
+        values = standardized(values / np.maximum(np.abs(values).max(axis=0), 1))
+    elif np.abs(values).max() > LARGEST:
+        raise ValueError(f"targets beyond {LARGEST:.1g} need to be standardized")
+    return values.astype(np.float32), "mse", values.shape[1]
+
+
+def _check_varies(name: str, kinds: Array) -> None:
     if len(kinds) < 2:
-        raise ValueError(f"the target {_shown(name)} must have at least two different values")
-    if kind == "numbers" and column.dtype.kind != "f":
-        raise ValueError(f"the target {_shown(name)} must be of numbers to be predicted as such, and has "
-                         f"{_shown(next((cell for cell in column if not _is_number(cell)), column[0]))}")
-    if kind == "numbers" or (kind == "auto" and not _are_classes(column, kinds)):
-        scaled = column / max(float(np.abs(column).max()), 1.0)
-        return standardized(scaled[:, None]).astype(np.float32), "mse", 1
-    if len(kinds) > MOST_CLASSES:
-        raise ValueError(f"the target {_shown(name)} must have at most {MOST_CLASSES:,} classes, got {len(kinds):,}")
-    return classes.astype(np.int64), "softmax_ce", len(kinds)
+        raise ValueError(f"the target {shown(name)} must have at least two different values")
 
 
-def say_target(name: str, batch: Batch) -> str:
-    """How a target was read, in one sentence."""
+def describe_target(name: str | Sequence[str], batch: Batch, standardized_target: bool = True) -> str:
+    """How a target was read and what was done to it, in one sentence."""
+    names = [name] if isinstance(name, str) else list(name)
+    begin = f"The target{'' if len(names) == 1 else 's'} {named(names)} {'is' if len(names) == 1 else 'are'} read as"
     if batch.loss == "mse":
-        return f"The target {_shown(name)} is read as numbers, standardized: squared error."
-    return f"The target {_shown(name)} is read as {batch.outputs:,} classes: cross-entropy."
+        return f"{begin} numbers, {'standardized' if standardized_target else 'in their own scale'}: squared error."
+    return f"{begin} {batch.outputs:,} classes: cross-entropy."
 
 
 # ---------------------------------------------------------------------------------------------- reading
@@ -133,161 +201,52 @@ def say_target(name: str, batch: Batch) -> str:
 def read(data: bytes) -> Table:
     """The table in a CSV file's content; ValueError for all that is none.
 
-    Separators are commas, semicolons (then decimal commas, too) or tabs. A first line names the columns where none of
-    its cells is a number, or where a word of it stands above numbers. "?" is a missing value, as an empty cell is.
+    Separators are commas, semicolons, tabs, bars or spaces; a ``sep=`` line may say which. A first line names the
+    columns where it counts them (0, 1, 2), where none of its cells is a number, or where a word of it stands above
+    numbers. Comment lines, a line of units and separators at the ends of lines are left out. Numbers may have thousands
+    separators, currency and percent signs and decimal commas. "?" is a missing value, as an empty cell is.
     """
-    text = _decoded(data)
-    first, second, *_ = [*re.split(r"[\r\n]+", text.strip("\r\n"), maxsplit=2), ""]
-    separator = _separator(first, second)
-    columns = first.count(separator) + 1
-    if columns > MOST_COLUMNS:
-        raise ValueError(f"the file must have at most {MOST_COLUMNS:,} columns, got {columns:,}")
-    if columns < 2:
-        raise ValueError("the file must have at least two columns, inputs and a target, with commas, semicolons or "
-                         "tabs between them")
-    rows = _first_rows(text, separator)
-    if len(rows) > 1 and len(rows[1]) > len(rows[0]):  # pandas would take what has no name for an index
-        raise ValueError(f"this cannot be read as a table: line 2 has {len(rows[1])} cells where {len(rows[0])} are "
-                         "expected")
-    decimal = "," if separator == ";" and "," in text else "."
-    header = _is_header(rows, decimal)
-    most = min(MOST_ROWS, MOST_CELLS // columns)
-    try:
-        frame = pd.read_csv(
-            io.BytesIO(data), encoding="utf-8-sig", sep=separator, header=0 if header else None, nrows=most + 1,
-            skipinitialspace=True, decimal=decimal, na_values=list(MISSING), keep_default_na=False)
-    except Exception as error:  # pandas raises many kinds
-        where = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-        reason = f": line {where[2]} has {where[3]} cells where {where[1]} are expected" if where else ""
-        raise ValueError(f"this cannot be read as a table{reason}") from None
-    if len(frame) < 2:
-        raise ValueError(f"the file must have at least two rows of data, got {len(frame)}")
-    notes = ["The first line is taken for the columns' names." if header else
-             "The first line is taken for data, and the columns are numbered."]
-    if len(frame) > most:
-        frame = frame.iloc[:most]
-        notes.append(f"Only the first {most:,} rows are read.")
-    values: dict[str, Array] = {}
-    for place, name in enumerate(frame.columns):
-        text_name = _name(name, place, header)
-        values[text_name if text_name not in values else f"{text_name} ({place + 1})"] = _column(frame.iloc[:, place])
-    numbers = {name: column for name, column in values.items() if column.dtype.kind == "f"}
+    values, notes = columns_of(data)
+    numbers = values.numbers()
     if not numbers:
         raise ValueError("the file must have at least one column of numbers, and has words only")
     if all(_constant(column) for column in numbers.values()):
         raise ValueError("at least one column of numbers must not be constant, and all are")
-    return Table(values, (*notes, *_notes(values)))
+    table = Table(values, ())
+    return Table(values, (*notes, *_notes(table)))
 
 
-def _notes(values: dict[str, Array]) -> list[str]:
+def _notes(table: Table) -> list[str]:
     notes = []
-    words = [name for name, column in values.items() if column.dtype.kind != "f"]
-    numbers = {name: column for name, column in values.items() if column.dtype.kind == "f"}
+    words, numbers = table.values.words(), table.values.numbers()
     empty = [name for name, column in numbers.items() if _lacks_numbers(column)]
     constant = [name for name, column in numbers.items() if _constant(column) and name not in empty]
-    missing = {name: int((~np.isfinite(column)).sum()) for name, column in numbers.items()
-               if name not in constant and name not in empty}
+    missing = {name: int((~np.isfinite(column)).sum()) for name, column in numbers.items() if name not in empty}
     lacking = [name for name, count in missing.items() if count]
     if words:
-        notes.append(f"Columns of words can be the target and are no inputs: {_named(words)}.")
-    for name, (row, cell) in [(name, place) for name in words if (place := _stray_word(values[name]))][:MOST_NAMED]:
-        notes.append(f"Column {_shown(name)} has numbers, and is one of words for {_shown(cell)} in row {row:,}.")
+        notes.append("Columns of words can be the target, and inputs only where their few words are encoded: "
+                     f"{named(words)}.")
+    strays = [(name, place) for name in words[:MOST_NAMED] if (place := _stray_word(table.values[name]))]
+    notes += [f"Column {shown(name)} has numbers, and is one of words for {shown(cell)} in row {row:,}."
+              for name, (row, cell) in strays]
     if empty:
-        notes.append(f"Columns without a number are left out: {_named(empty)}.")
+        notes.append(f"Columns without a number are left out: {named(empty)}.")
     if constant:
-        notes.append(f"Constant columns are left out: {_named(constant)}.")
+        notes.append(f"Constant columns stay as inputs, of zeros when standardized: {named(constant)}.")
     if lacking:
         count = sum(missing.values())
         notes.append(f"Rows that miss a number are left out; {count:,} {'is' if count == 1 else 'are'} missing or "
-                     f"infinite, in {_named(lacking)}.")
+                     f"infinite, in {named(lacking)}.")
+    if counting := table.counting():
+        notes.append(f"{named(counting)} {'counts' if len(counting) == 1 else 'count'} the rows, which tells a network "
+                     "nothing of them: leave out what is no measurement.")
     return notes
 
 
 def _stray_word(column: Array) -> tuple[int, str] | None:
     """The first cell of a column of words that is no number, and its row, from 1; None where no cell is a number."""
-    is_word = np.isnan(_numbers(pd.Series(column, dtype=object))) & (column != "")
+    is_word = np.isnan(parsed(column)) & (column != "")
     if is_word.sum() == (column != "").sum():
         return None
     row = int(is_word.argmax())
     return row + 1, str(column[row])
-
-
-def _decoded(data: bytes) -> str:
-    if not data.strip():
-        raise ValueError("the file is empty: it must have rows of numbers with commas between them")
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"the file must be at most {MOST_BYTES / 1e6:,.0f} MB, got {len(data) / 1e6:,.0f}")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError("the file is UTF-16: save it as UTF-8, which spreadsheets call CSV UTF-8")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError("the file is not UTF-8 text: save it as CSV UTF-8") from None
-    if "\0" in text:
-        raise ValueError("the file is no text: it holds zero bytes, as UTF-16 and binary files do: save it as CSV "
-                         "UTF-8")
-    return text
-
-
-def _separator(first: str, second: str) -> str:
-    """Semicolons or tabs where two lines have as many, as commas may be decimal; else what the first has most of."""
-    for separator in ";\t":
-        if 0 < first.count(separator) == second.count(separator):
-            return separator
-    return max(SEPARATORS, key=first.count)
-
-
-def _first_rows(text: str, separator: str) -> list[list[str]]:
-    """The cells of the first rows that are not blank."""
-    try:
-        return list(islice(filter(None, csv.reader(io.StringIO(text[:MOST_HEAD], newline=""), delimiter=separator,
-                                                   skipinitialspace=True)), HEAD_ROWS))
-    except csv.Error as error:
-        raise ValueError(f"this cannot be read as a table: {error}") from None
-
-
-def _is_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Whether the first row names the columns: it has a word, and no number or a word above nothing but numbers."""
-    def is_word(cell: str) -> bool:
-        return not _is_missing(cell) and not _is_number(cell, decimal)
-
-    words = [place for place, cell in enumerate(rows[0]) if is_word(cell)]
-    if not any(_is_number(cell, decimal) for cell in rows[0]):
-        return bool(words)
-    below = [[row[place] for row in rows[1:] if place < len(row) and not _is_missing(row[place])] for place in words]
-    return any(column and not any(map(is_word, column)) for column in below)
-
-
-def _is_missing(cell: str) -> bool:
-    return cell.strip() in MISSING
-
-
-def _is_number(cell: str, decimal: str = ".") -> bool:
-    """Whether a number stands here, for pandas: what Python takes for one, but for underscores and nan."""
-    try:
-        float(cell.replace(decimal, "."))
-    except ValueError:
-        return False
-    return "_" not in cell and not _is_missing(cell)
-
-
-def _name(name: Any, place: int, header: bool) -> str:
-    text = str(name).strip()
-    return text if header and text and not text.startswith("Unnamed: ") else f"column {place + 1}"
-
-
-def _column(column: pd.Series[Any]) -> Array:
-    """Floats, NaN where missing or infinite; texts where any cell is a word."""
-    numbers = _numbers(column)
-    if (np.isnan(numbers) & column.notna().to_numpy()).any():
-        return column.fillna("").astype(str).to_numpy(object)
-    numbers[np.isinf(numbers)] = math.nan
-    return numbers
-
-
-def _numbers(column: pd.Series[Any]) -> Array:
-    """Floats, NaN where there is no number."""
-    try:
-        return pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=math.nan).copy()
-    except OverflowError:  # a whole number of hundreds of digits
-        return np.full(len(column), math.nan)

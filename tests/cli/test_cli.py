@@ -391,3 +391,41 @@ def test_an_interrupted_run_ends_with_one_sentence_and_a_shells_code(capsys, mon
     monkeypatch.setattr("initviz.cli.commands.simulate", interrupt)
     code, out, err = said(capsys, "simulate", *SMALL)
     assert (code, out, err) == (130, "", "initviz: interrupted\n")
+
+
+# ---------------------------------------------------------------------------------------------- columns of a table
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = "\n".join(f"{row + 1},{rng.normal():.3f},{rng.normal():.3f},0,{1e5 + 1e4 * rng.normal():.0f},"
+                     f"{'ab'[row % 2]}" for row in range(40))
+    (tmp_path / "table.csv").write_text(f"Id,x1,x2,blank,price,word\n{rows}\n")
+    return tmp_path / "table.csv"
+
+
+@pytest.mark.parametrize(("sizes", "options"), [
+    ("5-8-2", []), ("4-8-2", ["--drop", "Id"]), ("2-8-2", ["--inputs", "x1,x2"]),
+    ("2-8-2", ["--drop", "Id,blank,price"]),
+    ("4-8-1", ["--target", "price"]), ("6-8-1", ["--target", "price", "--one-hot"]),
+    ("2-8-3", ["--target", "price,x1,x2", "--inputs", "Id,blank"])])
+def test_columns_can_be_chosen(capsys, table, sizes, options):
+    code, out, err = said(capsys, "diagnose", "--sizes", sizes, "--data", table, *options)
+    assert code in (0, 1), err
+    assert f"Network: {sizes}" in out
+
+
+def test_a_column_that_counts_the_rows_is_named_where_it_is_one_too_many(capsys, table):
+    code, _, err = said(capsys, "diagnose", "--sizes", "4-8-2", "--data", table)
+    assert code == 2
+    assert err.splitlines()[-1].endswith("'Id' only counts the rows and can be left out with --drop Id")
+
+
+def test_a_target_is_left_in_its_own_scale_where_it_is_asked_for(capsys, table):
+    options = ["diagnose", "--sizes", "4-8-1", "--data", table, "--target", "price", "--json"]
+    _, out, err = said(capsys, *options, "--raw-target")
+    assert "'price' is read as numbers, in their own scale" in err
+    assert json.loads(out)["settings"]["data"]["standardize_target"] is False
+    _, out, err = said(capsys, *options)
+    assert "'price' is read as numbers, standardized" in err
+    assert json.loads(out)["settings"]["data"]["standardize_target"] is True

@@ -117,7 +117,7 @@ def test_what_the_target_is_can_be_said_and_is_guessed_with_sense(values, kind, 
     table = spreadsheet.read(csv("x,y", *(f"{i},{value}" for i, value in enumerate(values))))
     batch = table.batch("y", kind=kind)
     assert (batch.outputs, batch.loss) == (outputs, "mse" if outputs == 1 else "softmax_ce")
-    said = spreadsheet.say_target("y", batch)
+    said = spreadsheet.describe_target("y", batch)
     assert said == ("The target 'y' is read as numbers, standardized: squared error." if outputs == 1 else
                     f"The target 'y' is read as {outputs} classes: cross-entropy.")
 
@@ -125,14 +125,16 @@ def test_what_the_target_is_can_be_said_and_is_guessed_with_sense(values, kind, 
 def test_what_is_left_out_is_said():
     table = spreadsheet.read(csv("a,b,same,word,kind", "1,,5,x,0", "2,2,5,y,1", "inf,3,5,z,0", "4,4,5,x,1",
                                  "5,7,5,y,0"))
-    assert any("Constant columns are left out: 'same'" in note for note in table.notes)
+    assert any("Constant columns stay as inputs, of zeros when standardized: 'same'" in note for note in table.notes)
     assert any("2 are missing or infinite, in 'a', 'b'" in note for note in table.notes)
-    assert table.batch("kind").x.shape == (3, 2)
+    assert table.batch("kind").x.shape == (3, 3)
+    assert not table.batch("kind").x[:, 2].any()
 
 
 def test_more_rows_or_cells_than_are_read_are_said():
     table = spreadsheet.read(csv("a,b", *(f"{i},{i % 3}" for i in range(20_100))))
-    assert table.notes == (NAMED, "Only the first 20,000 rows are read.")
+    assert table.notes[:2] == (NAMED, "Only the first 20,000 rows are read.")
+    assert table.notes[2].startswith("'a' counts the rows")
     wide = spreadsheet.read(csv(*(",".join(str((i + j) % 11) for j in range(1000)) for i in range(2_100))))
     assert wide.notes == (NUMBERED, "Only the first 2,000 rows are read.")
 

@@ -213,7 +213,8 @@ def _ask_table(settings: Settings) -> Data | None:
             st.info("Choose a CSV file.", icon=":material/upload_file:")
             return None
         read = kept("data read", file.file_id, lambda: spreadsheet.read(file.getvalue()))
-        target = st.selectbox("Target", read.columns, index=len(read.columns) - 1, key="target", width=240,
+        target = st.selectbox("Target", read.columns, read.columns.index(read.default_target()),
+                              key="target", width=240,
                               help="The column to be predicted. All other columns of numbers are inputs.")
         kinds = spreadsheet.TARGET_KINDS
         kind = st.segmented_control("Target is", list(kinds), default="auto", required=True, key="target_kind",
@@ -229,7 +230,7 @@ def _ask_table(settings: Settings) -> Data | None:
     terms = (file.file_id, target, kind, standardize, settings.batch, settings.seed)
     batch = kept("own batch", terms, lambda: read.batch(target, kind=kind, standardize=standardize,
                                                     count=settings.batch, seed=settings.seed))
-    st.caption(plain(spreadsheet.say_target(target, batch)))
+    st.caption(plain(spreadsheet.describe_target(target, batch)))
     return Data(replace(batch, name=file.name), terms, {
         "file": file.name, "target": target, "target_kind": kind, "standardize": standardize, "seed": settings.seed})
 

@@ -14,15 +14,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
+from initviz.core.wording import MOST_SHOWN, shown
 from initviz.files.weights import npz_file, pytorch_file, safetensors_file
 from initviz.files.weights.tensors import (
     EXAMINED,
-    MOST_SHOWN,
     Container,
     Content,
     Limits,
     Tensor,
-    shown,
     size_of,
     too_large,
     too_many,

@@ -11,8 +11,8 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.core.arrays import Array
+from initviz.core.wording import shown
 from initviz.files.weights.names import layer_of, role
-from initviz.files.weights.tensors import shown
 
 ONLY = "only multilayer perceptrons are examined here"
 WITHOUT = "only multilayer perceptrons without normalization are examined here"

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from initviz.core.arrays import Array
-from initviz.files.weights.tensors import shown
+from initviz.core.wording import MOST_NAMED, shown
 
-MOST_NAMED = 6  # arrays in a sentence
 ROLES = re.compile(
     r"(?P<before>(?:.*(?:[._/\-]|(?<=[0-9])))?)(?:(?P<weight>weights?|kernel|w|coefs?|theta)|(?P<bias>bias(?:es)?|b|"
     r"intercepts?))(?P<after>[_.\-]?[0-9]*)", re.IGNORECASE)

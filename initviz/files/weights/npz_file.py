@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from initviz.core.arrays import Array
+from initviz.core.wording import shown
 from initviz.files.weights.tensors import (
     ALLOWED,
     FLOATS,
@@ -22,7 +23,6 @@ from initviz.files.weights.tensors import (
     filled,
     not_floats,
     product,
-    shown,
     size_of,
     too_large,
     too_many,

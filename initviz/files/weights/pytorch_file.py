@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from initviz.core.arrays import Array
+from initviz.core.wording import shown
 from initviz.files.weights.npz_file import entries_of
 from initviz.files.weights.tensors import (
     FLOATS,
@@ -30,7 +31,6 @@ from initviz.files.weights.tensors import (
     from_bfloat16,
     not_floats,
     product,
-    shown,
 )
 
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  # torch.save's magic number before version 1.6

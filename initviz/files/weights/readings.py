@@ -16,12 +16,13 @@ import numpy as np
 
 from initviz.core.arrays import Array
 from initviz.core.validation import check
+from initviz.core.wording import MOST_NAMED, cut, shown
 from initviz.files.weights import containers as formats
 from initviz.files.weights.layer_arrays import LayerArrays, check_names, layer_arrays
 from initviz.files.weights.names import by_template, keeps_numbers, layer_of, listed, role, split
 from initviz.files.weights.networks import Part, encoders_first, heads, parts, rivals
 from initviz.files.weights.orders import Shape, chained, find_orders
-from initviz.files.weights.tensors import ITEM_BYTES, Content, shown
+from initviz.files.weights.tensors import ITEM_BYTES, Content
 
 MOST_PARAMETERS = 20_000_000
 UNORDERED = (".safetensors",)  # formats that do not keep the order in which layers were defined
@@ -330,4 +331,6 @@ def told_apart(readings: Sequence[Reading]) -> list[str]:
     """In one line each, what is where only some readings have it: "2 fc2.weight, 3 bottleneck.weight"."""
     rows = [reading.matrices for reading in readings]
     places = [place for place, names in enumerate(zip(*rows, strict=True)) if len(set(names)) > 1]
-    return [", ".join(f"{place + 1} {row[place]}" for place in places) or "as in the file" for row in rows]
+    more = f" and {len(places) - MOST_NAMED:,} more" if len(places) > MOST_NAMED else ""
+    return [", ".join(f"{place + 1} {cut(row[place])}" for place in places[:MOST_NAMED]) + more or "as in the file"
+            for row in rows]

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from initviz.core.arrays import Array
+from initviz.core.wording import MOST_SHOWN, shown
 
-MOST_SHOWN = 60  # letters of a name in a sentence
 CHUNK = 1 << 20  # bytes that are read at once
 ALLOWED = "float16, bfloat16, float32 or float64"
 FLOATS: Mapping[str, np.dtype[Any]] = MappingProxyType(
@@ -76,11 +76,6 @@ class Content:
     arrays: Mapping[str, Array]
     dtypes: Mapping[str, str]
     metadata: Mapping[str, str]
-
-
-def shown(name: str) -> str:
-    """A name in a sentence, cut where it is long."""
-    return repr(name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}...")
 
 
 def product(shape: tuple[int, ...]) -> int:

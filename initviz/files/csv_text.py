@@ -1,0 +1,392 @@
+"""From a CSV file's bytes to columns: separators, header, comments, units, and numbers as people write them."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from initviz.core.arrays import Array
+from initviz.core.wording import cut, named
+
+MOST_BYTES = 20 * 10**6
+MOST_COLUMNS, MOST_ROWS, MOST_CELLS = 2_000, 20_000, 2_000_000
+MOST_HEAD, HEAD_ROWS, HEAD_CELLS = 10**6, 20, 10_000  # letters, rows, cells: to learn how a file is written
+SEPARATORS = ",;\t|"
+SPACES = r"\s+"
+MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "-NaN", "nan", "-nan", "NULL", "null", "None")
+SIGN, MONEY = r"[-+\x{2212}]?", r"(?:[$\x{20ac}\x{a3}\x{a5}]|USD|EUR|GBP)?"
+DECORATED = {  # numbers with thousands separators, currency and percent signs, by their decimal sign, as RE2 has them
+    decimal: (rf"\s*\(?\s*{SIGN}\s*{MONEY}\s*{SIGN}(?:[0-9]{{1,3}}(?:[{thousands}][0-9]{{3}})+|[0-9]+)?"
+              rf"(?:[{decimal}][0-9]*)?(?:[eE][-+]?[0-9]+)?\s*(?:%|{MONEY})\s*\)?\s*")
+    for decimal, thousands in ((".", r",'\x{a0}\x{202f} "), (",", r".'\x{a0}\x{202f} "))}
+PLAIN_DECORATED = {decimal: re.compile(re.sub(r"\\x\{([0-9a-f]+)\}", lambda code: chr(int(code[1], 16)), pattern))
+                   for decimal, pattern in DECORATED.items()}
+COMMENT = re.compile(rb"(?:(?<=\n)|(?<=\r)|\A)[ \t]*(?:#|//)[^\r\n]*(?:\r\n|\r|\n|\Z)")
+ROW = re.compile(rb"(?:\A|[\r\n])(?![ \t]*(?:#|//)|[ \t]*[\r\n])")  # the place before one that is no comment
+COMMENT_MARKS = (b"\n#", b"\r#", b"\n//", b"\r//")
+SEP_LINE = re.compile(r"\s*\"?sep=(.)\"?[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Text:
+    """How a file is written: where its rows begin, what stands between cells, and whether a line names the columns."""
+
+    data: bytes
+    separator: str
+    decimal: str
+    names: tuple[str, ...] | None
+    has_header: bool
+    trailing: bool
+    notes: tuple[str, ...]
+
+
+class Columns(Mapping[str, Array]):
+    """Columns by name: arrays of floats, or of texts, which are made where one is asked for."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Array | pd.Series[Any]] = {}
+
+    def put(self, name: str, column: Array | pd.Series[Any]) -> None:
+        """Hold floats, or a series of texts."""
+        self._held[name] = column
+
+    def __getitem__(self, name: str) -> Array:
+        column = self._held[name]
+        if isinstance(column, pd.Series):
+            column = self._held[name] = column.to_numpy(object, na_value="")
+        return column
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._held
+
+    def words(self) -> list[str]:
+        """The names of the columns of texts."""
+        return [name for name, column in self._held.items() if not (
+            isinstance(column, np.ndarray) and column.dtype.kind == "f")]
+
+    def numbers(self) -> dict[str, Array]:
+        """The columns of floats by name."""
+        return {name: column for name, column in self._held.items()
+                if isinstance(column, np.ndarray) and column.dtype.kind == "f"}
+
+
+def columns_of(data: bytes) -> tuple[Columns, list[str]]:
+    """The columns by name, floats with NaN where missing or texts, and sentences on how they were read."""
+    text = _text(data)
+    frame, notes = _frame(text)
+    names = _names(text, frame)
+    frame.columns = pd.Index(range(frame.shape[1]))
+    values = Columns()
+    decorated = []
+    for place, name in enumerate(names):
+        column = frame[place]
+        if not name and column.dtype.kind == "f" and column.isna().all():
+            continue  # what follows a separator at the end of each line
+        name = name or f"column {place + 1}"
+        name = name if name not in values else f"{name} ({place + 1})"
+        held, signs = _column(column, text.decimal)
+        values.put(name, held)
+        if signs:
+            decorated.append(name)
+    if len(values) < 2:
+        raise ValueError("the file must have at least two columns, inputs and a target, with commas, semicolons or "
+                         "tabs between them")
+    if decorated:
+        notes.append(f"Thousands separators, currency and percent signs are left out of the numbers of "
+                     f"{named(decorated)}.")
+    return values, notes
+
+
+# ---------------------------------------------------------------------------------------------- how it is written
+
+def _text(data: bytes) -> Text:
+    _check_bytes(data)
+    notes: list[str] = []
+    data = data.removeprefix(codecs.BOM_UTF8)
+    data, comment = _without_comments(data, notes)
+    start = re.search(rb"[^\s,;|]", data)
+    if start is None:
+        raise ValueError("the file is empty: it must have rows of numbers with commas between them")
+    begin = max(data.rfind(b"\n", 0, start.start()), data.rfind(b"\r", 0, start.start())) + 1
+    data = data[begin:] if begin else data
+    head = data[:MOST_HEAD].decode(errors="ignore")
+    separator = ""
+    if match := SEP_LINE.match(head):
+        separator = match[1]
+        data, head = data[len(match[0].encode()):], head[len(match[0]):]
+    lines = [line for line in head.splitlines()[:HEAD_ROWS] if line.strip()]
+    if not lines:
+        raise ValueError("the file must have at least two rows of data, got 0")
+    separator = separator or _separator(lines)
+    end = re.search(rb"[\r\n]|\Z", data)
+    count = len(lines[0].split()) if separator == SPACES else data.count(
+        separator.encode(), 0, end.start() if end else len(data)) + 1
+    if count > MOST_COLUMNS:
+        raise ValueError(f"the file must have at most {MOST_COLUMNS:,} columns, got {count:,}")
+    if count < 2:
+        raise ValueError("the file must have at least two columns, inputs and a target, with commas, semicolons or "
+                         "tabs between them")
+    rows = _first_rows(head, separator)[:max(HEAD_CELLS // count, 4)]
+    decimal = _decimal(rows, separator)
+    trailing = len(rows) > 1 and all(len(row) == len(rows[0]) + 1 and not row[-1].strip() for row in rows[1:])
+    if len(rows) > 1 and len(rows[1]) > len(rows[0]) and not trailing:  # pandas would take the first for an index
+        raise ValueError(f"this cannot be read as a table: line 2 has {len(rows[1])} cells where {len(rows[0])} are "
+                         "expected")
+    header = _is_header(rows, decimal)
+    names = None if header else _named_in(comment, separator, len(rows[0]))
+    if header and _is_units(rows, decimal):
+        names_line, units_line, *_ = data[:MOST_HEAD].splitlines(keepends=True)
+        data = names_line + data[len(names_line) + len(units_line):]
+        notes.append(f"The line of units is left out: {named([cell for cell in rows[1] if cell.strip()])}.")
+    notes.insert(0, "The first line is taken for the columns' names." if header else
+                 "The comment above the rows is taken for the columns' names." if names else
+                 "The first line is taken for data, and the columns are numbered.")
+    return Text(data, separator, decimal, names, header, trailing, tuple(notes))
+
+
+def _without_comments(data: bytes, notes: list[str]) -> tuple[bytes, bytes]:
+    """The lines that begin with neither # nor //, and the last comment above them; says in ``notes`` what it left."""
+    if data[:2].lstrip()[:1] != b"#" and not data.startswith(b"//") and not any(mark in data for mark in COMMENT_MARKS):
+        return data, b""
+    first = ROW.search(data)
+    above = data[:first.end()] if first else data
+    data = data[len(above):]
+    comments = COMMENT.findall(above[-MOST_HEAD:])
+    count = above.count(b"#") if len(above) > MOST_HEAD else len(comments)
+    if any(mark in data for mark in COMMENT_MARKS):
+        data, more = COMMENT.subn(b"", data)
+        count += more
+    notes.append(f"{count:,} comment line{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} left out.")
+    return data, comments[-1] if comments else b""
+
+
+def _check_bytes(data: bytes) -> None:
+    if not data or data.isspace():
+        raise ValueError("the file is empty: it must have rows of numbers with commas between them")
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"the file must be at most {MOST_BYTES / 1e6:,.0f} MB, got {len(data) / 1e6:,.0f}")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError("the file is UTF-16: save it as UTF-8, which spreadsheets call CSV UTF-8")
+    if not data.isascii():
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            for start in range(0, len(data), MOST_HEAD):
+                decoder.decode(data[start:start + MOST_HEAD], start + MOST_HEAD >= len(data))
+        except UnicodeDecodeError:
+            raise ValueError("the file is not UTF-8 text: save it as CSV UTF-8") from None
+    if b"\0" in data:
+        raise ValueError("the file is no text: it holds zero bytes, as UTF-16 and binary files do: save it as CSV "
+                         "UTF-8")
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """Semicolons, tabs or bars where two lines have as many, as commas may be decimal; else what the first has most of.
+
+    Spaces where nothing else stands between numbers.
+    """
+    first, second = lines[0], lines[1] if len(lines) > 1 else ""
+    for separator in ";\t|":
+        if 0 < first.count(separator) == second.count(separator):
+            return separator
+    if not any(separator in first for separator in SEPARATORS):
+        fields = [line.split() for line in lines[:-1] if line.strip()]
+        if len(fields) > 1 and len({*map(len, fields)}) == 1 and len(fields[0]) > 1 and all(
+                map(is_number, fields[1])):
+            return SPACES
+    return max(SEPARATORS, key=first.count)
+
+
+def _first_rows(head: str, separator: str) -> list[list[str]]:
+    """The cells of the first rows that are not blank."""
+    if separator == SPACES:
+        return [line.split() for line in head.splitlines()[:HEAD_ROWS] if line.strip()]
+    try:
+        return list(islice(filter(None, csv.reader(io.StringIO(head, newline=""), delimiter=separator,
+                                                   skipinitialspace=True)), HEAD_ROWS))
+    except (csv.Error, TypeError) as error:
+        raise ValueError(f"this cannot be read as a table: {error}") from None
+
+
+def _decimal(rows: Sequence[Sequence[str]], separator: str) -> str:
+    """A comma where cells have it in numbers and no point stands after it, as in 1.234,5; it may not part cells."""
+    cells = [cell.strip() for row in rows for cell in row]
+    if separator == "," or not any(re.search("[0-9],[0-9]|(?:^|[^0-9]),[0-9]", cell) for cell in cells):
+        return "."
+    return "." if any(re.fullmatch(r"\D*[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]*\D*", cell) for cell in cells) else ","
+
+
+def _is_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Whether the first row names the columns: it counts them, or it has a word, and no number or one above numbers."""
+    if _counts(rows):
+        return True
+
+    def is_word(cell: str) -> bool:
+        return not is_missing(cell) and not is_number(cell, decimal)
+
+    words = [place for place, cell in enumerate(rows[0]) if is_word(cell)]
+    if not any(is_number(cell, decimal) for cell in rows[0]):
+        return bool(words)
+    below = [[row[place] for row in rows[1:] if place < len(row) and not is_missing(row[place])] for place in words]
+    return any(column and not any(map(is_word, column)) for column in below)
+
+
+def _counts(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row is 0, 1, 2, ... or 1, 2, 3, ... as of columns without names, and the second does not go on.
+    """
+    cells = [cell.strip() for cell in rows[0]]
+    cells = cells if cells[0] else cells[1:]
+    if len(rows) < 2 or len(cells) < 3 or not all(re.fullmatch("[0-9]{1,5}", cell) for cell in cells):
+        return False
+    numbers = [int(cell) for cell in cells]
+    return numbers[0] in (0, 1) and all(b == a + 1 for a, b in pairwise(numbers)) and (
+        rows[1][-1].strip() != str(2 * len(cells) - 1 + numbers[0]))
+
+
+def _is_units(rows: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Whether the second row is of units: words or nothing, above columns of numbers."""
+    if len(rows) < 4 or any(is_number(cell, decimal) for cell in rows[1]):
+        return False
+    words = [place for place, cell in enumerate(rows[1]) if cell.strip()]
+    below = [[row[place] for row in rows[2:] if place < len(row) and not is_missing(row[place])] for place in words]
+    return any(column and all(is_number(cell, decimal) for cell in column) for column in below)
+
+
+def _named_in(comment: bytes, separator: str, count: int) -> tuple[str, ...] | None:
+    """The names of the columns in a comment, as numpy.savetxt writes them; None where it has another number."""
+    line = comment.decode(errors="ignore").strip().lstrip("#/").strip()
+    cells = line.split() if separator == SPACES else line.split(separator)
+    names = tuple(cell.strip() for cell in cells)
+    return names if len(names) == count and all(names) and not any(map(is_number, names)) else None
+
+
+# ---------------------------------------------------------------------------------------------- what it holds
+
+def _frame(text: Text) -> tuple[pd.DataFrame, list[str]]:
+    columns = max(text.data[:MOST_HEAD].split(b"\n", 1)[0].count(text.separator.encode()), 1) + 1
+    most = min(MOST_ROWS, MOST_CELLS // columns)
+    notes = list(text.notes)
+    try:
+        frame = pd.read_csv(
+            io.BytesIO(text.data), encoding="utf-8", sep=text.separator, header=0 if text.has_header else None,
+            nrows=most + 1, skipinitialspace=True, decimal=text.decimal, na_values=list(MISSING),
+            keep_default_na=False, index_col=False if text.trailing else None, low_memory=False)
+    except Exception as error:  # pandas raises many kinds
+        where = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        reason = f": line {where[2]} has {where[3]} cells where {where[1]} are expected" if where else ""
+        raise ValueError(f"this cannot be read as a table{reason}") from None
+    if len(frame) < 2:
+        raise ValueError(f"the file must have at least two rows of data, got {len(frame)}")
+    if len(frame) > most:
+        frame = frame.iloc[:most]
+        notes.append(f"Only the first {most:,} rows are read.")
+    return frame, notes
+
+
+def _names(text: Text, frame: pd.DataFrame) -> list[str]:
+    """The columns' names, "" where there is none."""
+    if text.names:
+        return [cut(name) for name in text.names][:frame.shape[1]]
+    if not text.has_header:
+        return [""] * frame.shape[1]
+    names = [str(name).strip() for name in frame.columns]
+    return ["" if name.startswith("Unnamed: ") else cut(name) for name in names]
+
+
+def _column(column: pd.Series[Any], decimal: str) -> tuple[Array | pd.Series[Any], bool]:
+    """Floats, NaN where missing or infinite, or texts, and whether signs stood by the numbers."""
+    if column.dtype.kind in "fiu":
+        return _finite(column.to_numpy(float, copy=True)), False
+    if column.dtype.kind == "b" or not isinstance(column.dtype, pd.StringDtype):
+        column = column.astype("str")
+    first = column.iloc[0]
+    if not isinstance(first, str):
+        first = next(iter(column.dropna().iloc[:1]), "")
+    if is_number(first):
+        codes, found = pd.factorize(column)
+        kinds = pd.Series(found, dtype=column.dtype)  # each text once
+        plain = _converted(kinds) if is_plain(first) else None
+        for sign in ("", *dict.fromkeys((decimal, *DECORATED))):
+            numbers = _undecorated(kinds, sign) if sign else plain
+            if numbers is not None:
+                return _finite(np.where(codes < 0, math.nan, numbers[codes])), bool(sign)
+    return column, False
+
+
+def _converted(column: pd.Series[Any]) -> Array | None:
+    """The numbers that a column of texts is, by the reader that reads files; None where one is a word."""
+    lines = column.tolist()
+    try:
+        found = pd.read_csv(io.StringIO("\n".join(["number", *lines])), na_values=list(MISSING), keep_default_na=False,
+                            quoting=csv.QUOTE_NONE, sep="\x1f", low_memory=False)["number"]
+    except Exception:  # pandas raises many kinds
+        return None
+    if len(found) != len(lines) or found.dtype.kind not in "fiu":
+        return None
+    return found.to_numpy(float, copy=True)
+
+
+def _finite(numbers: Array) -> Array:
+    numbers[np.isinf(numbers)] = math.nan
+    return numbers
+
+
+def _undecorated(column: pd.Series[Any], decimal: str) -> Array | None:
+    """The numbers, where each text is one with its signs; (1,234) is below 0."""
+    if not is_decorated(column.iloc[0], decimal):
+        return None
+    if not column.str.fullmatch(DECORATED[decimal]).all():
+        return None
+    below = column.str.contains("(", regex=False).to_numpy(bool)
+    plain = column.str.replace(rf"USD|EUR|GBP|[^0-9eE{decimal}+\-\x{{2212}}]", "", regex=True)
+    numbers = _converted(plain.str.replace("\u2212", "-", regex=False).str.replace(decimal, ".", regex=False))
+    return None if numbers is None else np.where(below, -np.abs(numbers), numbers)
+
+
+def is_decorated(cell: str, decimal: str) -> bool:
+    """Whether a number stands here, with the signs that people write beside it."""
+    return bool(PLAIN_DECORATED[decimal].fullmatch(cell)) and bool(re.search("[0-9]", cell))
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no value."""
+    return cell.strip() in MISSING
+
+
+def is_number(cell: str, decimal: str = ".") -> bool:
+    """Whether a number stands here: what Python takes for one, but for underscores and nan, or one with its signs."""
+    if is_missing(cell):
+        return False
+    return is_plain(cell.replace(decimal, ".")) or any(is_decorated(cell, sign) for sign in DECORATED)
+
+
+def is_plain(cell: str) -> bool:
+    """Whether Python takes it for a number, but for underscores and nan."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell and not is_missing(cell)
+
+
+def parsed(texts: Array) -> Array:
+    """Floats, NaN where there is no number."""
+    try:
+        return pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(float, na_value=math.nan).copy()
+    except OverflowError:  # a whole number of hundreds of digits
+        return np.full(len(texts), math.nan)

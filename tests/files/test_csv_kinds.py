@@ -1,0 +1,208 @@
+"""CSV files as people and programs write them: each kind with what it must be read as."""
+
+from __future__ import annotations
+
+import io
+import random
+import time
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from initviz.files import csv_table
+
+
+def csv(*lines):
+    return "\n".join(lines).encode()
+
+
+def rows(count=30, seed=0):
+    rng = np.random.default_rng(seed)
+    return [f"{a:.3f},{b:.3f},{place % 2}" for place, (a, b) in enumerate(rng.standard_normal((count, 2)))]
+
+
+@pytest.mark.parametrize(("data", "columns", "count"), [
+    (csv("x1,x2,y", *rows()), ["x1", "x2", "y"], 30),
+    (csv("0,1,2", *rows()), ["0", "1", "2"], 30), (csv("1,2,3", *rows()), ["1", "2", "3"], 30),
+    (csv(",0,1,2", *(f"{place},{row}" for place, row in enumerate(rows()))), ["column 1", "0", "1", "2"], 30),
+    (csv("0,1,2", "3,4,5", "6,7,8"), ["column 1", "column 2", "column 3"], 3),
+    (csv("sep=;", "x1;x2;y", *(row.replace(",", ";") for row in rows())), ["x1", "x2", "y"], 30),
+    (csv("sep=|", "x1|x2|y", *(row.replace(",", "|") for row in rows())), ["x1", "x2", "y"], 30),
+    (csv("# made by X", "# units: m", "x1,x2,y", *rows()), ["x1", "x2", "y"], 30),
+    (csv("x1,x2,y", *rows()[:9], "# the second part", *rows()[9:]), ["x1", "x2", "y"], 30),
+    (csv("# x1,x2,y", *rows()), ["x1", "x2", "y"], 30), (csv("// a comment", *rows()), ["column 1", "column 2",
+                                                                                      "column 3"], 30),
+    (csv("x1,x2,y", "m,kg,-", *rows()), ["x1", "x2", "y"], 30),
+    (csv("x1,x2,y", "[m],[kg],", *rows()), ["x1", "x2", "y"], 30),
+    (csv("x1,x2,y,", *(f"{row}," for row in rows())), ["x1", "x2", "y"], 30),
+    (csv("x1,x2,y", *(f"{row}," for row in rows())), ["x1", "x2", "y"], 30),
+    (csv("x1,x2,y,", *rows()), ["x1", "x2", "y"], 30),
+    (csv("x1 x2 y", *(row.replace(",", "  ") for row in rows())), ["x1", "x2", "y"], 30),
+    (csv("", "", "x1,x2,y", *rows()), ["x1", "x2", "y"], 30)])
+def test_the_columns_and_rows_are_those_of_the_file(data, columns, count):
+    table = csv_table.read(data)
+    assert table.columns == columns
+    assert {len(column) for column in table.values.values()} == {count}
+    assert all(column.dtype == float for column in table.values.values())
+
+
+@pytest.mark.parametrize(("separator", "cells", "numbers"), [
+    (",", ('"1,234"', '"12,345,678"', "5"), (1234, 12345678, 5)), (",", ("$1.50", "$20", "-$3"), (1.5, 20, -3)),
+    (",", ('"$1,234.50"', "7", '"(2,000)"'), (1234.5, 7, -2000)), (",", ("45%", "7.5 %", "0%"), (45, 7.5, 0)),
+    (",", ('"1,5"', '"2,25"', '"-3,125"'), (1.5, 2.25, -3.125)), (";", ("1,5", "2,25", "3"), (1.5, 2.25, 3)),
+    (";", ("1.234,50", "2", "3,5"), (1234.5, 2, 3.5)), (";", ("\u20ac 1,5", "2,25 \u20ac", "3"), (1.5, 2.25, 3)),
+    ("\t", ("1,5", "2,25", "3"), (1.5, 2.25, 3)), ("\t", ("1,234.5", "2,345.5", "3"), (1234.5, 2345.5, 3)),
+    (",", ("1 234", "2", "3"), (1234, 2, 3)), (",", ("1'234", "2", "3"), (1234, 2, 3)),
+    (",", ("\u22121.5", "2", "1e3"), (-1.5, 2, 1000)), (",", ("USD 5", "EUR 6", "7"), (5, 6, 7))])
+def test_numbers_as_people_write_them_are_numbers(separator, cells, numbers):
+    data = csv(separator.join(("a", "b")), *(separator.join((cell, str(place))) for place, cell in enumerate(cells)))
+    values = csv_table.read(data).values["a"]
+    assert values.dtype == float, values
+    np.testing.assert_array_equal(values, numbers)
+
+
+@pytest.mark.parametrize("cells", [("1,2,3", "4"), ("12,34", "x"), ("2020-01-01", "2"), ("1.2.3", "4"), ("$", "4"),
+                                   ("3 apples", "4"), ("5%5", "1"), ("1,23,456", "2")])
+def test_what_is_no_number_stays_words(cells):
+    values = csv_table.read(csv("a,b", *(f'"{cell}",{place}' for place, cell in enumerate(cells)))).values["a"]
+    assert values.dtype.kind == "O"
+
+
+@pytest.mark.parametrize(("values", "outputs"), [
+    ([3, 1, 4, 15, 9, 2, 6], 1), ([10, 20, 30, 40, 50, 50], 1), ([0, 1, 2, 1, 0], 3), ([0, 1], 2), ([0, 1, 1, 0], 2),
+    ([1, 2, 3, 4, 5], 1), ([5, 6, 5, 6], 2)])
+def test_few_rows_of_different_numbers_are_a_regression(values, outputs):
+    batch = csv_table.read(csv("x,y", *(f"{place * .5},{value}" for place, value in enumerate(values)))).batch("y")
+    assert batch.outputs == outputs
+
+
+def test_blank_pixels_stay_as_inputs_whatever_rows_are_drawn():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60, 20)) * (np.arange(20) % 3 > 0)
+    table = csv_table.read(csv(",".join(["label", *(f"p{i}" for i in range(20))]), *(
+        ",".join(map(str, (place % 10, *row))) for place, row in enumerate(pixels))))
+    for count, seed in ((60, 0), (2, 0), (2, 1), (5, 2)):
+        batch = table.batch("label", count=count, seed=seed)
+        assert batch.features == 20
+        assert not batch.x[:, ::3].any()
+    assert "Constant columns stay as inputs, of zeros when standardized: 'p0', 'p3'" in table.notes[1]
+    assert table.default_target() == "p19"
+
+
+def test_a_column_that_counts_the_rows_is_noted_and_can_be_left_out():
+    table = csv_table.read(csv("Id,x1,x2,y", *(f"{place + 1},{row}" for place, row in enumerate(rows()))))
+    assert table.counting() == ["Id"]
+    assert table.notes[-1].startswith("'Id' counts the rows")
+    assert table.batch("y").features == 3
+    assert table.batch("y", drop=["Id"]).features == table.batch("y", inputs=["x1", "x2"]).features == 2
+
+
+def test_inputs_keep_the_order_in_which_they_are_named():
+    table = csv_table.read(csv("x1,x2,y", *rows()))
+    one, other = (table.batch("y", inputs=names).x for names in (("x1", "x2"), ("x2", "x1")))
+    np.testing.assert_array_equal(one, other[:, ::-1])
+
+
+def test_words_of_few_kinds_can_be_inputs():
+    table = csv_table.read(csv("color,x,y", *(f"{['red', 'green', 'blue'][place % 3]},{place},{place % 2}"
+                                              for place in range(30))))
+    assert table.batch("y").features == 1
+    batch = table.batch("y", one_hot=True, standardize=False, count=30)
+    assert batch.features == 4
+    assert {*batch.x[:, :3].sum(axis=1)} == {1}
+    assert table.batch("y", one_hot=True, count=2).features == 4
+    many = csv_table.read(csv("name,x,y", *(f"n{place},{place * .5},{place % 2}" for place in range(60))))
+    assert many.batch("y", one_hot=True).features == 1
+
+
+def test_several_targets_are_numbers():
+    table = csv_table.read(csv("a,b,c", *rows()))
+    batch = table.batch(["a", "b"], count=30)
+    assert (batch.targets.shape, batch.loss, batch.outputs, batch.features) == ((30, 2), "mse", 2, 1)
+    assert csv_table.describe_target(["a", "b"], batch) == (
+        "The targets 'a', 'b' are read as numbers, standardized: squared error.")
+    with pytest.raises(ValueError, match="several targets must be numbers"):
+        table.batch(["a", "b"], kind="classes")
+
+
+def test_a_target_can_be_left_in_its_own_scale_and_it_is_said():
+    table = csv_table.read(csv("x,price", *(f"{place % 7},{1e5 + 1e3 * place * place}" for place in range(40))))
+    batch = table.batch("price", count=40, standardize_target=False)
+    assert batch.targets.min() == 1e5
+    assert csv_table.describe_target("price", batch, False) == (
+        "The target 'price' is read as numbers, in their own scale: squared error.")
+    assert abs(table.batch("price", count=40).targets.mean()) < 1e-6
+
+
+def test_names_and_lists_are_cut_in_every_sentence():
+    header = [*(f"{'n' * 500}{place}" for place in range(300)), "y"]
+    table = csv_table.read(csv(",".join(header), *(",".join(["5"] * 300 + [str(place)]) + "" for place in range(4)),
+                               ",".join(["x"] * 300 + ["9"])))
+    assert max(map(len, table.notes)) < 1_500
+    assert max(map(len, table.columns)) <= 90
+    assert any("and 290 more" in note for note in table.notes)
+    numbered = csv_table.read(csv(*(",".join(map(str, range(place, place + 785))) for place in (3, 8, 1))))
+    with pytest.raises(ValueError, match=r"'column 1' to 'column 785', got 'label'") as caught:
+        numbered.batch("label")
+    assert len(str(caught.value)) < 200
+    with pytest.raises(ValueError, match="and 291 more") as caught:
+        table.batch("label")
+    assert len(str(caught.value)) < 1_500
+
+
+# ---------------------------------------------------------------------------------------------- time and memory
+
+def wide(count, columns, cell):
+    return csv(",".join(f"c{place}" for place in range(columns)), *(
+        ",".join(cell(row, place) if place else str(row % 3 + 0.5 * row) for place in range(columns))
+        for row in range(count)))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: wide(500, 2000, lambda row, place: f"w{(row * place) % 7}"),
+    lambda: b"\n" * 15_000_000 + csv("a,b,c", *rows()),
+    lambda: wide(10_000, 100, lambda row, place: f"w{row}-{place}"),
+    lambda: wide(10_000, 100, lambda row, place: str((row * place) % 97)),
+    lambda: wide(4_000, 100, lambda row, place: f'"$1,{(row * place) % 1000:03d}"'),
+    lambda: b"# x\n" * 2_000_000 + csv("a,b,c", *rows())],
+    ids=["words", "blank", "different", "numbers", "money", "comments"])
+def test_a_large_file_is_answered_in_little_time_and_memory(make):
+    data = make()
+    began = time.perf_counter()
+    pd.read_csv(io.BytesIO(data), comment="#")
+    reference = time.perf_counter() - began
+    began = time.perf_counter()
+    csv_table.read(data)
+    assert time.perf_counter() - began < max(2, 3 * reference)
+    tracemalloc.start()
+    csv_table.read(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak + len(data) < 2.5 * csv_table.MOST_BYTES
+
+
+@pytest.mark.filterwarnings("error")
+def test_tables_of_ill_formed_cells_are_read_or_refused_in_one_sentence():
+    rng, read = random.Random(0), 0
+    cells = ["1", "2.5", "-3", "1e9", '"1,234"', "$5", "50%", "(7)", "", "?", "x", '"', '"a', "#", "# c", "//", "sep=;",
+             "\u22121", "\u0661", "inf", "nan", "1_0", "0x1", "True", "$", "%", ".", "-", "e5", "'", "1'000", "\u20ac",
+             "9" * 400, "\u202e", "\x0b", "\u2028", "=1+1"]
+    for _ in range(1_500):
+        separator, columns = rng.choice(",,,;\t| "), rng.randint(1, 5)
+        lines = [separator.join(rng.choice(cells[:8] if rng.random() < 0.8 else cells) for _ in range(
+            columns + (rng.random() < 0.05))) for _ in range(rng.randint(1, 9))]
+        lines[:0] = rng.choice([[], [], ["a b c d e".replace(" ", separator)], ["# note"], ["sep=" + separator],
+                                ["", " "], ["0 1 2 3 4".replace(" ", separator)[:2 * columns - 1]]])
+        data = rng.choice(["\n", "\r\n", "\r"]).join(lines).encode()
+        try:
+            table = csv_table.read(data)
+            batch = table.batch(rng.choice(table.columns), one_hot=rng.random() < 0.5,
+                                standardize_target=rng.random() < 0.5)
+            assert np.isfinite(batch.x).all(), data
+            read += 1
+        except ValueError as error:
+            assert 10 < len(str(error)) < 2_000, data
+            assert "\n" not in str(error), data
+    assert 100 < read < 1_400
