@@ -104,7 +104,8 @@ def facts(report: Report) -> dict[str, str]:
             "numbers, standardized" if initialization.data.get("standardize_target", True) else
             "numbers in their own scale")
         data += [f"target {initialization.data['target']!r} as {kind}",
-                 f"inputs {'' if initialization.data.get('standardize') else 'not '}standardized"]
+                 ("" if batch.loss == "softmax_ce" else "inputs ") + (
+                     "standardized" if initialization.data.get("standardize") else "not standardized")]
     return {
         "Network": "-".join(map(str, network.sizes)), "Activation": _with(phi.label, params),
         "Initialization": _say_initialization(report),

@@ -196,13 +196,14 @@ def test_tables_of_ill_formed_cells_are_read_or_refused_in_one_sentence():
         lines[:0] = rng.choice([[], [], ["a b c d e".replace(" ", separator)], ["# note"], ["sep=" + separator],
                                 ["", " "], ["0 1 2 3 4".replace(" ", separator)[:2 * columns - 1]]])
         data = rng.choice(["\n", "\r\n", "\r"]).join(lines).encode()
+        sentence = ""
         try:
             table = csv_table.read(data)
             batch = table.batch(rng.choice(table.columns), one_hot=rng.random() < 0.5,
                                 standardize_target=rng.random() < 0.5)
-            assert np.isfinite(batch.x).all(), data
-            read += 1
         except ValueError as error:
-            assert 10 < len(str(error)) < 2_000, data
-            assert "\n" not in str(error), data
+            sentence = str(error)
+        read += not sentence
+        assert np.isfinite(batch.x).all() if not sentence else 10 < len(sentence) < 2_000, data
+        assert "\n" not in sentence, data
     assert 100 < read < 1_400
