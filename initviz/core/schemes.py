@@ -87,7 +87,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
     "skipinit": Scheme(
         "SkipInit, ReZero", "A learned scalar that begins at zero multiplies each branch: the network begins as its "
         "skips alone.",
-        "De and Smith 2020, section 3; Bachlechner et al. 2021, eq. (3)", ("residual",), _settings("residual"),
+        "De and Smith 2020; Bachlechner et al. 2021", ("residual",), _settings("residual"),
         scale=lambda blocks, layers: 0.0, scale_formula="0, learned", learned=True),
     "zero_gamma": Scheme(
         "Zero gamma", "The weight of the last normalization of each branch begins at zero, so that blocks begin as "
@@ -124,5 +124,5 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
     "batch_norm": Scheme(
         "BatchNorm without skip", "Every layer is normalized over the batch: the signal keeps its size, and the "
         "gradient grows by π/(π − 1) a layer on its way back under ReLU.",
-        "Yang et al. 2019, section 4", ("normalized",), _settings("normalized", normalization="batch")),
+        "Yang et al. 2019", ("normalized",), _settings("normalized", normalization="batch")),
 })

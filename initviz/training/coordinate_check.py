@@ -19,8 +19,9 @@ import pandas as pd
 
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.arrays import Array
-from initviz.core.batches import Batch, make_batch
+from initviz.core.batches import INPUTS, Batch, make_batch
 from initviz.core.buffers import Buffers
+from initviz.core.cost import OPERATIONS_OF_A_DRAW, connections
 from initviz.core.network import SEED, SIZE, Network
 from initviz.core.propagation import LOSSES, QUIET, backward, forward
 from initviz.core.statistics import moments
@@ -169,6 +170,16 @@ def coordinates(settings: Sequence[CoordinateSettings], *, executor: Executor | 
     return in_order(measure, settings, executor)
 
 
+def operations(settings: Sequence[CoordinateSettings]) -> float:
+    """Floating-point operations of a check: four passes' worth of products a step, and the draws."""
+    total = 0.0
+    for one in settings:
+        features = INPUTS[check("input", one.input, INPUTS.keys())].features or one.features
+        weights = connections((features, *[one.width] * one.hidden, 10))
+        total += 8 * one.batch * one.steps * weights + OPERATIONS_OF_A_DRAW * weights
+    return total
+
+
 def sizes_table(measured: Sequence[Coordinates]) -> pd.DataFrame:
     """A row a network, layer and step: parametrization, optimizer, width, seed, layer, step (0: the initial size; then
     the change since), size (a root mean square).
@@ -248,9 +259,8 @@ class CoordinateCheck:
 
     @property
     def progress(self) -> float:
-        """Share of the work that is done, 0 to 1: it goes with the square of the width."""
-        work = [one.width**2 for one in self.settings]
-        return sum(work[:len(self.measured)]) / sum(work)
+        """Share of the work that is done, 0 to 1."""
+        return operations(self.settings[:len(self.measured)]) / operations(self.settings)
 
     def stop(self) -> None:
         """Keep what there is."""

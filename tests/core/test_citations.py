@@ -10,10 +10,14 @@ import pytest
 from initviz.claims.notes import NOTES
 from initviz.claims.papers import PAPERS
 from initviz.core.activations import ACTIVATIONS
+from initviz.core.architecture import KINDS
 from initviz.core.citations import CITATIONS, linked
 from initviz.core.initializers import INITIALIZERS
+from initviz.core.schemes import SCHEMES
+from initviz.training.coordinate_check import PARAMETRIZATIONS
 
-SOURCES = [record.source for table in (NOTES, PAPERS, INITIALIZERS, ACTIVATIONS) for record in table.values()]
+TABLES = (NOTES, PAPERS, INITIALIZERS, ACTIVATIONS, SCHEMES, KINDS, PARAMETRIZATIONS)
+SOURCES = [record.source for table in TABLES for record in table.values()]
 
 
 @pytest.mark.parametrize(("text", "url"), [

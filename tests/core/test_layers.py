@@ -17,6 +17,7 @@ from initviz import (
     draw_parameters,
     propagate_layers,
 )
+from initviz.core.layers import layers_of
 
 TESTS = Path(__file__).parents[1]
 CASES = {case["config"]["name"]: case for case in json.loads((TESTS / "golden_layers.json").read_text())["cases"]}
@@ -122,6 +123,7 @@ def test_a_plain_tuple_of_layers_is_the_plain_network_bit_for_bit():
     network = Network((6, 9, 9, 4), "tanh", "torch_linear", gain=1.2, bias_std=0.1, seed=3, dtype="float64")
     dense = [Dense(n, "torch_linear", gain=1.2, bias_std=0.1) for n in (9, 9, 4)]
     layers = (dense[0], Activation("tanh"), dense[1], Activation("tanh"), dense[2])
+    assert layers_of(network) == layers
     x, y = np.random.default_rng(0).standard_normal((8, 6)), np.arange(8) % 4
     weights, biases = network.parameters()
     parameters, ours = passed(layers, x, y, "softmax_ce", seed=3)

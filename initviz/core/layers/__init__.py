@@ -2,8 +2,8 @@
 
 from initviz.core.layers.chain import Layer
 from initviz.core.layers.kinds import Activation, BatchNorm, Dense, LayerNorm, RMSNorm
-from initviz.core.layers.passes import LayerPropagation, draw_parameters, propagate_layers, walk
+from initviz.core.layers.passes import LayerPropagation, draw_parameters, layers_of, propagate_layers, walk
 from initviz.core.layers.residual import Residual
 
 __all__ = ["Activation", "BatchNorm", "Dense", "Layer", "LayerNorm", "LayerPropagation", "RMSNorm", "Residual",
-           "draw_parameters", "propagate_layers", "walk"]
+           "draw_parameters", "layers_of", "propagate_layers", "walk"]

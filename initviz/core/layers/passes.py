@@ -17,9 +17,9 @@ from initviz.core.layers.chain import (
     chain_shapes,
     path_of,
 )
-from initviz.core.layers.kinds import Dense
+from initviz.core.layers.kinds import Activation, Dense
 from initviz.core.layers.residual import Residual
-from initviz.core.network import BIAS_STREAM, WEIGHT_STREAM, stream
+from initviz.core.network import BIAS_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import LOSSES, QUIET, check_targets, floating
 
 
@@ -67,6 +67,15 @@ class LayerObserver:
     def backward(self, path: str, layer: Layer, dy: Array) -> None:
         """Measure a gradient."""
         self.gradients[path] = self.of_gradient(path, layer, dy)
+
+
+def layers_of(network: Network) -> tuple[Layer, ...]:
+    """A multilayer perceptron as a tuple of layers; ``draw_parameters`` of it are the network's own."""
+    phi, params = Activation(network.activation, **dict(network.activation_params)), dict(network.initializer_params)
+    dense = [Dense(width, network.initializer, network.gain, network.bias, network.bias_std, params)
+             for width in network.sizes[1:]]
+    hidden = [layer for one in dense[:-1] for layer in (one, phi)]
+    return (*hidden, dense[-1])
 
 
 def walk(layers: Sequence[Layer], width: int, path: str = "") -> Iterator[tuple[str, Layer, int]]:
