@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,6 +171,13 @@ class Field:
         """V(q), the length one layer on."""
         q = np.asarray(q, float)
         return sigma_w**2 * expectation(lambda z: np.square(self.value(z)), q, self.bias) + sigma_b**2
+
+    def lengths(self, first: float, sigmas: Iterable[tuple[float, float]]) -> Array:
+        """V iterated: the length ``first`` and those that (sigma_w, sigma_b) of each further layer make of it."""
+        found = [first]
+        for sigma_w, sigma_b in sigmas:
+            found.append(float(self.length(found[-1], sigma_w, sigma_b)) if math.isfinite(found[-1]) else found[-1])
+        return np.array(found)
 
     def chi(self, q: Any, sigma_w: float) -> Array:
         """chi_1 = sigma_w^2 E phi'^2: what one layer multiplies the squared gradient by, and C'(1)."""

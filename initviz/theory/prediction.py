@@ -287,8 +287,6 @@ def expected_lengths(network: Network, mean_square: float = 1.0) -> Array:
     """Variance of the preactivations in each hidden layer, for inputs whose entries have that mean square."""
     field = field_of(network)
     sigma_w, sigma_b = sigmas(network, 0)
-    found = [sigma_w**2 * mean_square + sigma_b**2]
     with np.errstate(**QUIET):
-        for layer in range(1, network.depth - 1):
-            found.append(float(field.length(found[-1], *sigmas(network, layer))))
-    return np.array(found)
+        return field.lengths(sigma_w**2 * mean_square + sigma_b**2,
+                             [sigmas(network, layer) for layer in range(1, network.depth - 1)])

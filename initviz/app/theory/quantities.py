@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -115,18 +114,10 @@ def _leaving(sizes: Array, layers: range, form: Format) -> str:
     return "stays" if layer is None else f"leaves at {layer}" if layer else "is 0"
 
 
-def lengths(field: Field, first: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
-    """Theory's length of each of so many layers, from that of the first."""
-    found = [first]
-    while len(found) < layers:
-        found.append(float(field.length(found[-1], sigma_w, sigma_b)) if math.isfinite(found[-1]) else math.inf)
-    return np.array(found)
-
-
 def staircase(field: Field, sigma_w: float, sigma_b: float, run: Run, first: float) -> dict[str, Any]:
     """The variance map around the steps that a network takes on it: what ``charts.staircase.data`` draws."""
     hidden = max(run.network.depth - 1, 1)
-    steps = lengths(field, first, sigma_w, sigma_b, hidden)
+    steps = field.lengths(first, [(sigma_w, sigma_b)] * (hidden - 1))
     measured = np.square(run.column("preactivation_std")[:hidden])
     known = np.concatenate([steps, measured])
     most = 1.15 * max(float(known[np.isfinite(known)].max(initial=0)), 1e-6)

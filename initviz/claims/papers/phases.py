@@ -147,10 +147,7 @@ def _furthest_start(measured: Array, sigma_w: float) -> tuple[int, list[Array]]:
 @functools.lru_cache(maxsize=32)
 def expected_lengths(start: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
     """Theory's length of the preactivations, layer by layer, for inputs of the mean square ``start``."""
-    found = [sigma_w**2 * start + sigma_b**2]
-    while len(found) < layers:
-        found.append(float(TANH.length(found[-1], sigma_w, sigma_b)))
-    return np.array(found)
+    return TANH.lengths(sigma_w**2 * start + sigma_b**2, [(sigma_w, sigma_b)] * (layers - 1))
 
 
 @functools.lru_cache(maxsize=32)
