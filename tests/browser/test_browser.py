@@ -55,7 +55,7 @@ def test_a_preset_changes_the_initializers_the_heads_and_the_address_and_is_mark
     assert window.query() == "?init=He normal&activation=ReLU"
     chosen = window.page.locator(".st-key-init [data-baseweb='tag'], .st-key-init [aria-label^='Remove ']")
     assert chosen.count() == 1
-    heads = " ".join(window.page.locator(".st-key-distributions svg text").all_inner_texts())
+    heads = " ".join(window.page.locator(".st-key-distributions svg text").all_text_contents())
     assert [entry.label for entry in INITIALIZERS.values() if entry.label in heads] == ["He normal"]
     assert window.page.locator("[class*='st-key-preset_'] button[kind='primary']").all_inner_texts() == ["He, ReLU"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -45,10 +44,9 @@ def test_the_first_picture_stands_above_the_fold_with_title_presets_verdicts_and
             "preset_lecun_selu"), page.locator("[data-testid='stImage'] img"), page.locator(".st-key-sample input")):
         assert whole_in_window(window, place)
     assert page.locator("[data-testid='stMain']").evaluate("main => main.scrollTop") == 0
-    words = " ".join(first_picture(window).locator("text").all_inner_texts())
+    words = " ".join(first_picture(window).locator("text").all_text_contents())
     assert words.count("Healthy") + words.count("Drifting") == 3
-    assert "128 neurons, all −0.611".replace(", ", ",") in words.replace(", ", ",").replace(",\n", ",") or (
-        "all −0.611" in words)
+    assert "all −0.611" in words
 
 
 def test_under_one_sample_constants_have_one_needle_a_layer_and_random_weights_a_spread(screen):
@@ -66,8 +64,7 @@ def test_all_samples_are_the_other_choice_and_stand_in_the_address(screen):
     assert window.query() == "?view=All samples"
     assert window.picture() != one
     assert window.page.evaluate(CELLS)[10] == [0, 1]  # a constant's first layer: the spread of the samples
-    again = screen("?view=all")
-    assert again.picture() == window.picture()
+    assert screen("?view=all").page.evaluate(CELLS) == window.page.evaluate(CELLS)
 
 
 def test_another_sample_is_drawn_sent_through_and_written_into_the_address(screen):
@@ -108,32 +105,35 @@ def test_a_layer_can_be_opened_by_the_keyboard_and_by_a_link(screen):
 
 def test_back_goes_to_the_last_state_that_was_shown(screen):
     window = screen()
-    first = window.picture()
+    first = window.page.evaluate(CELLS)
     window.press("depth", "ArrowRight")
     eleven = window.picture()
-    window.act(window.button("preset_he_relu").click)
-    assert window.query() == "?init=He normal&activation=ReLU&depth=11"
-    window.act(window.page.go_back)
+    window.press("width", "ArrowRight")
+    assert window.query() == "?depth=11&width=129"
+    window.page.go_back()
+    window.page.wait_for_timeout(1500)
+    window.settle()
     assert (window.query(), window.picture()) == ("?depth=11", eleven)
     assert window.slider("depth").input_value() == "11"
-    window.act(window.page.go_back)
-    assert (window.query(), window.picture()) == ("", first)
+    window.page.go_back()
+    window.page.wait_for_timeout(1500)
+    window.settle()
+    assert (window.query(), window.page.evaluate(CELLS)) == ("", first)
 
 
 def test_the_slider_at_the_picture_moves_picture_verdicts_control_and_address_together(screen):
     window = screen("?scrub=gain&depth=6&width=32&init=Zeros&init=He+normal&activation=ReLU")
-    live = window.page.get_by_role("slider", name="Gain").last
+    live = window.page.locator("input[type='range'][max='4'][step='0.2']")
     picture = window.picture()
     assert "Gain does nothing for Zeros" in " ".join(window.words())
     window.act(lambda: live.fill("3"))
     assert "gain=3" in window.query()
     assert window.slider("gain").input_value() == "3"
-    assert "Exploding" in " ".join(first_picture(window).locator("text").all_inner_texts())
+    assert "Exploding" in " ".join(first_picture(window).locator("text").all_text_contents())
     assert window.picture() != picture
     window.press("gain", "Home")
     assert live.input_value() == "0"
-    still = screen("?" + window.query().strip("?"))
-    assert json.loads(still.picture()) == json.loads(window.picture())
+    assert screen(window.query()).page.evaluate(CELLS) == window.page.evaluate(CELLS)
 
 
 def test_share_gives_the_address_that_opens_the_same_picture_and_code_that_embeds_it(screen):
@@ -144,7 +144,7 @@ def test_share_gives_the_address_that_opens_the_same_picture_and_code_that_embed
     assert screen(link).picture() == window.picture()
     source = re.search(r'src="([^"]+)"', code)[1].replace("&amp;", "&")
     embedded = screen(source)
-    assert embedded.picture() == window.picture()
+    assert embedded.page.evaluate(CELLS) == window.page.evaluate(CELLS)
     assert embedded.page.get_by_test_id("stSidebar").count() == 0
     said = embedded.page.get_by_test_id("stBottom").inner_text()
     for words in ("Xavier normal", "tanh", "Digits", "depth 5", "width 129", "seed 0"):
@@ -156,8 +156,8 @@ def test_the_presentation_view_has_larger_chart_text_and_puts_the_controls_aside
     sizes = [window.page.locator(".st-key-distributions .role-axis-label text").first.evaluate(
         "text => parseFloat(getComputedStyle(text).fontSize)") for window in (plain, shown)]
     assert sizes[1] > 1.2 * sizes[0]
-    assert shown.page.get_by_test_id("stSidebar").get_attribute("aria-expanded") == "false"
-    assert plain.page.get_by_test_id("stSidebar").get_attribute("aria-expanded") == "true"
+    left = [window.page.locator(".st-key-seed input").bounding_box()["x"] for window in (plain, shown)]
+    assert left[0] > 0 > left[1]
     assert "depth 10" in shown.page.get_by_test_id("stBottom").inner_text()
 
 

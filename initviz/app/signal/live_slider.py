@@ -20,6 +20,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const [name, output, input] = ["span", "output", "input"].map(tag => parentElement.querySelector(tag))
   const show = () => { output.textContent = Number(input.value).toFixed(2).replace("-", "−") }
   name.textContent = data.label
+  input.setAttribute("aria-label", data.label)
   Object.assign(input, { min: data.low, max: data.high, step: data.step })
   if (input.timer === undefined && Number(input.value) !== data.value) input.value = data.value
   show()
