@@ -114,7 +114,7 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
         "kind": options.target_kind or "auto", "standardize": not options.raw, "one_hot": options.one_hot,
         "standardize_target": not options.raw_target, "drop": tuple(spreadsheet.names_in(options.drop or "", columns)),
         "inputs": tuple(spreadsheet.names_in(options.inputs, columns)) if options.inputs else None}
-    batch = read.batch(targets, count=options.batch, seed=options.seed, **how)
+    batch = read.batch(targets, count=options.batch, seed=options.seed, outputs=sizes[-1], **how)
     print(f"initviz: {spreadsheet.describe_target(targets, batch, not options.raw_target)}", file=sys.stderr)
     _check_columns(sizes, batch, read.counting(), how["drop"])
     return replace(batch, name=options.data.name), {

@@ -28,7 +28,7 @@ BATCH = Interval(1, 1_000_000, integer=True)
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Inputs ``x`` (batch, features) and targets: classes (batch,) for softmax_ce, numbers (batch, outputs) for mse."""
+    """Inputs ``x`` (batch, features) and targets: classes (batch,) for softmax_ce, numbers (batch, outputs) else."""
 
     x: Array
     targets: Array

@@ -44,9 +44,38 @@ def _softmax_ce(output: Array, targets: Array) -> tuple[Any, Array]:
     return loss, p
 
 
-# Each maps (output, targets) to the loss, one number a network, and dL/d output.
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + exp(-z)), without overflow."""
+    small = np.exp(-np.abs(z))
+    share: Array = np.where(z >= 0, 1, small) / (1 + small)
+    return share
+
+
+def _bce(output: Array, targets: Array) -> tuple[Any, Array]:
+    each = np.maximum(output, 0) - output * targets + np.log1p(np.exp(-np.abs(output)))
+    return np.mean(each, axis=(-2, -1), dtype=np.float64), (sigmoid(output) - targets) / targets.size
+
+
+def _sigmoid_mse(output: Array, targets: Array) -> tuple[Any, Array]:
+    y = sigmoid(output)
+    loss, error = _mse(y, targets)
+    return loss, error * y * (1 - y)
+
+
+def _tanh_mse(output: Array, targets: Array) -> tuple[Any, Array]:
+    y = np.tanh(output)
+    loss, error = _mse(y, targets)
+    return loss, error * (1 - y) * (1 + y)
+
+
+# Each maps (output, targets) to the loss, one number a network, and dL/d output, where ``output`` is the last layer's
+# preactivation: "bce" is binary cross-entropy of a sigmoid of it, as PyTorch's BCEWithLogitsLoss has it, "sigmoid_mse"
+# and "tanh_mse" are squared errors of a sigmoid or tanh of it.
 LOSSES: Mapping[str, Callable[[Array, Array], tuple[Any, Array]]] = MappingProxyType(
-    {"mse": _mse, "softmax_ce": _softmax_ce})
+    {"mse": _mse, "softmax_ce": _softmax_ce, "bce": _bce, "sigmoid_mse": _sigmoid_mse, "tanh_mse": _tanh_mse})
+LOSS_LABELS: Mapping[str, str] = MappingProxyType({
+    "mse": "squared error", "softmax_ce": "cross-entropy", "bce": "sigmoid and binary cross-entropy",
+    "sigmoid_mse": "sigmoid and squared error", "tanh_mse": "tanh and squared error"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +173,10 @@ def check_shapes(weights: Sequence[Array], biases: Sequence[Array], x: Array) ->
 def check_targets(targets: Array, loss: str, batch: int, outputs: int) -> None:
     """Raise ValueError where the targets do not fit the loss and the output (batch, outputs)."""
     check("loss", loss, LOSSES.keys())
-    if loss == "mse" and targets.shape != (batch, outputs):
-        raise ValueError(f"targets must have shape ({batch}, {outputs}) for mse, got {targets.shape}")
+    if loss != "softmax_ce" and targets.shape != (batch, outputs):
+        raise ValueError(f"targets must have shape ({batch}, {outputs}) for {loss}, got {targets.shape}")
+    if loss == "bce" and not (targets.min() >= 0 and targets.max() <= 1):
+        raise ValueError(f"targets must be between 0 and 1 for bce, got {targets.min():g} to {targets.max():g}")
     if loss == "softmax_ce":
         if targets.shape != (batch,) or targets.dtype.kind not in "iu":
             raise ValueError(f"targets must be {batch} integer classes, got {targets.dtype} {targets.shape}")
@@ -163,7 +194,8 @@ def propagate(weights: Sequence[Array], biases: Sequence[Array], x: Array, targe
               loss: str, **activation_params: Any) -> Propagation:
     """One forward and one backward pass for explicit arrays.
 
-    ``loss`` is "mse" (mean over batch and outputs) or "softmax_ce" (mean over the batch; integer classes).
+    ``loss`` is "mse" (mean over batch and outputs), "softmax_ce" (mean over the batch; integer classes), "bce" (binary
+    cross-entropy of a sigmoid of the outputs), "sigmoid_mse" or "tanh_mse" (squared errors of a sigmoid or tanh).
     Raises ValueError for shapes that do not chain, targets that do not fit, and unknown names.
     """
     weights, biases = [floating(w) for w in weights], [floating(b) for b in biases]

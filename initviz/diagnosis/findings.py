@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
@@ -89,9 +90,16 @@ class Measured:
 
 def loss_of_constant_output(batch: Batch) -> float:
     """The least loss without a look at the inputs: the entropy of the batch's classes, the targets' variance."""
+    if batch.loss == "bce":
+        return entropy(np.array([batch.targets.mean(), 1 - batch.targets.mean()]))
     if batch.loss != "softmax_ce":
         with np.errstate(**QUIET):
             return float(np.var(batch.targets, axis=0).mean())
     shares = np.bincount(batch.targets) / len(batch.targets)
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
+    return entropy(shares)
+
+
+def entropy(shares: Array) -> float:
+    """-sum p ln p of shares that sum to 1."""
+    positive = shares[shares > 0]
+    return float(-(positive * np.log(positive)).sum())

@@ -11,6 +11,7 @@ import pandas as pd
 from initviz.charts import curves
 from initviz.charts.picture import UNORDERED, Data, Picture, color_of
 from initviz.core.initializers import INITIALIZERS
+from initviz.core.propagation import LOSS_LABELS
 from initviz.core.wording import number, percent
 from initviz.diagnosis.report import Report
 from initviz.files.weights import LAYOUT_LABELS
@@ -100,18 +101,18 @@ def facts(report: Report) -> dict[str, str]:
     phi, params = network.activation_entry()
     data = [batch.name, f"{len(batch.x)} samples"]
     if "target" in initialization.data:
-        kind = f"{batch.outputs} classes" if batch.loss == "softmax_ce" else (
+        kind = f"{max(batch.outputs, 2)} classes" if batch.loss in ("softmax_ce", "bce") else (
             "numbers, standardized" if initialization.data.get("standardize_target", True) else
             "numbers in their own scale")
         data += [f"target {initialization.data['target']!r} as {kind}",
-                 ("" if batch.loss == "softmax_ce" else "inputs ") + (
+                 ("" if batch.loss in ("softmax_ce", "bce") else "inputs ") + (
                      "standardized" if initialization.data.get("standardize") else "not standardized")]
     return {
         "Network": "-".join(map(str, network.sizes)), "Activation": _with(phi.label, params),
         "Initialization": _say_initialization(report),
         **({"Layout": LAYOUT_LABELS[initialization.file["layout"]]} if initialization.file else {}),
         "Data": ", ".join(data), "Seed": str(network.seed),
-        "Loss": f"{number(report.run.loss, 3)} ({'cross-entropy' if batch.loss == 'softmax_ce' else 'squared error'})",
+        "Loss": f"{number(report.run.loss, 3)} ({LOSS_LABELS[batch.loss]})",
         "Verdict": report.verdict.words}
 
 

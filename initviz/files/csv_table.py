@@ -57,7 +57,7 @@ class Table:
 
     def batch(self, target: str | Sequence[str], *, kind: str = "auto", standardize: bool = True, count: int = 128,
               seed: int = 0, inputs: Sequence[str] | None = None, drop: Sequence[str] = (), one_hot: bool = False,
-              standardize_target: bool = True) -> Batch:
+              standardize_target: bool = True, outputs: int | None = None) -> Batch:
         """``count`` rows, or all where there are fewer, drawn by ``seed``: float32 inputs and the column ``target``.
 
         ``kind`` says what the target is: "classes", "numbers", predicted by the squared error, or "auto". Then words
@@ -65,7 +65,8 @@ class Table:
         count from 0 or 1 without a gap with 5 rows each. Several targets are numbers. Inputs are the columns
         ``inputs``, or all other columns of numbers, without those of ``drop``; with ``one_hot`` columns of few words,
         too, an input for each word. How many inputs there are never depends on the rows that are drawn; a constant
-        column is 0 when standardized. Rows that miss a value are left out. ValueError where nothing is left.
+        column is 0 when standardized. Two classes for one of ``outputs`` are 0 and 1 of a sigmoid ("bce"). Rows that
+        miss a value are left out. ValueError where nothing is left.
         """
         targets = [target] if isinstance(target, str) else list(target)
         for name in targets:
@@ -78,7 +79,9 @@ class Table:
             whole &= np.isfinite(column) if column.dtype.kind == "f" else column != ""
         if whole.sum() < 2:
             raise ValueError("there must be at least two rows without a missing value")
-        wanted, loss, outputs = _targets({name: self.values[name][whole] for name in targets}, kind, standardize_target)
+        wanted, loss, width = _targets({name: self.values[name][whole] for name in targets}, kind, standardize_target)
+        if (loss, width, outputs) == ("softmax_ce", 2, 1):
+            wanted, loss, width = wanted[:, None].astype(np.float32), "bce", 1
         chosen = stream(check("seed", seed, SEED), INPUT_STREAM).permutation(int(whole.sum()))[:count]
         x = np.empty((len(chosen), len(columns)), np.float32)
         for place, column in enumerate(columns.values()):
@@ -88,7 +91,7 @@ class Table:
             elif np.abs(values).max() > LARGEST:
                 raise ValueError(f"numbers beyond {LARGEST:.1g} need to be standardized")
             x[:, place] = values[chosen]
-        return Batch(x, wanted[chosen], loss, outputs)
+        return Batch(x, wanted[chosen], loss, width)
 
     def check(self, field: str, name: str) -> str:
         """The name, where it is a column's; ValueError that says which there are."""
@@ -193,6 +196,8 @@ def describe_target(name: str | Sequence[str], batch: Batch, standardized_target
     begin = f"The target{'' if len(names) == 1 else 's'} {named(names)} {'is' if len(names) == 1 else 'are'} read as"
     if batch.loss == "mse":
         return f"{begin} numbers, {'standardized' if standardized_target else 'in their own scale'}: squared error."
+    if batch.loss == "bce":
+        return f"{begin} 2 classes for one output: sigmoid and binary cross-entropy."
     return f"{begin} {batch.outputs:,} classes: cross-entropy."
 
 

@@ -429,3 +429,12 @@ def test_a_target_is_left_in_its_own_scale_where_it_is_asked_for(capsys, table):
     _, out, err = said(capsys, *options)
     assert "'price' is read as numbers, standardized" in err
     assert json.loads(out)["settings"]["data"]["standardize_target"] is True
+
+
+def test_two_classes_for_one_output_are_a_sigmoid_with_binary_cross_entropy(capsys, tmp_path):
+    (tmp_path / "xor.csv").write_text("x1,x2,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n")
+    code, out, err = said(capsys, "diagnose", "--sizes", "2-2-1", "--activation", "sigmoid", "--data",
+                          tmp_path / "xor.csv")
+    assert code in (0, 1)
+    assert "2 classes for one output: sigmoid and binary cross-entropy" in err
+    assert "(sigmoid and binary cross-entropy)" in out

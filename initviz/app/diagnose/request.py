@@ -94,13 +94,20 @@ def ask(settings: Settings) -> DiagnoseRequest | None:
                f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}.")
     own, settled = _ask_weights()
     try:
-        data = _ask_table(settings) if source == "csv" else None
+        wanted = own.reading.sizes[-1] if own else read_sizes(text or "")[-1]
+        data = _ask_table(settings, wanted) if source == "csv" else None
         if not settled or (source == "csv" and data is None):
             return None
         sizes = own.reading.sizes if own else read_sizes(text or "")
         check_diagnosis(sizes, settings.batch)
         network = replace(settings.network(key), sizes=sizes)
         data = data or _drawn(source, settings, sizes)
+        if source == "csv" and own is None and (fitting := _adapted(sizes, data.batch)) != sizes:
+            st.info(plain(f"{data.batch.name} has {_count(data.batch.features, 'input')} and "
+                          f"{_count(data.batch.outputs, 'output')}: {'-'.join(map(str, fitting))} is examined."),
+                    icon=":material/fit_width:")
+            sizes, network = fitting, replace(network, sizes=fitting)
+            check_diagnosis(sizes, settings.batch)
         if not _fits(sizes, data.batch, own):
             return None
         terms = (network, data.terms, settings.batch, own)
@@ -202,7 +209,7 @@ def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoint
     return reading
 
 
-def _ask_table(settings: Settings) -> Data | None:
+def _ask_table(settings: Settings, outputs: int | None) -> Data | None:
     """A batch of somebody's own table; None where no file was given yet."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         file = st.file_uploader("A CSV file of numbers", ["csv", "txt"], key="data_file", width=420,
@@ -225,19 +232,35 @@ def _ask_table(settings: Settings) -> Data | None:
         standardize = st.toggle("Standardize", True, key="standardize", bind="query-params",
                                 help="Every input column with mean 0 and standard deviation 1. Off shows what unscaled "
                                      "inputs do.")
+        standardize_target = st.toggle("Standardize the target", True, key="standardize_target", bind="query-params",
+                                       help="A target of numbers with mean 0 and standard deviation 1. Off leaves it "
+                                            "in its own scale.")
+        one_hot = st.toggle("Words as inputs", False, key="one_hot", bind="query-params",
+                            help="An input of 0 or 1 for each word, in columns of few words.")
+        drop = tuple(st.multiselect("Leave out", read.columns, key=f"drop_{file.file_id}", width=240,
+                                    placeholder="Columns that are no inputs",
+                                    help="Such as a column that counts the rows."))
     for note in read.notes:
         st.caption(plain(note))
-    terms = (file.file_id, target, kind, standardize, settings.batch, settings.seed)
-    batch = kept("own batch", terms, lambda: read.batch(target, kind=kind, standardize=standardize,
-                                                    count=settings.batch, seed=settings.seed))
-    st.caption(plain(spreadsheet.describe_target(target, batch)))
+    terms = (file.file_id, target, kind, standardize, settings.batch, settings.seed, standardize_target, one_hot, drop,
+             outputs)
+    batch = kept("own batch", terms, lambda: read.batch(
+        target, kind=kind, standardize=standardize, count=settings.batch, seed=settings.seed, drop=drop,
+        one_hot=one_hot, standardize_target=standardize_target, outputs=outputs))
+    st.caption(plain(spreadsheet.describe_target(target, batch, standardize_target)))
     return Data(replace(batch, name=file.name), terms, {
-        "file": file.name, "target": target, "target_kind": kind, "standardize": standardize, "seed": settings.seed})
+        "file": file.name, "target": target, "target_kind": kind, "standardize": standardize, "seed": settings.seed,
+        "standardize_target": standardize_target, "one_hot": one_hot, "drop": drop})
+
+
+def _adapted(sizes: tuple[int, ...], batch: Batch) -> tuple[int, ...]:
+    """The same hidden layers, with the inputs and outputs of the data."""
+    return (batch.features, *sizes[1:-1], batch.outputs)
 
 
 def _fits(sizes: tuple[int, ...], batch: Batch, own: Own | None) -> bool:
     """Whether the sizes begin and end as the data do; else one sentence, and buttons that make them fit."""
-    fitting = (batch.features, *sizes[1:-1], batch.outputs)
+    fitting = _adapted(sizes, batch)
     if fitting == sizes:
         return True
     try:

@@ -81,7 +81,7 @@ def targets(m: Measured) -> Iterator[Finding]:
 
 def scale_of_targets(m: Measured) -> float:
     """Root mean square of a regression's targets; 0 for classes and where they are not known."""
-    if m.initialization is None or m.initialization.batch.loss == "softmax_ce":
+    if m.initialization is None or m.initialization.batch.loss in ("softmax_ce", "bce"):
         return 0.0
     with np.errstate(**QUIET):
         return math.sqrt(float(np.square(m.initialization.batch.targets.astype(float)).mean()))
@@ -112,8 +112,8 @@ def learned(m: Measured) -> Iterator[Finding]:
         return
     blind = loss_of_constant_output(given.batch)
     if m.run.loss < LEARNED * blind:
-        least = (f"the entropy of the batch's classes, {number(blind, 3)}" if given.batch.loss == "softmax_ce" else
-                 f"the targets' variance, {number(blind, 3)}")
+        of_classes = given.batch.loss in ("softmax_ce", "bce")
+        least = f"the {'entropy of the batch’s classes' if of_classes else 'targets’ variance'}, {number(blind, 3)}"
         yield Finding("loss", "note", "", "Learned already", f"The loss is {number(m.run.loss, 3)}, below {least}: "
                       "these weights know something of this data.", m.run.loss, None, f"near {least}",
                       "convention; CS231n; makemore part 3", CONVENTION)
@@ -124,7 +124,7 @@ def output(m: Measured) -> Iterator[Finding]:
     if scale_of_targets(m) > m.thresholds["targets"]:
         return
     unit = 1.0
-    if m.initialization is not None and m.initialization.batch.loss != "softmax_ce":
+    if m.initialization is not None and m.initialization.batch.loss not in ("softmax_ce", "bce"):
         unit = math.sqrt(loss_of_constant_output(m.initialization.batch)) or 1.0
     value = float(m.run.column("activation_std")[-1]) / unit
     if value > m.thresholds["output"]:
