@@ -287,3 +287,15 @@ def test_nothing_uploaded_is_shown_as_markup():
                 header + rows)
     assert "<i>" not in words(at)
     assert "**z**" not in words(at)
+
+
+def test_an_upload_survives_a_visit_to_another_page():
+    at = upload(visit(DIAGNOSE, data="Your CSV", batch=48), "data_file", "mine.csv", table_of())
+    assert len(charts(at)) == 2
+    at.switch_page("pages/formulas.py").run()
+    at.switch_page("pages/diagnose.py").run()
+    assert not at.exception
+    assert at.button(key="data_file_forget").label == "Forget mine\\.csv"
+    assert len(charts(at)) == 2
+    at.button(key="data_file_forget").click().run()
+    assert not charts(at)

@@ -18,6 +18,7 @@ from initviz.core.batches import INPUTS, Batch, check_fit, make_normal
 from initviz.core.cost import check_diagnosis
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import read_sizes
+from initviz.core.wording import cut
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.uploaded_weights import Own, start_for
 from initviz.files import csv_table as spreadsheet
@@ -50,6 +51,36 @@ def kept(name: str, terms: Hashable, make: Callable[[], Any]) -> Any:
     if isinstance(held[1], Failed):
         raise ValueError(held[1].sentence)
     return held[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """A file that somebody gave in this session."""
+
+    name: str
+    file_id: str
+    data: bytes
+
+    def getvalue(self) -> bytes:
+        """What the file holds."""
+        return self.data
+
+
+def _uploaded(label: str, types: list[str], key: str, words: str) -> Upload | None:
+    """The file that is given, or was before another page of this session was visited; None where there is none."""
+    def forget(held: str = f"{key} held") -> None:
+        if st.session_state.get(key) is None:
+            st.session_state.pop(held, None)
+
+    file = st.file_uploader(label, types, key=key, width=420, max_upload_size=MOST_MEGABYTES, on_change=forget,
+                            help=words)
+    if file is not None:
+        st.session_state[f"{key} held"] = Upload(file.name, file.file_id, file.getvalue())
+    held: Upload | None = st.session_state.get(f"{key} held")
+    if file is None and held is not None:
+        st.button(plain(f"Forget {cut(held.name)}"), on_click=st.session_state.pop, args=(f"{key} held", None),
+                  key=f"{key}_forget", help="The file that was given before is still examined.")
+    return held
 
 
 def _say_start(key: str) -> str:
@@ -128,12 +159,10 @@ def _ask_weights() -> tuple[Own | None, bool]:
     """Somebody's own weights, where they gave a file that can be read, and whether nothing is left to be chosen."""
     own, settled, complaint = None, True, None
     with st.expander("Your own weights", icon=":material/upload_file:"):
-        file = st.file_uploader(f"A {checkpoints.SUFFIXES_SAID} file",
-                                [suffix[1:] for suffix in (*checkpoints.SUFFIXES, *checkpoints.CONVERSIONS)],
-                                key="weights_file",
-                                max_upload_size=MOST_MEGABYTES,
-                                help="The state dict of a multilayer perceptron: weights and biases. It is read in "
-                                     "memory, never run, and forgotten with this session.")
+        file = _uploaded(f"A {checkpoints.SUFFIXES_SAID} file",
+                         [suffix[1:] for suffix in (*checkpoints.SUFFIXES, *checkpoints.CONVERSIONS)], "weights_file",
+                         "The state dict of a multilayer perceptron: weights and biases. It is read in memory, never "
+                         "run, and forgotten with this session.")
         if file is None:
             st.session_state.pop("weights read", None)
             return None, True
@@ -212,9 +241,8 @@ def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoint
 def _ask_table(settings: Settings, outputs: int | None) -> Data | None:
     """A batch of somebody's own table; None where no file was given yet."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        file = st.file_uploader("A CSV file of numbers", ["csv", "txt"], key="data_file", width=420,
-                                max_upload_size=MOST_MEGABYTES,
-                                help="With a header or not. It is read in memory and forgotten with this session.")
+        file = _uploaded("A CSV file of numbers", ["csv", "txt"], "data_file",
+                         "With a header or not. It is read in memory and forgotten with this session.")
         if file is None:
             st.session_state.pop("data read", None)
             st.info("Choose a CSV file.", icon=":material/upload_file:")
