@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -28,10 +28,12 @@ from initviz.core.simulation import (
     SAMPLE_ROWS,
     SAMPLE_SCALES,
     SCALES,
+    TOGETHER,
     Run,
     bins_of,
     border_of,
     errors_cancel,
+    second_thread,
     units_of,
 )
 from initviz.core.statistics import (
@@ -114,6 +116,7 @@ class _Watcher:
         self.special = {name: np.full(depth, NAN) for name in (*LAYER_STATISTICS, *BLOCK_STATISTICS)}
         self.samples: list[Array] = [np.empty(0)] * depth
         self.paths: dict[str, dict[str, Any]] = {}
+        self.do: Callable[..., None] = lambda work, *given: work(*given)  # how the way forward is measured
 
     def look_at(self, stage: int, quantity: str, values: Array) -> Array:
         found: Array = moments_of_each(values[None])[0]
@@ -124,6 +127,9 @@ class _Watcher:
         return found
 
     def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
+        self.do(self._look_at_layer, path, layer, x, y, saved)
+
+    def _look_at_layer(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
         stage = self.stage_of[path.partition(".")[0]]
         found = self._look_at_stream(stage, y) if path in self.ends else moments_of_each(y[None])[0]
         self.paths[path] = {"kind": layer.label, "width": y.shape[-1],
@@ -183,7 +189,8 @@ def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear
     watcher = _Watcher(network, batch, x, scale, counted)
     with np.errstate(**QUIET), borrowed_buffers() as buffers:
         place = Place(buffers=buffers, observer=watcher, overwrite=True)
-        output, saved = chain_forward(network.layers, parameters, x, place)
+        with second_thread(len(x) * network.width > TOGETHER) as watcher.do:
+            output, saved = chain_forward(network.layers, parameters, x, place)
         loss, error = LOSSES[batch.loss](output, batch.targets)
         last = parameters[f"{len(network.layers) - 1}.weight"]
         round_off = errors_cancel(error, last)

@@ -236,7 +236,7 @@ def summarize(network: Network, weights: Sequence[Array], biases: Sequence[Array
 
 
 @contextmanager
-def _second_thread(large: bool) -> Iterator[Callable[..., None]]:
+def second_thread(large: bool) -> Iterator[Callable[..., None]]:
     """What does a piece of work: at once, as a small layer is still in the processor's cache; of ``large`` layers on a
     thread of its own while the next product is computed, but never more than one piece behind.
     """
@@ -329,7 +329,7 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
 
     preactivations, activations = [], []
     large = count * len(x) * max(first.sizes) > TOGETHER  # a small step would wait longer for the other thread
-    with np.errstate(**QUIET), borrowed_buffers() as buffers, _second_thread(large) as do:
+    with np.errstate(**QUIET), borrowed_buffers() as buffers, second_thread(large) as do:
         for layer, (z, h) in enumerate(forward(stack, shifts, x, first.activation, (), buffers, **params)):
             preactivations.append(z)
             activations.append(h)

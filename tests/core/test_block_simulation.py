@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from initviz import KINDS, SCHEMES, Architecture, Network, make_batch, propagate_layers, simulate
+from initviz.core import block_simulation
 
 BATCH = make_batch("digits", 64)
 
@@ -99,3 +100,13 @@ def test_a_batch_that_does_not_fit_is_refused_in_words():
         simulate(Architecture(inputs=3), BATCH)
     with pytest.raises(ValueError, match="batch must be at least 2 samples where BatchNorm"):
         simulate(Architecture.of("batch_norm"), make_batch("digits", 1))
+
+
+def test_a_second_thread_measures_the_same(monkeypatch):
+    described = network(kind="pre_norm", normalization="layer", expansion=4)
+    alone = simulate(described, BATCH)
+    monkeypatch.setattr(block_simulation, "TOGETHER", 0)
+    together = simulate(described, BATCH)
+    pd.testing.assert_frame_equal(together.layers, alone.layers)
+    pd.testing.assert_frame_equal(together.every_layer, alone.every_layer)
+    assert (together.counts["activation"] == alone.counts["activation"]).all()
