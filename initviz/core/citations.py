@@ -67,6 +67,7 @@ CITATIONS = (
     _doi("LeCun", 1998, "10.1109/5.726791", "Gradient-based"),
     _doi("LeCun", 1998, "10.1007/3-540-49430-8_2"),
     _arxiv("Lu", 2020, "1903.06733"),
+    _arxiv("Lin", 2017, "1708.02002"),
     Citation("Maas", 2013, "https://ai.stanford.edu/~amaas/papers/relu_hybrid_icml2013_final.pdf"),
     Citation("Martens", 2010, "https://icml.cc/Conferences/2010/papers/458.pdf"),
     _arxiv("Micikevicius", 2022, "2209.05433"),
