@@ -64,8 +64,9 @@ else:
                "layers do; shaded: its band for at least 95 % of all draws of the weights at this width. On the way "
                "back it starts from the measured error at the output.")
 
-if app.layer_control("layer", settings.depth):
-    signal.layer_dialog(settings)
+layer = app.layer_control("layer", settings.depth)
+if layer:
+    signal.layer_dialog(settings, layer)
 
 with st.container(horizontal=True):
     app.download("Numbers (CSV)", "initviz-layers.csv",

@@ -187,8 +187,11 @@ def layer_control(key: str, most: int) -> int:
     """Which layer to look into, up to the last there is; 0, where the control allows it, is none."""
     spec = CONTROLS[key]
     least = spec.default
-    layer = st.session_state[key] = min(max(nearest_allowed(key, st.session_state.get(key, least))[0], least), most)
+    held = st.session_state.get(key, least)
+    layer = min(max(nearest_allowed(key, held)[0], least), most)
+    if layer != held or key not in st.session_state:  # what is written here counts more than what back restores
+        st.session_state[key] = layer
     if most > least:
-        st.select_slider(spec.label, range(least, most + 1), format_func=lambda layer: str(layer) if layer else "none",
+        layer = st.select_slider(spec.label, range(least, most + 1), format_func=lambda layer: str(layer) if layer else "none",
                          key=key, help=spec.help, bind="query-params")
     return layer

@@ -151,9 +151,9 @@ def _step_layer(layer: int) -> None:
 
 
 @st.dialog("Single neurons of a layer", width="large", on_dismiss=_close_layer, icon=":material/grid_on:")
-def layer_dialog(settings: Settings) -> None:
+def layer_dialog(settings: Settings, layer: int) -> None:
     """Heat maps of one layer's neurons, one an initializer."""
-    runs, layer = compare(settings, pairs=True), settings.layer
+    runs = compare(settings, pairs=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         name = "Output layer" if layer == settings.depth else f"Layer {layer}"
         st.markdown(f"**{name}**: a column a neuron, a row a sample")
