@@ -192,6 +192,7 @@ def layer_control(key: str, most: int) -> int:
     if layer != held or key not in st.session_state:  # what is written here counts more than what back restores
         st.session_state[key] = layer
     if most > least:
-        layer = st.select_slider(spec.label, range(least, most + 1), format_func=lambda layer: str(layer) if layer else "none",
-                         key=key, help=spec.help, bind="query-params")
+        layer = st.select_slider(
+            spec.label, range(least, most + 1), format_func=lambda layer: str(layer) if layer else "none",
+            key=key, help=spec.help, bind="query-params")
     return layer
