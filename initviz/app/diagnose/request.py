@@ -112,8 +112,9 @@ def ask(settings: Settings) -> DiagnoseRequest | None:
         text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
                              help="From the inputs to the outputs, such as 784-512-512-10. Your own weights bring "
                                   "their own.")
-        app.expect_choice("start", "Start", {key: _say_start(key) for key in STARTS})
-        key = st.selectbox("Start", STARTS, format_func=_say_start, key="start", bind="query-params", width=290,
+        app.expect_choice("start", "Initialization", {key: _say_start(key) for key in STARTS})
+        key = st.selectbox("Initialization", STARTS, format_func=_say_start, key="start", bind="query-params",
+                           width=290,
                            help="What your framework does where nothing is said, or any initializer of the table.")
         app.expect_choice("data", "Data", SOURCES)
         app.expect_choice("target_kind", "Target is", spreadsheet.TARGET_KINDS, "auto")  # asked once a file is there
