@@ -24,9 +24,10 @@ if asked is None:
 report = panels.current_report(asked, lines)
 better, why = recommended(report.initialization.network)
 
+judged = panels.tried(report)
 st.subheader("What is found", anchor=False)
-st.markdown(f"**{report.summary}** {report.verdict.words}")
-panels.show_findings(report)
+st.markdown(f"**{judged.summary}** {judged.verdict.words}")
+panels.show_findings(judged)
 
 st.subheader("Layer by layer", anchor=False)
 panels.show_layers(report)
@@ -40,7 +41,7 @@ for place, (title, (picture, data)) in zip(places, pictures(report).items(), str
         st.markdown(f"**{title}**")
         app.show(picture, data)
 st.markdown(say_pictures(report))
-st.markdown("  \n".join(f":small[**{remedy.label}**: {remedy.why}]" for remedy, _ in report.remedies))
+panels.show_remedies(report)
 
 st.subheader("The code", anchor=False)
 panels.show_code(report.initialization, better)

@@ -26,7 +26,9 @@ MEASURES = {
     "gradient": "Gradient, first ÷ last hidden", "different_neurons": "Different neurons",
     "output_std": "Output, std", "loss": "Loss"}
 # Thresholds that are no initializer's initialization: colors of no entry of the table, seen on white and on black.
-OWN_COLOR, REMEDY_COLORS = UNORDERED[6], {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardized": UNORDERED[2]}
+OWN_COLOR = UNORDERED[6]
+REMEDY_COLORS = {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardized": UNORDERED[2],
+                 "standardized_targets": UNORDERED[2]}
 
 
 def table(report: Report) -> pd.DataFrame:

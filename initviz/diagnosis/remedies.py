@@ -147,3 +147,14 @@ def standardize_inputs(initialization: Initialization) -> Remedy:
                   "to mean 0 and standard deviation 1 (LeCun et al. 1998, section 4.3).",
                   replace(initialization, batch=replace(initialization.batch, x=x), name="Standardized inputs",
                           drawn=False))
+
+
+def standardize_targets(initialization: Initialization) -> Remedy:
+    """The same initialization with a regression's targets of mean 0 and standard deviation 1 in every column."""
+    batch = initialization.batch
+    targets = standardized(batch.targets.astype(np.float64)).astype(batch.targets.dtype)
+    return Remedy("standardized_targets", "Standardized targets", "The same parameters, with every column of the "
+                  "targets brought to mean 0 and standard deviation 1; predictions are scaled back by the same two "
+                  "numbers, and the loss is in units of the targets' variance.",
+                  replace(initialization, batch=replace(batch, targets=targets), name="Standardized targets",
+                          drawn=False))

@@ -14,7 +14,7 @@ from initviz.core.simulation import Run, gradient_return, summarize
 from initviz.diagnosis.findings import SEVERITIES, Finding
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.layer_scales import signal_levels
-from initviz.diagnosis.remedies import Remedy, remedies, standardize_inputs
+from initviz.diagnosis.remedies import Remedy, remedies, standardize_inputs, standardize_targets
 from initviz.diagnosis.rules import findings_of
 from initviz.diagnosis.thresholds import DEFAULTS, Thresholds
 from initviz.diagnosis.verdict import Verdict, verdict_on
@@ -68,6 +68,19 @@ class Report:
             "saturated_share": run.column("saturated_share")})
 
     @property
+    def offered(self) -> tuple[tuple[Remedy, Report], ...]:
+        """The remedies that mend something: fewer errors, then warnings, and no gradient that is further from 1."""
+        return tuple(part for part in self.remedies if _mends(self, part[1]))
+
+    def mended_by(self, finding: Finding) -> list[str]:
+        """The labels of the offered remedies under which a finding is gone, or less grave."""
+        def grave(other: Finding) -> int:
+            return SEVERITIES.index(other.severity)
+
+        return [remedy.label for remedy, after in self.offered
+                if all(other.key != finding.key or grave(other) > grave(finding) for other in after.findings)]
+
+    @property
     def measures(self) -> Mapping[str, float]:
         """The few numbers by which an initialization is compared with another; NaN where one is not defined.
 
@@ -85,6 +98,25 @@ class Report:
             "output_std": float(run.column("activation_std")[-1]), "loss": float(run.loss)})
 
 
+FEW_DEAD = 0.25  # of a layer's neurons: a remedy that has more, and more than before, is none
+
+
+def _mends(before: Report, after: Report) -> bool:
+    """Whether a remedy has fewer faults, no larger gradient and no more dead neurons."""
+    def faults(report: Report) -> tuple[int, int]:
+        return report.count("error"), report.count("warning")
+
+    def growth(report: Report) -> float:
+        ratio = float(report.measures["gradient"])
+        return ratio if ratio > 0 else 1.0
+
+    def dead(report: Report) -> float:
+        return float(np.nan_to_num(report.run.column("dead_share")).max())
+
+    return (faults(after) < faults(before) and growth(after) <= max(growth(before), before.thresholds["grown"])
+            and dead(after) <= max(dead(before), FEW_DEAD))
+
+
 def diagnose(initialization: Initialization, thresholds: Thresholds = DEFAULTS, *, repair: bool = True) -> Report:
     """Examine an initialization on its batch; with ``repair`` also every remedy, on the same data.
 
@@ -98,5 +130,7 @@ def diagnose(initialization: Initialization, thresholds: Thresholds = DEFAULTS, 
         tried = remedies(initialization)
         if any(finding.kind == "inputs" for finding in findings):
             tried.append(standardize_inputs(initialization))
+        if any(finding.key == "targets" for finding in findings):
+            tried.append(standardize_targets(initialization))
     return Report(initialization, run, findings, thresholds,
                   tuple((remedy, diagnose(remedy.initialization, thresholds, repair=False)) for remedy in tried))

@@ -32,6 +32,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = MappingProxyType({
     "healthy": Kind("Healthy", "green", ":material/check_circle:"),
+    "trains": Kind("Trains", "green", ":material/check_circle:"),
     "drifting": Kind("Drifting", "orange", ":material/trending_flat:"),
     "late": Kind("One step late", "blue", ":material/schedule:"),
     "collapsed": Kind("Collapsed", "gray", ":material/content_copy:"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import time
 from pathlib import PurePath
 
+import pandas as pd
 import streamlit as st
 
 from initviz import app
@@ -12,15 +14,31 @@ from initviz.app.diagnose.request import DiagnoseRequest, kept
 from initviz.app.pictures import table_height
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.network import Network
+from initviz.core.wording import listed, number
 from initviz.diagnosis.exports import to_html, to_json
+from initviz.diagnosis.findings import Finding
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.presentation import COLUMNS, shares_of_largest, table
 from initviz.diagnosis.report import Report, diagnose
 from initviz.diagnosis.thresholds import THRESHOLDS, Thresholds, clamp_thresholds
+from initviz.diagnosis.trial import (
+    MOST_OPERATIONS,
+    RATES,
+    SAMPLES,
+    STEPS,
+    Trial,
+    trial_operations,
+    with_evidence,
+)
 from initviz.diagnosis.uploaded_weights import Own, write
 from initviz.files import source_code as export
 from initviz.files.weights import WRITTEN
+from initviz.training.gradient_descent import OPTIMIZER_LABELS
 
+LOUDER = 1.1  # times the first loss: a remedy's that is worth a word
+LOOK = 0.25  # seconds between two looks at a training
+ANSWER_ICONS = {"no": ":material/check_circle:", "yes": ":material/report:", "partly": ":material/hourglass_top:",
+                "neither": ":material/help:"}
 COLORS = {"error": "red", "warning": "orange", "note": "gray"}
 
 
@@ -43,6 +61,46 @@ def current_report(asked: DiagnoseRequest, lines: Thresholds) -> Report:
     return report
 
 
+def tried(report: Report) -> Report:
+    """The answer to the page's question by a short training, with progress and a stop; the report after it."""
+    cost = trial_operations(report)
+    if cost > MOST_OPERATIONS:
+        st.caption(f"No training is tried: it would take about {cost / 1e9:,.0f} billion operations, where this app "
+                   f"allows {MOST_OPERATIONS / 1e9:,.0f}.")
+        return report
+    held = st.session_state.get("trial")
+    if held is None or held[0] is not report:
+        held = st.session_state["trial"] = (report, Trial(report))
+    trial: Trial = held[1]
+    with st.empty().container():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            words = f"Training it as it is and with {len(trial.candidates) - 1} remedies"
+            bar = st.progress(trial.progress, "Tried" if trial.finished else words, width=420)
+            st.button("Stop", icon=":material/stop:", on_click=trial.stop, disabled=trial.finished, key="stop_trial",
+                      help="Answer from what has been trained so far.")
+        while not trial.finished:
+            trial.advance(until=time.monotonic() + LOOK)
+            bar.progress(trial.progress, words)
+            if trial.finished:
+                bar.progress(1.0, "Tried")
+    show_answer(trial)
+    return with_evidence(report, trial.answer)
+
+
+def show_answer(trial: Trial) -> None:
+    """Yes or no, and the losses that say so."""
+    show = st.success if trial.answer.key == "no" else st.warning
+    show(trial.answer.text, icon=ANSWER_ICONS[trial.answer.key])
+    with st.expander("The losses", icon=":material/table:"):
+        st.table(pd.DataFrame([{
+            "Initialization": outcome.label, "Loss": number(outcome.loss),
+            "Optimizer": OPTIMIZER_LABELS[outcome.optimizer], "Rate": f"{outcome.rate:g}"}
+            for outcome in trial.outcomes]).set_index("Initialization"))
+        st.caption(f"The lowest loss of the whole batch after {STEPS} steps of {SAMPLES} samples, over gradient "
+                   f"descent at rates {listed([f'{rate:g}' for rate in RATES['sgd']])} and Adam at "
+                   f"{listed([f'{rate:g}' for rate in RATES['adam']])}.")
+
+
 # ---------------------------------------------------------------------------------------------- what is shown
 
 def show_findings(report: Report) -> None:
@@ -52,7 +110,27 @@ def show_findings(report: Report) -> None:
                    icon=":material/check_circle:")
     for finding in report.findings:
         st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.text}"
+                    f"{_say_remedies(report, finding)}"
                     f"  \n:small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firmness}.]]")
+
+
+def _say_remedies(report: Report, finding: Finding) -> str:
+    """Which remedies mend a finding, by their own reports."""
+    labels = report.mended_by(finding) if finding.severity != "note" else []
+    return f" Mended by {listed(labels)}." if labels else ""
+
+
+def show_remedies(report: Report) -> None:
+    """What each remedy is, which were tried and mend nothing, and why a first loss is higher."""
+    offered = [remedy for remedy, _ in report.offered]
+    lines = [f":small[**{remedy.label}**: {remedy.why}]" for remedy in offered]
+    others = [remedy.label for remedy, _ in report.remedies if remedy not in offered]
+    if others:
+        lines.append(f":small[Tried, and no remedy here: {listed(others)}.]")
+    if any(after.run.loss > LOUDER * report.run.loss for _, after in report.offered):
+        lines.append(":small[A higher first loss comes from wider outputs, which gradient descent unlearns in a few "
+                     "steps; an output layer drawn ten times smaller begins near the loss of outputs of 0.]")
+    st.markdown("  \n".join(lines))
 
 
 def show_layers(report: Report) -> None:
