@@ -163,13 +163,16 @@ def sidebar(page: str) -> None:
     """The controls that pages share and this one, by its address ("" is the first), uses; others keep their values."""
     page, settings = page or FIRST_PAGE, current_settings()
     shown = [key for key in CONTROLS if in_use(key, page, settings)]
-    folded = [key for key in shown if CONTROLS[key].place == "expander"]
+    # Where a page chooses an initializer of its own, the parameters of all of them stand behind a click.
+    folded = [key for key in shown if CONTROLS[key].place == "expander" or any(
+        page not in CONTROLS[choice].pages for choice, _ in CONTROLS[key].owners)]
     with st.sidebar:
         for key in shown:
-            if CONTROLS[key].place == "sidebar":
+            if CONTROLS[key].place == "sidebar" and key not in folded:
                 control(key)
         if folded:
-            with st.expander("Biases"):
+            with st.expander("Biases" if all(CONTROLS[key].place == "expander" for key in folded)
+                             else "Biases and single parameters"):
                 for key in folded:
                     control(key)
         st.button("Reset the controls", icon=":material/restart_alt:", on_click=reset, width="stretch",
