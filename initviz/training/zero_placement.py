@@ -73,7 +73,29 @@ class Activate:
     inner: Expression
 
 
-Expression = Input | Tensor | MatMul | Multiply | Add | Activate
+@dataclass(frozen=True)
+class Transpose:
+    """The last two axes exchanged."""
+
+    inner: Expression
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Softmax over the last axis."""
+
+    inner: Expression
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One place of the last axis, which keeps its length of 1."""
+
+    inner: Expression
+    place: int
+
+
+Expression = Input | Tensor | MatMul | Multiply | Add | Activate | Transpose | Softmax | Pick
 
 
 def tensors_of(expression: Expression) -> dict[str, Tensor]:
@@ -83,7 +105,7 @@ def tensors_of(expression: Expression) -> dict[str, Tensor]:
             return {expression.name: expression}
         case MatMul(left, right) | Multiply(left, right) | Add(left, right):
             return tensors_of(left) | tensors_of(right)
-        case Activate(_, inner):
+        case Activate(_, inner) | Transpose(inner) | Softmax(inner) | Pick(inner, _):
             return tensors_of(inner)
         case Input():
             return {}
@@ -91,26 +113,27 @@ def tensors_of(expression: Expression) -> dict[str, Tensor]:
 
 # ---------------------------------------------------------------------------------------------- prediction
 
-def _is_zero(expression: Expression, zero: Mapping[str, bool]) -> bool:
-    """Whether what the expression gives is exactly zero, of the tensors that are."""
+def is_zero(expression: Expression, zero: Mapping[str, bool]) -> bool:
+    """Whether the value of the expression is exactly zero, given which tensors are."""
     match expression:
         case Input():
             return False
         case Tensor(name):
             return zero[name]
         case MatMul(left, right) | Multiply(left, right):
-            return _is_zero(left, zero) or _is_zero(right, zero)
+            return is_zero(left, zero) or is_zero(right, zero)
         case Add(left, right):
-            return _is_zero(left, zero) and _is_zero(right, zero)
+            return is_zero(left, zero) and is_zero(right, zero)
         case Activate(key, inner):
-            return _is_zero(inner, zero) and _value_at_zero(key) == 0
+            return is_zero(inner, zero) and _value_at_zero(key) == 0
+    raise TypeError(f"expression must be made of products, sums and activations, got {type(expression).__name__}")
 
 
 def _value_at_zero(key: str) -> float:
     return float(activation(key).value(np.zeros(1))[0])
 
 
-def _passes_at_zero(key: str) -> bool:
+def passes_at_zero(key: str) -> bool:
     return float(activation(key).derivative(np.zeros(1))[0]) != 0
 
 
@@ -121,13 +144,13 @@ def _reached(expression: Expression, zero: Mapping[str, bool]) -> Iterator[str]:
             yield name
         case MatMul(left, right) | Multiply(left, right):
             for factor, other in ((left, right), (right, left)):
-                if not _is_zero(other, zero):
+                if not is_zero(other, zero):
                     yield from _reached(factor, zero)
         case Add(left, right):
             yield from _reached(left, zero)
             yield from _reached(right, zero)
         case Activate(key, inner):
-            if not _is_zero(inner, zero) or _passes_at_zero(key):
+            if not is_zero(inner, zero) or passes_at_zero(key):
                 yield from _reached(inner, zero)
         case Input():
             return
@@ -138,7 +161,7 @@ Uneven = Mapping[str, frozenset[str]]  # of each tensor the axes along which its
 
 def _is_uneven(expression: Expression, zero: Mapping[str, bool], uneven: Uneven) -> bool:
     """Whether the units of what the expression gives, its last axis, differ from one another."""
-    if _is_zero(expression, zero):
+    if is_zero(expression, zero):
         return False
     match expression:
         case Input():
@@ -151,6 +174,7 @@ def _is_uneven(expression: Expression, zero: Mapping[str, bool], uneven: Uneven)
             return _is_uneven(left, zero, uneven) or _is_uneven(right, zero, uneven)
         case Activate(_, inner):
             return _is_uneven(inner, zero, uneven)
+    raise TypeError(f"expression must be made of products, sums and activations, got {type(expression).__name__}")
 
 
 def _parted(expression: Expression, zero: Mapping[str, bool], uneven: Uneven, inputs_differ: bool,
@@ -166,21 +190,21 @@ def _parted(expression: Expression, zero: Mapping[str, bool], uneven: Uneven, in
             if len(axes) > 1 and inputs_differ:
                 yield name, axes[0]
         case MatMul(left, right):
-            if not _is_zero(left, zero):
+            if not is_zero(left, zero):
                 yield from _parted(right, zero, uneven, _is_uneven(left, zero, uneven), comes_back_uneven)
-            if not _is_zero(right, zero):
+            if not is_zero(right, zero):
                 rows = isinstance(right, Tensor) and right.axes[0] in uneven[right.name]
                 yield from _parted(left, zero, uneven, inputs_differ, rows)
         case Multiply(left, right):
             for factor, other in ((left, right), (right, left)):
-                if not _is_zero(other, zero):
+                if not is_zero(other, zero):
                     yield from _parted(factor, zero, uneven, inputs_differ,
                                        comes_back_uneven or _is_uneven(other, zero, uneven))
         case Add(left, right):
             yield from _parted(left, zero, uneven, inputs_differ, comes_back_uneven)
             yield from _parted(right, zero, uneven, inputs_differ, comes_back_uneven)
         case Activate(key, inner):
-            if not _is_zero(inner, zero) or _passes_at_zero(key):
+            if not is_zero(inner, zero) or passes_at_zero(key):
                 yield from _parted(inner, zero, uneven, inputs_differ,
                                    comes_back_uneven or _is_uneven(inner, zero, uneven))
         case Input():
@@ -252,12 +276,30 @@ def _evaluate(expression: Expression, arrays: Mapping[str, Array], x: Array) -> 
             phi = activation(key)
             return _Node(phi.value(below.value), lambda dy, gradients: below.back(
                 dy * phi.derivative(below.value), gradients))
+        case Transpose(inner):
+            below = _evaluate(inner, arrays, x)
+            return _Node(below.value.swapaxes(-1, -2), lambda dy, gradients: below.back(
+                dy.swapaxes(-1, -2), gradients))
+        case Softmax(inner):
+            below = _evaluate(inner, arrays, x)
+            powers = np.exp(below.value - below.value.max(axis=-1, keepdims=True))
+            shares = powers / powers.sum(axis=-1, keepdims=True)
+            return _Node(shares, lambda dy, gradients: below.back(
+                shares * (dy - (dy * shares).sum(axis=-1, keepdims=True)), gradients))
+        case Pick(inner, place):
+            below = _evaluate(inner, arrays, x)
+
+            def spread(dy: Array, gradients: dict[str, Array]) -> None:
+                whole = np.zeros_like(below.value)
+                whole[..., place:place + 1] = dy
+                below.back(whole, gradients)
+            return _Node(below.value[..., place:place + 1], spread)
     left, right = _evaluate(expression.left, arrays, x), _evaluate(expression.right, arrays, x)
     match expression:
         case MatMul():
             def back(dy: Array, gradients: dict[str, Array]) -> None:
-                left.back(dy @ right.value.T, gradients)
-                right.back(left.value.T @ dy, gradients)
+                left.back(dy @ right.value.swapaxes(-1, -2), gradients)
+                right.back(_summed_to(left.value.swapaxes(-1, -2) @ dy, right.value.shape), gradients)
             return _Node(left.value @ right.value, back)
         case Multiply():
             def back(dy: Array, gradients: dict[str, Array]) -> None:
@@ -275,7 +317,8 @@ def _summed_to(dy: Array, shape: tuple[int, ...]) -> Array:
     """A gradient summed over the axes along which a value was repeated."""
     while dy.ndim > len(shape):
         dy = dy.sum(axis=0)
-    return dy
+    repeated = tuple(axis for axis, length in enumerate(shape) if length == 1 < dy.shape[axis])
+    return dy.sum(axis=repeated, keepdims=True) if repeated else dy
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,26 +335,35 @@ def measure(expression: Expression, states: Mapping[str, str], *, seed: int = 0,
             rate: float = RATE, units: Mapping[str, int] = UNITS) -> Measured:
     """Gradient descent on the squared error of random targets, in float64; a zero gradient is exactly 0."""
     tensors = tensors_of(expression)
-    arrays = initial(tensors, states, seed, units)
     rng = np.random.default_rng((seed, 1))
     x, targets = rng.standard_normal((SAMPLES, units["in"])), rng.standard_normal((SAMPLES, units["out"]))
-    sizes: dict[str, list[float]] = {name: [] for name in tensors}
-    losses = []
-    for _ in range(steps):
-        node, gradients = _evaluate(expression, arrays, x), dict[str, Array]()
-        error = node.value - targets
-        losses.append(float(np.mean(error * error)))
-        node.back(2 * error / error.size, gradients)
-        for name in tensors:
-            gradient = gradients.get(name, np.zeros_like(arrays[name]))
-            sizes[name].append(float(np.abs(gradient).max()))
-            arrays[name] = arrays[name] - rate * gradient
+    arrays, sizes, losses = descend(expression, initial(tensors, states, seed, units), x, targets, steps, rate)
     first = {name: next((step for step, size in enumerate(values) if size != 0), None)
              for name, values in sizes.items()}
     fates = {name: Fate(first[name], MappingProxyType({
         axis: _differ(arrays[name], place) for place, axis in enumerate(tensor.axes)}))
         for name, tensor in tensors.items()}
     return Measured(fates, arrays, sizes, losses)
+
+
+def descend(expression: Expression, arrays: Mapping[str, Array], x: Array, targets: Array, steps: int,
+            rate: float) -> tuple[dict[str, Array], dict[str, list[float]], list[float]]:
+    """Gradient descent on the mean squared error: the arrays after the last step; by step, the largest gradient of
+    each tensor and the loss.
+    """
+    arrays = dict(arrays)
+    sizes: dict[str, list[float]] = {name: [] for name in arrays}
+    losses = []
+    for _ in range(steps):
+        node, gradients = _evaluate(expression, arrays, x), dict[str, Array]()
+        error = node.value - targets
+        losses.append(float(np.mean(error * error)))
+        node.back(2 * error / error.size, gradients)
+        for name in arrays:
+            gradient = gradients.get(name, np.zeros_like(arrays[name]))
+            sizes[name].append(float(np.abs(gradient).max()))
+            arrays[name] = arrays[name] - rate * gradient
+    return arrays, sizes, losses
 
 
 def _differ(array: Array, axis: int) -> bool:

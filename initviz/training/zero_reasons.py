@@ -1,0 +1,134 @@
+"""Why a tensor gets a gradient or waits: the other factors of its products, and which of them are zero when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from initviz.core.wording import listed
+from initviz.training.zero_placement import (
+    Activate,
+    Add,
+    Expression,
+    Input,
+    MatMul,
+    Multiply,
+    Tensor,
+    is_zero,
+    passes_at_zero,
+    predict,
+    tensors_of,
+)
+
+SYMBOLS = {"gamma": "γ", "alpha": "α"}
+PHI = {"relu": "ReLU"}
+
+
+def symbol(name: str) -> str:
+    """A tensor's name as formulas write it: γ, W₁."""
+    if name in SYMBOLS:
+        return SYMBOLS[name]
+    return name[:-1] + chr(0x2080 + int(name[-1])) if name[-1].isdigit() else name
+
+
+def written(expression: Expression) -> str:
+    """An expression as a formula on column vectors, as papers write it: B A x."""
+    match expression:
+        case Input():
+            return "x"
+        case Tensor(name):
+            return symbol(name)
+        case MatMul(left, right):
+            return f"{written(right)} {_inner(left)}"
+        case Multiply(left, right):
+            first, second = (right, left) if isinstance(right, Tensor) else (left, right)
+            return f"{_inner(first)} · {_inner(second)}"
+        case Add(left, right):
+            return f"{written(left)} + {written(right)}"
+        case Activate(key, inner):
+            return f"{PHI.get(key, key)}({written(inner)})"
+    raise TypeError(f"expression must be made of products, sums and activations, got {type(expression).__name__}")
+
+
+def _inner(expression: Expression) -> str:
+    return f"({written(expression)})" if isinstance(expression, Add) else written(expression)
+
+
+@dataclass(frozen=True)
+class _Derivative:
+    """The derivative of an activation, by which a gradient is multiplied on its way back."""
+
+    of: Activate
+
+
+_Factor = Expression | _Derivative
+
+
+def _routes(expression: Expression, name: str) -> Iterator[tuple[_Factor, ...]]:
+    """For each way from the output back to a tensor, what its gradient is multiplied by on that way."""
+    match expression:
+        case Tensor(other):
+            if other == name:
+                yield ()
+        case MatMul(left, right) | Multiply(left, right):
+            for factor, other_factor in ((left, right), (right, left)):
+                for route in _routes(factor, name):
+                    yield (other_factor, *route)
+        case Add(left, right):
+            yield from _routes(left, name)
+            yield from _routes(right, name)
+        case Activate(_, inner):
+            for route in _routes(inner, name):
+                yield (_Derivative(expression), *route)
+
+
+def _blocks(factor: _Factor, zero: Mapping[str, bool]) -> bool:
+    """Whether nothing comes through."""
+    if isinstance(factor, _Derivative):
+        return is_zero(factor.of.inner, zero) and not passes_at_zero(factor.of.key)
+    return is_zero(factor, zero)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a tensor's first gradient comes in ``first_step`` (None: never).
+
+    Of the way back to it on which the fewest factors are zero in step 0: those (``blocking``), and all of them
+    (``factors``), as formulas.
+    """
+
+    blocking: tuple[str, ...]
+    factors: tuple[str, ...]
+    first_step: int | None
+
+
+def reasons(expression: Expression, states: Mapping[str, str]) -> dict[str, Reason]:
+    """For each tensor, why its first gradient comes when ``predict`` says."""
+    zero = {name: states[name] == "zero" for name in tensors_of(expression)}
+    fates = predict(expression, states)
+    found = {}
+    for name in zero:
+        route = min(_routes(expression, name), key=lambda factors: sum(_blocks(factor, zero) for factor in factors))
+        found[name] = Reason(
+            tuple(_named(factor) for factor in route if _blocks(factor, zero)),
+            tuple(_named(factor) for factor in route if not isinstance(factor, _Derivative)), fates[name].first_step)
+    return found
+
+
+def _named(factor: _Factor) -> str:
+    return f"the derivative of {written(factor.of)}" if isinstance(factor, _Derivative) else written(factor)
+
+
+def sentence(name: str, reason: Reason, *, is_zero_itself: bool) -> str:
+    """Why this tensor moves when it does."""
+    said = symbol(name)
+    if not reason.blocking:
+        others = listed(reason.factors)
+        return (f"{said} is zero, but what multiplies it ({others}) is not: it gets a gradient in step 0."
+                if is_zero_itself else f"Nothing that multiplies {said} ({others}) is zero: it gets a gradient in "
+                "step 0.")
+    blocking = listed(reason.blocking)
+    if reason.first_step is None:
+        return f"What multiplies {said} on the way back ({blocking}) is zero and stays so: it never gets a gradient."
+    steps = "one step" if reason.first_step == 1 else f"{reason.first_step} steps"
+    return f"What multiplies {said} on the way back ({blocking}) is zero at first: it waits {steps}."
