@@ -15,7 +15,7 @@ app.require_entrance()
 settings = app.current_settings()
 
 st.header("Do the neurons stay different?", anchor=False)
-st.markdown(say.question(settings))
+st.markdown(f"{say.question(settings)} New here? [A lesson](lesson).")
 signal.presets(settings)
 
 with st.container():
@@ -43,8 +43,7 @@ signal.scrubber(settings)
 with st.container(horizontal=True):
     for key in ("quantity", "scale", "scrub"):
         app.control(key)
-st.caption(f"{say.how_to_read(settings.quantity, one_sample, settings.sample)} A click on a layer opens its neurons. "
-           "New here? [A lesson](lesson).")
+st.caption(f"{say.how_to_read(settings.quantity, one_sample, settings.sample)} A click on a layer opens its neurons.")
 
 app.control("spread")
 if settings.depth < 2:

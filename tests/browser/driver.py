@@ -179,7 +179,7 @@ class Screen:
         link = self.page.get_by_test_id("stTopNavLink").filter(has_text=title)
         if not link.count():
             self.page.get_by_test_id("stTopNavSection").click()
-            link = self.page.get_by_test_id("stTopNavPopoverBody").get_by_role("link", name=title)
+            link = self.page.get_by_test_id("stTopNavDropdownLink").filter(has_text=title)
         return self.act(link.first.click)
 
     def charts(self) -> Any:

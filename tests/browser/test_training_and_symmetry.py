@@ -34,7 +34,7 @@ def test_a_finished_race_is_kept_for_a_person_who_comes_back(screen):
     assert progress(window).startswith("Finished: 50 steps")
     table, curves = window.page.get_by_test_id("stDataFrame").count(), window.charts().nth(0).inner_html()
     assert table == 1
-    window.act(window.page.get_by_role("link", name="Formulas").first.click)
+    window.visit("Formulas")
     window.page.get_by_role("link", name="Training").first.click()
     window.page.get_by_test_id("stProgress").wait_for()
     assert progress(window).startswith("Finished: 50 steps")

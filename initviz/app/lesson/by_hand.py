@@ -59,7 +59,7 @@ def show(seed: int, *, brief: bool = False) -> None:
                     ("zero", "All 0", small.ZERO, "Every weight 0."),
                     ("random", "Xavier", small.random_weights(seed), f"Drawn by Xavier's rule, seed {seed}.")):
                 st.button(label, key=f"by_hand_{key}", on_click=hold, args=(values,), help=help_text)
-        st.button("One step of gradient descent", key="by_hand_step", type="primary", on_click=hold,
+        st.button("One step of gradient descent", key="by_hand_step", on_click=hold,
                   args=(small.stepped(weights),), icon=":material/skip_next:",
                   help=f"Every weight minus {small.RATE:g} times its gradient.")
         names = small.edge_names()

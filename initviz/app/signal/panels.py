@@ -48,7 +48,7 @@ def presets(settings: Settings) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for key, preset in PRESETS.items():
             st.button(preset.label, on_click=set_controls, args=(preset.settings,), key=f"preset_{key}",
-                      type="primary" if is_active(key, settings) else "secondary", help=preset.sentence)
+                      icon=":material/check:" if is_active(key, settings) else None, help=preset.sentence)
 
 
 # ---------------------------------------------------------------------------------------------- the first picture
