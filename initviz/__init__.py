@@ -1,5 +1,7 @@
 """initviz: what weight initialization does to a multilayer perceptron, computed."""
 
+from typing import Any
+
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.batches import INPUTS, Batch, make_batch
@@ -62,3 +64,11 @@ __all__ = [
     "train",
     "variance_scaling",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``audit``, imported where it is used: it brings pandas and SciPy's special functions."""
+    if name == "audit":
+        from initviz.diagnosis.audit import audit
+        return audit
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from initviz.diagnosis.audit.kinds import place_of
-from initviz.diagnosis.audit.laws import laws_of
+from initviz.diagnosis.audit.laws import TORCH_DEFAULT, bias_laws, laws_of, said
 from initviz.diagnosis.audit.measures import measure
 from initviz.diagnosis.audit.recipes import Recipe, deviations, read_recipe
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
@@ -23,6 +23,7 @@ from initviz.files.weights.tensors import Container, Limits
 
 SEVERITIES = ("error", "warning", "note")
 STREAMED = Limits(100_000, 2**50, 2**50, 10**8)  # tensors are read one by one: the largest must fit, not the file
+LEAST_BIAS = 32  # values that tell a law of biases
 TRAINED = "none of the known: looks trained"
 
 
@@ -51,7 +52,9 @@ class Audit:
             "dtype": record.dtype, "std": record.measures.std, "mean": record.measures.mean,
             "kurtosis": record.measures.kurtosis,
             "largest_over_std": record.measures.largest / record.measures.std if record.measures.std else math.nan,
-            "law": " or ".join(record.laws) or (TRAINED if record.measures.finite else "not all values are finite")}
+            "law": said(record.laws) or (TRAINED if record.measures.finite else "not all values are finite"),
+            "fan_in": record.place.fan_in or None, "fan_out": record.place.fan_out or None,
+            **{f"lost_{name}": lost for name, lost in record.measures.lost.items()}}
             for record in self.tensors])
 
     def to_json(self) -> str:
@@ -60,13 +63,17 @@ class Audit:
             "tensors": [{"name": record.name, "shape": list(record.shape), "dtype": record.dtype,
                          "kind": record.place.kind, "std": _plain(record.measures.std),
                          "mean": _plain(record.measures.mean), "kurtosis": _plain(record.measures.kurtosis),
-                         "largest": _plain(record.measures.largest), "laws": list(record.laws)}
+                         "largest": _plain(record.measures.largest),
+                         "laws": [entry for law in record.laws for entry in law.entries],
+                         "lost": {name: _plain(lost) for name, lost in record.measures.lost.items()}}
                         for record in self.tensors],
             "tied": [list(names) for names in self.tied],
             "findings": [{"severity": finding.severity, "key": finding.key, "text": finding.text,
                           "tensors": list(finding.tensors), "measured": _plain(finding.measured),
-                          "expected": _plain(finding.expected), "ratio": _plain(finding.ratio), "rule": finding.rule,
-                          "source": finding.source} for finding in self.findings]}, indent=2, allow_nan=False)
+                          "expected": _plain(finding.expected),
+                          "expected_error": _plain(finding.expected_error), "ratio": _plain(finding.ratio),
+                          "rule": finding.rule, "source": finding.source}
+                         for finding in self.findings]}, indent=2, allow_nan=False)
 
 
 def _plain(number: float | None) -> float | str | None:
@@ -87,15 +94,35 @@ def records_of(containers: Iterable[Container]) -> Iterator[TensorRecord]:
             yield TensorRecord(tensor.name, tensor.shape, tensor.dtype, place, measured, tuple(laws), tensor.load)
 
 
+def _sibling(name: str) -> str:
+    """The name of a weight whose bias this is, or of a bias's weight's bias: both have one key."""
+    head, _, last = name.rpartition(".")
+    return f"{head}.{last.replace('weight', '').replace('kernel', '').replace('bias', '')}"
+
+
 def _beside_their_biases(records: Sequence[TensorRecord]) -> Iterator[TensorRecord]:
-    """The records; a weight whose bias no framework draws has been trained, whatever its moments still fit."""
-    biases = {record.name.rpartition(".")[0]: record for record in records if record.place.kind == "bias"}
+    """The records, of biases with the laws that follow from the weight beside them.
+
+    A weight whose bias no framework draws has been trained, whatever its moments still fit.
+    """
+    weights = {_sibling(record.name): record for record in records if record.place.fan_in and record.place.kind in (
+        "linear", "convolution", "recurrent")}
+    biases = {_sibling(record.name): record for record in records if record.place.kind == "bias"}
     for record in records:
-        bias = biases.get(record.name.rpartition(".")[0])
-        drawn = bias is None or bias.measures.one_value or any("PyTorch" in law for law in record.laws)
-        if record.place.fan_in and not drawn:
+        key = _sibling(record.name)
+        if record.place.kind == "bias" and key in weights:
+            record = replace(record, laws=tuple(bias_laws(record.measures, weights[key].place)))
+        elif key in weights and weights[key] is record and key in biases and not _drawn(record, biases[key]):
             record = replace(record, laws=())
         yield record
+
+
+def _drawn(weight: TensorRecord, bias: TensorRecord) -> bool:
+    """Whether a framework may have drawn the bias: one value, or PyTorch's law."""
+    torch = any(law.formula == TORCH_DEFAULT or "hidden" in law.formula for law in weight.laws)
+    laws = bias_laws(bias.measures, weight.place)
+    enough = bias.measures.count >= LEAST_BIAS
+    return bias.measures.one_value or torch or (enough and any(law.formula == TORCH_DEFAULT for law in laws))
 
 
 def audit_container(containers: Sequence[Container], recipe: Recipe | None = None) -> Audit:
@@ -108,7 +135,7 @@ def audit_container(containers: Sequence[Container], recipe: Recipe | None = Non
     if recipe is not None:
         deviating = deviations(records, recipe)
         known = {name for finding in deviating for name in finding.tensors}
-        judged = {record.name for record in records if recipe.entry_of(record.name) is not None}
+        judged = {record.name for record in records if recipe.entries_of(record.name)}
         findings = [*deviating, *(finding for finding in findings if not known.issuperset(finding.tensors) and not (
             finding.key in ("scale", "trend", "fan", "default", "zeros") and judged.issuperset(finding.tensors)))]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))

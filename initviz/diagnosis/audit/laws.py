@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -28,6 +29,8 @@ ROUNDING = 2.0**-8  # of bfloat16, the coarsest format that is read
 TRAINED_TOP, TRAINED_UNEVENNESS = 1.25, 8.0  # beyond: not independent entries
 SPARSE_INCOMING = 15
 FEW = 100
+MOST_SAID = 6  # laws in a line
+PROBES = ((3, 7), (96, 11))  # fans at which two formulas are compared
 
 
 @dataclass(frozen=True)
@@ -57,52 +60,118 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({
     "truncated_normal": Family(_truncated_moment(4), _truncated_moment(6), _truncated_moment(8), 2 / TRUNCATED_STD)})
 
 
+TORCH_DEFAULT = "U(±1/√fan_in)"
+SAME = "the same in every draw"
+
+
 @dataclass(frozen=True)
 class Scale:
-    """A standard deviation that a framework or a recipe gives: ``std`` is an expression of fan_in and fan_out."""
+    """A standard deviation that a framework, a paper or a recipe gives.
 
-    name: str
+    ``formula`` is how people write the law, ``std`` the standard deviation as an expression of fan_in and fan_out;
+    ``users`` are who draws by it, where no initializer of the table has that name.
+    """
+
+    formula: str
     family: str
     std: str
+    users: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ("linear", "convolution", "recurrent", "embedding", "lora")
 
+    def at(self, fan_in: int, fan_out: int) -> float:
+        """The standard deviation for these fans."""
+        return value(self.std, {"fan_in": fan_in, "fan_out": fan_out})
 
-# Beside the initializers' own: the frameworks' documentation; Radford et al. 2019 for GPT-2.
+
+# The frameworks' documentation; of 0.02: Radford et al. 2018, section 4.1, and the models' own code.
 SCALES = (
-    Scale("U(±1/√fan_in): PyTorch's Linear and Conv default", "uniform", "1 / sqrt(3 * fan_in)"),
-    Scale("N(0, 0.02²): GPT-2", "normal", "0.02"),
-    Scale("N(0, 0.02²) cut at 2σ: BERT and ViT", "truncated_normal", f"0.02 * {TRUNCATED_STD!r}"),
-    Scale("N(0, 0.01²)", "normal", "0.01"),
-    Scale("N(0, 1): PyTorch's Embedding default", "normal", "1"),
-    Scale("U(±0.05): Keras' Embedding default", "uniform", "0.05 / sqrt(3)"),
-    Scale("N(0, 1/fan_in): LeCun", "normal", "1 / sqrt(fan_in)"),
-    Scale("N(0, 2/fan_in): He", "normal", "sqrt(2 / fan_in)"),
-    Scale("N(0, 2/(fan_in + fan_out)): Xavier", "normal", "sqrt(2 / (fan_in + fan_out))"),
-    Scale("U(±√(6/(fan_in + fan_out))): Xavier, Keras' Dense default", "uniform", "sqrt(2 / (fan_in + fan_out))"),
-    Scale("N(0, 1/fan_out)", "normal", "1 / sqrt(fan_out)"),
-    Scale("N(0, 2/fan_out): He, fan_out", "normal", "sqrt(2 / fan_out)"),
-    Scale("U(±√(6/fan_in)): He", "uniform", "sqrt(2 / fan_in)"),
-    Scale("U(±√(6/fan_out)): He, fan_out", "uniform", "sqrt(2 / fan_out)"),
-    Scale("1/fan_in cut at 2σ: Flax's Dense default", "truncated_normal", "1 / sqrt(fan_in)"),
-    Scale("2/fan_in cut at 2σ: He in Keras and JAX", "truncated_normal", "sqrt(2 / fan_in)"),
-    Scale("2/(fan_in + fan_out) cut at 2σ: Xavier in Keras and JAX", "truncated_normal",
-          "sqrt(2 / (fan_in + fan_out))"),
-    *(Scale(f"U(±1/√hidden): PyTorch's {cell} default", "uniform", f"sqrt({gates} / (3 * fan_out))", ("recurrent",))
+    Scale(TORCH_DEFAULT, "uniform", "1 / sqrt(3 * fan_in)", ("PyTorch's Linear and Conv default",)),
+    Scale("N(0, 0.02²)", "normal", "0.02", ("GPT-2", "BERT", "ViT and other transformers")),
+    Scale("N(0, 0.02²) cut at 2σ", "truncated_normal", f"0.02 * {TRUNCATED_STD!r}", ("TensorFlow's BERT",)),
+    Scale("N(0, 0.01²)", "normal", "0.01", ("AlexNet",)),
+    Scale("N(0, 1)", "normal", "1", ("PyTorch's Embedding default",)),
+    Scale("U(±0.05)", "uniform", "0.05 / sqrt(3)", ("Keras' Embedding default",)),
+    Scale("N(0, 1/fan_in)", "normal", "1 / sqrt(fan_in)"),
+    Scale("N(0, 2/fan_in)", "normal", "sqrt(2 / fan_in)"),
+    Scale("N(0, 2/(fan_in + fan_out))", "normal", "sqrt(2 / (fan_in + fan_out))"),
+    Scale("N(0, 1/fan_out)", "normal", "1 / sqrt(fan_out)", ("PyTorch's kaiming_normal_, fan_out, linear",)),
+    Scale("N(0, 2/fan_out)", "normal", "sqrt(2 / fan_out)"),
+    Scale("U(±√(3/fan_in))", "uniform", "1 / sqrt(fan_in)"),
+    Scale("U(±√(6/fan_in))", "uniform", "sqrt(2 / fan_in)"),
+    Scale("U(±√(6/fan_out))", "uniform", "sqrt(2 / fan_out)"),
+    Scale("U(±√(6/(fan_in + fan_out)))", "uniform", "sqrt(2 / (fan_in + fan_out))"),
+    Scale("N(0, 1/fan_in) cut at 2σ", "truncated_normal", "1 / sqrt(fan_in)"),
+    Scale("N(0, 2/fan_in) cut at 2σ", "truncated_normal", "sqrt(2 / fan_in)", ("He normal in Keras and JAX",)),
+    Scale("N(0, 2/(fan_in + fan_out)) cut at 2σ", "truncated_normal", "sqrt(2 / (fan_in + fan_out))",
+          ("Xavier normal in Keras and JAX",)),
+    *(Scale("U(±1/√hidden)", "uniform", f"sqrt({gates} / (3 * fan_out))", (f"PyTorch's {cell} default",),
+            ("recurrent",))
       for cell, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1))))
+
+
+@dataclass(frozen=True)
+class FittingLaw:
+    """A law that may have drawn a tensor: its formula, and the names by which it is known.
+
+    ``free`` says that the tensor's own scale was put into the formula; ``random`` that its entries are drawn.
+    """
+
+    formula: str
+    names: tuple[str, ...]
+    free: bool = False
+    random: bool = True
+
+    @property
+    def text(self) -> str:
+        """The formula and who uses it, for people."""
+        plain = [re.sub(r" \([a-z_]+(?:, \w+)?\)$", "", name) for name in self.names]
+        return self.formula if self.free or not self.random else f"{self.formula}: {' or '.join(dict.fromkeys(plain))}"
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """A string a name, for programs: the formula and the name, an initializer's with its key."""
+        return tuple(f"{self.formula}: {name}" for name in self.names)
+
+
+def said(laws: Sequence[FittingLaw]) -> str:
+    """All laws that fit, in one line; a tensor's own scale is named where no known formula gives it."""
+    known = [law for law in laws if not law.free] or list(laws)
+    if len(known) > MOST_SAID:
+        return f"too few values to tell: {len(known)} laws fit"
+    return " or ".join(law.text for law in known)
 
 
 @functools.cache
 def _table() -> tuple[tuple[str, Law], ...]:
-    """The initializers whose entries are independent, by label and key, for every choice among their words."""
+    """The initializers by label and key, for every choice among their parameters' words."""
     laws = []
     for key, entry in INITIALIZERS.items():
         words = [[(name, word) for word in parameter.allowed] if isinstance(parameter.allowed, Mapping)
                  else [(name, parameter.default)] for name, parameter in entry.parameters.items()]
         for chosen in itertools.product(*words):
-            law = law_of(key, **dict(chosen))
             mode = "".join(f", {word}" for _, word in chosen if isinstance(word, str))
-            laws.append((f"{entry.label} ({key}{mode})", law))
+            laws.append((f"{entry.label} ({key}{mode})", law_of(key, **dict(chosen))))
     return tuple(laws)
+
+
+@functools.cache
+def _scales() -> tuple[tuple[Scale, tuple[str, ...]], ...]:
+    """Every formula with all its names, each formula once: an initializer stands with the formula that it follows."""
+    gathered: dict[Scale, list[str]] = {scale: list(scale.users) for scale in SCALES}
+    for name, law in _table():
+        stds = [math.sqrt(law.variance(*fans)) for fans in PROBES]
+        if not law.random or law.family not in FAMILIES or len(set(stds)) == 1:  # of one scale: free ones
+            continue
+        same = next((scale for scale in gathered if scale.family == law.family
+                     and np.allclose([scale.at(*fans) for fans in PROBES], stds)), None)
+        if same is None:  # a formula of the table alone, as a multiple of LeCun's
+            factor = stds[0] * math.sqrt(PROBES[0][0])
+            same = Scale(f"{law.family.replace('_', ' ')}, std {factor:.3g}/√fan_in", law.family,
+                         f"{factor!r} / sqrt(fan_in)")
+            if not np.allclose([same.at(*fans) for fans in PROBES], stds):
+                raise ValueError(f"{name} must have its formula among the scales of an audit")
+        gathered.setdefault(same, []).append(name)
+    return tuple((scale, tuple(names)) for scale, names in gathered.items())
 
 
 def _rms_band(count: int, kurtosis: float) -> tuple[float, float]:
@@ -158,81 +227,90 @@ def _number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _one_value(measured: Measures) -> Iterator[str]:
-    label = {0.0: "Zeros (zeros)", 1.0: "Ones (ones)"}.get(measured.least)
-    if label:
-        yield f"one value: {_number(measured.least)}: {label}"
-    yield f"one value: {_number(measured.least)}: Constant (constant)"
+def _one_value(measured: Measures) -> FittingLaw:
+    names = {0.0: ("Zeros (zeros)",), 1.0: ("Ones (ones)",)}.get(measured.least, ())
+    return FittingLaw(f"one value: {_number(measured.least)}", (*names, "Constant (constant)"), random=False)
 
 
-def _fixed(values: Array, measured: Measures, place: Place) -> Iterator[str]:
-    """The table's laws without chance that give this very matrix."""
+def _fixed(values: Array, measured: Measures, place: Place) -> FittingLaw | None:
+    """The table's laws that give this very matrix in every draw."""
     if values.ndim != 2 or measured.zero_share == 1 or measured.count > 2**24:
-        return
+        return None
     if measured.zero_share < 0.4 and measured.largest > 1.01 * measured.rms and min(values.shape) > 1:
-        return
+        return None
     weight = values.T if place.outputs_first else values
-    for name, law in _table():
-        if not law.random and law.family == "other":
-            fan_in, fan_out = weight.shape
-            drawn = law.draw(fan_in, fan_out, np.random.default_rng(0), weight.dtype)
-            if np.allclose(weight, drawn, rtol=ROUNDING, atol=0):
-                yield f"{name}: no chance in it"
+    fan_in, fan_out = weight.shape
+    names = tuple(name for name, law in _table() if not law.random and law.family == "other" and np.allclose(
+        weight, law.draw(fan_in, fan_out, np.random.default_rng(0), weight.dtype), rtol=ROUNDING, atol=0))
+    return FittingLaw(SAME, names) if names else None
 
 
-def _sparse(values: Array, measured: Measures, place: Place) -> Iterator[str]:
+def _sparse(values: Array, measured: Measures, place: Place) -> FittingLaw | None:
     weight = values.T if place.outputs_first and values.ndim == 2 else values
-    if weight.ndim != 2 or weight.shape[0] <= SPARSE_INCOMING or not measured.zero_share:
-        return
-    if ((weight != 0).sum(axis=0) == SPARSE_INCOMING).all():
-        kept = weight[weight != 0]
-        low, high = _rms_band(kept.size, 3)
-        if low <= float(np.sqrt(np.mean(np.square(kept, dtype=np.float64)))) <= high:
-            yield f"Sparse (sparse): {SPARSE_INCOMING} weights of N(0, 1) a neuron"
+    if weight.ndim != 2:
+        return None
+    if weight.shape[0] <= SPARSE_INCOMING:
+        fits = fits_family(measured, "normal") and fits_scale(measured, "normal", 1.0)
+        return FittingLaw("N(0, 1), every input kept", ("Sparse (sparse)",)) if fits else None
+    if not measured.zero_share or not ((weight != 0).sum(axis=0) == SPARSE_INCOMING).all():
+        return None
+    kept = weight[weight != 0]
+    low, high = _rms_band(kept.size, 3)
+    fits = low <= float(np.sqrt(np.mean(np.square(kept, dtype=np.float64)))) <= high
+    return FittingLaw(f"{SPARSE_INCOMING} weights of N(0, 1) a neuron", ("Sparse (sparse)",)) if fits else None
 
 
-def laws_of(values: Array, measured: Measures, place: Place) -> list[str]:
-    """The names of all laws that may have drawn a tensor; none where it looks trained.
+def _orthogonal(measured: Measures) -> FittingLaw | None:
+    if not math.isfinite(measured.isometry) and measured.count > 1:
+        return None
+    gain = measured.isometry if math.isfinite(measured.isometry) else measured.largest
+    return FittingLaw(f"orthogonal, gain {_number(gain)}", ("Orthogonal (orthogonal)",))
+
+
+def laws_of(values: Array, measured: Measures, place: Place) -> list[FittingLaw]:
+    """All laws that may have drawn a tensor; none where it looks trained.
 
     ``values`` is the tensor in its file's layout, ``measured`` its Measures.
     """
     if not measured.finite:
         return []
-    names = list(_one_value(measured)) if measured.one_value else []
-    names += [*_fixed(values, measured, place), *_sparse(values, measured, place)]
-    if math.isfinite(measured.isometry) or measured.count == 1:
-        gain = measured.isometry if math.isfinite(measured.isometry) else measured.largest
-        names.append(f"Orthogonal (orthogonal): gain {_number(gain)}")
+    laws = [law for law in (_one_value(measured) if measured.one_value else None, _fixed(values, measured, place),
+                            _sparse(values, measured, place), _orthogonal(measured)) if law is not None]
     drawn_whole = measured.one_value and measured.count > 1
-    if drawn_whole or measured.zero_share > 0.5 or (looks_trained(measured) and not names):
-        return names
+    if drawn_whole or measured.zero_share > 0.5 or (looks_trained(measured) and not laws):
+        return laws
+    return laws + _independent(measured, place)
+
+
+def _independent(measured: Measures, place: Place) -> list[FittingLaw]:
+    """The laws of independent entries whose distribution fits: known formulas first, then each at its own scale."""
     families = [family for family in FAMILIES if fits_family(measured, family)]
-    names += _scaled(measured, place, families)
-    names += [_free(family, measured) for family in families]
-    if 0 < place.fan_in <= SPARSE_INCOMING and "normal" in families and fits_scale(measured, "normal", 1.0):
-        names.append(f"Sparse (sparse): at most {SPARSE_INCOMING} inputs, all of N(0, 1)")
-    return list(dict.fromkeys(names))
+    known = [FittingLaw(scale.formula, names) for scale, names in _scales()
+             if scale.family in families and place.kind in scale.kinds and place.fan_in and names
+             and any(fits_scale(measured, scale.family, scale.at(*fans)) for fans in place.fans)]
+    return known + [_free(family, measured) for family in families]
 
 
-def _scaled(measured: Measures, place: Place, families: list[str]) -> Iterator[str]:
-    """The laws of these families whose formula gives the tensor's scale for its fans."""
-    if not place.fan_in:
-        return
-    for name, law in _table():
-        if law.random and law.family in families and any(
-                fits_scale(measured, law.family, math.sqrt(law.variance(*fans))) for fans in place.fans):
-            yield f"{name}: {law.family.replace('_', ' ')}"
-    for scale in SCALES:
-        if scale.family in families and place.kind in scale.kinds and any(
-                fits_scale(measured, scale.family, value(scale.std, {"fan_in": fan_in, "fan_out": fan_out}))
-                for fan_in, fan_out in place.fans):
-            yield scale.name
-
-
-def _free(family: str, measured: Measures) -> str:
+def _free(family: str, measured: Measures) -> FittingLaw:
     std = _number(measured.rms)
     if family == "normal":
-        return f"Normal (normal): N(0, {std}²)"
+        return FittingLaw(f"N(0, {std}²)", ("Normal (normal)",), free=True)
     if family == "uniform":
-        return f"Uniform (uniform): U(±{_number(max(measured.largest, measured.rms * math.sqrt(3)))})"
-    return f"Truncated normal (truncated_normal): N(0, {_number(measured.rms / TRUNCATED_STD)}²) cut at 2σ"
+        end = max(measured.largest, measured.rms * math.sqrt(3))
+        return FittingLaw(f"U(±{_number(end)})", ("Uniform (uniform)",), free=True)
+    return FittingLaw(f"N(0, {_number(measured.rms / TRUNCATED_STD)}²) cut at 2σ",
+                      ("Truncated normal (truncated_normal)",), free=True)
+
+
+def bias_laws(measured: Measures, weight: Place) -> list[FittingLaw]:
+    """All laws that may have drawn the bias beside a weight: PyTorch's follow the weight's fans."""
+    if not measured.finite or (measured.one_value and measured.count > 1):
+        return [_one_value(measured)] if measured.finite else []
+    laws = [_one_value(measured)] if measured.one_value else []
+    families = [family for family in FAMILIES if fits_family(measured, family)]
+    if "uniform" in families and weight.kind == "recurrent":
+        laws += [FittingLaw(scale.formula, scale.users) for scale in SCALES if scale.kinds == ("recurrent",)
+                 and fits_scale(measured, "uniform", scale.at(weight.fan_in, weight.fan_out))]
+    elif "uniform" in families and fits_scale(measured, "uniform", 1 / math.sqrt(3 * weight.fan_in)):
+        laws.append(FittingLaw(TORCH_DEFAULT, ("PyTorch's Linear and Conv default",)))
+    return laws + [_free(family, measured) for family in families]

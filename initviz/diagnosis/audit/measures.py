@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from initviz.core.arrays import Array
+from initviz.theory.precision import FORMATS
 
 BLOCK = 1 << 15  # values: so few that a block and its squares stay in the processor's cache
 SIDE = 192  # of the corner whose singular values are taken
 PROBED = 32  # rows or columns whose lengths are compared before more is computed
 SAMPLE = 1 << 16  # values among which zeros are counted
 MOST_COMPARED = 4096  # neighbors of equal projection: more only make a finding longer
+LEAST_DIRECTION, ALMOST = 32, 0.99  # numbers of a direction, and the cosine of two that are almost one
 LEAST_VECTOR = 4  # shorter rows or columns are equal by accident
+NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,10 @@ class Measures:
     matrix with orthonormal rows or columns, else NaN. ``top`` is the largest singular value of a corner of the matrix
     over what independent entries give at most, ``unevenness`` how many of its sampling errors the spread of the rows'
     mean squares lies above its expectation; NaN where a matrix is too small. ``key`` is equal for equal tensors.
+    ``copy_distances`` are the greatest common divisors of the distances between copies: the length of a head or an
+    expert that is repeated as a whole. ``near_copies`` counts the rows and columns of a corner that point almost where
+    another one does. ``lost`` is the share of a sample's values that each number format rounds to 0 or to infinity,
+    of fp8 once scaled so that the largest value fits; ``subnormal_share`` that of subnormal values of its own format.
     """
 
     count: int
@@ -43,6 +53,10 @@ class Measures:
     top: float
     unevenness: float
     key: tuple[float, ...]
+    copy_distances: tuple[int, int] = (0, 0)
+    near_copies: tuple[int, int] = (0, 0)
+    lost: Mapping[str, float] = field(default_factory=lambda: NOTHING, hash=False)
+    subnormal_share: float = 0.0
 
     @property
     def largest(self) -> float:
@@ -107,18 +121,22 @@ def measure(values: Array) -> Measures:
     varied = sums.least != sums.most
     variance = max(square - mean * mean, 0.0) if varied else 0.0
     central = fourth - 4 * mean * cube + 6 * mean**2 * square - 3 * mean**4
-    copies, isometry, top, unevenness = (0, 0), math.nan, math.nan, math.nan
+    copies = distances = near = (0, 0)
+    isometry, top, unevenness = math.nan, math.nan, math.nan
     if values.ndim > 1 and varied:
         rows, columns = matrix.shape
-        copies = (_repeated(matrix, sums.of_rows) if columns >= LEAST_VECTOR else 0,
-                  _repeated(matrix.T, sums.of_columns) if rows >= LEAST_VECTOR else 0)
+        (of_rows, row_distance), (of_columns, column_distance) = (
+            _repeated(matrix, sums.of_rows) if columns >= LEAST_VECTOR else (0, 0),
+            _repeated(matrix.T, sums.of_columns) if rows >= LEAST_VECTOR else (0, 0))
+        copies, distances, near = (of_rows, of_columns), (row_distance, column_distance), _near_copies(matrix)
         isometry = _isometry(matrix, sums, left, right)
         top, unevenness = _structure(matrix, math.sqrt(square))
     sample = flat[::max(1, flat.size // SAMPLE)]
     return Measures(flat.size, mean * unit, math.sqrt(variance) * unit, math.sqrt(square) * unit,
                     central / variance**2 if variance else math.nan, sums.least * unit, sums.most * unit,
                     1 - np.count_nonzero(sample) / sample.size, True, copies, isometry * unit, top, unevenness,
-                    (*sums.powers, float(scaled[0]), unit))
+                    (*sums.powers, float(scaled[0]), unit), distances, near, *_kept_by_formats(
+                        sample, values.dtype, max(abs(sums.least), abs(sums.most)), unit))
 
 
 def _not_finite(flat: Array) -> Measures:
@@ -139,22 +157,55 @@ def _isometry(matrix: Array, sums: _Sums, left: Array, right: Array) -> float:
     return math.sqrt(gain) if gain > 0 and float(np.abs(back - gain * probe).max()) <= 0.01 * gain else math.nan
 
 
-def _repeated(vectors: Array, projections: Array) -> int:
-    """How many vectors (rows) equal another one, or nearly, where they are not 0: among those whose projections do."""
+def _kept_by_formats(sample: Array, dtype: np.dtype[Any], largest: float, unit: float
+                     ) -> tuple[Mapping[str, float], float]:
+    """The share of values that each number format loses, and of those that are subnormal in their own."""
+    sizes = np.abs(sample[sample != 0]).astype(np.float64)
+    if not sizes.size:
+        return NOTHING, 0.0
+    ends = {form.label: (form.largest / largest if form.label.startswith("fp8") else unit) for form in FORMATS}
+    lost = {form.label: float(np.mean((sizes * ends[form.label] <= form.smallest / 2)
+                                      | (sizes * ends[form.label] > form.largest * (1 + 1e-9)))) for form in FORMATS}
+    return MappingProxyType(lost), float(np.mean(sizes * unit < np.finfo(dtype).tiny))
+
+
+def _near_copies(matrix: Array) -> tuple[int, int]:
+    """How many rows and columns of a corner point almost where another one does, without being equal to it."""
+    corner = matrix[:SIDE, :SIDE].astype(np.float64)
+    return _almost_parallel(corner), _almost_parallel(corner.T)
+
+
+def _almost_parallel(vectors: Array) -> int:
+    if np.count_nonzero(vectors) < 0.9 * vectors.size:  # of few weights other than 0 a direction says little
+        return 0
+    lengths = np.sqrt(np.square(vectors).sum(axis=1))
+    vectors = vectors[lengths > 0] / lengths[lengths > 0, None]
+    if vectors.shape[1] < LEAST_DIRECTION or len(vectors) < 2:
+        return 0
+    cosines = np.tril(vectors @ vectors.T, -1)
+    return int(((cosines > ALMOST).any(axis=1) & ~(cosines > 1 - 1e-8).any(axis=1)).sum())
+
+
+def _repeated(vectors: Array, projections: Array) -> tuple[int, int]:
+    """How many vectors (rows) other than 0 equal another one to 1e-4 of their size, and how far apart such ones lie.
+
+    Compared are those whose projections are equal; the distance is the greatest common divisor of all.
+    """
     order = np.argsort(projections, kind="stable")
     sorted_ = projections[order]
     size = float(np.abs(sorted_).max())
     close = np.flatnonzero(np.diff(sorted_) <= 1e-5 * size)
     if not close.size or (close.size > 4096 and close.size == len(projections) - 1 and not size):
-        return 0 if size else len(projections) - 1
+        return (0, 0) if size else (len(projections) - 1, 1)
     begin = vectors[:, :LEAST_VECTOR]  # most neighbors by projection differ at once
     apart = np.abs(begin[order[close]] - begin[order[close + 1]]).max(axis=1)
     close = close[apart <= 1e-3 * np.abs(begin).max()][:MOST_COMPARED]
     if not close.size:
-        return 0
+        return 0, 0
     first, second = vectors[order[close]], vectors[order[close + 1]]
     largest = np.maximum(np.abs(first).max(axis=1), np.abs(second).max(axis=1))
-    return int(((np.abs(first - second).max(axis=1) <= 1e-4 * largest) & (largest > 0)).sum())
+    equal = (np.abs(first - second).max(axis=1) <= 1e-4 * largest) & (largest > 0)
+    return int(equal.sum()), int(np.gcd.reduce(np.abs(order[close] - order[close + 1])[equal]))
 
 
 def _structure(matrix: Array, rms: float) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import math
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from typing import Any
 from initviz.core.initializers.laws import TRUNCATED_STD
 from initviz.core.wording import number
 from initviz.diagnosis.audit.expressions import value
+from initviz.diagnosis.audit.kinds import NUMBER
 from initviz.diagnosis.audit.laws import FAMILIES, SCALES, fits_family, fits_scale
-from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
+from initviz.diagnosis.audit.records import AuditFinding, TensorRecord, sampling_error
 
 LAWS = (*FAMILIES, "constant", "any")
 MOST_ENTRIES, MOST_FILE_BYTES = 1000, 10**6
@@ -38,15 +40,19 @@ class Entry:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Entries, of which the first whose pattern matches a tensor's name counts; what none matches is not judged."""
+    """Entries, of which the first whose pattern matches a tensor's name counts; what none matches is not judged.
+
+    Entries of one pattern are alternatives: a tensor must be what one of them says.
+    """
 
     name: str
     source: str
     entries: tuple[Entry, ...]
 
-    def entry_of(self, name: str) -> Entry | None:
-        """The entry for a tensor of that name."""
-        return next((entry for entry in self.entries if fnmatch.fnmatchcase(name, entry.pattern)), None)
+    def entries_of(self, name: str) -> tuple[Entry, ...]:
+        """The entries for a tensor of that name: one, or alternatives; none where it is not judged."""
+        first = next((entry for entry in self.entries if fnmatch.fnmatchcase(name, entry.pattern)), None)
+        return () if first is None else tuple(entry for entry in self.entries if entry.pattern == first.pattern)
 
     def to_toml(self) -> str:
         """The recipe as a file that ``read_recipe`` reads."""
@@ -83,13 +89,15 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe
             ("*wte.weight", "normal", "0.02"), ("*lm_head.weight", "normal", "0.02"),
             ("*c_attn.weight", "normal", "0.02"), ("*c_fc.weight", "normal", "0.02"), ("*bias", "any", "1")),
     _recipe("bert", "BERT's initializer_range: 0.02, cut at two standard deviations or not", *_NORMS,
-            ("*LayerNorm.weight", "constant", "1"), ("*bias", "constant", "0"), ("*weight", "normal", "0.02")),
+            ("*LayerNorm.weight", "constant", "1"), ("*bias", "constant", "0"), ("*weight", "normal", "0.02"),
+            ("*weight", "truncated_normal", _CUT)),
     _recipe("llama", "LLaMA as in transformers: initializer_range 0.02, no biases", *_NORMS,
             ("*proj.weight", "normal", "0.02"), ("*emb*.weight", "normal", "0.02"),
             ("*lm_head.weight", "normal", "0.02")),
-    _recipe("vit", "ViT as in timm: truncated normal of 0.02, biases and class token near 0", *_NORMS,
+    _recipe("vit", "ViT as in timm: 0.02, whose cut lies far outside, or cut at two standard deviations", *_NORMS,
             ("*pos_embed", "any", "1"), ("*cls_token", "any", "1"), ("*patch_embed*", "any", "1"),
-            ("*head.weight", "constant", "0"), ("*bias", "constant", "0"), ("*weight", "truncated_normal", _CUT)),
+            ("*head.weight", "constant", "0"), ("*bias", "constant", "0"), ("*weight", "normal", "0.02"),
+            ("*weight", "truncated_normal", _CUT)),
     _recipe("fixup", "Zhang et al. 2019, section 3: last layer of a branch and classifier 0, the others He · L^-1/2",
             ("*conv2.weight", "constant", "0"), ("*fc.weight", "constant", "0"), ("*linear.weight", "constant", "0"),
             ("*scale", "constant", "1"), ("*bias*", "constant", "0"),
@@ -140,16 +148,29 @@ def _entry(table: Any) -> Entry:
 
 
 def blocks(records: Iterable[TensorRecord]) -> int:
-    """L: how many blocks the names count, by the first number in them; at least 1."""
-    return max(1, len({record.place.numbers[0] for record in records if record.place.numbers
-                       and record.place.kind in ("linear", "convolution")}))
+    """L: how many blocks the names count, by what stands before and in their first number; at least 1.
+
+    Stages that a number in their name tells apart (layer1.0, layer2.0) count together.
+    """
+    stacks: dict[str, set[str]] = {}
+    for record in records:
+        number_at = NUMBER.search(record.name)
+        if number_at and record.place.kind in ("linear", "convolution"):
+            head = record.name[:number_at.end()]
+            stacks.setdefault(re.sub(r"\d+", "#", head), set()).add(head)
+    return max(map(len, stacks.values()), default=1)
 
 
 def deviations(records: Sequence[TensorRecord], recipe: Recipe) -> list[AuditFinding]:
     """A finding for each tensor that is not what the recipe says, in the file's order."""
     depth = blocks(records)
-    return [finding for record in records if (entry := recipe.entry_of(record.name)) is not None
-            and (finding := _deviation(record, entry, recipe, depth)) is not None]
+    findings = []
+    for record in records:
+        entries = recipe.entries_of(record.name)
+        against = [_deviation(record, entry, recipe, depth) for entry in entries]
+        if against and against[0] is not None and None not in against:
+            findings.append(against[0])
+    return findings
 
 
 def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -> AuditFinding | None:
@@ -161,18 +182,20 @@ def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -
     if entry.law == "constant":
         if measured.one_value and math.isclose(measured.least, expected, rel_tol=2**-8, abs_tol=1e-30):
             return None
-        said, wanted = f"a mean of {number(measured.mean)}, a standard deviation of {number(measured.std)}", \
-            f"{number(expected)} everywhere"
+        error, by = 0.0, ""
+        shown = f"a mean of {number(measured.mean)}, a standard deviation of {number(measured.std)}"
+        wanted = f"{number(expected)} everywhere"
     else:
-        if fits_scale(measured, entry.law, expected) and fits_family(measured, entry.law):
+        scale_fits = fits_scale(measured, entry.law, expected)
+        if scale_fits and fits_family(measured, entry.law):
             return None
-        said, wanted = record.described, f"{entry.law.replace('_', ' ')} of standard deviation {number(expected, 3)}"
-    ratio = measured.rms / expected if expected else math.inf
-    by = f", {number(ratio, 3)} times as much" if entry.law != "constant" and not fits_scale(
-        measured, entry.law, expected) else ""
-    return AuditFinding("recipe", "error", f"{record.name} has {said} where {recipe.name} asks for {wanted}{by}",
-                        (record.name,), measured.rms, expected, ratio, f"{entry.pattern}: {entry.law}, {entry.std}",
-                        recipe.source)
+        error = sampling_error(expected, measured.count, entry.law)
+        shown = record.described
+        wanted = f"{entry.law.replace('_', ' ')} of standard deviation {number(expected, 3)} ± {number(error, 1)}"
+        by = "" if scale_fits or not expected else f", {number(measured.rms / expected, 3)} times as much"
+    return AuditFinding("recipe", "error", f"{record.name} has {shown} where {recipe.name} asks for {wanted}{by}",
+                        (record.name,), measured.rms, expected, measured.rms / expected if expected else math.inf,
+                        f"{entry.pattern}: {entry.law}, {entry.std}", recipe.source, error)
 
 
 def learned(records: Sequence[TensorRecord], name: str) -> Recipe:
@@ -190,7 +213,9 @@ def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:
     if all(measured.one_value for measured in measures) and len({measured.least for measured in measures}) == 1:
         return "constant", repr(measures[0].least)
     for scale in SCALES:
-        if all(member.place.fan_in and member.laws and scale.name in member.laws for member in members):
+        if all(member.place.fan_in and any(law.formula == scale.formula for law in member.laws) and any(
+                fits_scale(member.measures, scale.family, scale.at(*fans)) for fans in member.place.fans[:1])
+                for member in members):
             return scale.family, scale.std
     for family in FAMILIES:
         if all(member.laws and fits_family(member.measures, family) for member in members):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from initviz.core.arrays import Array
 from initviz.core.wording import number
 from initviz.diagnosis.audit.kinds import Place
+from initviz.diagnosis.audit.laws import FAMILIES, FittingLaw
 from initviz.diagnosis.audit.measures import Measures
 
 
@@ -23,7 +25,7 @@ class TensorRecord:
     dtype: str
     place: Place
     measures: Measures
-    laws: tuple[str, ...]
+    laws: tuple[FittingLaw, ...]
     load: Callable[[], Array] = field(repr=False, compare=False)
 
     @property
@@ -31,8 +33,13 @@ class TensorRecord:
         """In words: its distribution and scale."""
         if self.measures.one_value:
             return f"one value, {number(self.measures.least)}"
-        kind = self.laws[0].split(":")[0] if self.laws else "no known law"
+        kind = self.laws[0].formula if self.laws else "no known law"
         return f"a standard deviation of {number(self.measures.rms, 3)} ({kind})"
+
+
+def sampling_error(std: float, count: int, family: str = "normal") -> float:
+    """Standard deviation of the root mean square of ``count`` draws of mean 0: std √((κ − 1) / 4N)."""
+    return std * math.sqrt((FAMILIES[family].kurtosis - 1) / (4 * count))
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,8 @@ class AuditFinding:
     """One thing found in a file.
 
     ``measured`` is the number, ``expected`` what it should be, None where there is no such number, ``ratio`` the one
-    over the other; ``rule`` says how it was judged, ``source`` by whom.
+    over the other; ``expected_error`` is the sampling error (one standard deviation) of what is expected, 0 of what is
+    exact. ``rule`` says how it was judged, ``source`` by whom.
     """
 
     key: str
@@ -52,3 +60,4 @@ class AuditFinding:
     ratio: float | None
     rule: str
     source: str
+    expected_error: float | None = None

@@ -7,20 +7,24 @@ compares speaks only where nearly all of a family, or of a file, agree: a file o
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from initviz.core.wording import listed, number
-from initviz.diagnosis.audit.laws import FAMILIES, fits_scale
-from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
+from initviz.core.wording import listed, number, percent
+from initviz.diagnosis.audit.laws import FAMILIES, SAME, TORCH_DEFAULT, fits_scale
+from initviz.diagnosis.audit.measures import ALMOST, SIDE
+from initviz.diagnosis.audit.records import AuditFinding, TensorRecord, sampling_error
+from initviz.theory.precision import FORMATS
 
 Records = Sequence[TensorRecord]
 LEAST_FAMILY, AGREED = 4, 0.75
 LEAST_COPY = 16  # values: smaller tensors are equal by accident
 STRONG, LEAST_TREND = 0.9, 1.5  # correlation with depth, and the factor over all of it
 GAINS = (0.1, 10.0)  # fan_in times the variance
-HALF = np.finfo(np.float16)
+MOST_SUBNORMAL, MOST_LOST = 0.1, 0.05  # shares of the values
+EXPERTS = re.compile(r"expert", re.IGNORECASE)
 SYMMETRY = "Goodfellow, Bengio and Courville 2016, section 8.4"
 SAMPLING = "sampling error: std √((κ − 1) / 4N)"
 CONVENTION = "convention"
@@ -38,6 +42,17 @@ def _weights(records: Records) -> list[TensorRecord]:
             and record.measures.finite]
 
 
+def _multiplied(records: Records) -> list[TensorRecord]:
+    """Weights, and the factors of low-rank products."""
+    return [record for record in records if record.place.kind in ("linear", "convolution", "recurrent", "lora")
+            and record.measures.finite]
+
+
+def _same_in_every_draw(record: TensorRecord) -> bool:
+    """Whether the tensor is an identity or another matrix of a law that is not random."""
+    return any(law.formula == SAME for law in record.laws)
+
+
 def not_finite(records: Records) -> Iterator[AuditFinding]:
     """Values that are no numbers."""
     for record in records:
@@ -48,32 +63,46 @@ def not_finite(records: Records) -> Iterator[AuditFinding]:
 
 def one_value(records: Records) -> Iterator[AuditFinding]:
     """Weight matrices of one value: every neuron is a copy; zeros may stand where the other factor is not zero."""
-    for record in _weights(records):
+    for record in _multiplied(records):
         measured = record.measures
         if not measured.one_value or record.place.fan_out < 2 or measured.count < LEAST_COPY:
             continue
         if measured.least:
             yield AuditFinding("copies", "error", f"{record.name} is {number(measured.least)} everywhere: its "
                                f"{record.place.fan_out:,} neurons are copies", (record.name,), 1,
-                               float(record.place.fan_out), None, "neurons have different weights", SYMMETRY)
-        else:
+                               float(record.place.fan_out), None, "neurons have different weights", SYMMETRY, 0)
+        elif record.place.kind != "lora":
             yield AuditFinding("zeros", "note", f"{record.name} is all zeros: harmless where what it multiplies is "
                                "not zero and something random stands behind it", (record.name,), 0, None, None,
                                "a zero tensor learns where its other factor is not zero", "Hu et al. 2021, section 4.1")
 
 
 def copied_neurons(records: Records) -> Iterator[AuditFinding]:
-    """Rows or columns of a matrix that repeat another one."""
-    for record in _weights(records):
-        copies = record.measures.copies if record.place.outputs_first else record.measures.copies[::-1]
-        fixed = any("no chance in it" in law for law in record.laws)
-        for count, whole, what, severity in zip(copies, (record.shape[0], record.shape[1]) if record.place.outputs_first
-                                                else record.shape[:-3:-1], ("neurons", "inputs"), ("error", "warning"),
-                                                strict=False):
-            if count and not fixed:
-                yield AuditFinding("copies", severity, f"{count:,} of {record.name}'s {whole:,} {what} are copies of "
-                                   "another one", (record.name,), count, 0, None,
-                                   "rows and columns differ by more than 1e-4 of their size", SYMMETRY)
+    """Rows or columns of a matrix that repeat another one, or nearly do."""
+    for record in _multiplied(records):
+        if not _same_in_every_draw(record):
+            rows_first = record.place.outputs_first
+            for axis, severity in ((0, "error"), (1, "warning")) if rows_first else ((1, "error"), (0, "warning")):
+                yield from _copies_along(record, axis, severity)
+
+
+def _copies_along(record: TensorRecord, axis: int, severity: str) -> Iterator[AuditFinding]:
+    """Copies among a matrix's rows (``axis`` 0) or columns; of a kernel, among its filters."""
+    measured, whole = record.measures, record.shape[0] if axis == 0 else math.prod(record.shape[1:])
+    what = "experts" if EXPERTS.search(record.name) and len(record.shape) == 3 and axis == 0 else (
+        "neurons" if severity == "error" else "inputs")
+    exact, distance = measured.copies[axis], measured.copy_distances[axis]
+    rule = "rows and columns differ by more than 1e-4 of their size"
+    if exact:
+        heads = f", {distance:,} apart: whole heads or blocks are copies" if distance > 1 and (
+            exact % distance == 0) else ""
+        yield AuditFinding("copies", severity, f"{exact:,} of {record.name}'s {whole:,} {what} are copies of "
+                           f"another one{heads}", (record.name,), exact, 0, None, rule, SYMMETRY, 0)
+    elif measured.near_copies[axis]:
+        yield AuditFinding("near_copies", "warning", f"{measured.near_copies[axis]:,} of {record.name}'s first "
+                           f"{min(whole, SIDE):,} {what} are nearly copies of another one", (record.name,),
+                           measured.near_copies[axis], 0, None,
+                           f"the cosine of two rows' or columns' first {SIDE} weights is below {ALMOST:g}", SYMMETRY, 0)
 
 
 def equal_tensors(equal: Iterable[list[TensorRecord]]) -> Iterator[AuditFinding]:
@@ -96,8 +125,8 @@ def equal_groups(records: Records) -> list[list[TensorRecord]]:
     alike: dict[tuple[object, ...], list[TensorRecord]] = {}
     for record in records:
         measured = record.measures
-        fixed = any("no chance in it" in law for law in record.laws)
-        if measured.finite and not measured.one_value and measured.count >= LEAST_COPY and not fixed:
+        if (measured.finite and not measured.one_value and measured.count >= LEAST_COPY
+                and not _same_in_every_draw(record)):
             alike.setdefault((record.shape, measured.key), []).append(record)
     groups = []
     for group in alike.values():
@@ -135,7 +164,7 @@ def one_sign(records: Records) -> Iterator[AuditFinding]:
             yield AuditFinding("one_sign", "error", f"{record.name} has weights of one sign, from "
                                f"{number(measured.least)} to {number(measured.most)}, where draws are centered at 0",
                                (record.name,), measured.mean, 0, None, "the mean is 0 within its sampling error",
-                               SAMPLING)
+                               SAMPLING, measured.std / math.sqrt(measured.count))
 
 
 def _families(records: Records) -> Iterator[list[TensorRecord]]:
@@ -161,9 +190,10 @@ def odd_one_out(records: Records) -> Iterator[AuditFinding]:
             for record in odd:
                 ratio = record.measures.rms / middle
                 yield AuditFinding("scale", "error" if not 0.5 < ratio < 2 else "warning",
-                                   f"{record.name} has {number(ratio, 3)} times the standard deviation of its "
-                                   f"{len(family) - 1} fellows", (record.name,), record.measures.rms, middle, ratio,
-                                   "blocks of one kind share one scale", SAMPLING)
+                                   f"{record.name} has {number(ratio, 3)} times the standard deviation that the "
+                                   f"{len(family) - 1} others of its kind share", (record.name,), record.measures.rms,
+                                   middle, ratio, "blocks of one kind share one scale", SAMPLING,
+                                   sampling_error(middle, record.measures.count))
 
 
 def depth_trend(records: Records) -> Iterator[AuditFinding]:
@@ -205,30 +235,35 @@ def framework_default(records: Records) -> Iterator[AuditFinding]:
     """A few layers that follow PyTorch's default where nearly all others follow another law."""
     weights = [record for record in _weights(records) if record.laws and record.measures.count >= 256
                and not record.measures.one_value]
-    default = [record for record in weights if all("PyTorch" in law or "(torch_linear" in law or "(uniform)" in law
-                                                   for law in record.laws)]
+    default = [record for record in weights if all(law.formula == TORCH_DEFAULT or law.formula.startswith("U(±")
+                                                   for law in record.laws)
+               and any(law.formula == TORCH_DEFAULT for law in record.laws)]
     if len(weights) < LEAST_FAMILY or not default or len(weights) - len(default) < AGREED * len(weights):
         return
-    common = set.intersection(*({law for law in record.laws if "(normal)" not in law and "(uniform)" not in law}
-                                for record in weights if record not in default))
+    common = set.intersection(*({law for law in record.laws if not law.free} for record in weights
+                                if record not in default))
     if common:
         yield AuditFinding("default", "warning", f"{shown([r.name for r in default])} keep PyTorch's default where all "
-                           f"other weights follow {min(common, key=len)}", tuple(r.name for r in default), None, None,
-                           None, "layers of one model follow one law", CONVENTION)
+                           f"other weights follow {min(law.text for law in common)}", tuple(r.name for r in default),
+                           None, None, None, "layers of one model follow one law", CONVENTION)
 
 
 def number_formats(records: Records) -> Iterator[AuditFinding]:
-    """Tensors whose typical value float16 does not hold."""
+    """Values that are subnormal, or that a number format rounds to 0 or to infinity."""
     for record in records:
         measured = record.measures
-        if not measured.finite or not measured.rms:
-            continue
-        if measured.largest > HALF.max or measured.rms < HALF.tiny:
-            size, end, what = (measured.largest, float(HALF.max), "beyond the largest number") if measured.largest > (
-                HALF.max) else (measured.rms, float(HALF.tiny), "below the normal numbers")
-            yield AuditFinding("format", "warning", f"{record.name}: {number(size)} is {what} of float16",
-                               (record.name,), size, end, None,
-                               "values are normal numbers of float16", "IEEE 754-2019, binary16")
+        if measured.subnormal_share > MOST_SUBNORMAL:
+            yield AuditFinding("subnormal", "warning", f"{percent(measured.subnormal_share)} of {record.name}'s values "
+                               f"are subnormal in {record.dtype}: they have lost digits, and are slow on some "
+                               "processors", (record.name,), measured.subnormal_share, 0, None,
+                               f"at most {percent(MOST_SUBNORMAL)} of the values are subnormal", "IEEE 754-2019", 0)
+        for form in FORMATS:
+            lost = measured.lost.get(form.label, 0.0)
+            if lost > MOST_LOST:
+                scaled = ", scaled so that the largest fits," if form.label.startswith("fp8") else ""
+                yield AuditFinding("format", "warning", f"{form.label}{scaled} rounds {percent(lost)} of "
+                                   f"{record.name}'s values to 0 or beyond its largest number", (record.name,), lost, 0,
+                                   None, f"at most {percent(MOST_LOST)} of the values are lost", form.source, 0)
 
 
 RULES: tuple[Callable[[Records], Iterator[AuditFinding]], ...] = (

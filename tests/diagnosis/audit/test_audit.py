@@ -85,7 +85,7 @@ def test_the_true_law_is_always_among_those_named(key):
             continue
         values = draw(key, shape, rng)
         names = laws_of(values, measure(values), place_of("block.weight", shape))
-        assert any(f"({key}" in name for name in names), (shape, names)
+        assert any(f"({key}" in name for law in names for name in law.names), (shape, names)
 
 
 def test_correctly_drawn_tensors_have_no_findings(tmp_path):
@@ -225,3 +225,57 @@ def test_files_of_pytorch_follow_its_defaults_and_cloned_layers_are_found(tmp_pa
     cloned = [finding for finding in audit(tmp_path / "encoder.pt").findings if finding.key == "equal"]
     assert len(cloned) == 1
     assert "6 blocks are copies" in cloned[0].text
+
+
+def test_neurons_that_are_nearly_copies_are_found(tmp_path):
+    rng = np.random.default_rng(0)
+    near = (weights((1, 64)) + 0.001 * rng.standard_normal((48, 64))).astype("f")
+    assert ("near_copies", "warning") in keys({"a.weight": near}, tmp_path)
+
+
+def test_heads_that_are_copies_are_named_with_their_distance(tmp_path):
+    heads = np.concatenate([weights((16, 64))] * 4)
+    found, = [finding for finding in audit(saved({"q.weight": heads}, tmp_path / "a.safetensors")).findings
+              if finding.key == "copies"]
+    assert found.measured == 48
+    assert "16 apart: whole heads or blocks are copies" in found.text
+
+
+def test_laws_that_are_not_random_are_named_and_only_true_copies_found(tmp_path):
+    rng = np.random.default_rng(0)
+    for key, expected in (("zeros", [("zeros", "note")]), ("ones", [("copies", "error")]),
+                          ("constant", [("copies", "error")]), ("identity", []), ("zero_identity", [])):
+        for shape in ((8, 8), (64, 32), (32, 64), (1024, 256)):
+            assert keys({"a.weight": draw(key, shape, rng)}, tmp_path) == expected, (key, shape)
+
+
+def test_a_finding_says_its_expectation_with_its_sampling_error(tmp_path):
+    found = audit(saved(gpt2(scaled=False, width=64, blocks=4), tmp_path / "a.safetensors"), "gpt2").findings
+    expected = 0.02 / math.sqrt(8)
+    assert [finding.expected for finding in found] == [pytest.approx(expected)] * 8
+    assert found[0].expected_error == pytest.approx(expected / math.sqrt(2 * 64 * 64))
+    assert "±" in found[0].text
+
+
+def test_one_formula_is_said_once_with_all_its_names(tmp_path):
+    rng = np.random.default_rng(0)
+    state = {"a.weight": np.zeros(8, "f"), "b.weight": (0.02 * rng.standard_normal((300, 200))).astype("f")}
+    found = audit(saved(state, tmp_path / "a.safetensors"))
+    assert list(found.frame["law"]) == ["one value: 0", "N(0, 0.02²): GPT-2 or BERT or ViT and other transformers"]
+    laws = json.loads(found.to_json())["tensors"][0]["laws"]
+    assert laws == ["one value: 0: Zeros (zeros)", "one value: 0: Constant (constant)"]
+
+
+def test_what_a_number_format_loses_is_found(tmp_path):
+    assert ("format", "warning") in keys({"a.weight": 1e-8 * weights()}, tmp_path)
+    assert ("subnormal", "warning") in keys({"a.weight": (1e-5 * weights()).astype(np.float16)}, tmp_path)
+
+
+@needs_torch
+def test_the_biases_of_pytorch_follow_from_the_weight_beside_them(tmp_path):
+    import torch
+    torch.manual_seed(0)
+    torch.save(torch.nn.Linear(300, 200).state_dict(), tmp_path / "linear.pt")
+    torch.save(torch.nn.LSTM(32, 64).state_dict(), tmp_path / "lstm.pt")
+    assert "U(±1/√fan_in)" in audit(tmp_path / "linear.pt").frame.set_index("name").loc["bias", "law"]
+    assert "PyTorch's LSTM default" in audit(tmp_path / "lstm.pt").frame.set_index("name").loc["bias_hh_l0", "law"]
