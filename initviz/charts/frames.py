@@ -31,8 +31,6 @@ from initviz.charts.picture import (
 
 HEIGHT = 250
 CLASS_COLORS = ["#0072B2", "#E69F00", "#009E73"]
-FRAMES = 12  # of the slider, whatever the number of frames
-LAST = FRAMES - 1
 FILLED = 0.92  # of a column's width
 
 
@@ -45,7 +43,8 @@ class Film:
 
 
 def _picture(alt_text: str, with_points: bool) -> Picture:
-    frame = alt.param(name="frame", value=LAST, bind=alt.binding_range(min=0, max=LAST, step=1, name="Frame "))
+    scrub = alt.param(name="scrub", value=100, bind=alt.binding_range(min=0, max=100, step=1, name="First to last, % "))
+    frame = "round(scrub / 100 * (length(data('steps')) - 1))"  # the slider does not know how many frames there are
     columns = "length(data('columns'))"
     # A film is square: few columns leave the rest of the width free, many are not as high as the picture.
     reach = alt.ExprRef(f"[0, max(1, {columns}, width * {FILLED} / height)]")
@@ -53,14 +52,14 @@ def _picture(alt_text: str, with_points: bool) -> Picture:
     side = f"min(height, {FILLED} * width / max(1, {columns}))"
     y_scale = alt.Scale(domain=[0, 1], nice=False, zero=False, range=[alt.ExprRef(side), 0])
     x = alt.X("x:Q", scale=x_scale, axis=column_titles(labelPadding=20))
-    images = alt.Chart(named("images")).transform_calculate(url=f"datum['f' + {frame.name}]").mark_image(
+    images = alt.Chart(named("images")).transform_calculate(url=f"datum['f' + {frame}]").mark_image(
         aspect=False, smooth=False, tooltip=None).encode(
         x=x, x2="x1:Q", y=alt.Y("y:Q", scale=y_scale, axis=None), y2="y1:Q", url="url:N")
     clock = alt.Chart(named("steps")).mark_point(size=0, opacity=0, tooltip=None).encode(
         x=alt.X("at:Q", scale=x_scale, axis=alt.Axis(
             orient="bottom", values=[0], title=None, grid=False, labelAlign="left", labelOverlap=False, labelLimit=300,
-            labelExpr="'after ' + data('steps')[frame].step + ' steps'")))
-    layers = [images.add_params(frame)]
+            labelFontSize=14, labelFontWeight="bold", labelExpr=f"'step ' + data('steps')[{frame}].step")))
+    layers = [images.add_params(scrub)]
     if with_points:
         layers.append(alt.Chart(named("points")).mark_circle(size=16, opacity=1, stroke="white", strokeWidth=0.7,
                                                              tooltip=None).encode(
@@ -92,9 +91,8 @@ def _class_shades() -> NDArray[np.uint8]:
 def data(films: Sequence[Film], steps: Sequence[int], points: tuple[NDArray[Any], NDArray[Any]] | None = None) -> Data:
     """Datasets for both pictures. ``points`` are positions (count, 2) in 0..1 and classes (count,).
 
-    Fewer frames than FRAMES are stretched by repeating some.
+    A film that ended early keeps its last frame.
     """
-    chosen = np.linspace(0, len(steps) - 1, FRAMES).round().astype(int)
     shades = diverging_shades() if points is None else _class_shades()
     images, spots = [], []
     for index, film in enumerate(films):
@@ -102,11 +100,11 @@ def data(films: Sequence[Film], steps: Sequence[int], points: tuple[NDArray[Any]
         urls = [image_url(diverging_codes(cells / 100) if points is None else cells.astype(np.uint8), shades)
                 for cells in film.cells]
         images.append({"x": [left], "x1": [left + FILLED], "y": [0.0], "y1": [1.0]} | {
-            f"f{place}": [urls[min(frame, len(urls) - 1)]] for place, frame in enumerate(chosen)})
+            f"f{frame}": [urls[min(frame, len(urls) - 1)]] for frame in range(len(steps))})
         if points is not None:
             spots.append({"x": (left + FILLED * points[0][:, 0]).astype(np.float32),
                           "y": points[0][:, 1].astype(np.float32), "color": np.array(CLASS_COLORS)[points[1]]})
-    found: dict[str, Columns] = {
+    datasets: dict[str, Columns] = {
         "images": stacked(images), "columns": {"label": [film.label for film in films]},
-        "steps": {"step": [int(steps[i]) for i in chosen], "at": [0.0] * len(chosen)}}
-    return found | ({"points": stacked(spots)} if spots else {})
+        "steps": {"step": list(map(int, steps)), "at": [0.0] * len(steps)}}
+    return datasets | ({"points": stacked(spots)} if spots else {})

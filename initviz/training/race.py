@@ -254,6 +254,11 @@ class LiveRace:
         return self._phase is None
 
     @property
+    def running(self) -> bool:
+        """Whether something is left to compute and nobody has stopped it."""
+        return not (self.finished or self.stopped)
+
+    @property
     def status(self) -> str:
         """What is being done, in words."""
         if self._phase is None:
@@ -370,7 +375,7 @@ def outcome(history: History, classes: int, steps: int) -> str:
     if history.loss[-1] <= LEARNED * chance:
         return "learned"
     if history.steps[-1] < steps:
-        return f"stopped at step {history.steps[-1]}"
+        return f"at step {history.steps[-1]} of {steps}"
     return "did not learn" if history.loss[0] - history.loss[-1] < STILL * chance else "still learning"
 
 

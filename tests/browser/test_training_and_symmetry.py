@@ -24,7 +24,7 @@ def test_the_scrubber_moves_the_boundary_without_the_server(screen):
     last, runs = window.page.evaluate(FILM), window.page.evaluate("seen.runs")
     window.page.evaluate(SCRUB, 0)
     window.page.wait_for_function(f"last => ({FILM})() !== last", arg=last)
-    window.page.evaluate(SCRUB, 11)
+    window.page.evaluate(SCRUB, 100)
     window.page.wait_for_function(f"last => ({FILM})() === last", arg=last)
     assert window.page.evaluate("seen.runs") == runs
 
@@ -59,7 +59,21 @@ def test_the_stop_button_stops_and_the_race_goes_on_where_it_was(screen):
     window.button("go").click()
     window.page.wait_for_function(
         "said => document.querySelector(\"[data-testid='stProgress']\").innerText !== said", arg=stopped)
-    assert progress(window).startswith("Racing")
+    assert progress(window).startswith("Training")
+
+
+def test_the_headers_stop_stops_the_race_as_the_pages_does_and_it_goes_on(screen):
+    window = screen("formulas?depth=2")
+    window.page.goto(f"{window.base}/{LONG}")
+    window.page.get_by_test_id("stStatusWidget").get_by_role("button", name="Stop").click()
+    window.page.wait_for_function(
+        "() => document.querySelector(\"[data-testid='stProgress']\").innerText.startsWith('Stopped')")
+    window.settle()
+    assert window.button("stop").is_disabled()
+    window.button("go").click()
+    window.page.wait_for_function(
+        "() => document.querySelector(\"[data-testid='stProgress']\").innerText.startsWith('Training')")
+    assert window.button("stop").is_enabled()
 
 
 def test_the_curves_grow_while_the_race_is_run(screen):

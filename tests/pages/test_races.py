@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 
 import pytest
-from pages.test_pages import visit
+from pages.test_pages import sound, visit
 
 from initviz.training.race import MORE_SEEDS
 
 TRAINING, SYMMETRY = "pages/training.py", "pages/symmetry.py"
 SMALL = {"input": "moons", "depth": 3, "width": 8, "batch": 16, "steps": 10}
+
+
+def raced(**query):
+    """The Training page, looked at until its race has ended: in a browser a timer asks for each look."""
+    at = visit(TRAINING, **query)
+    while "race" in at.session_state and at.session_state["race"].running:
+        sound(at.run())
+    return at
 
 
 def said(at):
@@ -24,7 +32,7 @@ def said(at):
     {"input": "spiral", "activation": "relu", "measure": "dead_share"}, {"measure": "update_ratio"},
     {"measure": "symmetry_gap", "init": ["zeros"]}])
 def test_a_race_ends_with_pictures_and_a_table(changes):
-    at = visit(TRAINING, **SMALL | changes)
+    at = raced(**SMALL | changes)
     assert len(at.dataframe) == 1
     assert 3 <= len(at.get("vega_lite_chart")) <= 4
     happened = at.dataframe[0].value["What happened"]
@@ -32,16 +40,33 @@ def test_a_race_ends_with_pictures_and_a_table(changes):
 
 
 def test_a_rate_that_diverges_is_said_with_its_step():
-    at = visit(TRAINING, **SMALL | {"rate": 10, "activation": "linear", "depth": 8, "steps": 50, "init": ["he_normal"]})
+    at = raced(**SMALL | {"rate": 10, "activation": "linear", "depth": 8, "steps": 50, "init": ["he_normal"]})
     assert re.fullmatch(r"diverged at step \d+", at.dataframe[0].value["What happened"][0])
 
 
 def test_a_repeat_from_other_seeds_shows_the_spread():
-    at = visit(TRAINING, **SMALL | {"init": ["he_normal"]})
+    at = raced(**SMALL | {"init": ["he_normal"]})
     at.button(key="repeat").click().run()
-    assert not at.exception
+    while at.session_state["race"].running:
+        sound(at.run())
     assert str(MORE_SEEDS) in at.button(key="repeat").label
     assert " to " in at.dataframe[0].value["Last loss"][0]
+
+
+def test_a_race_that_runs_shows_all_its_panels_as_far_as_it_got_and_can_be_stopped():
+    at = visit(TRAINING, **SMALL | {"width": 64, "depth": 10, "steps": 2000})
+    race = at.session_state["race"]
+    assert race.running
+    assert len(at.get("vega_lite_chart")) == 4
+    assert at.dataframe[0].value["What happened"].str.fullmatch(r"at step \d+ of 2000|learned|got worse").all()
+    at.button(key="stop").click().run()
+    reached = race.histories[0].steps[-1]
+    assert at.button(key="stop").disabled
+    assert "Stopped" in race.status
+    sound(at.run())
+    assert race.histories[0].steps[-1] == reached
+    sound(at.button(key="go").click().run())
+    assert race.running
 
 
 def test_a_race_that_costs_too_much_is_refused_with_the_nearest_that_does_not():
