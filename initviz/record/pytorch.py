@@ -1,0 +1,597 @@
+"""Record what one training step of a PyTorch model does to its signal and gradient, in a file of a few kilobytes.
+
+This file needs PyTorch and the standard library alone: copy it, or import it where initviz is installed.
+
+    record(model, lambda: loss_function(model(inputs), targets), "start.json.gz")
+    record(model, inputs, targets, loss_function, "start.json.gz")
+
+The step is a forward and a backward pass without an update. Parameters, buffers, ``.grad``, random states, training
+mode and hooks are afterwards what they were, also where the step raises. The file holds statistics of outputs,
+gradients and parameters, module paths and class names: no sample, no text, no target, no weight. What is no module's
+output and needs no gradient, such as the inputs, is not measured.
+
+Tested on the CPU in float32, bfloat16 and under autocast; on a GPU not tested.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import math
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+VERSION = 1
+MOST_BYTES = 64_000  # gzipped: histograms are left out of a larger file
+MOST_ROWS = 4000
+MOST_VALUES = 1 << 20  # of a tensor that are measured, evenly spaced; extremes are taken of all
+MOST_SAMPLES = 128  # rows of a matrix whose products are taken
+LEAST_EXPONENT, MOST_EXPONENT = -64, 64  # of the histogram of log2 magnitudes
+ROUND_OFF = 64  # multiples of eps, relative to a unit's largest output, within which two units are copies
+FUNCTIONS = frozenset({
+    "relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh",
+    "tanh_", "sigmoid", "sigmoid_", "hardtanh", "hardswish", "hardsigmoid", "softplus", "softsign", "logsigmoid", "glu",
+    "prelu", "rrelu", "threshold", "scaled_dot_product_attention", "softmax", "log_softmax"})
+ADDITIONS = frozenset({"add", "add_", "__add__", "__radd__", "__iadd__"})
+SOFTMAX = frozenset({"softmax", "log_softmax", "logsumexp"})
+LOSSES = frozenset({
+    "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"})
+CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "MaxPool", "AvgPool", "Adaptive", "Upsample")
+UNITS_LAST = ("Linear", "LayerNorm", "RMSNorm", "Embedding")
+
+
+def record(model: nn.Module, *step: Any, steps: int = 1, rate: float | None = None) -> dict[str, Any]:
+    """Record one step of ``model`` and return what was recorded.
+
+    ``step`` is ``run`` or ``inputs, targets, loss``, then the path of the file (none: no file is written). ``run()``
+    does a forward pass and returns the scalar loss; it calls no ``backward()``. A tuple of inputs is unpacked, a dict
+    too. ``rate`` is the optimizer's learning rate, kept for the ratio of update to weight. ``steps=2`` takes a plain
+    gradient step of ``rate`` (0.01 where none is given) and measures the gradients again, which tells gradients that
+    are 0 only at first from those that stay 0; the parameters are put back.
+    """
+    run, path = _step(model, list(step))
+    if steps not in (1, 2):
+        raise ValueError(f"steps must be 1 or 2, got {steps!r}")
+    recorder = _Recorder(model)
+    with _unchanged(model), torch.enable_grad(), _eager():
+        recorder.first_step(run)
+        if steps == 2:
+            recorder.second_step(run, 0.01 if rate is None else rate)
+    recording = recorder.recording(rate)
+    packed = _packed(recording)
+    if path is not None:
+        with open(path, "wb") as file:
+            file.write(packed)
+    return recording
+
+
+def _step(model: nn.Module, given: list[Any]) -> tuple[Callable[[], Tensor], str | None]:
+    path = os.fspath(given.pop()) if given and isinstance(given[-1], str | os.PathLike) else None
+    if len(given) == 1 and callable(given[0]) and not isinstance(given[0], nn.Module):
+        return given[0], path
+    if len(given) == 3 and callable(given[2]):
+        inputs, targets, loss = given
+
+        def run() -> Tensor:
+            if isinstance(inputs, dict):
+                return loss(model(**inputs), targets)
+            return loss(model(*inputs) if isinstance(inputs, tuple) else model(inputs), targets)
+        return run, path
+    raise TypeError("after the model must come run, or inputs, targets and loss, then the path of the file")
+
+
+def _eager() -> Any:
+    """What compiled code is run without its compilation in, so that hooks fire."""
+    if "torch._dynamo" not in sys.modules or not hasattr(torch.compiler, "set_stance"):
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
+
+
+@contextmanager
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    """Put back parameters, buffers, gradients, random states and training mode at the end, whatever happened."""
+    modules = list(model.modules())
+    modes, buffers = [module.training for module in modules], [dict(module._buffers) for module in modules]
+    tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}.values()
+    values = [(t, t.detach().clone()) for t in tensors]
+    gradients = [(p, p.grad, None if p.grad is None else p.grad.detach().clone()) for p in model.parameters()]
+    numpy: Any = sys.modules.get("numpy")
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    states = random.getstate(), torch.get_rng_state(), numpy.random.get_state() if numpy else None
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for module, mode, held in zip(modules, modes, buffers, strict=True):
+                module.training = mode
+                module._buffers.clear()
+                module._buffers.update(held)
+            for tensor, value in values:
+                tensor.copy_(value)
+            for parameter, gradient, held_value in gradients:
+                parameter.grad = gradient
+                if gradient is not None and held_value is not None:
+                    gradient.copy_(held_value)
+        random.setstate(states[0])
+        torch.set_rng_state(states[1])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+        if numpy:
+            numpy.random.set_state(states[2])
+
+
+# ---------------------------------------------------------------------------------------------- numbers of a tensor
+
+def _rounded(value: float) -> float | str:
+    """Seven digits; JSON has no word for what is not finite."""
+    return float(f"{value:.7g}") if math.isfinite(value) else "nan" if math.isnan(value) else (
+        "inf" if value > 0 else "-inf")
+
+
+def _sample(tensor: Tensor, most: int = MOST_VALUES) -> Tensor:
+    """At most so many values, evenly spaced, as one row."""
+    flat = tensor.detach().reshape(-1)
+    stride = -(-flat.numel() // most)
+    return flat[::stride + (stride > 1 and stride % 2 == 0)] if stride > 1 else flat  # odd: meets every column
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """In float64, or float32 where the device has no other."""
+    return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
+
+
+def _moments(tensor: Tensor) -> dict[str, Any]:
+    """Moments of a tensor that is not empty, its extremes, share of exact zeros and histogram of log2 magnitudes."""
+    values = _sample(tensor)
+    variance, mean = torch.var_mean(_wide(values), correction=0)
+    least, most = torch.aminmax(tensor.detach())
+    zeros = (values == 0).sum()
+    numbers = torch.stack([_wide(n) for n in (mean, variance, least, most, zeros)]).tolist()
+    mean, variance, least, most, zeros = numbers
+    finite = math.isfinite(least) and math.isfinite(most)
+    found = {"rms": math.sqrt(mean * mean + variance) if finite else math.nan if math.isnan(least) else math.inf,
+             "mean": mean if finite else math.nan, "std": math.sqrt(variance) if finite else math.nan,
+             "least": least, "most": most, "zero_share": zeros / values.numel()}
+    found = {name: _rounded(value) for name, value in found.items()}
+    return found | ({"histogram": _histogram(values)} if finite else {})
+
+
+def _histogram(values: Tensor) -> list[int]:
+    """The least exponent, then the count in thousandths of each power of two from it upwards."""
+    part = _sample(values, 1 << 16)
+    part = part[part != 0].float()
+    if not part.numel():
+        return []
+    exponents = torch.frexp(part).exponent.long() - 1
+    exponents = exponents.clamp(LEAST_EXPONENT, MOST_EXPONENT) - LEAST_EXPONENT
+    counts = torch.bincount(exponents, minlength=1).tolist()
+    first = next(place for place, count in enumerate(counts) if count)
+    return [first + LEAST_EXPONENT, *(round(1000 * count / part.numel()) for count in counts[first:])]
+
+
+def _units(tensor: Tensor, axis: int) -> Tensor:
+    """A tensor as a matrix (samples and places, units)."""
+    return tensor.detach().movedim(axis, -1).reshape(-1, tensor.shape[axis])
+
+
+def _copies(matrix: Tensor) -> int:
+    """How many columns equal another one to within round-off."""
+    part = matrix[::max(1, len(matrix) // (2 * MOST_SAMPLES))]
+    direction = (0.5 + torch.arange(len(part), device=part.device) * 0.6180339887498949 % 1) / len(part)
+    columns = part[:, torch.argsort(direction.to(torch.float32) @ part.float())]
+    size = columns.abs().amax(0).float()
+    apart = (columns[:, 1:] - columns[:, :-1]).abs().amax(0).float()
+    tolerance = ROUND_OFF * torch.finfo(torch.float32).eps if part.dtype in (torch.float32, torch.float64) else 0.0
+    return int((apart <= tolerance * torch.maximum(size[1:], size[:-1])).sum())
+
+
+def _rank(matrix: Tensor) -> float:
+    """Participation ratio tr(K)^2 / |K|^2 of the units' covariance K; 0 where no unit varies."""
+    part = matrix[::-(-len(matrix) // MOST_SAMPLES)].double() if matrix.device.type != "mps" else matrix.float()
+    part = part[:, :4096] - part[:, :4096].mean(0)
+    size = part.abs().max()
+    part = (part / torch.where(size > 0, size, 1)).float()
+    products = part @ part.T if len(part) < part.shape[1] else part.T @ part
+    trace, square = torch.stack([products.diagonal().sum().square(), products.square().sum()]).double().tolist()
+    return trace / square if square else 0.0
+
+
+def _cosine(vectors: Tensor) -> float:
+    """Mean cosine between different vectors (groups, vectors, width) of a group."""
+    count = vectors.shape[1]
+    unit = nn.functional.normalize(vectors.float(), dim=-1, eps=1e-30)
+    sums = unit.sum(1).square().sum(-1)
+    own = unit.square().sum((1, 2))  # below count where a vector is 0
+    return float(((sums - own) / (count * (count - 1))).mean())
+
+
+def _unit_numbers(tensor: Tensor, axis: int) -> dict[str, Any]:
+    """Units that are 0 for every sample, copies, effective rank, and the cosine between samples or tokens."""
+    matrix = _units(tensor, axis)
+    units = matrix.shape[1]
+    found: dict[str, Any] = {"units": units, "zero_units": units - int((matrix != 0).any(0).sum())}
+    if units > 1 and len(matrix) > 1 and bool(torch.isfinite(tensor.detach()).all()):
+        found |= {"distinct": units - _copies(matrix[:, :8192]), "rank": _rounded(_rank(matrix))}
+        tokens = tensor.dim() == 3 and axis in (-1, 2)
+        vectors = tensor.detach()[:8] if tokens else tensor.detach()[:MOST_SAMPLES].reshape(
+            1, min(len(tensor), MOST_SAMPLES), -1)
+        if vectors.shape[1] > 1:
+            found["token_cosine" if tokens else "sample_cosine"] = _rounded(_cosine(vectors))
+        if tensor.dim() == 4:
+            variance, mean = torch.var_mean(matrix.float(), dim=0, correction=0)
+            found["channel_variance"] = _rounded(float(variance.mean()))
+            found["channel_mean_square"] = _rounded(float(mean.square().mean()))
+    return found
+
+
+def _entropy(scores: Tensor, axis: int = -1) -> dict[str, Any]:
+    """Mean entropy of softmax(scores) / ln n, where n counts a row's scores that are not masked, and their std."""
+    rows = scores.detach().movedim(axis, -1).reshape(-1, scores.shape[axis]).float()
+    rows = rows[::-(-len(rows) // 1024)]
+    shares = torch.softmax(rows, -1)
+    open_ = shares > 0
+    count = open_.sum(-1)
+    entropy = torch.special.entr(shares).sum(-1) / count.clamp(min=2).log()
+    kept = rows[open_]
+    found = {"entropy": float(entropy[count > 1].mean()), "score_std": float(kept.std(correction=0))}
+    return {name: _rounded(value) for name, value in found.items()}
+
+
+def _attention(query: Tensor, key: Tensor, mask: Tensor | None = None, causal: bool = False,
+               scale: float | None = None) -> dict[str, Any]:
+    """The entropy of a few rows of scaled dot-product attention."""
+    q, k = query.detach()[:2].float(), key.detach()[:2].float()
+    if q.dim() != 4 or q.shape[1] != k.shape[1]:
+        return {}
+    places = torch.arange(0, q.shape[2], max(1, q.shape[2] // 64), device=q.device)
+    scores = q[:, :, places] @ k.transpose(-1, -2) * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
+    if causal:
+        later = torch.arange(k.shape[2], device=q.device) > places[:, None]
+        scores = scores.masked_fill(later, -math.inf)
+    if mask is not None:
+        mask = mask.detach().expand(*query.shape[:3], key.shape[2])[:2, :, places]
+        scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask.float()
+    return _entropy(scores)
+
+
+def _tensor(value: Any) -> Tensor | None:
+    """The first tensor of numbers in what a module puts out."""
+    if isinstance(value, Tensor):
+        return value if value.is_floating_point() and value.numel() and value.dim() else None
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return next((found for found in map(_tensor, value) if found is not None), None)
+    return None
+
+
+# ---------------------------------------------------------------------------------------------- skips
+
+def _ancestors(tensor: Tensor, most: int = 400) -> set[Any]:
+    """The nearest operations that a tensor comes from, parameters left out."""
+    found: set[Any] = set()
+    front = [tensor.grad_fn]
+    while front and len(found) < most:
+        following = []
+        for node in front:
+            if node is not None and node not in found and node.name() != "torch::autograd::AccumulateGrad":
+                found.add(node)
+                following += [parent for parent, _ in node.next_functions]
+        front = following
+    return found
+
+
+def _skip_and_branch(first: Tensor, second: Tensor, inputs: tuple[Any, ...]) -> tuple[Tensor, Tensor] | None:
+    """Of the two terms of a sum the one that passes by and the one that was computed from it; None for other sums."""
+    for skip, branch in ((first, second), (second, first)):
+        if skip.grad_fn is None and any(skip is value for value in inputs):
+            return (skip, branch) if branch.grad_fn is not None else None
+    if first.grad_fn is None or second.grad_fn is None or first is second:
+        return None
+    of_first, of_second = _ancestors(first), _ancestors(second)
+    if first.grad_fn in of_second:
+        return first, second
+    if second.grad_fn in of_first:
+        return second, first
+    if not of_first & of_second:
+        return None
+    return (first, second) if len(of_first - of_second) < len(of_second - of_first) else (second, first)
+
+
+def _skip_numbers(skip: Tensor, branch: Tensor) -> dict[str, Any]:
+    a, b = _wide(_sample(skip)), _wide(_sample(branch))
+    products = [float(torch.mean(x * y)) for x, y in ((a, a), (b, b), (a, b))]
+    size = math.sqrt(max(products[0], 0) * max(products[1], 0)) if all(map(math.isfinite, products)) else 0.0
+    return {"skip_rms": _rounded(math.sqrt(products[0])), "branch_rms": _rounded(math.sqrt(products[1])),
+            "cosine": _rounded(products[2] / size if size else math.nan)}
+
+
+# ---------------------------------------------------------------------------------------------- parameters
+
+def _repeated(matrix: Tensor) -> list[int]:
+    """How many rows and columns of a matrix repeat another one."""
+    return [_copies(part) if min(part.shape) > 3 else 0 for part in (matrix.T, matrix)]
+
+
+def _isometry(matrix: Tensor) -> float:
+    """g where W is g times a matrix with orthonormal rows or columns, else NaN."""
+    few = matrix.float() if matrix.shape[0] <= matrix.shape[1] else matrix.T.float()
+    probe = torch.cos(torch.arange(len(few), device=few.device).float() * 1.7) + 0.1
+    back = few @ (few.T @ probe)
+    gain = float(probe @ back) / float(probe @ probe)
+    return math.sqrt(gain) if gain > 0 and float((back - gain * probe).abs().max()) <= 0.01 * gain else math.nan
+
+
+def _hash(tensor: Tensor) -> str:
+    """Equal for equal tensors: of the shape, 65,536 values and the sum of all values' bits."""
+    flat = tensor.detach().reshape(-1)
+    whole = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[flat.element_size()]
+    bits = flat.contiguous().view(whole)
+    part = _sample(bits, 1 << 16).cpu().tolist()
+    text = f"{tuple(tensor.shape)} {tensor.dtype} {int(bits.sum())} {part}"
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _parameter(parameter: Tensor) -> dict[str, Any]:
+    """What is kept of a parameter: its form, moments, structure and hash, no value of it but its extremes."""
+    found: dict[str, Any] = {"shape": list(parameter.shape), "dtype": str(parameter.dtype).removeprefix("torch."),
+                             "trainable": parameter.requires_grad}
+    if not parameter.numel() or not parameter.is_floating_point():
+        return found
+    moments = _moments(parameter)
+    moments.pop("histogram", None)
+    found |= moments | {"hash": _hash(parameter)}
+    if isinstance(found["std"], str) or not found["std"]:
+        return found
+    values = _wide(_sample(parameter, 1 << 18))
+    centered = (values - values.mean()) / values.std(correction=0)
+    found["kurtosis"] = _rounded(float(centered.pow(4).mean()))
+    if parameter.dim() > 1:
+        matrix = parameter.detach().reshape(len(parameter), -1)
+        if matrix.numel() <= 1 << 22:
+            found |= {"repeated": _repeated(matrix), "isometry": _rounded(_isometry(matrix))}
+        if matrix.numel() <= 1 << 14:
+            values = torch.linalg.svdvals(matrix.double() if matrix.device.type != "mps" else matrix.float().cpu())
+            found["singular_values"] = [_rounded(value) for value in (float(values[0]), float(values[-1]))]
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- the recorder
+
+class _Recorder(TorchFunctionMode):
+    """Hooks on every module and a look at every function of PyTorch while a step runs."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.paths = {id(module): name for name, module in model.named_modules()}
+        self.rows: list[dict[str, Any]] = []
+        self.left_out = 0
+        self.calls: dict[tuple[str, str], int] = {}
+        self.called: set[int] = set()
+        self.stack: list[tuple[nn.Module, tuple[Any, ...]]] = []
+        self.axes: dict[tuple[int, ...], int] = {}
+        self.latest: tuple[Tensor, int, dict[str, Any]] | None = None
+        self.loss: dict[str, Any] = {"value": math.nan, "kind": None, "classes": None}
+        self.autocast = False
+        self.busy = False
+        self.compiled = "OptimizedModule" in {type(m).__name__ for m in model.modules()} or any(
+            getattr(m, "_compiled_call_impl", None) is not None for m in model.modules())
+        self.gradients: dict[int, list[dict[str, Any] | None]] = {}
+        self.parameters = {id(p): _parameter(p) for p in model.parameters()}
+
+    def first_step(self, run: Callable[[], Tensor]) -> None:
+        handles = []
+        try:
+            for module in self.model.modules():
+                handles.append(module.register_forward_pre_hook(self.enter, prepend=True))
+                handles.append(module.register_forward_hook(self.leave))
+            with self:
+                loss = run()
+            self.loss["value"] = _rounded(float(_scalar(loss).detach()))
+            self.backward(loss)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def second_step(self, run: Callable[[], Tensor], rate: float) -> None:
+        with torch.no_grad():
+            for parameter, gradient in zip(self.model.parameters(), self.found, strict=True):
+                if gradient is not None and parameter.requires_grad:
+                    parameter.sub_(gradient.to(parameter.dtype), alpha=rate)
+        self.backward(_scalar(run()))
+
+    def backward(self, loss: Tensor) -> None:
+        """The gradient of every parameter, without a look at ``.grad``."""
+        parameters = list(self.model.parameters())
+        trainable = [p for p in parameters if p.requires_grad]
+        if not trainable or not loss.requires_grad:
+            given: dict[int, Tensor | None] = {}
+        else:
+            given = dict(zip(map(id, trainable), torch.autograd.grad(loss, trainable, allow_unused=True), strict=True))
+        self.found = [given.get(id(p)) for p in parameters]
+        for parameter, gradient in zip(parameters, self.found, strict=True):
+            numbers = None
+            if gradient is not None and gradient.numel():
+                moments = _moments(gradient.coalesce().values() if gradient.is_sparse else gradient)
+                numbers = {name: moments[name] for name in ("rms", "zero_share")}
+                numbers["exact_zero"] = moments["least"] == moments["most"] == 0
+            self.gradients.setdefault(id(parameter), []).append(numbers)
+
+    # ------------------------------------------------------------------------------------------ forward
+
+    def enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self.stack.append((module, inputs))
+
+    def leave(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        while self.stack and self.stack.pop()[0] is not module:  # what raised inside and was caught
+            pass
+        self.called.add(id(module))
+        tensor = _tensor(output)
+        if tensor is not None and (tensor.requires_grad or next(module.parameters(), None) is not None):
+            self.row(tensor, self.paths[id(module)], type(module).__name__, container=bool(module._modules))
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Called by PyTorch for each of its functions."""
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if self.busy or not (name in FUNCTIONS or name in ADDITIONS or name in SOFTMAX or name in LOSSES):
+            return func(*args, **kwargs)
+        module, inputs = self.stack[-1] if self.stack else (None, ())
+        if module is not None and not module._modules and type(module).__module__.startswith("torch.nn"):
+            return func(*args, **kwargs)  # its hook measures it
+        before = self.before(name, args, kwargs, inputs)
+        output = func(*args, **kwargs)
+        if isinstance(output, Tensor) and output.is_floating_point() and output.numel() and output.dim() and (
+                output.requires_grad and (name in FUNCTIONS or name == "logsumexp" or "skip" in before)):
+            path = self.paths[id(module)] if module is not None else ""
+            self.row(output, path, "add" if name in ADDITIONS else name.strip("_"), function=True, **before)
+        return output
+
+    def before(self, name: str, args: Any, kwargs: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        """What must be measured before a function runs, since it may change its argument in place."""
+        first = args[0] if args and isinstance(args[0], Tensor) else None
+        if first is None or not first.is_floating_point() or not first.numel():
+            return {}
+        with self.measuring():
+            if name in LOSSES:
+                self.see_loss(name, first)
+            elif name in ADDITIONS:
+                second = args[1] if len(args) > 1 else kwargs.get("other")
+                if (isinstance(second, Tensor) and first.dim() > 1 and first.shape == second.shape
+                        and not isinstance(first, nn.Parameter) and not isinstance(second, nn.Parameter)):
+                    terms = _skip_and_branch(first, second, inputs)
+                    return {"skip": _skip_numbers(*terms)} if terms else {}
+            elif name == "scaled_dot_product_attention":
+                return self.sdpa(args, kwargs)
+            elif name in SOFTMAX:
+                axis = kwargs.get("dim", args[1] if len(args) > 1 else -1)
+                if isinstance(axis, int) and first.dim() and first.shape[axis] > 1:
+                    return _entropy(first, axis)
+        return {}
+
+    @staticmethod
+    def sdpa(args: Any, kwargs: Any) -> dict[str, Any]:
+        """The entropy for the arguments of ``scaled_dot_product_attention``."""
+        names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        return _attention(given["query"], given["key"], given.get("attn_mask"), given.get("is_causal", False),
+                          given.get("scale"))
+
+    def see_loss(self, name: str, output: Tensor) -> None:
+        """The kind of the loss, and of classes their number and the logits' variance between them."""
+        self.loss["kind"] = name
+        if name == "cross_entropy":
+            logits = _units(output, 1 if output.dim() > 1 else 0)
+            logits = logits[::-(-len(logits) // MOST_SAMPLES)].float()
+            self.loss["classes"] = logits.shape[1]
+            self.loss["logit_std"] = _rounded(math.sqrt(float(logits.var(1, correction=0).mean())))
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Our own products are neither looked at nor part of the graph, and autocast leaves them alone."""
+        self.busy = True
+        device = "cuda" if torch.cuda.is_available() and torch.is_autocast_enabled("cuda") else "cpu"
+        self.autocast |= torch.is_autocast_enabled(device)
+        try:
+            with torch.no_grad(), torch.autocast(device, enabled=False):
+                yield
+        finally:
+            self.busy = False
+
+    def row(self, tensor: Tensor, path: str, kind: str, **more: Any) -> None:
+        """Measure an output, and its gradient when that comes."""
+        call = self.calls[path, kind] = self.calls.get((path, kind), 0) + 1
+        if len(self.rows) >= MOST_ROWS:
+            self.left_out += 1
+            return
+        row: dict[str, Any] = {"path": path, "kind": kind, "call": call, "shape": list(tensor.shape),
+                               "dtype": str(tensor.dtype).removeprefix("torch.")}
+        row |= {name: value for name, value in more.items() if value}
+        self.rows.append(row)
+        if self.latest is not None and self.latest[0] is tensor and self.latest[1] == tensor._version:
+            row["same_as"] = self.rows.index(self.latest[2])
+            return
+        with self.measuring():
+            row |= _moments(tensor)
+            axis = self.axis(tensor, kind)
+            if axis is not None and "entropy" not in row:
+                row |= _unit_numbers(tensor, axis)
+        if tensor.requires_grad:
+            def backward(gradient: Tensor) -> None:
+                row["gradient"] = _moments(gradient)
+            tensor.register_hook(backward)
+        self.latest = (tensor, tensor._version, row)
+
+    def axis(self, tensor: Tensor, kind: str) -> int | None:
+        """The axis of the units: the module's, else that of the last tensor of this shape."""
+        shape = tuple(tensor.shape)
+        if tensor.dim() < 2:
+            return None
+        if kind.startswith(CHANNELS_FIRST):
+            self.axes[shape] = 1
+        elif kind.startswith(UNITS_LAST) or shape not in self.axes:
+            self.axes[shape] = 1 if tensor.dim() == 4 and not kind.startswith(UNITS_LAST) else -1
+        return self.axes[shape]
+
+    # ------------------------------------------------------------------------------------------ the recording
+
+    def uncalled(self) -> list[str]:
+        """Modules that were used without a call: by ``m.forward()``, or by a function that takes their weights."""
+        seen = {id(p) for module in self.model.modules() if id(module) in self.called
+                for p in module._parameters.values()}
+        found = []
+        for name, module in self.model.named_modules():
+            if id(module) in self.called or not name:
+                continue
+            held = [p for p in module._parameters.values() if p is not None and id(p) not in seen]
+            within = getattr(type(module).forward, "__name__", "") != "_forward_unimplemented" and any(
+                id(child) in self.called for child in module.modules())
+            if within or any((self.gradients.get(id(p)) or [None])[0] is not None for p in held):
+                found.append(name)
+        return found
+
+    def recording(self, rate: float | None) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        names: dict[int, list[str]] = {}
+        for name, parameter in self.model.named_parameters(remove_duplicate=False):
+            names.setdefault(id(parameter), []).append(name)
+        kinds = {name: type(module).__name__ for name, module in self.model.named_modules()}
+        self.latest = None
+        return {
+            "format": "initviz recording", "version": VERSION, "framework": f"PyTorch {torch.__version__}",
+            "model": type(getattr(self.model, "_orig_mod", self.model)).__name__, "training": self.model.training,
+            "autocast": self.autocast, "compiled": self.compiled, "rate": rate, "loss": self.loss,
+            "rows": self.rows, "rows_left_out": self.left_out, "uncalled": self.uncalled(),
+            "parameters": [{
+                "name": given[0], "module": kinds.get(given[0].rpartition(".")[0], ""), **self.parameters[key],
+                "gradients": self.gradients.get(key, [])} for key, given in names.items()],
+            "tied": [given for given in names.values() if len(given) > 1]}
+
+
+def _scalar(loss: Any) -> Tensor:
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        raise ValueError("run must return the loss, a tensor of one number, "
+                         f"got {'a tensor of shape ' + str(tuple(loss.shape)) if isinstance(loss, Tensor) else loss!r}")
+    return loss
+
+
+def _packed(recording: dict[str, Any]) -> bytes:
+    """The file; its rows lose their histograms where it would be too large."""
+    packed = gzip.compress(json.dumps(recording, separators=(",", ":")).encode(), mtime=0)
+    if len(packed) > MOST_BYTES:
+        for row in recording["rows"]:
+            row.pop("histogram", None)
+            row.get("gradient", {}).pop("histogram", None)
+        packed = gzip.compress(json.dumps(recording, separators=(",", ":")).encode(), mtime=0)
+    return packed

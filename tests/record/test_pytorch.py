@@ -1,0 +1,204 @@
+"""The recorder of PyTorch models: what it holds, and that it leaves a model as it was."""
+
+import copy
+import gzip
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from record.models import MODELS, gpt, mlp
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from initviz import Network, make_batch, simulate
+from initviz.record.pytorch import MOST_BYTES, record
+
+
+def state(model):
+    hooks = [len(held) for m in model.modules() for held in (
+        m._forward_hooks, m._forward_pre_hooks, m._backward_hooks, m._forward_hooks_with_kwargs)]
+    return {"parameters": {n: p.detach().clone() for n, p in model.named_parameters()},
+            "buffers": {n: b.clone() for n, b in model.named_buffers()},
+            "gradients": {n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()},
+            "modes": [m.training for m in model.modules()], "hooks": hooks, "random": torch.get_rng_state(),
+            "python": random.getstate(), "numpy": np.random.get_state()[1].copy()}
+
+
+def same(a, b):
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, np.ndarray):
+        return np.array_equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    return a == b
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_model_is_afterwards_what_it_was(name, steps, raises):
+    model, run = MODELS[name]()
+    run().backward()
+    next(model.modules())._modules[next(iter(model._modules))].eval()
+    before = state(model)
+
+    def fails():  # a step that changes more than a step should, and raises
+        loss = run()
+        model.train(not model.training)
+        random.random()
+        np.random.rand()
+        raise RuntimeError(f"half-way, at a loss of {float(loss.detach()):.3g}")
+
+    if raises:
+        with pytest.raises(RuntimeError, match="half-way"):
+            record(model, fails, steps=steps)
+    else:
+        record(model, run, steps=steps)
+    after = state(model)
+    for part in before:
+        assert same(before[part], after[part]), part
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_of_model_is_recorded_in_a_small_file(name, tmp_path):
+    model, run = MODELS[name]()
+    path = tmp_path / "start.json.gz"
+    record(model, run, path)
+    recording = json.loads(gzip.decompress(path.read_bytes()))
+    assert path.stat().st_size <= MOST_BYTES
+    assert recording["version"] == 1
+    assert recording["uncalled"] == []
+    measured = [row for row in recording["rows"] if "same_as" not in row]
+    assert measured
+    trainable = {n.rpartition(".")[0] for n, p in model.named_parameters() if p.requires_grad}
+    assert all("gradient" in row for row in measured if row["path"] in trainable)
+
+
+def test_skips_are_measured_before_an_in_place_addition():
+    model, run = MODELS["resnet"]()
+    seen = {}
+
+    def keep(name, output):  # what a hook returns takes the output's place
+        seen.setdefault(name, output.detach().clone())
+
+    for name, module in model.named_modules():
+        if name in ("relu", "layer1.0.bn2"):
+            module.register_forward_hook(lambda m, i, o, name=name: keep(name, o))
+    recording = record(model, run)
+    skips = [row for row in recording["rows"] if "skip" in row]
+    assert [row["path"] for row in skips] == [f"layer{i}.{j}" for i in range(1, 5) for j in range(2)]
+    assert skips[0]["skip"]["skip_rms"] == pytest.approx(float(seen["relu"].square().mean().sqrt()), rel=1e-5)
+    assert skips[0]["skip"]["branch_rms"] == pytest.approx(float(seen["layer1.0.bn2"].square().mean().sqrt()), rel=1e-5)
+
+
+def test_attention_of_a_gpt_has_its_entropy_and_the_tied_weight_is_counted_once():
+    model, run = gpt()
+    recording = record(model, run)
+    kinds = [row["kind"] for row in recording["rows"] if "entropy" in row]
+    assert kinds == ["softmax", "scaled_dot_product_attention"] * 6
+    assert all(0.99 < row["entropy"] <= 1.00001 for row in recording["rows"] if "entropy" in row)
+    assert recording["tied"] == [["wte.weight", "lm_head.weight"]]
+    assert len(recording["parameters"]) == len(list(model.parameters()))
+    assert sum("skip" in row for row in recording["rows"]) == 24
+    assert recording["loss"]["classes"] == 300
+
+
+def test_two_steps_tell_lora_factors_that_wake_from_those_that_are_frozen():
+    model, run = MODELS["lora"]()
+    found = {p["name"]: p["gradients"] for p in record(model, run, steps=2)["parameters"]}
+    assert [step["exact_zero"] for step in found["0.lora_A"]] == [True, False]
+    assert [step["exact_zero"] for step in found["0.lora_B"]] == [False, False]
+    assert found["0.base.weight"] == [None, None]
+
+
+def test_an_mlp_has_the_numbers_of_the_package():
+    network, batch = Network((64, 48, 32, 10), "relu", "he_normal", dtype="float64"), make_batch("digits", 96)
+    run = simulate(network, batch)
+    weights, biases = network.parameters()
+    layers = []
+    for w, b in zip(weights, biases, strict=True):
+        layers += [nn.Linear(*w.shape).double(), nn.ReLU()]
+        layers[-2].weight.data, layers[-2].bias.data = torch.tensor(w.T.copy()), torch.tensor(b)
+    model = nn.Sequential(*layers[:-1])
+    x, y = torch.tensor(batch.x, dtype=torch.float64), torch.tensor(batch.targets)
+    recording = record(model, x, y, F.cross_entropy)
+    rows = {row["path"]: row for row in recording["rows"]}
+    assert recording["loss"]["value"] == pytest.approx(run.loss, rel=1e-5)
+    for layer in range(3):
+        linear = rows[str(2 * layer)]
+        assert linear["std"] == pytest.approx(run.column("preactivation_std")[layer], rel=1e-5)
+        assert linear["gradient"]["rms"] == pytest.approx(run.column("delta_rms")[layer], rel=1e-5)
+        if layer < 2:
+            relu = rows[str(2 * layer + 1)]
+            assert relu["rms"] == pytest.approx(run.column("activation_rms")[layer], rel=1e-5)
+            assert relu["zero_units"] / relu["units"] == pytest.approx(run.column("dead_share")[layer], abs=1e-9)
+            assert relu["distinct"] == run.column("distinct_neurons")[layer]
+            assert relu["rank"] == pytest.approx(run.column("participation_ratio")[layer], rel=1e-5)
+
+
+def test_nothing_of_the_data_is_in_a_recording():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    x = 1234.5678 + torch.rand(16, 2, 3)
+    text = json.dumps(record(model, x, torch.randint(0, 3, (16,)), F.cross_entropy))
+    assert not any(f"{value:.5g}" in text for value in x.flatten().tolist())
+    assert "Flatten" not in text
+    assert "targets" not in text
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_bfloat16_and_autocast_are_recorded(autocast):
+    model, run = mlp()
+
+    def step():
+        with torch.autocast("cpu", torch.bfloat16):
+            return run()
+    if not autocast:
+        model = model.bfloat16()
+        x, y = torch.randn(64, 20, dtype=torch.bfloat16), torch.randint(0, 5, (64,))
+    recording = record(model, step) if autocast else record(model, x, y, F.cross_entropy)
+    assert recording["rows"][0]["dtype"] == "bfloat16"
+    assert recording["autocast"] is autocast
+    assert recording["parameters"][0]["dtype"] == ("float32" if autocast else "bfloat16")
+
+
+def test_a_module_that_is_used_by_its_forward_is_named():
+    class Direct(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.b(self.a.forward(x))
+
+    model = Direct()
+    assert record(model, torch.randn(8, 4), torch.randint(0, 2, (8,)), F.cross_entropy)["uncalled"] == ["a"]
+
+
+def test_a_compiled_model_is_run_uncompiled_and_said_to_be_compiled():
+    plain, _ = mlp()
+    x, y = torch.randn(64, 20), torch.randint(0, 5, (64,))
+    compiled = torch.compile(copy.deepcopy(plain), backend="eager")
+    recording, expected = (record(m, x, y, F.cross_entropy) for m in (compiled, plain))
+    assert recording["compiled"]
+    assert not expected["compiled"]
+    measured = [row for row in recording["rows"] if "same_as" not in row]
+    assert [row["rms"] for row in measured] == [row["rms"] for row in expected["rows"] if "same_as" not in row]
+
+
+@pytest.mark.parametrize(("given", "sentence"), [
+    ((), "after the model must come run"), ((lambda: 1.0,), "a tensor of one number"),
+    ((lambda: torch.ones(2),), "a tensor of one number")])
+def test_a_bad_step_gets_one_sentence(given, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        record(mlp()[0], *given)
+
+
+def test_the_recorder_is_one_file_that_stands_alone():
+    text = Path(record.__code__.co_filename).read_text("utf-8")
+    assert "initviz.core" not in text
+    assert "import numpy" not in text
