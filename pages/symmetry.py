@@ -11,6 +11,7 @@ from initviz.app.affordable import affordable_attempt_steps
 from initviz.app.lesson import by_hand
 from initviz.app.symmetry import panels as symmetry
 from initviz.app.symmetry import sentences as say
+from initviz.app.symmetry import zeros
 from initviz.charts import collapse, curves, neurons
 from initviz.charts.picture import UNORDERED
 from initviz.core.initializers import label_of
@@ -108,3 +109,8 @@ app.show(curves.picture("Symmetry gap of each attempt against the step, log axis
             for result, color in zip(results, UNORDERED, strict=False)], log=True, guides=[(SPLIT, "")], last=steps))
 st.caption(f"A gap above the dotted line, {SPLIT:g}, counts as split. {say.attempts(results, steps)}")
 st.dataframe(pd.DataFrame(say.attempt_rows(results, settings.optimizer)), hide_index=True, width="stretch")
+
+st.subheader("Where may zeros stand?", anchor="zeros")
+zeros.show(settings.seed)
+st.subheader("Other copies that must part", anchor=False)
+zeros.show_copies(settings.seed)

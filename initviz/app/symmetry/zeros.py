@@ -1,0 +1,125 @@
+"""Where zeros may stand, on the page Symmetry: a guess, then which tensors get a gradient, predicted and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from initviz import app
+from initviz.app.caches import cached
+from initviz.core.validation import Parameter
+from initviz.core.wording import listed, number
+from initviz.training.unit_copies import STEPS as COPY_STEPS
+from initviz.training.unit_copies import Count, counts
+from initviz.training.zero_placement import STATES, WIRINGS, Fate, Measured, Wiring, measure, predict, tensors_of
+from initviz.training.zero_reasons import reasons, sentence, symbol
+
+FIRST_STEPS = 5  # shown of the measurement
+REVEALED = "zeros_revealed"  # in the session: the case whose answer was asked for
+
+
+@cached(4e6)
+def cached_measurement(key: str, states: tuple[str, ...], seed: int) -> Measured:
+    """Training of one wiring from these states, in the order of its tensors."""
+    expression = WIRINGS[key].expression
+    return measure(expression, dict(zip(tensors_of(expression), states, strict=True)), seed=seed)
+
+
+@cached(1e6)
+def cached_counts(seed: int) -> list[Count]:
+    """Units that start as copies, counted after training."""
+    return counts(seed)
+
+
+def _usual(key: str) -> None:
+    app.set_state({f"{key}_{name}": state for name, state in WIRINGS[key].usual.items()})
+
+
+def _reveal(case: tuple[str, ...]) -> None:
+    st.session_state[REVEALED] = case
+
+
+def show(seed: int) -> None:
+    """The whole section."""
+    st.markdown("All-zero layers never learn, and yet LoRA, ReZero and others put zeros into a network on purpose. "
+                "Choose a wiring and what each tensor starts as; guess which tensors ever get a gradient.")
+    app.expect_choice("wiring", "Wiring", {key: wiring.label for key, wiring in WIRINGS.items()}, "lora")
+    key = st.selectbox("Wiring", list(WIRINGS), list(WIRINGS).index("lora"), key="wiring", bind="query-params",
+                       format_func=lambda key: WIRINGS[key].label, help="A small network of products, sums and "
+                       "activations.")
+    wiring = WIRINGS[key]
+    st.markdown(f"**{wiring.formula}**")
+    states = _choose_states(key, wiring)
+    case = (key, *states.values())
+    names = list(states)
+    guess = st.pills("Which tensors ever get a gradient that is not exactly 0?", names, selection_mode="multi",
+                     format_func=symbol, key=f"moves_{key}", help="None of them is an answer too.")
+    st.button("Compare with the computation", key="zeros_compare", on_click=_reveal, args=(case,),
+              icon=":material/visibility:", help="Shows the prediction, and what training measures.")
+    if st.session_state.get(REVEALED) == case:
+        _answer(key, wiring, states, set(guess), seed)
+    else:
+        st.info("Guess first; then it is computed.", icon=":material/help:")
+    st.caption(f"A product passes nothing on where a factor is zero, and passes no gradient back to a factor where "
+               f"the other is. Source of this wiring: {wiring.source}.")
+
+
+def _choose_states(key: str, wiring: Wiring) -> dict[str, str]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        states = {name: app.widget(Parameter(symbol(name), wiring.usual[name], STATES,
+                                             "What the tensor holds before training."), f"{key}_{name}")
+                  for name in tensors_of(wiring.expression)}
+        st.button("As usual", key="zeros_usual", on_click=_usual, args=(key,), icon=":material/restart_alt:",
+                  help="The states that the wiring is known for.")
+    return states
+
+
+def _answer(key: str, wiring: Wiring, states: Mapping[str, str], guess: set[str], seed: int) -> None:
+    fates = predict(wiring.expression, states)
+    measurement = cached_measurement(key, tuple(states.values()), seed)
+    why = {name: sentence(name, reason, is_zero_itself=states[name] == "zero")
+           for name, reason in reasons(wiring.expression, states).items()}
+    moved = {name for name, fate in fates.items() if fate.first_step is not None}
+    wrong = [name for name in states if (name in guess) != (name in moved)]
+    if wrong:
+        st.warning("Not so: " + " ".join(why[name] for name in wrong), icon=":material/lightbulb:")
+    else:
+        st.success(f"Right. {listed([symbol(n) for n in states if n in moved])} move." if len(moved) > 1 else
+                   f"Right. {symbol(next(iter(moved)))} moves." if moved else "Right. Nothing ever moves.",
+                   icon=":material/check:")
+    st.table([_row(name, states[name], fates[name], measurement) | {"Because": why[name]} for name in states],
+             hide_index=True)
+    st.caption("Step: the first whose gradient is not exactly 0. Copies: whether the tensor's rows (of one input each) "
+               "or columns (of one output each) differ after training. Gradient: the size of its largest entry.")
+
+
+def _step(fate: Fate) -> str:
+    return "never" if fate.first_step is None else str(fate.first_step)
+
+
+def _differ(fate: Fate) -> str:
+    return "one number" if not fate.units_differ else listed(
+        [f"{word} differ" if differ else f"{word} are copies"
+         for word, differ in zip(("rows", "columns") if len(fate.units_differ) > 1 else ("entries",),
+                                 fate.units_differ.values(), strict=True)])
+
+
+def _row(name: str, state: str, fate: Fate, measurement: Measured) -> dict[str, str]:
+    seen = measurement.fates[name]
+    return {"Tensor": symbol(name), "Initially": STATES[state].lower(), "Step, predicted": _step(fate),
+            "Step, measured": _step(seen), "Copies, predicted": _differ(fate), "Copies, measured": _differ(seen),
+            f"Gradient in steps 0 to {FIRST_STEPS - 1}": ", ".join(
+                number(size, 1) for size in measurement.gradients[name][:FIRST_STEPS])}
+
+
+def show_copies(seed: int) -> None:
+    """Other units that may start as copies."""
+    st.markdown("Layers, heads, experts and the ranks of a LoRA pair may start as copies too. They stay copies where "
+                "exchanging two of them leaves the network as it is.")
+    st.table([{"Units": row.label, "Initial weights": row.initialized,
+               "Different, predicted": f"{row.predicted} of {row.of}",
+               f"Measured after {COPY_STEPS} steps": f"{row.measured} of {row.of}", "Because": row.because}
+              for row in cached_counts(seed)], hide_index=True)
+    st.caption("Small networks trained by gradient descent on random targets. Of a LoRA pair the rank of B A is "
+               "counted.")

@@ -1,0 +1,46 @@
+"""The section on zeros of the page Symmetry: a guess, its reasons, the table."""
+
+from pages.test_pages import visit
+from pages.test_races import SMALL, SYMMETRY
+
+from initviz.training.zero_placement import WIRINGS
+
+
+def _texts(elements):
+    return " ".join(element.value for element in elements)
+
+
+def test_a_wrong_guess_gets_the_reason_and_the_right_one_is_told_so():
+    at = visit(SYMMETRY, **SMALL, wiring=WIRINGS["lora"].label)
+    assert "Guess first" in _texts(at.info)
+    at.get_by_key("moves_lora").set_value(["B"]).run()
+    at.button(key="zeros_compare").click().run()
+    assert not at.exception
+    assert "it waits one step" in _texts(at.warning)
+    at.get_by_key("moves_lora").set_value(["W0", "A", "B"]).run()
+    assert "Right." in _texts(at.success)
+    tables = [table.value for table in at.table]
+    assert list(tables[0]["Step, predicted"]) == list(tables[0]["Step, measured"]) == ["0", "1", "0"]
+    assert list(tables[0]["Copies, predicted"]) == list(tables[0]["Copies, measured"])
+    assert list(tables[1].iloc[:3, 3]) == ["8 of 8", "1 of 8", "0 of 8"]
+
+
+def test_the_address_holds_the_states_and_nothing_moves_where_both_factors_are_zero():
+    at = visit(SYMMETRY, **SMALL, wiring=WIRINGS["lora"].label, lora_A="Zero")
+    at.button(key="zeros_compare").click().run()
+    assert not at.exception
+    table = at.table[0].value
+    assert list(table["Initially"]) == ["random", "zero", "zero"]
+    assert list(table["Step, measured"]) == ["0", "never", "never"]
+    at.button(key="zeros_usual").click().run()
+    assert "Guess first" in _texts(at.info)
+
+
+def test_every_wiring_is_shown_without_a_fault():
+    at = visit(SYMMETRY, **SMALL)
+    for key in WIRINGS:
+        at.selectbox(key="wiring").set_value(key).run()
+        at.button(key="zeros_compare").click().run()
+        assert not at.exception
+        table = at.table[0].value
+        assert list(table["Step, predicted"]) == list(table["Step, measured"])
