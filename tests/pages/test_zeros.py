@@ -22,7 +22,7 @@ def test_a_wrong_guess_gets_the_reason_and_the_right_one_is_told_so():
     tables = [table.value for table in at.table]
     assert list(tables[0]["Step, predicted"]) == list(tables[0]["Step, measured"]) == ["0", "1", "0"]
     assert list(tables[0]["Copies, predicted"]) == list(tables[0]["Copies, measured"])
-    assert list(tables[1].iloc[:3, 3]) == ["8 of 8", "1 of 8", "0 of 8"]
+    assert list(tables[1].iloc[:3, 2]) == ["8 of 8", "1 of 8", "0 of 8"]
 
 
 def test_the_address_holds_the_states_and_nothing_moves_where_both_factors_are_zero():

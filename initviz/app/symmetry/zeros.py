@@ -117,9 +117,9 @@ def show_copies(seed: int) -> None:
     """Other units that may start as copies."""
     st.markdown("Layers, heads, experts and the ranks of a LoRA pair may start as copies too. They stay copies where "
                 "exchanging two of them leaves the network as it is.")
-    st.table([{"Units": row.label, "Initial weights": row.initialized,
-               "Different, predicted": f"{row.predicted} of {row.of}",
-               f"Measured after {COPY_STEPS} steps": f"{row.measured} of {row.of}", "Because": row.because}
+    st.table([{"Units, initially": f"{row.label}, {row.initialized}",
+               "Different: predicted": f"{row.predicted} of {row.of}",
+               f"measured after {COPY_STEPS} steps": f"{row.measured} of {row.of}", "Because": row.because}
               for row in cached_counts(seed)], hide_index=True)
     st.caption("Small networks trained by gradient descent on random targets. Of a LoRA pair the rank of B A is "
                "counted.")
