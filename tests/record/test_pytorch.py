@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+
+from initviz import Network, make_batch, simulate
+
+torch = pytest.importorskip("torch")
 from record.models import MODELS, gpt, mlp
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from initviz import Network, make_batch, simulate
 from initviz.record.pytorch import MOST_BYTES, record
 
 
