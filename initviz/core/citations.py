@@ -78,6 +78,7 @@ CITATIONS = (
     _arxiv("Pennington", 2017, "1711.04735"),
     _arxiv("Poole", 2016, "1606.05340"),
     _arxiv("Ramachandran", 2017, "1710.05941"),
+    Citation("Radford", 2018, "https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf"),
     Citation("Radford", 2019, "https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf"),
     _doi("Rumelhart", 1986, "10.1038/323533a0"),
     _arxiv("Saxe", 2014, "1312.6120"),
