@@ -44,3 +44,11 @@ def test_every_wiring_is_shown_without_a_fault():
         assert not at.exception
         table = at.table[0].value
         assert list(table["Step, predicted"]) == list(table["Step, measured"])
+
+
+def test_the_section_stands_where_the_whole_network_cannot_be_shown():
+    for settings in ({"depth": 1}, {"init": ()}):
+        at = visit(SYMMETRY, **(SMALL | settings))
+        assert not at.exception
+        assert at.selectbox(key="wiring").value == "lora"
+        assert len(at.table) == 1
