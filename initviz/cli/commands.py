@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from initviz.cli.options import FOUND, INIT, INPUT, activation_params, check_together
-from initviz.core.batches import INPUTS, Batch, batch_for, check_fit
+from initviz.core.batches import INPUTS, Batch, batch_for, check_fit, with_loss
 from initviz.core.cost import check_diagnosis, check_simulation
 from initviz.core.initializers import INITIALIZERS, law_of
-from initviz.core.network import Network, read_sizes
+from initviz.core.network import Bias, Network, read_sizes
 from initviz.core.simulation import layer_table, simulate
 from initviz.core.validation import check
 from initviz.core.wording import named, number
@@ -40,9 +40,20 @@ MOST_LETTERS = 300  # of the orders in a sentence
 
 def _network(options: argparse.Namespace, sizes: tuple[int, ...], key: str) -> Network:
     params = activation_params(options)
-    return Network(sizes, options.activation, key, 1.0 if options.gain is None else options.gain, options.bias or 0.0,
-                   options.bias_std or 0.0, options.seed, activation_params=params,
-                   initializer_params=INITIALIZERS[key].following(params) | dict(options.param))
+    output = options.output_init
+    return Network(sizes, options.activation, key, 1.0 if options.gain is None else options.gain,
+                   _biases(options, len(sizes) - 1), options.bias_std or 0.0, options.seed, activation_params=params,
+                   initializer_params=INITIALIZERS[key].following(params) | dict(options.param),
+                   output_initializer=output,
+                   output_initializer_params=INITIALIZERS[output].following(params) if output else ())
+
+
+def _biases(options: argparse.Namespace, depth: int) -> Bias:
+    """The biases of every layer, the last one's from ``--output-bias`` where that is given."""
+    bias = options.bias or 0.0
+    if options.output_bias is None:
+        return bias
+    return (*(bias[:-1] if isinstance(bias, tuple) else [bias] * (depth - 1)), options.output_bias)
 
 
 def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
@@ -102,7 +113,7 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
     """The batch, and what was chosen of it; what a CSV file's reader notes is printed before anything can fail."""
     if options.data is None:
         key = options.input or INPUT
-        batch = batch_for(sizes, key, options.batch, seed=options.seed)
+        batch = batch_for(sizes, key, options.batch, seed=options.seed, loss=options.loss)
         return replace(batch, name=INPUTS[key].label), {"input": key, "seed": options.seed}
     read = spreadsheet.read(_content(options.data))
     for note in read.notes:
@@ -115,6 +126,7 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
         "standardize_target": not options.raw_target, "drop": tuple(spreadsheet.names_in(options.drop or "", columns)),
         "inputs": tuple(spreadsheet.names_in(options.inputs, columns)) if options.inputs else None}
     batch = read.batch(targets, count=options.batch, seed=options.seed, outputs=sizes[-1], **how)
+    batch = batch if options.loss is None else with_loss(batch, options.loss)
     print(f"initviz: {spreadsheet.describe_target(targets, batch, not options.raw_target)}", file=sys.stderr)
     _check_columns(sizes, batch, read.counting(), how["drop"])
     return replace(batch, name=options.data.name), {
@@ -239,7 +251,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     sizes = _sizes(options)
     _check_cost(options, lambda: check_simulation(sizes, options.batch, len(set(options.init)),
                                                   orthonormal="orthogonal" in options.init))
-    batch = batch_for(sizes, options.input or INPUT, options.batch, seed=options.seed)
+    batch = batch_for(sizes, options.input or INPUT, options.batch, seed=options.seed, loss=options.loss)
     runs = [simulate(_network(options, sizes, key), batch, counted=()) for key in dict.fromkeys(options.init)]
     found = layer_table(runs)
     if options.csv:

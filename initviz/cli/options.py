@@ -13,6 +13,7 @@ from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS
+from initviz.core.propagation import LOSS_LABELS, LOSSES
 from initviz.core.validation import check_parameters, setting_of
 from initviz.diagnosis.thresholds import THRESHOLDS
 from initviz.files import csv_table as spreadsheet
@@ -38,7 +39,7 @@ ACTIVATION_OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(_activati
 
 # An option that was asked for, and those that would be ignored beside it, with the reason; then those that need it.
 USELESS_WITH: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
-    "weights": (("sizes", "init", "param", "gain", "bias", "bias_std"), "which bring their own"),
+    "weights": (("sizes", "init", "param", "gain", "bias", "bias_std", "output_init", "output_bias"), "which bring their own"),
     "data": (("input",), "which is the input"),
     "code": (("json", "html", "repair", "out", "threshold", "data", "input"), "which prints no report")})
 NEEDED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType({
@@ -75,6 +76,16 @@ def _threshold(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(f"must be NAME=NUMBER, got {text!r}") from None
 
 
+def _numbers(text: str) -> float | tuple[float, ...]:
+    """One number, or several with commas between them."""
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, or several with commas between them, got {text!r}"
+                                         ) from None
+    return found[0] if len(found) == 1 else found
+
+
 def _parameter(text: str) -> tuple[str, Any]:
     name, _, value = text.partition("=")
     return name, _value(value)
@@ -107,11 +118,22 @@ def _network_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--param", type=_parameter, action="append", default=[], metavar="NAME=VALUE",
                          help="a parameter of the initializer, such as std=0.02 or mode=fan_out; may be repeated "
                               f"({PARAMETERS})")
-    command.add_argument("--gain", type=float, help="multiplies every weight (default: 1)")
-    command.add_argument("--bias", type=float, help="every bias starts at it (default: 0)")
+    command.add_argument("--gain", type=_numbers, metavar="NUMBERS",
+                         help="multiplies every weight, or one number per weight layer with commas between them, such "
+                              "as 1.414,1.414,0.01 (default: 1)")
+    command.add_argument("--bias", type=_numbers, metavar="NUMBERS",
+                         help="what every bias is at first, or one number per weight layer (default: 0)")
+    command.add_argument("--output-init", choices=INITIALIZERS, metavar="KEY",
+                         help="the initializer of the last layer, where it is another")
+    command.add_argument("--output-bias", type=_numbers, metavar="NUMBERS",
+                         help="the biases of the last layer, one number or one per output, such as the logarithms of "
+                              "the classes' shares (default: --bias)")
     command.add_argument("--bias-std", type=float, help="standard deviation of normal noise on the biases (default: 0)")
     command.add_argument("--input", choices=INPUTS, metavar="KEY",
                          help=f"what is sent through the network: {', '.join(INPUTS)} (default: {INPUT})")
+    command.add_argument("--loss", choices=LOSSES, metavar="KEY",
+                         help="of the outputs: " + "; ".join(f"{key}: {LOSS_LABELS[key]}" for key in LOSSES) +
+                              " (default: what the target suggests)")
     command.add_argument("--batch", type=int, default=128, help="number of samples (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="fixes every random number (default: %(default)s)")
     command.add_argument("--no-limit", action="store_true",

@@ -21,9 +21,12 @@ from numpy.random import Generator
 from initviz.core.arrays import Array
 from initviz.core.initializers import DTYPES
 from initviz.core.network import INPUT_STREAM, SEED, stream
+from initviz.core.propagation import LOSSES
 from initviz.core.validation import Interval, check
 
 BATCH = Interval(1, 1_000_000, integer=True)
+BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(  # of the targets, where a loss has some
+    {"bce": (0, 1), "sigmoid_mse": (0, 1), "tanh_mse": (-1, 1)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,13 +171,43 @@ def make_normal(features: int, outputs: int, count: int, *, seed: int = 0, dtype
     return Batch(x.astype(dtype), x[:, :1].astype(dtype), "mse", 1, "normal")
 
 
-def batch_for(sizes: Sequence[int], key: str, count: int, *, seed: int = 0) -> Batch:
+def with_loss(batch: Batch, loss: str, outputs: int | None = None) -> Batch:
+    """The batch with its targets as that loss needs them; two classes are one column where ``outputs`` is 1.
+
+    Classes become one-hot targets of 0 and 1, for "tanh_mse" of -1 and 1. Raises ValueError for targets that the loss
+    cannot have: numbers for "softmax_ce", numbers beyond what a sigmoid or tanh gives.
+    """
+    check("loss", loss, LOSSES.keys())
+    if loss == batch.loss:
+        return batch
+    if loss == "softmax_ce":
+        raise ValueError(f"loss must be one for {'a single output' if batch.outputs == 1 else 'a target of numbers'}: "
+                         f"{', '.join(key for key in LOSSES if key != loss)}, got {loss!r}")
+    targets = batch.targets
+    if batch.loss == "softmax_ce":
+        targets = (targets[:, None] if (batch.outputs, outputs) == (2, 1)
+                   else targets[:, None] == np.arange(batch.outputs)).astype(batch.x.dtype)
+    least, most = BOUNDS.get(loss, (-math.inf, math.inf))
+    if batch.loss in ("softmax_ce", "bce") and loss == "tanh_mse":
+        targets = 2 * targets - 1
+    if targets.min() < least or targets.max() > most:
+        raise ValueError(f"targets must be between {least:g} and {most:g} for {loss}, got {targets.min():g} to "
+                         f"{targets.max():g}")
+    return Batch(batch.x, targets, loss, targets.shape[1], batch.name)
+
+
+def batch_for(sizes: Sequence[int], key: str, count: int, *, seed: int = 0, loss: str | None = None) -> Batch:
     """A batch of the input ``key`` for a network of these sizes; standard normals suit any number of outputs.
 
-    Raises ValueError where the input has other numbers of features or classes.
+    ``loss`` is by default that of the input: "softmax_ce", or "mse" for standard normals and one output. Raises
+    ValueError where the input has other numbers of features or classes, or no targets for the loss.
     """
-    batch = (make_normal(sizes[0], sizes[-1], count, seed=seed) if key == "normal"
-             else make_batch(key, count, seed=seed, features=sizes[0]))
+    if key == "normal":
+        of_two = sizes[-1] == 1 and loss in BOUNDS
+        batch = make_normal(sizes[0], 2 if of_two else sizes[-1], count, seed=seed)
+    else:
+        batch = make_batch(key, count, seed=seed, features=sizes[0])
+    batch = batch if loss is None else with_loss(batch, loss, sizes[-1])
     check_fit(sizes, batch)
     return batch
 

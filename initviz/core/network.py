@@ -14,10 +14,13 @@ import numpy as np
 
 from initviz.core.activations import ACTIVATIONS, activation
 from initviz.core.arrays import Array
-from initviz.core.initializers import DTYPES, INITIALIZERS, initialize, law_of
+from initviz.core.initializers import DTYPES, INITIALIZERS, Law, initialize, law_of
 from initviz.core.validation import ANY, Interval, check, check_parameters
 
 Pairs = tuple[tuple[str, Any], ...]
+Gain = float | tuple[float, ...]
+NeuronBias = float | tuple[float, ...]  # of a layer: one for all its neurons, or one each
+Bias = float | tuple[NeuronBias, ...]
 
 SIZE = Interval(1, 1_000_000, integer=True)
 SEED = Interval(0, 2**63 - 1, integer=True)
@@ -47,6 +50,35 @@ def _draw(initializer: str, params: Pairs, fan_in: int, fan_out: int, seed: int,
     return drawn
 
 
+def _per_layer(field: str, value: Any, sizes: tuple[int, ...]) -> Gain:
+    """A number, or one per weight layer; where they are all the same, that number."""
+    if not isinstance(value, tuple | list):
+        return float(check(field, value, ANY))
+    depth = len(sizes) - 1
+    if len(value) != depth:
+        raise ValueError(f"{field} must be a number or {depth}, one per weight layer, got {len(value)}")
+    each = tuple(float(check(f"{field} of layer {layer}", number, ANY)) for layer, number in enumerate(value, 1))
+    return each[0] if len(set(each)) == 1 else each
+
+
+def _biases(value: Any, sizes: tuple[int, ...]) -> Bias:
+    """As ``_per_layer``, where a layer's may be one number per neuron."""
+    if not isinstance(value, tuple | list) or not any(isinstance(of_layer, tuple | list) for of_layer in value):
+        return _per_layer("bias", value, sizes)
+    firsts = [of_layer[0] if isinstance(of_layer, tuple | list) and of_layer else of_layer for of_layer in value]
+    _per_layer("bias", firsts, sizes)
+    found: list[NeuronBias] = []
+    for layer, of_layer in enumerate(value, 1):
+        if not isinstance(of_layer, tuple | list):
+            found.append(float(of_layer))
+            continue
+        if len(of_layer) != sizes[layer]:
+            raise ValueError(f"bias of layer {layer} must be a number or {sizes[layer]}, one per neuron, got "
+                             f"{len(of_layer)}")
+        found.append(tuple(float(check(f"bias of layer {layer}", number, ANY)) for number in of_layer))
+    return tuple(found)
+
+
 MOST_REMEMBERED = 1 << 15  # numbers: of such matrices the last 256 are kept, at most 64 MB, for a slider to use again
 _remembered_draw = functools.lru_cache(maxsize=256)(_draw)
 
@@ -60,19 +92,25 @@ class Network:
     a unit normal, plus what the initializer itself draws (torch_linear does). Layer l is drawn from the same stream
     whatever the initializer: two initializers are compared on the same random numbers.
 
+    ``gain`` and ``bias`` may be tuples of one number per weight layer; a layer's bias may itself be a tuple of one
+    number per neuron, as an output bias of log class shares is. ``output_initializer``, where given, draws the last
+    layer's weights in place of ``initializer``.
+
     Raises ValueError naming the field, the value and what is allowed.
     """
 
     sizes: tuple[int, ...] = (64, 128, 128, 10)
     activation: str = "relu"
     initializer: str = "he_normal"
-    gain: float = 1.0
-    bias: float = 0.0
+    gain: Gain = 1.0
+    bias: Bias = 0.0
     bias_std: float = 0.0
     seed: int = 0
     dtype: str = "float32"
     activation_params: Mapping[str, Any] | Pairs = field(default=())
     initializer_params: Mapping[str, Any] | Pairs = field(default=())
+    output_initializer: str | None = None
+    output_initializer_params: Mapping[str, Any] | Pairs = field(default=())
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -82,13 +120,18 @@ class Network:
         put(self, "sizes", tuple(check("sizes", size, SIZE) for size in sizes))
         check("activation", self.activation, ACTIVATIONS.keys())
         check("initializer", self.initializer, INITIALIZERS.keys())
-        put(self, "gain", check("gain", self.gain, ANY))
-        put(self, "bias", check("bias", self.bias, ANY))
+        put(self, "gain", _per_layer("gain", self.gain, self.sizes))
+        put(self, "bias", _biases(self.bias, self.sizes))
         put(self, "bias_std", check("bias_std", self.bias_std, Interval(0, math.inf)))
         put(self, "seed", check("seed", self.seed, SEED))
         check("dtype", self.dtype, DTYPES)
         entries: dict[str, Any] = {"activation": ACTIVATIONS[self.activation],
                                    "initializer": INITIALIZERS[self.initializer]}
+        if self.output_initializer is not None:
+            check("output_initializer", self.output_initializer, INITIALIZERS.keys())
+            entries["output_initializer"] = INITIALIZERS[self.output_initializer]
+        elif tuple(self.output_initializer_params):
+            raise ValueError("output_initializer_params must not be given without an output_initializer")
         for name, entry in entries.items():
             pairs = getattr(self, f"{name}_params")
             try:
@@ -112,20 +155,42 @@ class Network:
         """The activation's record and its parameters."""
         return activation(self.activation), dict(self.activation_params)
 
+    def initializer_of(self, layer: int) -> tuple[str, dict[str, Any]]:
+        """The initializer of a weight layer, 0 the first, and its parameters."""
+        if self.output_initializer is not None and layer == self.depth - 1:
+            return self.output_initializer, dict(self.output_initializer_params)
+        return self.initializer, dict(self.initializer_params)
+
+    def gain_of(self, layer: int) -> float:
+        """What multiplies the weights of a layer, 0 the first."""
+        return self.gain[layer] if isinstance(self.gain, tuple) else self.gain
+
+    def bias_of(self, layer: int) -> NeuronBias:
+        """The bias of a layer, 0 the first: one number, or one per neuron."""
+        return self.bias[layer] if isinstance(self.bias, tuple) else self.bias
+
+    def law_of(self, layer: int) -> Law:
+        """The law by which a layer's weights are drawn, 0 the first, before the gain multiplies them."""
+        key, params = self.initializer_of(layer)
+        return law_of(key, first=layer == 0, **params)
+
+    @property
+    def alike(self) -> bool:
+        """Whether every layer has the same initializer, gain and bias."""
+        return self.output_initializer is None and not isinstance(self.gain, tuple) and not isinstance(self.bias, tuple)
+
     def parameters(self) -> tuple[list[Array], list[Array]]:
         """Weights, each of shape (fan_in, fan_out), and biases, each (fan_out,), in ``dtype``."""
         weights, biases = [], []
         dtype = np.dtype(self.dtype)
-        own_bias = law_of(self.initializer, **dict(self.initializer_params)).bias
-        params = tuple(dict(self.initializer_params).items())
-        with np.errstate(over="ignore"):
-            gain = np.asarray(self.gain, dtype)
         for layer, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
+            key, params = self.initializer_of(layer)
             draw = _remembered_draw if fan_in * fan_out <= MOST_REMEMBERED else _draw
-            drawn = draw(self.initializer, params, fan_in, fan_out, self.seed, layer, self.dtype)
+            drawn = draw(key, tuple(params.items()), fan_in, fan_out, self.seed, layer, self.dtype)
+            own_bias = law_of(key, **params).bias
             with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf
-                weights.append(drawn * gain)
-                bias = np.full(fan_out, self.bias, dtype)
+                weights.append(drawn * np.asarray(self.gain_of(layer), dtype))
+                bias = np.full(fan_out, self.bias_of(layer), dtype)
                 if self.bias_std or own_bias:
                     rng = stream(self.seed, BIAS_STREAM, layer)
                 if self.bias_std:

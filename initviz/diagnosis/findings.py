@@ -91,7 +91,7 @@ class Measured:
 def loss_of_constant_output(batch: Batch) -> float:
     """The least loss without a look at the inputs: the entropy of the batch's classes, the targets' variance."""
     if batch.loss == "bce":
-        return entropy(np.array([batch.targets.mean(), 1 - batch.targets.mean()]))
+        return float(np.mean([entropy(np.array([share, 1 - share])) for share in batch.targets.mean(axis=0)]))
     if batch.loss != "softmax_ce":
         with np.errstate(**QUIET):
             return float(np.var(batch.targets, axis=0).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import pandas as pd
 from initviz.charts import curves
 from initviz.charts.picture import UNORDERED, Data, Picture, color_of
 from initviz.core.initializers import INITIALIZERS
+from initviz.core.network import NeuronBias
 from initviz.core.propagation import LOSS_LABELS
-from initviz.core.wording import number, percent
+from initviz.core.wording import MOST_NAMED, number, percent
 from initviz.diagnosis.report import Report
 from initviz.files.weights import LAYOUT_LABELS
 
@@ -87,7 +89,9 @@ def settings(report: Report) -> dict[str, Any]:
     initialization, network = report.initialization, report.run.network
     law = {
         "initializer": network.initializer, "initializer_params": dict(network.initializer_params),
-        "gain": network.gain, "bias": network.bias, "bias_std": network.bias_std}
+        "gain": network.gain, "bias": network.bias, "bias_std": network.bias_std,
+        "output_initializer": network.output_initializer,
+        "output_initializer_params": dict(network.output_initializer_params)}
     return {
         "sizes": list(network.sizes), "activation": network.activation,
         "activation_params": dict(network.activation_params), **(law if initialization.drawn else dict.fromkeys(law)),
@@ -128,10 +132,23 @@ def _say_initialization(report: Report) -> str:
     network = report.run.network
     if not report.initialization.drawn:
         return report.initialization.name
-    biases = f"{network.bias:g} ± {network.bias_std:g}" if network.bias_std else f"{network.bias:g}"
+    biases = _per_layer([network.bias_of(layer) for layer in range(network.depth)])
+    biases += f" ± {network.bias_std:g}" if network.bias_std else ""
     drawn = " plus what the initializer draws" if INITIALIZERS[network.initializer].bias_code else ""
-    return (f"{_with(report.initialization.name, dict(network.initializer_params))}, gain {network.gain:g}, "
+    key, params = network.initializer_of(network.depth - 1)
+    output = f", output layer {_with(INITIALIZERS[key].label, params)}" if network.output_initializer else ""
+    gains = _per_layer([network.gain_of(layer) for layer in range(network.depth)])
+    return (f"{_with(report.initialization.name, dict(network.initializer_params))}{output}, gain {gains}, "
             f"biases {biases}{drawn}")
+
+
+def _per_layer(values: Sequence[NeuronBias]) -> str:
+    """A number that all layers share, else those of the layers from the first to the last, without the middle."""
+    said = [f"{value:g}" if isinstance(value, float) else f"{min(value):g} to {max(value):g}" for value in values]
+    if len(set(said)) == 1:
+        return said[0]
+    said = said if len(said) <= MOST_NAMED else [*said[:MOST_NAMED - 2], "...", said[-1]]
+    return f"{', '.join(said)} (per layer)"
 
 
 # ---------------------------------------------------------------------------------------------- pictures

@@ -83,7 +83,8 @@ def lsuv(network: Network, batch: Batch, *, tolerance: float = TOLERANCE, most_t
 
     Biases are 0. Raises ValueError where the batch does not fit the network.
     """
-    orthonormal = replace(network, initializer="orthogonal", initializer_params=(), gain=1.0, bias=0.0, bias_std=0.0)
+    orthonormal = replace(network, initializer="orthogonal", initializer_params=(), gain=1.0, bias=0.0, bias_std=0.0,
+                          output_initializer=None, output_initializer_params=())
     weights, biases = orthonormal.parameters()
     return rescale(weights, biases, network, batch, tolerance=tolerance, most_tries=most_tries)
 
@@ -92,7 +93,8 @@ def recommended(network: Network) -> tuple[Network, str]:
     """The network with the initialization that suits its activation in a deep network, and why in one sentence."""
     params = dict(network.activation_params)
     label = network.activation_entry()[0].label
-    changes: dict[str, Any] = {"gain": 1.0, "initializer_params": (), "bias_std": 0.0}
+    changes: dict[str, Any] = {"gain": 1.0, "initializer_params": (), "bias_std": 0.0,
+                               "output_initializer": None, "output_initializer_params": ()}
     if network.activation in RELU_LIKE:
         key = "he_normal"
         changes["initializer_params"] = INITIALIZERS[key].following(params)
@@ -123,7 +125,7 @@ def remedies(initialization: Initialization) -> list[Remedy]:
     """
     network, batch = initialization.network, initialization.batch
     better, why = recommended(network)
-    label = INITIALIZERS[better.initializer].label + (f" × {better.gain:g}" if better.gain != 1 else "")
+    label = INITIALIZERS[better.initializer].label + (f" × {better.gain_of(0):g}" if better.gain != 1 else "")
     zeros = [np.zeros_like(b) for b in initialization.biases]
     plain = replace(network, bias=0.0, bias_std=0.0)
     found = []

@@ -12,6 +12,7 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, standardized
 from initviz.core.network import INPUT_STREAM, SEED, stream
+from initviz.core.propagation import LOSS_LABELS
 from initviz.core.validation import Interval, check
 from initviz.core.wording import MOST_NAMED, named, shown
 from initviz.files.csv_text import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, Columns, columns_of, is_number, parsed
@@ -194,11 +195,13 @@ def describe_target(name: str | Sequence[str], batch: Batch, standardized_target
     """How a target was read and what was done to it, in one sentence."""
     names = [name] if isinstance(name, str) else list(name)
     begin = f"The target{'' if len(names) == 1 else 's'} {named(names)} {'is' if len(names) == 1 else 'are'} read as"
-    if batch.loss == "mse":
-        return f"{begin} numbers, {'standardized' if standardized_target else 'in their own scale'}: squared error."
-    if batch.loss == "bce":
-        return f"{begin} 2 classes for one output: sigmoid and binary cross-entropy."
-    return f"{begin} {batch.outputs:,} classes: cross-entropy."
+    loss = LOSS_LABELS[batch.loss]
+    if batch.loss == "softmax_ce":
+        return f"{begin} {batch.outputs:,} classes: {loss}."
+    if np.isin(batch.targets, (0, 1)).all() or (batch.loss == "tanh_mse" and np.isin(batch.targets, (-1, 1)).all()):
+        few = "2 classes for one output" if batch.outputs == 1 else f"{batch.outputs:,} classes or columns of 0 and 1"
+        return f"{begin} {few}: {loss}."
+    return f"{begin} numbers, {'standardized' if standardized_target else 'in their own scale'}: {loss}."
 
 
 # ---------------------------------------------------------------------------------------------- reading

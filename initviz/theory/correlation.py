@@ -38,7 +38,7 @@ def measured_correlations(network: Network, correlation: float) -> Array:
     found = []
     with np.errstate(**QUIET):
         for z, _ in list(forward(weights, biases, x, network.activation, **params))[: max(network.depth - 1, 1)]:
-            z = z.astype(np.float64) - network.bias
+            z = z.astype(np.float64) - network.bias_of(0)
             z = z / np.abs(z).max()
             found.append(float(z[0] @ z[1] / np.sqrt((z[0] @ z[0]) * (z[1] @ z[1]))))
     return np.array(found)

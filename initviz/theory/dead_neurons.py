@@ -13,7 +13,7 @@ from initviz.core.network import Network
 from initviz.core.propagation import QUIET
 from initviz.core.validation import Interval, check
 from initviz.theory.mean_field import expectation
-from initviz.theory.prediction import expected_correlations, expected_lengths
+from initviz.theory.prediction import expected_correlations, expected_lengths, field_of
 
 WIDTH = Interval(1, math.inf, integer=True)
 
@@ -60,5 +60,5 @@ def expected_dead_shares(network: Network, x: Array) -> Array:
         def all_off(u: Array, own: float = own) -> Array:
             return ((1 - erf(u / own)) / 2) ** count
 
-        found.append(float(expectation(all_off, max(c, 0.0), network.bias / math.sqrt(q))))
+        found.append(float(expectation(all_off, max(c, 0.0), field_of(network).bias / math.sqrt(q))))
     return np.array(found)

@@ -6,7 +6,7 @@ Sources: Saxe, McClelland and Ganguli 2014; Pennington, Schoenholz and Ganguli 2
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,12 +44,12 @@ def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
     weights, biases = network.parameters()
     weights, biases = [w.astype(np.float64) for w in weights], [b.astype(np.float64) for b in biases]
     phi, params = network.activation_entry()
-    field = field_of(network)
     jacobian = np.eye(network.sizes[0])
     found, means, variances = [], [], []
     mean, excess = 1.0, 0.0
     q = float(np.square(x, dtype=float).mean())
     theory = can_predict(network)
+    field = field_of(network if theory else replace(network, bias=0.0))
     with np.errstate(**QUIET):
         passed = forward(weights, biases, np.asarray(x, np.float64)[None], network.activation, **params)
         for layer, (z, h) in zip(range(1, max(layers) + 1), passed, strict=False):
@@ -75,6 +75,7 @@ def _spread_of_weights(network: Network, layer: int) -> float:
     0 for orthogonal matrices, 1 for independent entries. A column of k normal entries has a squared length that varies
     by 2/k, which does not fall with the width: 1 + 2/k.
     """
-    if network.initializer == "orthogonal":
+    key, _ = network.initializer_of(layer)
+    if key == "orthogonal":
         return 0.0
-    return 1 + 2 / min(INCOMING, network.sizes[layer]) if network.initializer == "sparse" else 1.0
+    return 1 + 2 / min(INCOMING, network.sizes[layer]) if key == "sparse" else 1.0

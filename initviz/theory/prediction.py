@@ -14,7 +14,6 @@ from itertools import pairwise
 import numpy as np
 
 from initviz.core.arrays import Array
-from initviz.core.initializers import law_of
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET
 from initviz.theory.mean_field import Field
@@ -60,23 +59,29 @@ class Prediction:
 
 
 def can_predict(network: Network) -> bool:
-    """Whether the weights are random with mean 0, of which alone the theory speaks."""
-    law = law_of(network.initializer, **dict(network.initializer_params))
-    first, last = network.sizes[:2], network.sizes[-2:]
-    return law.random and network.gain != 0 and law.variance(*first) > 0 and law.variance(*last) > 0
+    """Whether the weights are random with mean 0 and hidden layers have one bias, of which alone the theory speaks."""
+    hidden = {network.bias_of(layer) for layer in range(network.depth - 1)}
+    if len(hidden) > 1 or isinstance(network.bias_of(network.depth - 1), tuple) or any(
+            isinstance(bias, tuple) for bias in hidden):
+        return False
+    return all(law.random and network.gain_of(layer) != 0 and law.variance(*network.sizes[layer:layer + 2]) > 0
+               for layer in range(network.depth) for law in [network.law_of(layer)])
 
 
 def field_of(network: Network) -> Field:
     """The wide limit of a network's hidden layers."""
-    return Field(network.activation, network.activation_pairs, network.bias)
+    bias = network.bias_of(0)
+    if isinstance(bias, tuple):
+        raise ValueError("bias must be one number per hidden layer for a prediction, got one per neuron")
+    return Field(network.activation, network.activation_pairs, bias)
 
 
 def sigmas(network: Network, layer: int) -> tuple[float, float]:
     """(sigma_w, sigma_b) of a layer, 0 the first: sigma_w^2 is fan_in times the variance of a weight, with the gain."""
     fan_in, fan_out = network.sizes[layer], network.sizes[layer + 1]
-    law = law_of(network.initializer, first=layer == 0, **dict(network.initializer_params))
+    law = network.law_of(layer)
     own = law.bias_variance(fan_in, fan_out)
-    return (abs(network.gain) * math.sqrt(fan_in * law.variance(fan_in, fan_out)),
+    return (abs(network.gain_of(layer)) * math.sqrt(fan_in * law.variance(fan_in, fan_out)),
             math.sqrt(network.bias_std**2 + own))
 
 
@@ -203,8 +208,9 @@ def _forward(network: Network, samples: _Samples, incoming: Array) -> _Layers:
         added = share**2 * float(_log_variance(relative)) if relative <= MOST_VARIANCE else 0.0
         incoming = at.square
     outputs[-1] = centered[-1] = lengths[-1]  # linear
-    outputs[-1] += network.bias**2
-    biased = lengths + network.bias**2
+    shared = np.array([np.square(network.bias_of(layer)) for layer in range(depth)])[:, None]
+    outputs[-1] += shared[-1]
+    biased = lengths + shared
     varying = lengths[:, MIDDLE] / np.where(biased[:, MIDDLE] > 0, biased[:, MIDDLE], 1)
     of_rms = 2 * varying * (2 - varying)
     last = np.arange(depth) == depth - 1
@@ -232,9 +238,8 @@ def _spread(lengths: Array, variance: float) -> tuple[Array, Array]:
 
 def _backward(network: Network, samples: _Samples, layers: _Layers, errors: Array) -> tuple[Array, Array]:
     """Logarithms of the deltas' mean squares (layers, networks) and the log-variance (layers,) on the way to each."""
-    law = law_of(network.initializer, **dict(network.initializer_params))
-    factors = np.array([network.gain**2 * fan_out * law.variance(fan_in, fan_out)
-                        for fan_in, fan_out in pairwise(network.sizes[1:])])
+    factors = np.array([network.gain_of(layer)**2 * fan_out * network.law_of(layer).variance(fan_in, fan_out)
+                        for layer, (fan_in, fan_out) in enumerate(pairwise(network.sizes[1:]), 1)])
     steps = layers.chi + np.log(np.maximum(factors, 1e-300))[:, None]
     way = np.concatenate([np.cumsum(steps[::-1], axis=0)[::-1], np.zeros((1, len(errors)))])
     squares = samples.log_mean(way + np.log(np.maximum(errors, 1e-300)))

@@ -193,8 +193,8 @@ def answer(settings: Settings) -> Answer:
     promises = {}
     for role in LAYERS:
         law, shape = law_of(key, first=role == "first", **params), layer_shape(role, settings)
-        promises[role] = Promise(*shape, 0.0, network.gain**2 * law.variance(*shape))
-    label = INITIALIZERS[key].label + (f" with a gain of {network.gain:g}" if network.gain != 1 else "")
+        promises[role] = Promise(*shape, 0.0, network.gain_of(0)**2 * law.variance(*shape))
+    label = INITIALIZERS[key].label + (f" with a gain of {network.gain_of(0):g}" if network.gain != 1 else "")
     return Answer(label, why, promises, drift(replace(network, sizes=(settings.width,) * 4)))
 
 

@@ -11,7 +11,7 @@ from initviz.charts.plots import Line, Plot
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.arrays import Array
 from initviz.core.batches import make_batch
-from initviz.core.initializers import label_of, law_of
+from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.simulation import Run, simulate
 from initviz.core.wording import number
@@ -69,8 +69,8 @@ def _networks(seed: int) -> list[Network]:
 
 
 def _variances(network: Network) -> list[float]:
-    law = law_of(network.initializer, **dict(network.initializer_params))
-    return [network.gain**2 * law.variance(fan_in, fan_out) for fan_in, fan_out in pairwise(network.sizes)]
+    return [network.gain_of(layer)**2 * network.law_of(layer).variance(fan_in, fan_out)
+            for layer, (fan_in, fan_out) in enumerate(pairwise(network.sizes))]
 
 
 def there_and_back(seed: int) -> tuple[Plot, Plot]:

@@ -50,7 +50,7 @@ def expected(scheme: str, width: int) -> Mapping[str, Array]:
     """
     network, field = network_of(scheme, width, 0), Field("tanh")
     fans = list(zip(network.sizes[:LAYERS], network.sizes[1:], strict=False))
-    variances = [network.gain**2 * law_of(network.initializer).variance(*pair) for pair in fans]
+    variances = [network.gain_of(0)**2 * law_of(network.initializer).variance(*pair) for pair in fans]
     squares, slopes = [1.0], []  # of what each layer is given, of its tanh'
     for (fan_in, _), variance in zip(fans, variances, strict=True):
         at = field.moments(fan_in * variance * squares[-1])

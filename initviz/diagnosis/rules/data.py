@@ -81,7 +81,7 @@ def targets(m: Measured) -> Iterator[Finding]:
 
 def scale_of_targets(m: Measured) -> float:
     """Root mean square of a regression's targets; 0 for classes and where they are not known."""
-    if m.initialization is None or m.initialization.batch.loss in ("softmax_ce", "bce"):
+    if m.initialization is None or m.initialization.batch.loss != "mse":
         return 0.0
     with np.errstate(**QUIET):
         return math.sqrt(float(np.square(m.initialization.batch.targets.astype(float)).mean()))
