@@ -67,7 +67,7 @@ class Network(torch.nn.Module):
         super().__init__()
         self.layers = torch.nn.ModuleList(
             torch.nn.Linear(fan_in, fan_out) for fan_in, fan_out in zip(SIZES[:-1], SIZES[1:]))
-        for layer in self.layers:
+        for $loop in $layers:
             draw(layer, layer.in_features, layer.out_features$is_first)
 
     def forward(self, z):
@@ -177,17 +177,26 @@ _FRAMES: Mapping[str, tuple[str, str, str, str, str, str]] = MappingProxyType({
               "    layer.kernel.assign({} * layer.kernel)\n", ""),
     "JAX": (_JAX, "W", "jnp.zeros(fan_out)", "jax.random.normal(noise_key, (fan_out,))", "{} * W", "W"),
 })
-# Per framework: what draw is given where the first layer has a law of its own; the loop over the layers' shapes, plain
-# and then.
-_FIRST: Mapping[str, tuple[str, str, str]] = MappingProxyType({
-    "NumPy": (", first=layer == 0", "fan_in, fan_out in zip(SIZES[:-1], SIZES[1:])",
+# Per framework: what draw is given where the first layer has a law of its own, and where the last has; the loop over
+# the layers' shapes, plain and numbered.
+_FIRST: Mapping[str, tuple[str, str, str, str]] = MappingProxyType({
+    "NumPy": (", first=layer == 0", ", last=layer == len(SIZES) - 2", "fan_in, fan_out in zip(SIZES[:-1], SIZES[1:])",
               "layer, (fan_in, fan_out) in enumerate(zip(SIZES[:-1], SIZES[1:]))"),
-    "PyTorch": (", first=layer is self.layers[0]", "", ""),
-    "Keras": (", first=not network.layers", "", ""),
-    "JAX": (", first=layer == 0", "key, fan_in, fan_out in zip(keys[1:], SIZES[:-1], SIZES[1:])",
+    "PyTorch": (", first=layer is self.layers[0]", ", last=layer is self.layers[-1]", "", ""),
+    "Keras": (", first=not network.layers", ", last=last", "", ""),
+    "JAX": (", first=layer == 0", ", last=layer == len(SIZES) - 2",
+            "key, fan_in, fan_out in zip(keys[1:], SIZES[:-1], SIZES[1:])",
             "layer, (key, fan_in, fan_out) in enumerate(zip(keys[1:], SIZES[:-1], SIZES[1:]))"),
 })
-assert tuple(_FRAMES) == tuple(_FIRST) == FRAMEWORKS
+# Per framework: what draw is given of a layer's gain and bias; these by name, the bias as an array.
+_EACH: Mapping[str, tuple[str, str, str]] = MappingProxyType({
+    "NumPy": (", gain=GAINS[layer], bias=BIASES[layer]", "gain", "np.asarray(bias)"),
+    "PyTorch": (", gain=GAINS[index], bias=BIASES[index]", "gain", "torch.tensor(bias)"),
+    "Keras": ("", "GAINS[len(network.layers) - 1]",
+              "keras.ops.convert_to_tensor(BIASES[len(network.layers) - 1])"),
+    "JAX": (", gain=GAINS[layer], bias=BIASES[layer]", "gain", "jnp.asarray(bias)"),
+})
+assert tuple(_FRAMES) == tuple(_FIRST) == tuple(_EACH) == FRAMEWORKS
 
 
 def _imports(framework: str, text: str) -> str:
@@ -197,11 +206,11 @@ def _imports(framework: str, text: str) -> str:
     return "\n" + "\n\n".join("\n".join(group) for group in groups if group)
 
 
-def law_lines(initializer: str, params: Mapping[str, Any], bias: float, bias_std: float,
+def law_lines(initializer: str, params: Mapping[str, Any], bias: float | str, bias_std: float,
               framework: str, *, told: bool = False) -> tuple[str, str]:
     """The lines that draw a layer's weight and the expression of its bias, in that framework.
 
-    Where the first layer has a law of its own the lines read ``first``, which is False where they are not ``told``.
+    ``bias`` is a number, or an expression of one.     Where the first layer has a law of its own the lines read ``first``, which is False where they are not ``told``.
     """
     _, name, zeros, noise, _, _ = _FRAMES[framework]
     entry = INITIALIZERS[initializer]
@@ -212,7 +221,8 @@ def law_lines(initializer: str, params: Mapping[str, Any], bias: float, bias_std
         weight = f"first = False\n{weight}"
     terms = [entry.bias_code[framework]] if entry.bias_code else []
     terms += [f"{bias_std!r} * {noise}"] if bias_std else []
-    terms = [f"{zeros} + {bias!r}" if bias else zeros, *terms] if bias or not terms else terms
+    if bias or not terms:
+        terms = [f"{zeros} + {bias if isinstance(bias, str) else repr(bias)}" if bias else zeros, *terms]
     return weight, " + ".join(terms)
 
 
@@ -228,18 +238,35 @@ def code(network: Network, framework: str) -> str:
     that is not one of FRAMEWORKS.
     """
     script, _, _, _, scaled, plain = _FRAMES[check("framework", framework, FRAMEWORKS)]
-    phi = ACTIVATIONS[network.activation]
-    apart = INITIALIZERS[network.initializer].first_law is not None
-    is_first, shapes, numbered = _FIRST[framework]
-    weight, bias = law_lines(network.initializer, dict(network.initializer_params), network.bias, network.bias_std,
-                             framework, told=apart)
+    phi, depth = ACTIVATIONS[network.activation], network.depth
+    first, last, shapes, numbered = _FIRST[framework]
+    given, gain_name, bias_name = _EACH[framework]
+    gain, each_bias = network.gain, network.bias
+    each = isinstance(gain, tuple) or isinstance(each_bias, tuple)
+    laws = [network.initializer_of(layer) for layer in (0, *([depth - 1] if network.output_initializer else []))]
+    apart = any(INITIALIZERS[key].first_law for key, _ in laws)
+    drawn = [law_lines(key, params, bias_name if isinstance(each_bias, tuple) or each else each_bias, network.bias_std, framework, told=apart)
+             for key, params in laws]
+    weight, bias = drawn[0]
+    if len(drawn) > 1:
+        weight = "\n".join(["if last:", indent(drawn[1][0], "    "), "else:", indent(weight, "    ")])
+        bias = bias if bias == drawn[1][1] else f"({drawn[1][1]}) if last else ({bias})"
+    named = [*(["first"] if apart else []), *(["last"] if len(drawn) > 1 else []),
+             *(["gain", "bias"] if each and given else [])]
+    constants = "".join(f"\n{name} = {values!r}" for name, values in (
+        ("GAINS", tuple(map(network.gain_of, range(depth)))), ("BIASES", tuple(map(network.bias_of, range(depth)))))
+        if each)
+    labels = " and ".join(INITIALIZERS[key].label for key in dict.fromkeys(key for key, _ in laws))
     parts = {
-        "first": ", first" if apart else "", "is_first": is_first if apart else "",
-        "shapes": numbered if apart else shapes,
-        "title": f"{'-'.join(map(str, network.sizes))}, {phi.label}, {INITIALIZERS[network.initializer].label}",
-        "sizes": repr(network.sizes), "weight": indent(weight, "    "), "bias": bias, "seed": str(network.seed),
-        "activation": phi.code[framework].format(**dict(network.activation_params)),
-        "scaled": plain if network.gain == 1 else scaled.format(repr(network.gain))}
+        "first": "".join(f", {name}" for name in named),
+        "is_first": (first if apart else "") + (last if len(drawn) > 1 else "") + (given if each else ""),
+        "loop": "index, layer" if each else "layer",
+        "layers": "enumerate(self.layers)" if each else "self.layers",
+        "shapes": numbered if apart or each or len(drawn) > 1 else shapes,
+        "title": f"{'-'.join(map(str, network.sizes))}, {phi.label}, {labels}",
+        "sizes": repr(network.sizes) + constants, "weight": indent(weight, "    "), "bias": bias,
+        "seed": str(network.seed), "activation": phi.code[framework].format(**dict(network.activation_params)),
+        "scaled": scaled.format(gain_name) if each else plain if gain == 1 else scaled.format(repr(gain))}
     return with_imports(framework, Template(script).substitute(parts, imports="$imports"))
 
 

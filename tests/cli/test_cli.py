@@ -440,3 +440,41 @@ def test_two_classes_for_one_output_are_a_sigmoid_with_binary_cross_entropy(caps
     assert code in (0, 1)
     assert "2 classes for one output: sigmoid and binary cross-entropy" in err
     assert "(sigmoid and binary cross-entropy)" in out
+
+
+def test_one_sigmoid_output_with_binary_cross_entropy_can_be_said(capsys):
+    _, out, err = said(capsys, "diagnose", "--sizes", "2-2-1", "--input", "moons", "--loss", "bce", "--json")
+    assert not err
+    assert json.loads(out)["settings"]["data"]["loss"] == "bce"
+
+
+@pytest.mark.parametrize("loss", ["mse", "bce", "sigmoid_mse", "tanh_mse"])
+def test_every_loss_takes_the_classes_of_ten_outputs(capsys, loss):
+    code, out, err = said(capsys, "diagnose", *SMALL, "--loss", loss, "--json")
+    assert code in (0, 1)
+    assert not err
+    assert json.loads(out)["settings"]["data"]["loss"] == loss
+
+
+def test_cross_entropy_of_one_output_is_refused_in_a_sentence(capsys):
+    code, _, err = said(capsys, "diagnose", "--sizes", "5-4-1", "--loss", "softmax_ce")
+    assert code == 2
+    assert "loss must be one for a single output: mse, bce, sigmoid_mse, tanh_mse, got 'softmax_ce'" in err
+
+
+def test_a_policys_small_head_and_a_prior_bias_can_be_said(capsys):
+    code, out, err = said(capsys, "diagnose", "--sizes", "20-16-16-2", "--activation", "tanh", "--init", "orthogonal",
+                          "--gain", "1.414,1.414,0.01", "--output-init", "lecun_normal", "--output-bias=-0.7,-0.7",
+                          "--batch", "32", "--json")
+    assert code in (0, 1)
+    assert not err
+    settings = json.loads(out)["settings"]
+    assert settings["gain"] == [1.414, 1.414, 0.01]
+    assert settings["bias"] == [0, 0, [-0.7, -0.7]]
+    assert settings["output_initializer"] == "lecun_normal"
+
+
+def test_a_gain_for_too_few_layers_is_refused_in_a_sentence(capsys):
+    code, _, err = said(capsys, "diagnose", *SMALL, "--gain", "1,2")
+    assert code == 2
+    assert "gain must be a number or 3, one per weight layer, got 2" in err

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -200,3 +201,34 @@ def test_numbers_that_single_precision_cannot_hold_become_infinite_in_silence(ke
     with np.errstate(all="raise"):
         _, b = Network((3, 2), initializer=key, gain=1e300, bias=1e300, bias_std=1e300).parameters()
     assert not np.isfinite(b[0]).any()
+
+
+def test_a_gain_and_a_bias_per_layer_multiply_and_shift_the_same_draws():
+    plain = Network((4, 5, 3))
+    varied = Network((4, 5, 3), gain=(1.0, 0.01), bias=(0.0, (-1.0, 0.0, 1.0)))
+    assert np.array_equal(varied.parameters()[0][0], plain.parameters()[0][0])
+    assert np.array_equal(varied.parameters()[0][1], plain.parameters()[0][1] * np.float32(0.01))
+    assert varied.parameters()[1][1].tolist() == [-1, 0, 1]
+    assert hash(varied) != hash(plain)
+
+
+def test_a_tuple_of_one_number_is_that_number():
+    assert Network((4, 5, 3), gain=(2, 2), bias=[0.5, 0.5]) == Network((4, 5, 3), gain=2.0, bias=0.5)
+
+
+def test_the_output_initializer_draws_the_last_layer_alone():
+    varied = Network((4, 5, 3), output_initializer="zeros").parameters()[0]
+    assert np.array_equal(varied[0], Network((4, 5, 3)).parameters()[0][0])
+    assert not varied[1].any()
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [
+    ({"gain": (1, 2, 3)}, "gain must be a number or 2, one per weight layer, got 3"),
+    ({"gain": (1, "x")}, "gain of layer 2 must be a finite number, got 'x'"),
+    ({"bias": (0, (1, 2))}, "bias of layer 2 must be a number or 3, one per neuron, got 2"),
+    ({"bias": (0, ())}, "bias of layer 2 must be a finite number, got ()"),
+    ({"output_initializer": "no"}, "output_initializer must be one of"),
+    ({"output_initializer_params": {"std": 1}}, "output_initializer_params must not be given without")])
+def test_what_a_layer_cannot_have_is_refused_by_name(changes, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        Network((4, 5, 3), **changes)

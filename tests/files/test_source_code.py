@@ -1,5 +1,6 @@
 """The exported source runs and draws what it says."""
 
+import ast
 import builtins
 import io
 import itertools
@@ -160,3 +161,52 @@ def test_parameters_as_a_file_have_the_names_and_shapes_of_the_pytorch_script():
     into = run(network, "PyTorch")["network"]
     into.load_state_dict({name: torch.from_numpy(held[name]) for name in held})
     np.testing.assert_array_equal(into.layers[1].weight.detach().numpy().T, weights[1])
+
+
+PRIOR = tuple(np.log([0.5, 0.3, 0.2]).tolist())
+SMALL_HEAD = Network((40, 60, 50, 3), "tanh", "torch_linear", gain=(1.414, 1.414, 0.01), bias=(0.0, 0.5, PRIOR), seed=3,
+                     output_initializer="orthogonal")
+
+
+def assert_is_the_small_head(weights, biases):
+    head = weights[2].astype(float)
+    np.testing.assert_allclose(head.T @ head, 1e-4 * np.eye(3), atol=1e-8)
+    np.testing.assert_allclose(biases[2], PRIOR, rtol=1e-6)
+    for layer, mean in ((0, 0.0), (1, 0.5)):
+        fan_in, fan_out = SMALL_HEAD.sizes[layer:layer + 2]
+        law = SMALL_HEAD.law_of(layer)
+        assert_moments(weights[layer].astype(float), 0, 1.414**2 * law.variance(fan_in, fan_out))
+        assert_moments(biases[layer].astype(float), mean, law.bias_variance(fan_in, fan_out))
+
+
+def test_the_numpy_script_draws_a_policys_small_head_and_a_prior_bias():
+    assert_is_the_small_head(*zip(*run(SMALL_HEAD, "NumPy")["parameters"], strict=True))
+
+
+def test_the_pytorch_script_draws_a_policys_small_head_and_a_prior_bias():
+    pytest.importorskip("torch", reason="pip install -r tests/benchmarks/requirements.txt")
+    layers = run(SMALL_HEAD, "PyTorch")["network"].layers
+    assert_is_the_small_head([layer.weight.detach().numpy().T for layer in layers],
+                             [layer.bias.detach().numpy() for layer in layers])
+
+
+def test_the_package_draws_a_policys_small_head_and_a_prior_bias():
+    assert_is_the_small_head(*SMALL_HEAD.parameters())
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("changes", [
+    {"gain": (1.0, 1.0, 0.01)}, {"output_initializer": "zeros"}, {"initializer": "siren", "gain": (1.0, 2.0, 1.0)},
+    {"output_initializer": "siren", "bias": (0.0, 0.0, PRIOR)}], ids=repr)
+def test_scripts_of_layers_that_differ_use_no_name_that_they_do_not_define(framework, changes):
+    script = code(Network(**{"sizes": (4, 5, 5, 3), "activation": "tanh", "initializer": "he_normal"} | changes),
+                  framework)
+    assert ("GAINS" in script) == ("gain" in changes or "bias" in changes)
+    tree = ast.parse(script)
+    stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    stored |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    stored |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    stored |= {(alias.asname or alias.name).split(".")[0] for node in ast.walk(tree)
+               if isinstance(node, ast.Import) for alias in node.names}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    assert used <= stored | set(dir(builtins)) | {"__name__"}

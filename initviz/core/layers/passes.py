@@ -70,10 +70,16 @@ class LayerObserver:
 
 
 def layers_of(network: Network) -> tuple[Layer, ...]:
-    """A multilayer perceptron as a tuple of layers; ``draw_parameters`` of it are the network's own."""
-    phi, params = Activation(network.activation, **dict(network.activation_params)), dict(network.initializer_params)
-    dense = [Dense(width, network.initializer, network.gain, network.bias, network.bias_std, params)
-             for width in network.sizes[1:]]
+    """A multilayer perceptron as a tuple of layers; ``draw_parameters`` of it are the network's own.
+
+    Raises ValueError for a bias of one number per neuron, which no layer has.
+    """
+    phi, dense = Activation(network.activation, **dict(network.activation_params)), []
+    for layer, width in enumerate(network.sizes[1:]):
+        bias, (key, params) = network.bias_of(layer), network.initializer_of(layer)
+        if isinstance(bias, tuple):
+            raise ValueError(f"bias of layer {layer + 1} must be a number for a tuple of layers, got one per neuron")
+        dense.append(Dense(width, key, network.gain_of(layer), bias, network.bias_std, params))
     hidden = [layer for one in dense[:-1] for layer in (one, phi)]
     return (*hidden, dense[-1])
 
