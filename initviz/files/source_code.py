@@ -245,8 +245,8 @@ def code(network: Network, framework: str) -> str:
     each = isinstance(gain, tuple) or isinstance(each_bias, tuple)
     laws = [network.initializer_of(layer) for layer in (0, *([depth - 1] if network.output_initializer else []))]
     apart = any(INITIALIZERS[key].first_law for key, _ in laws)
-    drawn = [law_lines(key, params, bias_name if isinstance(each_bias, tuple) or each else each_bias, network.bias_std, framework, told=apart)
-             for key, params in laws]
+    own_bias = bias_name if each or isinstance(each_bias, tuple) else each_bias
+    drawn = [law_lines(key, params, own_bias, network.bias_std, framework, told=apart) for key, params in laws]
     weight, bias = drawn[0]
     if len(drawn) > 1:
         weight = "\n".join(["if last:", indent(drawn[1][0], "    "), "else:", indent(weight, "    ")])
