@@ -39,7 +39,8 @@ ACTIVATION_OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(_activati
 
 # An option that was asked for, and those that would be ignored beside it, with the reason; then those that need it.
 USELESS_WITH: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
-    "weights": (("sizes", "init", "param", "gain", "bias", "bias_std", "output_init", "output_bias"), "which bring their own"),
+    "weights": (("sizes", "init", "param", "gain", "bias", "bias_std", "output_init", "output_bias"),
+                "which bring their own"),
     "data": (("input",), "which is the input"),
     "code": (("json", "html", "repair", "out", "threshold", "data", "input"), "which prints no report")})
 NEEDED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType({
