@@ -42,7 +42,7 @@ USELESS_WITH: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
     "weights": (("sizes", "init", "param", "gain", "bias", "bias_std", "output_init", "output_bias"),
                 "which bring their own"),
     "data": (("input",), "which is the input"),
-    "code": (("json", "html", "repair", "out", "threshold", "data", "input"), "which prints no report")})
+    "code": (("json", "html", "repair", "out", "threshold", "data", "input", "loss"), "which prints no report")})
 NEEDED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "weights": ("network", "layout", "order"), "data": ("target", "target_kind", "raw", "raw_target", "inputs", "drop",
                                                                          "one_hot"), "code": ("recommended",),

@@ -210,7 +210,7 @@ def law_lines(initializer: str, params: Mapping[str, Any], bias: float | str, bi
               framework: str, *, told: bool = False) -> tuple[str, str]:
     """The lines that draw a layer's weight and the expression of its bias, in that framework.
 
-    ``bias`` is a number, or an expression of one.     Where the first layer has a law of its own the lines read
+    ``bias`` is a number, or an expression of one. Where the first layer has a law of its own the lines read
     ``first``, which is False where they are not ``told``.
     """
     _, name, zeros, noise, _, _ = _FRAMES[framework]
