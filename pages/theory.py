@@ -54,4 +54,4 @@ with right:
                "shrinks a deviation. A network trains to a depth of about 6 ξ_c (Schoenholz et al. 2017, of one "
                "setting).")
 
-theory.show_tabs(theory.Shown(settings, network, run, prediction))
+theory.show_tabs(theory.TheoryView(settings, network, run, prediction))

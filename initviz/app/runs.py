@@ -83,14 +83,14 @@ def refuse_the_unaffordable(settings: Settings, *, training: bool = False, in_fl
     nearest = nearest_affordable(settings, training=training, in_float64=in_float64)
     changes = {name: getattr(nearest, name) for name in ("steps", "batch", "width", "depth")
                if getattr(nearest, name) != getattr(settings, name)}
-    said = ", ".join(f"{CONTROLS[name].label.lower()} {value}" for name, value in changes.items())
+    offer = ", ".join(f"{CONTROLS[name].label.lower()} {value}" for name, value in changes.items())
     cost, most = ((training_operations(settings), MOST_TRAINING_OPERATIONS) if training
                   else (operations(settings), MOST_OPERATIONS))
     memory = peak_bytes(settings, training=training, in_float64=in_float64)
     st.warning(
         f"This would take about {cost / 1e9:,.0f} billion operations and {memory / 1e6:,.0f} MB, where this app allows "
-        f"{most / 1e9:,.0f} and {MOST_BYTES / 1e6:,.0f}. The nearest that fits: {said}.",
+        f"{most / 1e9:,.0f} and {MOST_BYTES / 1e6:,.0f}. The nearest that fits: {offer}.",
         icon=":material/hourglass_disabled:")
-    st.button(f"Use {said}", on_click=set_controls, args=(changes,), key="afford",
+    st.button(f"Use {offer}", on_click=set_controls, args=(changes,), key="afford",
               help="Sets these controls; everything else stays.")
     stop()

@@ -230,17 +230,17 @@ TABLES: Mapping[str, Mapping[str, Any]] = MappingProxyType({"init": INITIALIZERS
 
 def _table_settings() -> dict[str, Setting]:
     """The parameters of the tables as settings. Parameters that name the same setting are one."""
-    found: dict[str, Setting] = {}
+    settings: dict[str, Setting] = {}
     for choice, table in TABLES.items():
         for owner, entry in table.items():
             for name, p in entry.parameters.items():
                 if p.follows_activation:
                     continue
                 key = setting_of(owner, name, p)
-                owners = (*(found[key].owners if key in found else ()), (choice, owner))
-                found[key] = Setting(p.label, p.default, p.slider or p.allowed, p.help, p.step, source=p.source,
+                owners = (*(settings[key].owners if key in settings else ()), (choice, owner))
+                settings[key] = Setting(p.label, p.default, p.slider or p.allowed, p.help, p.step, source=p.source,
                                      pages=WITH_NETWORK, place="sidebar", owners=owners)
-    return found
+    return settings
 
 
 _TABLE_SETTINGS = _table_settings()

@@ -71,6 +71,6 @@ def described(settings: Settings, page: str) -> str:
 
 def name_network(page: str, title: str) -> None:
     """Where no controls are seen: which network is shown, and the way to them."""
-    said = described(current_settings(), page)
+    description = described(current_settings(), page)
     with st.bottom:
-        st.caption(f"**{title}** of initviz: {said}. [Open it with its controls]({address(_query())})")
+        st.caption(f"**{title}** of initviz: {description}. [Open it with its controls]({address(_query())})")

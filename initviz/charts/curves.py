@@ -177,18 +177,18 @@ def levels(low: float, high: float, log: bool) -> Columns:
         parts = (1, 2, 5) if high - low <= MOST_LEVELS / 3 else (1,)
         places = [part * 10.0**power for power in range(math.floor(low), math.floor(high) + 1)
                   if power % step == 0 for part in parts]
-        found = [place for place in places if low <= math.log10(place) <= high]
+        ticks = [place for place in places if low <= math.log10(place) <= high]
     else:
         step_size = _step(high - low, MOST_LEVELS)
-        found = [float(f"{place * step_size:.12g}") for place in range(math.ceil(low / step_size - 1e-9),
+        ticks = [float(f"{place * step_size:.12g}") for place in range(math.ceil(low / step_size - 1e-9),
                                                                        math.floor(high / step_size + 1e-9) + 1)]
-    return {"y": found, "text": [_round_number(place) for place in found]}
+    return {"y": ticks, "text": [_round_number(place) for place in ticks]}
 
 
 def _round_number(value: float) -> str:
     """A round number without the digits that say nothing: 0.2, 5000, 10⁻⁴, 1.5 × 10⁴."""
-    said = f"{value:g}" if value == 0 or 1e-3 <= abs(value) < 1e4 else number(value, 3)
-    return re.sub(r"\.?0+ ×", " ×", said).removeprefix("1 × ").replace("-", "−")
+    text = f"{value:g}" if value == 0 or 1e-3 <= abs(value) < 1e4 else number(value, 3)
+    return re.sub(r"\.?0+ ×", " ×", text).removeprefix("1 × ").replace("-", "−")
 
 
 def _step(span: float, most: int) -> float:

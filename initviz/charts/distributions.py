@@ -187,16 +187,17 @@ def _shape(run: Run, quantity: str, layer: int, one_sample: bool) -> _Shape:
         float(run.column(f"{quantity}_{name}")[i]) for name in (*MOMENTS, "rms", "zero_share"))
     _, _, low, high, _, zeros = values
     if not (math.isfinite(low) and math.isfinite(high)):
-        said = "not a number" if math.isnan(low) or math.isnan(high) else "overflow"
-        return _Shape(values, notes=((0.5, 0.45, said, 0),))
+        label = "not a number" if math.isnan(low) or math.isnan(high) else "overflow"
+        return _Shape(values, notes=((0.5, 0.45, label, 0),))
     unit = run.units[quantity][i]
     start, end = (float(at) for at in axis.fraction(np.array([low, high]), unit))
     alike = high - low <= ALIKE * max(abs(low), abs(high))
     if alike or (end - start <= SPIKE / axis.bins.count and start >= 0 and end <= 1):
-        said = (f"all {number(values[0])}" if alike else f"within ±{number(max(abs(low), abs(high)))}" if low < 0 < high
-                else f"{number(low)} to {number(high)}")
+        label = (f"all {number(values[0])}" if alike
+                 else f"within ±{number(max(abs(low), abs(high)))}" if low < 0 < high
+                 else f"{number(low)} to {number(high)}")
         at = (start + end) / 2
-        return _spike(values, min(max(at, 0.0), 1.0), _many(neurons) + ("← " * (at < 0) + said + " →" * (at > 1)))
+        return _spike(values, min(max(at, 0.0), 1.0), _many(neurons) + ("← " * (at < 0) + label + " →" * (at > 1)))
     counts = run.counts[quantity][i] if neurons is None else axis.bins.count_values(neurons[None], unit, (low, high))
     return _spread(values, axis, counts, zeros)
 
@@ -205,8 +206,8 @@ def _many(neurons: NDArray[Any] | None) -> str:
     return "" if neurons is None else f"{neurons.size} neuron{'s' * (neurons.size > 1)},\n"
 
 
-def _spike(values: Sequence[float], at: float, said: str) -> _Shape:
-    return _Shape(tuple(values), spike=(at, 1.0), notes=((_within(at), 0.5, said, 1 if at < 0.55 else -1),))
+def _spike(values: Sequence[float], at: float, label: str) -> _Shape:
+    return _Shape(tuple(values), spike=(at, 1.0), notes=((_within(at), 0.5, label, 1 if at < 0.55 else -1),))
 
 
 def _spread(values: Sequence[float], axis: _Axis, counts: NDArray[Any], zeros: float) -> _Shape:

@@ -57,8 +57,8 @@ def data(maps: Sequence[HeatMap]) -> Data:
         finite = np.isfinite(values)
         reach = heat_map.reach if heat_map.reach is not None else float(np.abs(values[finite]).max(initial=0))
         codes = diverging_codes(np.where(finite, values / (reach or 1.0), np.nan))
-        said = heat_map.missing if not finite.all() else f"±{number(reach)}" if reach else "all 0"
+        note = heat_map.missing if not finite.all() else f"±{number(reach)}" if reach else "all 0"
         left = index * (1 + GAP)
-        rows.append((left, left + 0.5, left + 1, span, "\n".join([*heat_map.label.split(" ", 1), said]),
+        rows.append((left, left + 0.5, left + 1, span, "\n".join([*heat_map.label.split(" ", 1), note]),
                      image_url(codes, diverging_shades())))
     return {"maps": columns(rows, "left", "center", "right", "span", "title", "url")}

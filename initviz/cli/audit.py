@@ -54,9 +54,9 @@ def _rows(audited: Audit, every: bool) -> list[tuple[str, str, str, str]]:
         kind = "" if not record.measures.one_value else law
         key = (record.name, shape, law, std) if every else (record.place.family, shape, kind or law.split(":")[0])
         groups.setdefault(key, []).append((std, law))
-    return [(key[0] + (f"  ({len(found)})" if len(found) > 1 else ""), key[1],
-             found[0][0] if len({std for std, _ in found}) == 1 else f"{found[0][0]} to {found[-1][0]}", found[0][1])
-            for key, found in groups.items()]
+    return [(key[0] + (f"  ({len(entries)})" if len(entries) > 1 else ""), key[1],
+             entries[0][0] if len({std for std, _ in entries}) == 1 else f"{entries[0][0]} to {entries[-1][0]}",
+             entries[0][1]) for key, entries in groups.items()]
 
 
 def _text(audited: Audit, every: bool) -> str:

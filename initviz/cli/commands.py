@@ -26,7 +26,7 @@ from initviz.diagnosis.presentation import comparison, facts, shares_of_largest,
 from initviz.diagnosis.remedies import recommended
 from initviz.diagnosis.report import Report, diagnose
 from initviz.diagnosis.thresholds import check_thresholds
-from initviz.diagnosis.uploaded_weights import Own, start_for, write
+from initviz.diagnosis.uploaded_weights import UploadedWeights, initialization_for, write
 from initviz.files import csv_table as spreadsheet
 from initviz.files import weights as checkpoints
 from initviz.files.source_code import code
@@ -70,7 +70,7 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _own(options: argparse.Namespace) -> Own | None:
+def _uploaded_weights(options: argparse.Namespace) -> UploadedWeights | None:
     """Somebody's own weights, where a file is given; ValueError where its layout or order must be said first."""
     if options.weights is None:
         return None
@@ -83,15 +83,15 @@ def _own(options: argparse.Namespace) -> Own | None:
     layout = check("--layout", options.layout, layouts) if options.layout is not None else layouts[0]
     if options.order:
         names = [name.strip() for name in options.order.split(",")]
-        return Own(checkpoint, checkpoint.reading(layout, names), options.weights.name)
+        return UploadedWeights(checkpoint, checkpoint.reading(layout, names), options.weights.name)
     readings = checkpoint.readings(layout)
     if not checkpoint.order_is_known(layout):
         orders = [",".join(reading.matrices) for reading in readings]
-        shown = [order for place, order in enumerate(orders)
+        listed = [order for place, order in enumerate(orders)
                  if place == 0 or len("".join(orders[:place + 1])) < MOST_LETTERS]
-        raise ValueError(f"--order must be given, as names and shapes fit {len(orders)} orders: {' or '.join(shown)}"
-                         + (" and others" if len(shown) < len(orders) else ""))
-    return Own(checkpoint, readings[0], options.weights.name)
+        raise ValueError(f"--order must be given, as names and shapes fit {len(orders)} orders: {' or '.join(listed)}"
+                         + (" and others" if len(listed) < len(orders) else ""))
+    return UploadedWeights(checkpoint, readings[0], options.weights.name)
 
 
 def _network_of(options: argparse.Namespace, checkpoint: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
@@ -103,9 +103,9 @@ def _network_of(options: argparse.Namespace, checkpoint: checkpoints.Checkpoint)
         return networks[check("--network", options.network, networks.keys())]
     if len(networks) > 1:
         named = [f"{name} ({held.sizes()})" for name, held in networks.items()]
-        shown = [name for place, name in enumerate(named) if len("".join(named[:place + 1])) < MOST_LETTERS]
-        raise ValueError(f"--network must be given, as the file holds {len(networks)} networks: {', '.join(shown)}"
-                         + (" and others" if len(shown) < len(named) else ""))
+        listed = [name for place, name in enumerate(named) if len("".join(named[:place + 1])) < MOST_LETTERS]
+        raise ValueError(f"--network must be given, as the file holds {len(networks)} networks: {', '.join(listed)}"
+                         + (" and others" if len(listed) < len(named) else ""))
     return networks[""]
 
 
@@ -156,12 +156,12 @@ def _check_cost(options: argparse.Namespace, check_limit: Callable[[], None]) ->
         raise ValueError(f"{error}, or give --no-limit") from None
 
 
-def _start(options: argparse.Namespace, network: Network, own: Own | None) -> Initialization:
+def _initialization(options: argparse.Namespace, network: Network, uploaded: UploadedWeights | None) -> Initialization:
     if options.data is None:  # before the batch is drawn; a file's rows are limited by its reader
         _check_cost(options, lambda: check_diagnosis(network.sizes, options.batch))
     batch, chosen = _data(options, network.sizes)
     _check_cost(options, lambda: check_diagnosis(network.sizes, len(batch.x)))
-    return start_for(network, batch, INITIALIZERS[network.initializer].label, own, chosen)
+    return initialization_for(network, batch, INITIALIZERS[network.initializer].label, uploaded, chosen)
 
 
 # ---------------------------------------------------------------------------------------------- what is printed
@@ -183,11 +183,11 @@ def text(report: Report) -> str:
     frame = table(report)
     for title, lengths in shares_of_largest(report).items():
         frame[title] = _bars(lengths)
-    found = [f"[{finding.severity}] {finding.title}: {finding.text}\n    Law: {finding.rule}. Source: "
+    findings = [f"[{finding.severity}] {finding.title}: {finding.text}\n    Law: {finding.rule}. Source: "
              f"{finding.source}. Firmness: {finding.firmness}." for finding in report.findings]
     parts = ["\n".join(f"{name}: {value}" for name, value in facts(report).items()),
              _aligned(frame) + "\nBars: hidden layers beside the largest.",
-             "\n".join([report.summary, *found])]
+             "\n".join([report.summary, *findings])]
     if report.remedies:
         parts += ["Before and after, on the same data:\n" + _aligned(comparison(report)),
                   "\n".join(f"{remedy.label}: {remedy.why}" for remedy, _ in report.remedies)]
@@ -200,16 +200,16 @@ def run_diagnose(options: argparse.Namespace) -> int:
     """Print a report, or the code of a start; FOUND where a finding is an error."""
     check_together(options)
     _check_out(options)
-    own, lines = _own(options), check_thresholds(dict(options.threshold))
-    network = _network(options, own.reading.sizes if own else _sizes(options), options.init or INIT)
+    uploaded, lines = _uploaded_weights(options), check_thresholds(dict(options.threshold))
+    network = _network(options, uploaded.reading.sizes if uploaded else _sizes(options), options.init or INIT)
     if options.code:
-        if own and not options.recommended:
+        if uploaded and not options.recommended:
             raise ValueError("--code must not be given with --weights but with --recommended, too: no law draws them")
         print(code(recommended(network)[0] if options.recommended else network, options.code), end="")
         return 0
-    report = diagnose(_start(options, network, own), lines)
+    report = diagnose(_initialization(options, network, uploaded), lines)
     if options.repair:
-        _write_repaired(options, report, own)
+        _write_repaired(options, report, uploaded)
     if options.html:
         options.html.write_text(to_html(report), encoding="utf-8")
     print(to_json(report) if options.json else text(report))
@@ -227,10 +227,10 @@ def _check_out(options: argparse.Namespace) -> None:
         raise ValueError("--out must be another file than that of --weights")
 
 
-def _write_repaired(options: argparse.Namespace, report: Report, own: Own | None) -> None:
-    starts = {remedy.key: remedy.initialization for remedy, _ in report.remedies if remedy.key != "standardized"}
-    start = starts[check("--repair", options.repair, starts.keys())]  # the recommended start is not its own remedy
-    options.out.write_bytes(write(start, own))
+def _write_repaired(options: argparse.Namespace, report: Report, uploaded: UploadedWeights | None) -> None:
+    remedied = {remedy.key: remedy.initialization for remedy, _ in report.remedies if remedy.key != "standardized"}
+    initialization = remedied[check("--repair", options.repair, remedied.keys())]  # what is recommended has no remedy
+    options.out.write_bytes(write(initialization, uploaded))
 
 
 def run_formulas(options: argparse.Namespace) -> int:
@@ -253,11 +253,11 @@ def run_simulate(options: argparse.Namespace) -> int:
                                                   orthonormal="orthogonal" in options.init))
     batch = batch_for(sizes, options.input or INPUT, options.batch, seed=options.seed, loss=options.loss)
     runs = [simulate(_network(options, sizes, key), batch, counted=()) for key in dict.fromkeys(options.init)]
-    found = layer_table(runs)
+    layers = layer_table(runs)
     if options.csv:
-        print(found.to_csv(index=False), end="")
+        print(layers.to_csv(index=False), end="")
         return 0
-    shown = ["initializer", "layer", "fan_in", "fan_out", "weight_std", "preactivation_std", "activation_rms",
+    columns = ["initializer", "layer", "fan_in", "fan_out", "weight_std", "preactivation_std", "activation_rms",
              "delta_rms", "weight_gradient_rms", "distinct_neurons"]
-    print(_aligned(found[shown].map(lambda value: number(value) if isinstance(value, float) else value)))
+    print(_aligned(layers[columns].map(lambda value: number(value) if isinstance(value, float) else value)))
     return 0

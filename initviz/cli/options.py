@@ -28,11 +28,11 @@ PARAMETERS = "; ".join(f"{key}: {', '.join(entry.parameters)}"
 
 def _activation_options() -> dict[str, dict[str, str]]:
     """The options of activations: for each the activations that take it, and the parameter's name there."""
-    found: dict[str, dict[str, str]] = {}
+    options: dict[str, dict[str, str]] = {}
     for key, entry in ACTIVATIONS.items():
         for name, parameter in entry.parameters.items():
-            found.setdefault(setting_of(key, name, parameter), {})[key] = name
-    return found
+            options.setdefault(setting_of(key, name, parameter), {})[key] = name
+    return options
 
 
 ACTIVATION_OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(_activation_options())

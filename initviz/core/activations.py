@@ -36,8 +36,8 @@ def erf(z: Array) -> Array:
     """The error function, elementwise."""
     from scipy import special  # here, because it takes half as long to load as all of initviz
 
-    found: Array = special.erf(z)
-    return found
+    values: Array = special.erf(z)
+    return values
 
 
 def _normal_cdf(z: Array) -> Array:

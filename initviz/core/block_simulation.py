@@ -76,10 +76,10 @@ class BlockRun(Run):
     def blocks(self) -> pd.DataFrame:
         """A row a block: block, output_rms, skip_rms, branch_rms, branch_to_skip, cosine, delta_rms."""
         rows = self.layers.iloc[1:-1]
-        found = rows[[*BLOCK_STATISTICS, "delta_rms"]].reset_index(drop=True)
-        found.insert(0, "output_rms", rows["activation_rms"].to_numpy())
-        found.insert(0, "block", np.arange(1, len(rows) + 1))
-        return found
+        table = rows[[*BLOCK_STATISTICS, "delta_rms"]].reset_index(drop=True)
+        table.insert(0, "output_rms", rows["activation_rms"].to_numpy())
+        table.insert(0, "block", np.arange(1, len(rows) + 1))
+        return table
 
     @cached_property
     def every_layer(self) -> pd.DataFrame:
@@ -119,21 +119,21 @@ class _Watcher:
         self.do: Callable[..., None] = lambda work, *given: work(*given)  # how the way forward is measured
 
     def look_at(self, stage: int, quantity: str, values: Array) -> Array:
-        found: Array = moments_of_each(values[None])[0]
-        self.measured[quantity][stage] = found
+        moments: Array = moments_of_each(values[None])[0]
+        self.measured[quantity][stage] = moments
         if quantity in self.counts:
             self.counts[quantity][stage] = self.bins[quantity].count_values(
-                values, self.units[quantity][stage], (float(found[2]), float(found[3])))
-        return found
+                values, self.units[quantity][stage], (float(moments[2]), float(moments[3])))
+        return moments
 
     def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
         self.do(self._look_at_layer, path, layer, x, y, saved)
 
     def _look_at_layer(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
         stage = self.stage_of[path.partition(".")[0]]
-        found = self._look_at_stream(stage, y) if path in self.ends else moments_of_each(y[None])[0]
+        moments = self._look_at_stream(stage, y) if path in self.ends else moments_of_each(y[None])[0]
         self.paths[path] = {"kind": layer.label, "width": y.shape[-1],
-                            **{f"output_{name}": float(v) for name, v in zip(Moments._fields, found, strict=True)}}
+                            **{f"output_{name}": float(v) for name, v in zip(Moments._fields, moments, strict=True)}}
         if isinstance(layer, Residual):
             self._look_at_sum(stage, x, saved)
         elif isinstance(layer, Dense) and "." not in path:
@@ -142,17 +142,17 @@ class _Watcher:
             self._look_at_activation(stage, x, y)
 
     def _look_at_stream(self, stage: int, h: Array) -> Array:
-        found = self.look_at(stage, "activation", h)
-        neurons = diversity_of_each(h[None], found[None])[0]
+        moments = self.look_at(stage, "activation", h)
+        neurons = diversity_of_each(h[None], moments[None])[0]
         for name, value in zip(Diversity._fields, neurons, strict=True):
             self.special[name][stage] = value
-        scales = sample_scales_of_each(h[None], np.abs(found[2:4]).max(keepdims=True))[0]
+        scales = sample_scales_of_each(h[None], np.abs(moments[2:4]).max(keepdims=True))[0]
         for name, value in zip(SAMPLE_SCALES, scales, strict=True):
             self.special[name][stage] = value
         self.special["equal_samples"][stage] = (h == h[:1]).all() if len(h) > 1 else 0
         self.special["participation_baseline"][stage] = participation_baseline(*h.shape)
         self.samples[stage] = h[:SAMPLE_ROWS, :SAMPLE_NEURONS].copy()
-        return found
+        return moments
 
     def _look_at_sum(self, stage: int, skip: Array, saved: SavedResidual) -> None:
         branch = saved.branch * saved.scale
@@ -169,8 +169,8 @@ class _Watcher:
             self.special["saturated_share"][stage] = saturated_share(h, self.phi.lower, self.phi.upper)
 
     def backward(self, path: str, layer: Layer, dy: Array) -> None:
-        found = self.look_at(self.ends[path], "delta", dy) if path in self.ends else moments_of_each(dy[None])[0]
-        self.paths[path]["gradient_rms"] = float(found[4])
+        moments = self.look_at(self.ends[path], "delta", dy) if path in self.ends else moments_of_each(dy[None])[0]
+        self.paths[path]["gradient_rms"] = float(moments[4])
 
 
 def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear",

@@ -107,4 +107,4 @@ def _any_citation() -> re.Pattern[str]:
 
 def linked(text: str) -> str:
     """The text as Markdown in which every paper of CITATIONS is a link to where it can be read."""
-    return _any_citation().sub(lambda found: f"[{found[0]}]({CITATIONS[(found.lastindex or 1) - 1].url})", text)
+    return _any_citation().sub(lambda match: f"[{match[0]}]({CITATIONS[(match.lastindex or 1) - 1].url})", text)

@@ -67,20 +67,20 @@ def _biases(value: Any, sizes: tuple[int, ...]) -> Bias:
         return _per_layer("bias", value, sizes)
     firsts = [of_layer[0] if isinstance(of_layer, tuple | list) and of_layer else of_layer for of_layer in value]
     _per_layer("bias", firsts, sizes)
-    found: list[NeuronBias] = []
+    biases: list[NeuronBias] = []
     for layer, of_layer in enumerate(value, 1):
         if not isinstance(of_layer, tuple | list):
-            found.append(float(of_layer))
+            biases.append(float(of_layer))
             continue
         if len(of_layer) != sizes[layer]:
             raise ValueError(f"bias of layer {layer} must be a number or {sizes[layer]}, one per neuron, got "
                              f"{len(of_layer)}")
-        found.append(tuple(float(check(f"bias of layer {layer}", number, ANY)) for number in of_layer))
-    return tuple(found)
+        biases.append(tuple(float(check(f"bias of layer {layer}", number, ANY)) for number in of_layer))
+    return tuple(biases)
 
 
-MOST_REMEMBERED = 1 << 15  # numbers: of such matrices the last 256 are kept, at most 64 MB, for a slider to use again
-_remembered_draw = functools.lru_cache(maxsize=256)(_draw)
+MOST_CACHED = 1 << 15  # numbers: of such matrices the last 256 are kept, at most 64 MB, for a slider to use again
+_cached_draw = functools.lru_cache(maxsize=256)(_draw)
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class Network:
         dtype = np.dtype(self.dtype)
         for layer, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
             key, params = self.initializer_of(layer)
-            draw = _remembered_draw if fan_in * fan_out <= MOST_REMEMBERED else _draw
+            draw = _cached_draw if fan_in * fan_out <= MOST_CACHED else _draw
             drawn = draw(key, tuple(params.items()), fan_in, fan_out, self.seed, layer, self.dtype)
             own_bias = law_of(key, **params).bias
             with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf

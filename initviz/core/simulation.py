@@ -220,9 +220,9 @@ def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "li
         for start in range(0, len(members), together):
             group = members[start:start + together]
             drawn = [networks[index].parameters() for index in group]
-            found = _summarize_each([networks[index] for index in group], [weights for weights, _ in drawn],
+            group_runs = _summarize_each([networks[index] for index in group], [weights for weights, _ in drawn],
                                     [biases for _, biases in drawn], batch, scale, counted, pairs, sample)
-            runs |= dict(zip(group, found, strict=True))
+            runs |= dict(zip(group, group_runs, strict=True))
     return [runs[index] for index in range(len(networks))]
 
 
@@ -288,18 +288,18 @@ def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Arra
     neurons: dict[str, list[Array]] = {q: [np.empty(0)] * depth for q in NEURON_QUANTITIES if q in counts}
 
     def look_at(layer: int, quantity: str, values: Array) -> Array:
-        found = measured[quantity][:, layer] = moments_of_each(values)
+        moments = measured[quantity][:, layer] = moments_of_each(values)
         if quantity in neurons:
             neurons[quantity][layer] = values[:, sample].copy()
         if quantity in counts:
-            for index, (own, (low, high)) in enumerate(zip(values, found[:, 2:4].tolist(), strict=True)):
+            for index, (own, (low, high)) in enumerate(zip(values, moments[:, 2:4].tolist(), strict=True)):
                 counts[quantity][index, layer] = bins[quantity].count_values(own, units[quantity][layer], (low, high))
-        return found
+        return moments
 
     def look_at_neurons(layer: int, z: Array, h: Array, buffers: Buffers) -> None:
         of_z, of_h = look_at(layer, "preactivation", z), look_at(layer, "activation", h)
-        found = diversity_of_each(h, of_h, buffers, pairs=pairs)
-        for name, values in zip(Diversity._fields, found.T, strict=True):
+        diversity = diversity_of_each(h, of_h, buffers, pairs=pairs)
+        for name, values in zip(Diversity._fields, diversity.T, strict=True):
             special[name][:, layer] = values
         special["participation_baseline"][:, layer] = participation_baseline(*h.shape[1:])
         scales = sample_scales_of_each(h, np.maximum(np.abs(of_h[:, 2]), np.abs(of_h[:, 3])))

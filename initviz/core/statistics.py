@@ -85,10 +85,10 @@ def moments_of_each(x: Array) -> Array:
     plain = (largest > 1e-12) & (largest < 1e12) & (variance >= CANCELLATION * square) & (low < high)
     zeros = [np.count_nonzero(values == 0) / size if a <= 0 <= b else 0.0
              for values, a, b in zip(flat, low, high, strict=True)]
-    found = np.stack([mean, np.sqrt(np.where(plain, variance, 0)), low, high, np.sqrt(square), zeros], axis=1)
+    moments = np.stack([mean, np.sqrt(np.where(plain, variance, 0)), low, high, np.sqrt(square), zeros], axis=1)
     for index in np.flatnonzero(~plain):
-        found[index] = _careful_moments(flat[index], float(low[index]), float(high[index]), float(zeros[index]))
-    return found
+        moments[index] = _careful_moments(flat[index], float(low[index]), float(high[index]), float(zeros[index]))
+    return moments
 
 
 def _careful_moments(x: Array, low: float, high: float, zero_share: float) -> Moments:
@@ -267,8 +267,8 @@ def _projection(h: Array) -> Array:
     batch = h.shape[1]
     direction = (0.5 + np.arange(batch) * 0.6180339887498949 % 1).astype(h.dtype) / h.dtype.type(batch)
     with np.errstate(over="ignore", invalid="ignore"):
-        found: Array = np.matmul(direction, h)
-    return found
+        projection: Array = np.matmul(direction, h)
+    return projection
 
 
 def distinct_weights(w: Array, b: Array) -> int:
@@ -308,14 +308,14 @@ def sample_scales_of_each(h: Array, largest: Array) -> Array:
     below = place.astype(int)
     low, high = lengths[:, below], lengths[:, np.minimum(below + 1, h.shape[1] - 1)]
     part = place - below
-    found: Array = np.where(part > 0, low + (high - low) * part, low) * scale[:, None]
-    return found
+    scales: Array = np.where(part > 0, low + (high - low) * part, low) * scale[:, None]
+    return scales
 
 
 def diversity(h: Array) -> Diversity:
     """Diversity of the columns of ``h`` (batch, neurons)."""
-    found = diversity_of_each(h[None], moments_of_each(h[None]))[0].tolist()
-    return Diversity(int(found[0]), int(found[1]), *found[2:])
+    statistics = diversity_of_each(h[None], moments_of_each(h[None]))[0].tolist()
+    return Diversity(int(statistics[0]), int(statistics[1]), *statistics[2:])
 
 
 def diversity_of_each(h: Array, measured: Array, buffers: Buffers | None = None, *, pairs: bool = True) -> Array:
@@ -327,12 +327,12 @@ def diversity_of_each(h: Array, measured: Array, buffers: Buffers | None = None,
     count, neurons = len(h), h.shape[2]
     safe = (largest > 1e-4) & (largest < 1e4)
     if not safe.all():  # powers of the others would overflow or vanish: each is divided by its largest
-        found = np.empty((count, len(Diversity._fields)))
+        statistics = np.empty((count, len(Diversity._fields)))
         for index in np.flatnonzero(~safe):
-            found[index] = _careful_diversity(h[index:index + 1], float(largest[index]), pairs)
+            statistics[index] = _careful_diversity(h[index:index + 1], float(largest[index]), pairs)
         if safe.any():
-            found[safe] = diversity_of_each(h[safe], measured[safe], buffers, pairs=pairs)
-        return found
+            statistics[safe] = diversity_of_each(h[safe], measured[safe], buffers, pairs=pairs)
+        return statistics
 
     floor = _round_off(h) * largest
     nearest = np.diff(np.sort(_projection(h), axis=1), axis=1).min(axis=1, initial=math.inf)
@@ -389,9 +389,9 @@ def _careful_diversity(h: Array, largest: float, pairs: bool) -> Diversity:
     if largest == 0:
         return Diversity(1, 0, NAN, 0.0, 0.0, 0.0)
     scaled = h / h.dtype.type(largest)
-    found = diversity_of_each(scaled, moments_of_each(scaled), pairs=pairs)[0]
-    found[4:] *= largest
-    return Diversity(*found)
+    statistics = diversity_of_each(scaled, moments_of_each(scaled), pairs=pairs)[0]
+    statistics[4:] *= largest
+    return Diversity(*statistics)
 
 
 def dead_share(z: Array) -> float:

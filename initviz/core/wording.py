@@ -20,8 +20,8 @@ def number(value: float, digits: int = 2) -> str:
     if value == 0:
         return "0"
     if 1e-3 <= abs(value) < 9999.5:
-        said = f"{value:.{digits + 1}g}"
-        return (f"{value:,.0f}" if "e" in said or abs(value) >= 1000 else said).replace("-", "−")
+        text = f"{value:.{digits + 1}g}"
+        return (f"{value:,.0f}" if "e" in text or abs(value) >= 1000 else text).replace("-", "−")
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
 
@@ -70,4 +70,4 @@ def grouped(items: Iterable[Item], name: Callable[[Item], str], say: Callable[[I
     groups: dict[str, list[str]] = {}
     for item in items:
         groups.setdefault(say(item), []).append(name(item))
-    return "; ".join(f"{listed(names)} {said}" for said, names in groups.items())
+    return "; ".join(f"{listed(names)} {text}" for text, names in groups.items())

@@ -31,13 +31,13 @@ def rescale_blocks(parameters: Mapping[str, Array], network: Architecture, batch
     check_fit(network.sizes, batch)
     x = batch.x.astype(network.dtype, copy=False)
     check_layers(network.layers, parameters, x)
-    found = dict(parameters)
+    rescaled = dict(parameters)
 
     def adapt(layers: Sequence[Layer], x: Array, path: str, own: Mapping[str, Array]) -> Array:
         for here, layer, mine in along(path, layers, own):
             if isinstance(layer, Dense):
                 weight, x = unit_variance(mine["weight"], mine["bias"], x, tolerance, most_tries)
-                found[f"{here}.weight"] = weight
+                rescaled[f"{here}.weight"] = weight
             elif isinstance(layer, Residual):
                 x = x + adapt(layer.branch, x, here, mine) * mine.get("scale", layer.scale)
             else:
@@ -46,7 +46,7 @@ def rescale_blocks(parameters: Mapping[str, Array], network: Architecture, batch
 
     with np.errstate(**QUIET):
         adapt(network.layers, x, "", parameters)
-    return found
+    return rescaled
 
 
 def lsuv_blocks(network: Architecture, batch: Batch, *, tolerance: float = TOLERANCE,

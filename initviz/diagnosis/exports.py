@@ -54,9 +54,9 @@ def to_json(report: Report) -> str:
         "settings": settings(report), "measures": _plain_values(report.measures),
         "findings": _findings(report.findings),
         "layers": [_plain_values(row) for row in report.layers.to_dict("records")],
-        "remedies": [{"key": remedy.key, "label": remedy.label, "why": remedy.why, "severity": found.severity,
-                      "measures": _plain_values(found.measures), "findings": _findings(found.findings)}
-                     for remedy, found in report.remedies],
+        "remedies": [{"key": remedy.key, "label": remedy.label, "why": remedy.why, "severity": remedied.severity,
+                      "measures": _plain_values(remedied.measures), "findings": _findings(remedied.findings)}
+                     for remedy, remedied in report.remedies],
         "thresholds": {key: {"value": value, "source": THRESHOLDS[key].source}
                        for key, value in report.thresholds.items()},
     }, ensure_ascii=False, indent=2, allow_nan=False)
@@ -86,7 +86,7 @@ def _html_finding(finding: Finding) -> str:
 def to_html(report: Report) -> str:
     """One file with its charts inside, for any browser, with no server and no network. What people wrote is escaped."""
     about = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts(report).items())
-    found = "".join(map(_html_finding, report.findings)) or "<li>None.</li>"
+    findings = "".join(map(_html_finding, report.findings)) or "<li>None.</li>"
     charts = "".join(f"<figure><figcaption><b>{escape(title)}</b></figcaption>"
                      f"{save(*part, height=curves.HEIGHT).decode()}</figure>"
                      for title, part in pictures(report).items()) if report.run.network.depth > 1 else ""
@@ -97,7 +97,7 @@ def to_html(report: Report) -> str:
             f"<title>Diagnosis of an initialization</title>"
             f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
             f"<h1>Diagnosis of an initialization</h1><table>{about}</table><h2>{escape(report.summary)}</h2>"
-            f"<ul>{found}</ul>"
+            f"<ul>{findings}</ul>"
             f"<h2>Layer by layer</h2>{_html_table(table(report), shares_of_largest(report))}"
             "<p><small>Bars: hidden layers beside the largest.</small></p>"
             f"<h2>Before and after</h2>{_html_table(comparison(report))}<ul>{why}</ul>"

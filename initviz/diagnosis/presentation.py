@@ -28,7 +28,7 @@ MEASURES = {
     "gradient": "Gradient, first ÷ last hidden", "different_neurons": "Different neurons",
     "output_std": "Output, std", "loss": "Loss"}
 # Thresholds that are no initializer's initialization: colors of no entry of the table, seen on white and on black.
-OWN_COLOR = UNORDERED[6]
+UPLOADED_COLOR = UNORDERED[6]
 REMEDY_COLORS = {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardized": UNORDERED[2],
                  "standardized_targets": UNORDERED[2]}
 
@@ -37,7 +37,7 @@ def table(report: Report) -> pd.DataFrame:
     """A row a layer, as a person reads it: every number in words."""
     arrays = report.initialization.file.get("arrays", ())
 
-    def said(row: Any) -> dict[str, str]:
+    def in_words(row: Any) -> dict[str, str]:
         hidden = row.layer < report.run.network.depth
         return {
             "layer": str(row.layer) if hidden else "output", "array": arrays[row.layer - 1][0] if arrays else "",
@@ -48,7 +48,7 @@ def table(report: Report) -> pd.DataFrame:
             **{name: "" if math.isnan(getattr(row, name)) else percent(getattr(row, name))
                for name in ("dead_share", "saturated_share")}}
 
-    frame = pd.DataFrame([said(row) for row in report.layers.itertuples(index=False)]).rename(columns=COLUMNS)
+    frame = pd.DataFrame([in_words(row) for row in report.layers.itertuples(index=False)]).rename(columns=COLUMNS)
     unused = [name for name in ("dead_share", "saturated_share") if report.layers[name].isna().all()]
     return frame.drop(columns=[COLUMNS[name] for name in (*unused, *(() if arrays else ("array",)))])
 
@@ -61,25 +61,25 @@ def shares_of_largest(report: Report) -> dict[str, list[float]]:
     """The lengths of the bars of a table, 0 to 1: per layer the activations' and deltas' rms beside the largest hidden
     layer's; 1 where it overflows, NaN for the output, which has another scale.
     """
-    found = {}
+    columns = {}
     for title, name in (("Signal", "activation_rms"), ("Gradient", "delta_rms")):
         hidden = report.layers[name].to_numpy(float)[:-1]
         most = hidden[np.isfinite(hidden)].max(initial=0.0)
         shares = np.where(np.isfinite(hidden), hidden / (most or 1.0), np.where(np.isnan(hidden), np.nan, 1.0))
-        found[title] = [*shares.tolist(), math.nan]
-    return found
+        columns[title] = [*shares.tolist(), math.nan]
+    return columns
 
 
 def comparison(report: Report) -> pd.DataFrame:
     """A row a initialization: as it is, then each remedy, by the few numbers that matter, in words."""
-    def said(found: Report) -> dict[str, str]:
+    def in_words(other: Report) -> dict[str, str]:
         words = {name: str(value) if isinstance(value, int) else number(value, 3 if name == "loss" else 2)
-                 for name, value in found.measures.items()}
-        words["different_neurons"] = _neurons(found.measures["different_neurons"], int(found.measures["neurons"]))
+                 for name, value in other.measures.items()}
+        words["different_neurons"] = _neurons(other.measures["different_neurons"], int(other.measures["neurons"]))
         return {label: words[name] for name, label in MEASURES.items()}
 
-    rows = [("As it is", report)] + [(remedy.label, found) for remedy, found in report.remedies]
-    return pd.DataFrame([{"Initialization": label, **said(found)} for label, found in rows])
+    rows = [("As it is", report)] + [(remedy.label, other) for remedy, other in report.remedies]
+    return pd.DataFrame([{"Initialization": label, **in_words(other)} for label, other in rows])
 
 
 # ---------------------------------------------------------------------------------------------- what was examined
@@ -123,9 +123,9 @@ def facts(report: Report) -> dict[str, str]:
 
 
 def _with(name: str, params: dict[str, Any]) -> str:
-    said = ", ".join(f"{key} {value if isinstance(value, str) else format(value, 'g')}"
+    settings = ", ".join(f"{key} {value if isinstance(value, str) else format(value, 'g')}"
                      for key, value in params.items())
-    return f"{name} ({said})" if said else name
+    return f"{name} ({settings})" if settings else name
 
 
 def _say_initialization(report: Report) -> str:
@@ -159,14 +159,14 @@ def pictures(report: Report) -> dict[str, tuple[Picture, Data]]:
     layers = np.arange(1, hidden + 1)
 
     def lines(column: str, right: bool) -> Data:
-        found = [("as it is", "", report)] + [(remedy.label, remedy.key, other) for remedy, other in report.remedies]
+        variants = [("as it is", "", report)] + [(remedy.label, remedy.key, other) for remedy, other in report.remedies]
         series = []
-        for label, key, part in found:
+        for label, key, part in variants:
             values = part.layers[column].to_numpy(float)[:hidden]
             lost = not np.isfinite(values).all()
             remark = "overflow" if lost else "0" if not values.any() else ""
             color = (color_of(part.run.network.initializer) if part.initialization.drawn else
-                     REMEDY_COLORS.get(key, OWN_COLOR))
+                     REMEDY_COLORS.get(key, UPLOADED_COLOR))
             series.append(curves.Series(label, color, layers, values, remark, lost_high=lost))
         return curves.data(series, log=True, labels_right=right)
 
@@ -185,18 +185,18 @@ def say_pictures(report: Report) -> str:
     if not hidden:
         return "There is no hidden layer to draw."
 
-    def way(found: Report) -> str:
-        signal, gradient = (found.layers[name].to_numpy(float)[:hidden] for name in ("activation_rms", "delta_rms"))
+    def scales_of(other: Report) -> str:
+        signal, gradient = (other.layers[name].to_numpy(float)[:hidden] for name in ("activation_rms", "delta_rms"))
         if hidden == 1:
             return f"the hidden layer's activations are {number(signal[0])} and its deltas {number(gradient[0])}"
         return (f"activations go from {number(signal[0])} in layer 1 to {number(signal[-1])} in layer {hidden}, and "
                 f"deltas come back from {number(gradient[-1])} to {number(gradient[0])}")
 
-    def faults(found: Report) -> tuple[int, int]:
-        return found.count("error"), found.count("warning")
+    def faults(other: Report) -> tuple[int, int]:
+        return other.count("error"), other.count("warning")
 
-    sentence = f"As it is, {way(report)}."
-    best = min(report.remedies, key=lambda pair: faults(pair[1]), default=None)
+    sentence = f"As it is, {scales_of(report)}."
+    best = min(report.remedies, key=lambda remedy: faults(remedy[1]), default=None)
     if best and faults(best[1]) < faults(report):
-        sentence += f" With {best[0].label}, {way(best[1])}."
+        sentence += f" With {best[0].label}, {scales_of(best[1])}."
     return sentence

@@ -47,15 +47,15 @@ def rescale(weights: Sequence[Array], biases: Sequence[Array], network: Network,
     check("tolerance", tolerance, Interval(0, 1))
     most_tries = check("most_tries", most_tries, Interval(1, 1000, integer=True))
     phi, params = network.activation_entry()
-    found: list[Array] = []
+    rescaled: list[Array] = []
     with np.errstate(**QUIET):
         h = batch.x.astype(network.dtype, copy=False)
         check_shapes(weights, biases, h)
         for w, b in zip(weights, biases, strict=True):
             w, z = unit_variance(w, b, h, tolerance, most_tries)
-            found.append(w)
+            rescaled.append(w)
             h = activate(phi, z, np.empty_like(z), **params)
-    return found
+    return rescaled
 
 
 def unit_variance(w: Array, b: Array, h: Array, tolerance: float, most_tries: int) -> tuple[Array, Array]:
@@ -128,10 +128,10 @@ def remedies(initialization: Initialization) -> list[Remedy]:
     label = INITIALIZERS[better.initializer].label + (f" × {better.gain_of(0):g}" if better.gain != 1 else "")
     zeros = [np.zeros_like(b) for b in initialization.biases]
     plain = replace(network, bias=0.0, bias_std=0.0)
-    found = []
+    listed = []
     if not initialization.drawn or better != network:
-        found.append(Remedy("recommended", label, why, initialization_of(better, batch, label)))
-    found += [
+        listed.append(Remedy("recommended", label, why, initialization_of(better, batch, label)))
+    listed += [
         Remedy("lsuv", "LSUV", "Orthonormal weights, divided layer by layer by the standard deviation that this very "
                f"batch gives them, until the variance is within {TOLERANCE:g} of 1 (Mishkin and Matas 2016).",
                Initialization(plain, lsuv(network, batch), zeros, batch, "LSUV", drawn=False)),
@@ -139,7 +139,7 @@ def remedies(initialization: Initialization) -> list[Remedy]:
                "directions and biases stay, and so do copies.",
                replace(initialization, weights=rescale(initialization.weights, initialization.biases, network, batch),
                        name="Rescaled", drawn=False))]
-    return found
+    return listed
 
 
 def standardize_inputs(initialization: Initialization) -> Remedy:

@@ -101,9 +101,9 @@ def check_thresholds(given: Mapping[str, Any]) -> dict[str, float]:
 
 def clamp_thresholds(given: Mapping[str, Any]) -> dict[str, float]:
     """Every threshold, the nearest allowed to what a page holds, the default where that is no number."""
-    found = dict(DEFAULTS)
+    clamped = dict(DEFAULTS)
     for key, line in THRESHOLDS.items():
         value = given.get(key)
         if isinstance(value, int | float) and not math.isnan(value):
-            found[key] = line.interval.nearest(value)
-    return found
+            clamped[key] = line.interval.nearest(value)
+    return clamped

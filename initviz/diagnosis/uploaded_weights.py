@@ -1,4 +1,4 @@
-"""Somebody's own weights: the start that they are, what a report says of where they come from, and the way back."""
+"""Weights from an uploaded file: the initialization they make, where it came from, and how it is written back."""
 
 from __future__ import annotations
 
@@ -15,25 +15,31 @@ from initviz.files.weights import Checkpoint, Reading
 
 
 @dataclass(frozen=True)
-class Own:
-    """Somebody's own weights, the way in which they are read, and the name of their file."""
+class UploadedWeights:
+    """Weights from a file: its content, the reading that was chosen, and the file's name."""
 
     checkpoint: Checkpoint
     reading: Reading
     name: str
 
 
-def start_for(network: Network, batch: Batch, name: str, own: Own | None, chosen: Mapping[str, Any]) -> Initialization:
-    """The start that a network draws, said as ``name``, or one's own weights; ``chosen`` says where the batch is from.
+def initialization_for(network: Network, batch: Batch, name: str, uploaded: UploadedWeights | None,
+                       chosen: Mapping[str, Any]) -> Initialization:
+    """The initialization that ``network`` draws, called ``name``, or the uploaded weights where there are some.
+
+    ``chosen`` names the data that the batch was taken from.
     """
-    start = initialization_from(*own.checkpoint.parameters(own.reading), network, batch, own.name) if own else (
-        initialization_of(network, batch, name))
-    return replace(start, data=MappingProxyType(dict(chosen)),
-                   file=MappingProxyType(own.reading.settings(own.name) if own else {}))
+    if uploaded:
+        parameters = uploaded.checkpoint.parameters(uploaded.reading)
+        initialization = initialization_from(*parameters, network, batch, uploaded.name)
+    else:
+        initialization = initialization_of(network, batch, name)
+    return replace(initialization, data=MappingProxyType(dict(chosen)),
+                   file=MappingProxyType(uploaded.reading.settings(uploaded.name) if uploaded else {}))
 
 
-def write(start: Initialization, own: Own | None) -> bytes:
-    """A start's parameters as a file: in the names, layout, number format and kind of one's own, else as an .npz."""
-    if own is None:
-        return state_dict(start.weights, start.biases)
-    return own.checkpoint.write(start.weights, start.biases, own.reading)
+def write(initialization: Initialization, uploaded: UploadedWeights | None) -> bytes:
+    """Parameters as a file: with the names, layout, dtype and format of the uploaded file, else as an .npz."""
+    if uploaded is None:
+        return state_dict(initialization.weights, initialization.biases)
+    return uploaded.checkpoint.write(initialization.weights, initialization.biases, uploaded.reading)

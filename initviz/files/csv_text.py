@@ -318,8 +318,8 @@ def _column(column: pd.Series[Any], decimal: str) -> tuple[Array | pd.Series[Any
     if not isinstance(first, str):
         first = next(iter(column.dropna().iloc[:1]), "")
     if is_number(first):
-        codes, found = pd.factorize(column)
-        kinds = pd.Series(found, dtype=column.dtype)  # each text once
+        codes, uniques = pd.factorize(column)
+        kinds = pd.Series(uniques, dtype=column.dtype)  # each text once
         plain = _converted(kinds) if is_plain(first) else None
         for sign in ("", *dict.fromkeys((decimal, *DECORATED))):
             numbers = _undecorated(kinds, sign) if sign else plain
@@ -332,13 +332,13 @@ def _converted(column: pd.Series[Any]) -> Array | None:
     """The numbers that a column of texts is, by the reader that reads files; None where one is a word."""
     lines = column.tolist()
     try:
-        found = pd.read_csv(io.StringIO("\n".join(["number", *lines])), na_values=list(MISSING), keep_default_na=False,
-                            quoting=csv.QUOTE_NONE, sep="\x1f", low_memory=False)["number"]
+        numbers = pd.read_csv(io.StringIO("\n".join(["number", *lines])), na_values=list(MISSING),
+                              keep_default_na=False, quoting=csv.QUOTE_NONE, sep="\x1f", low_memory=False)["number"]
     except Exception:  # pandas raises many kinds
         return None
-    if len(found) != len(lines) or found.dtype.kind not in "fiu":
+    if len(numbers) != len(lines) or numbers.dtype.kind not in "fiu":
         return None
-    return found.to_numpy(float, copy=True)
+    return numbers.to_numpy(float, copy=True)
 
 
 def _finite(numbers: Array) -> Array:

@@ -201,8 +201,8 @@ assert tuple(_FRAMES) == tuple(_FIRST) == tuple(_EACH) == FRAMEWORKS
 
 def _imports(framework: str, text: str) -> str:
     """The imports that a script's text needs, the standard library's first."""
-    found = [line for prefix, line in _IMPORTS[framework].items() if re.search(rf"(?<![\w.]){re.escape(prefix)}", text)]
-    groups = [sorted(line for line in found if (line in _STANDARD) == standard) for standard in (True, False)]
+    lines = [line for prefix, line in _IMPORTS[framework].items() if re.search(rf"(?<![\w.]){re.escape(prefix)}", text)]
+    groups = [sorted(line for line in lines if (line in _STANDARD) == standard) for standard in (True, False)]
     return "\n" + "\n\n".join("\n".join(group) for group in groups if group)
 
 

@@ -35,13 +35,13 @@ def measured_correlations(network: Network, correlation: float) -> Array:
     x = two_inputs(network.sizes[0], correlation, network.seed).astype(network.dtype)
     weights, biases = network.parameters()
     _, params = network.activation_entry()
-    found = []
+    correlations = []
     with np.errstate(**QUIET):
         for z, _ in list(forward(weights, biases, x, network.activation, **params))[: max(network.depth - 1, 1)]:
             z = z.astype(np.float64) - network.bias_of(0)
             z = z / np.abs(z).max()
-            found.append(float(z[0] @ z[1] / np.sqrt((z[0] @ z[0]) * (z[1] @ z[1]))))
-    return np.array(found)
+            correlations.append(float(z[0] @ z[1] / np.sqrt((z[0] @ z[0]) * (z[1] @ z[1]))))
+    return np.array(correlations)
 
 
 def drawn_correlations(network: Network, correlation: float) -> Array:

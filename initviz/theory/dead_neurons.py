@@ -50,15 +50,15 @@ def expected_dead_shares(network: Network, x: Array) -> Array:
     with np.errstate(**QUIET):
         square, count = float(np.mean(np.square(x, dtype=np.float64))), len(x)
         correlations = expected_correlations(network, max(mean_cosine(x), 0.0), square)
-    found = []
+    shares = []
     for q, c in zip(expected_lengths(network, square), correlations, strict=True):
         if not 0 < q < math.inf or math.isnan(c):
-            found.append(math.nan)
+            shares.append(math.nan)
             continue
         own = math.sqrt(2 * max(1 - c, 1e-12))  # of a sample's own part, in units of sqrt(q)
 
         def all_off(u: Array, own: float = own) -> Array:
             return ((1 - erf(u / own)) / 2) ** count
 
-        found.append(float(expectation(all_off, max(c, 0.0), field_of(network).bias / math.sqrt(q))))
-    return np.array(found)
+        shares.append(float(expectation(all_off, max(c, 0.0), field_of(network).bias / math.sqrt(q))))
+    return np.array(shares)

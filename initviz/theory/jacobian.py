@@ -45,7 +45,7 @@ def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
     weights, biases = [w.astype(np.float64) for w in weights], [b.astype(np.float64) for b in biases]
     phi, params = network.activation_entry()
     jacobian = np.eye(network.sizes[0])
-    found, means, variances = [], [], []
+    singular_values, means, variances = [], [], []
     mean, excess = 1.0, 0.0
     q = float(np.square(x, dtype=float).mean())
     theory = can_predict(network)
@@ -63,10 +63,11 @@ def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
                 q = float(at.square)
             if layer in layers:
                 finite = np.isfinite(jacobian).all()
-                found.append(np.linalg.svd(jacobian, compute_uv=False) if finite else np.full(len(jacobian), math.nan))
+                singular_values.append(np.linalg.svd(jacobian, compute_uv=False) if finite
+                                       else np.full(len(jacobian), math.nan))
                 means.append(mean if theory else math.nan)
                 variances.append(mean * mean * excess if theory else math.nan)
-    return Spectrum(list(layers), np.array(found), np.array(means), np.array(variances))
+    return Spectrum(list(layers), np.array(singular_values), np.array(means), np.array(variances))
 
 
 def _spread_of_weights(network: Network, layer: int) -> float:

@@ -77,8 +77,8 @@ def expectation(f: Callable[[Array], Array], variance: Any, mean: Any = 0.0) -> 
     g, density = _nodes(mean, std)
     with np.errstate(**QUIET):
         z = np.asarray(mean, float)[..., None] + std[..., None] * g
-        found: Array = (f(z) * density).sum(axis=-1)
-    return found
+        expected: Array = (f(z) * density).sum(axis=-1)
+    return expected
 
 
 WRAPPED = 8.0  # radians: modulo a period, normals at least so wide are uniform to e^(-WRAPPED^2 / 2) = 1e-14
@@ -156,14 +156,14 @@ class Field:
         cell = np.clip(np.floor(place), -1, CELLS).astype(np.intp) + 1
         within = place - np.maximum(cell - 1, 0)
         constant, linear, squared, cubed = _cubics(self).take(cell, axis=-1)
-        found = ((cubed * within + squared) * within + linear) * within + constant
+        moments = ((cubed * within + squared) * within + linear) * within + constant
         with np.errstate(**QUIET):
-            np.exp(found[1:6], out=found[1:6])
-            found[0] *= np.sqrt(found[1])
-            found[6] *= found[1] / q
+            np.exp(moments[1:6], out=moments[1:6])
+            moments[0] *= np.sqrt(moments[1])
+            moments[6] *= moments[1] / q
         if not np.all(q):
-            found = np.where(q == 0, _at_zero(self).reshape(-1, *np.ones(np.ndim(q), int)), found)
-        return GaussianMoments(*found)
+            moments = np.where(q == 0, _at_zero(self).reshape(-1, *np.ones(np.ndim(q), int)), moments)
+        return GaussianMoments(*moments)
 
     # ------------------------------------------------------------------------------------------ maps
 
@@ -174,10 +174,10 @@ class Field:
 
     def lengths(self, first: float, sigmas: Iterable[tuple[float, float]]) -> Array:
         """V iterated: the length ``first`` and those that (sigma_w, sigma_b) of each further layer make of it."""
-        found = [first]
+        qs = [first]
         for sigma_w, sigma_b in sigmas:
-            found.append(float(self.length(found[-1], sigma_w, sigma_b)) if math.isfinite(found[-1]) else found[-1])
-        return np.array(found)
+            qs.append(float(self.length(qs[-1], sigma_w, sigma_b)) if math.isfinite(qs[-1]) else qs[-1])
+        return np.array(qs)
 
     def chi(self, q: Any, sigma_w: float) -> Array:
         """chi_1 = sigma_w^2 E phi'^2: what one layer multiplies the squared gradient by, and C'(1)."""
@@ -300,12 +300,12 @@ def _cubics(field: Field) -> Array:
     steps = np.diff(table, axis=1)
     logarithms = np.arange(len(table)) % (len(table) - 1) > 0
     beyond_ends = np.where(logarithms[:, None], steps[:, [0, -1]], 0)
-    found = np.zeros((4, len(table), CELLS + 2))
-    found[0] = np.concatenate([table[:, :1], table], axis=1)
-    found[1] = np.concatenate([beyond_ends[:, :1], steps, beyond_ends[:, 1:]], axis=1)
-    for part, curved, plain in zip(found, cubic, straight, strict=True):
+    coefficients = np.zeros((4, len(table), CELLS + 2))
+    coefficients[0] = np.concatenate([table[:, :1], table], axis=1)
+    coefficients[1] = np.concatenate([beyond_ends[:, :1], steps, beyond_ends[:, 1:]], axis=1)
+    for part, curved, plain in zip(coefficients, cubic, straight, strict=True):
         part[:, 2:-2] = np.where(smooth, curved, plain)
-    return found
+    return coefficients
 
 
 @dataclass(frozen=True)

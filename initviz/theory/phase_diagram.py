@@ -48,10 +48,10 @@ def _settled(field: Field, sigma_w: float, sigma_b: Array, mean_square: float) -
     at = np.clip(at, 1, len(COARSE) - 1)
     step = excess[at] - excess[at - 1]
     share = np.clip((wanted[:, 0] - excess[at - 1]) / np.where(step == 0, 1, step), 0, 1)
-    found = COARSE[at - 1] + share * (COARSE[at] - COARSE[at - 1])
+    crossings = COARSE[at - 1] + share * (COARSE[at] - COARSE[at - 1])
     beginning = np.minimum(start[:, 0], len(COARSE) - 1)
     still = np.abs(excess[beginning] - wanted[:, 0]) <= 1e-9 * COARSE[beginning]  # every length is a fixed point
-    return np.where(still, COARSE[beginning], np.where(none, np.where(rises, math.inf, 0.0), found))
+    return np.where(still, COARSE[beginning], np.where(none, np.where(rises, math.inf, 0.0), crossings))
 
 
 @functools.lru_cache(maxsize=64)

@@ -94,8 +94,8 @@ def _slope_on_the_line(field: Field, q: Array) -> Array:
     """V'(q) at the critical point of each length; NaN where there is none."""
     sigma_w, sigma_b = field.critical(q)
     with np.errstate(**QUIET):
-        found: Array = np.where(np.isfinite(sigma_b), sigma_w**2 * field.moments(q).growth, math.nan)
-    return found
+        slopes: Array = np.where(np.isfinite(sigma_b), sigma_w**2 * field.moments(q).growth, math.nan)
+    return slopes
 
 
 def _where_both_are_1(field: Field, low: float, high: float) -> float:

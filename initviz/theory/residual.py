@@ -117,23 +117,23 @@ _STEPS: Mapping[type[Layer], Callable[[Any, int, Signal, str], _Step]] = Mapping
 
 
 def _steps(layers: Sequence[Layer], width: int, x: Signal, path: str = "") -> tuple[_Step, ...]:
-    found = []
+    steps = []
     for index, layer in enumerate(layers):
         here = path_of(path, index)
         step = _STEPS[type(layer)](layer, width, x, here)
-        found.append(step)
+        steps.append(step)
         x, width = step.signal, layer.output_width(width)
-    return tuple(found)
+    return tuple(steps)
 
 
 def _with_gradients(steps: Sequence[_Step], gradient: float) -> dict[str, Expectation]:
-    found: dict[str, Expectation] = {}
+    expectations: dict[str, Expectation] = {}
     for step in reversed(steps):
-        found[step.path] = Expectation(step.signal, gradient)
+        expectations[step.path] = Expectation(step.signal, gradient)
         if step.branch:
-            found |= _with_gradients(step.branch, step.scale**2 * gradient)
+            expectations |= _with_gradients(step.branch, step.scale**2 * gradient)
         gradient *= step.back
-    return found
+    return expectations
 
 
 def expect(layers: Sequence[Layer], width: int, *, square: float = 1.0,
@@ -174,8 +174,8 @@ class BlockPrediction:
 
     def expected(self, quantity: str, statistic: str) -> Array:
         """The prediction for "activation", "preactivation" or "delta", as "rms" or "std" (a delta's mean is 0)."""
-        found: Array = getattr(self, f"{quantity}_{'rms' if quantity == 'delta' else statistic}")
-        return found
+        expected_values: Array = getattr(self, f"{quantity}_{'rms' if quantity == 'delta' else statistic}")
+        return expected_values
 
 
 def predict_blocks(network: Architecture, x: Array, output_error: float = 1.0) -> BlockPrediction | None:
@@ -191,10 +191,10 @@ def predict_blocks(network: Architecture, x: Array, output_error: float = 1.0) -
         groups, covariance = np.array_split(np.sort(lengths), min(GROUPS, len(lengths))), 0.0
     each = []
     for group in groups:
-        found = expect(network.layers, network.inputs, square=float(group.mean()), covariance=covariance)
-        if found is None:
+        expectations = expect(network.layers, network.inputs, square=float(group.mean()), covariance=covariance)
+        if expectations is None:
             return None
-        each.append([_rows(network, paths, found) for paths in network.stages])
+        each.append([_rows(network, paths, expectations) for paths in network.stages])
     rows = np.average(each, axis=0, weights=[len(group) for group in groups])
     rows[:, 4] *= output_error
     return BlockPrediction(*np.sqrt(np.maximum(rows, 0.0)).T)
@@ -207,18 +207,18 @@ def _covariance(values: Array) -> float:
     return (total - float(np.square(values).mean()) * count) / (count * (count - 1)) if count > 1 else 0.0
 
 
-def _rows(network: Architecture, paths: Sequence[str], found: Mapping[str, Expectation]) -> list[float]:
+def _rows(network: Architecture, paths: Sequence[str], expectations: Mapping[str, Expectation]) -> list[float]:
     """Of one stage: mean square and variance of its output, the same of what it adds, mean square of the gradient."""
-    end, added = found[paths[-1]], _added(network, paths, found)
+    end, added = expectations[paths[-1]], _added(network, paths, expectations)
     return [end.signal.square, end.signal.square - end.signal.mean**2, added.square, added.square - added.mean**2,
             end.gradient]
 
 
-def _added(network: Architecture, paths: Sequence[str], found: Mapping[str, Expectation]) -> Signal:
+def _added(network: Architecture, paths: Sequence[str], expectations: Mapping[str, Expectation]) -> Signal:
     """What a stage adds to the stream: its scaled branch, or the output of its dense layer."""
     layers = {path: network.layers[int(path)] for path in paths}
     for path, layer in layers.items():
         if isinstance(layer, Residual):
-            branch = found[path_of(path, len(layer.branch) - 1)].signal
+            branch = expectations[path_of(path, len(layer.branch) - 1)].signal
             return Signal(layer.scale**2 * branch.square, layer.scale * branch.mean)
-    return next(found[path].signal for path, layer in layers.items() if isinstance(layer, Dense))
+    return next(expectations[path].signal for path, layer in layers.items() if isinstance(layer, Dense))

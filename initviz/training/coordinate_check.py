@@ -218,11 +218,11 @@ def slopes(measured: Sequence[Coordinates]) -> pd.DataFrame:
     """A row a parametrization, optimizer, layer and step: slope of log size against log width, its standard error, and
     how many networks were left out since training diverged.
     """
-    found = []
+    rows = []
     for keys, group in sizes_table(measured).groupby(["parametrization", "optimizer", "layer", "step"], sort=False):
         left_out = int((~np.isfinite(group["size"])).sum())
-        found.append((*keys, *slope(group["width"].tolist(), group["size"].tolist()), left_out))
-    return pd.DataFrame(found, columns=["parametrization", "optimizer", "layer", "step", "slope", "error", "diverged"])
+        rows.append((*keys, *slope(group["width"].tolist(), group["size"].tolist()), left_out))
+    return pd.DataFrame(rows, columns=["parametrization", "optimizer", "layer", "step", "slope", "error", "diverged"])
 
 
 def sentence(table: pd.DataFrame, parametrization: str, optimizer: str) -> str:

@@ -167,21 +167,21 @@ class Race:
 
     _make_snapshot: Snapshot
 
-    def __init__(self, starts: Sequence[Parameters], batch: Batch, recipe: Recipe, *, activation: str,
+    def __init__(self, initial: Sequence[Parameters], batch: Batch, recipe: Recipe, *, activation: str,
                  activation_params: dict[str, Any] | None = None, held_out: Batch | None = None, seed: int = 0,
                  rates: Sequence[float] | None = None, record: Iterable[int] | None = None,
                  snapshots: Iterable[int] = (), snapshot: Callable[[Parameters], Any] | None = None) -> None:
-        if not starts:
+        if not initial:
             raise ValueError("starts must be at least one pair of weights and biases, got none")
-        for weights, biases in starts:
+        for weights, biases in initial:
             check_shapes(weights, biases, batch.x)
-            if [w.shape for w in weights] != [w.shape for w in starts[0][0]]:
+            if [w.shape for w in weights] != [w.shape for w in initial[0][0]]:
                 raise ValueError("starts must all have the same shapes")
-        check_targets(batch.targets, batch.loss, len(batch.x), starts[0][0][-1].shape[1])
+        check_targets(batch.targets, batch.loss, len(batch.x), initial[0][0][-1].shape[1])
         self._phi, self._params = named_activation(activation), activation_params or {}
         self._activation = activation
-        self._begin([np.stack(layers) for layers in zip(*(weights for weights, _ in starts), strict=True)],
-                    [np.stack(layers)[:, None, :] for layers in zip(*(biases for _, biases in starts), strict=True)],
+        self._begin([np.stack(layers) for layers in zip(*(weights for weights, _ in initial), strict=True)],
+                    [np.stack(layers)[:, None, :] for layers in zip(*(biases for _, biases in initial), strict=True)],
                     batch, recipe, held_out, seed, rates, record, snapshots)
         if snapshot:
             self._snapshots |= set(snapshots)
@@ -413,10 +413,10 @@ def train(network: Network | Architecture, batch: Batch, recipe: Recipe | None =
     return race([network], batch, recipe, **options).advance().histories[0]
 
 
-def best_rates(starts: Sequence[Parameters], batch: Batch, recipe: Recipe, rates: Sequence[float],
+def best_rates(initial: Sequence[Parameters], batch: Batch, recipe: Recipe, rates: Sequence[float],
                **options: Any) -> Race:
     """A Race of every start at every rate, start by start; see ``winners`` for what it says when it is run."""
-    return Race([start for start in starts for _ in rates], batch, recipe, rates=list(rates) * len(starts),
+    return Race([one for one in initial for _ in rates], batch, recipe, rates=list(rates) * len(initial),
                 record=[recipe.steps], **options)
 
 

@@ -93,11 +93,11 @@ class _Phase:
     def steps(self) -> int:
         return self.races[0].recipe.steps
 
-    def in_order(self, found: Callable[[Race], list[Any]]) -> list[Any]:
+    def in_order(self, values_of: Callable[[Race], list[Any]]) -> list[Any]:
         """What each race says of its contenders, in the contenders' order."""
-        said = {owner: item for race, group in zip(self.races, self.owners, strict=True)
-                for owner, item in zip(group, found(race), strict=True)}
-        return [said[owner] for owner in sorted(said)]
+        by_contender = {owner: item for race, group in zip(self.races, self.owners, strict=True)
+                for owner, item in zip(group, values_of(race), strict=True)}
+        return [by_contender[owner] for owner in sorted(by_contender)]
 
     def advance(self, until: float) -> None:
         """Each worker advances whichever race is behind, until that moment of ``time.monotonic()``."""
@@ -409,12 +409,12 @@ def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Seq
     rows = []
     for label, rate, seeds in zip(labels, rates, histories, strict=True):
         outcomes = [outcome(history, classes, steps) for history in seeds]
-        said = outcomes[0] if len(set(outcomes)) == 1 else ", ".join(
+        what_happened = outcomes[0] if len(set(outcomes)) == 1 else ", ".join(
             f"{outcomes.count(words)} {words}" for words in dict.fromkeys(outcomes))
         begun = [history for history in seeds if history.loss or history.diverged_at is not None]
         ended = "diverged" if any(history.diverged_at is not None for history in seeds) else "not begun"
         rows.append({
-            "Initializer": label, "Rate": rate, "What happened": said,
+            "Initializer": label, "Rate": rate, "What happened": what_happened,
             f"Steps to loss {number(threshold)}": _spread([h.steps_to(threshold) for h in begun],
                                                           "never" if begun else "not begun"),
             "First loss": _spread([h.loss[0] if h.loss else None for h in begun],

@@ -153,7 +153,7 @@ class Survival:
         return len(self.outcomes) / self.total
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """How far it has got, in words."""
         words = "Finished" if self.finished else "Stopped" if self.stopped else "Sweeping"
         return f"{words}: {len(self.outcomes)} of {self.total} networks"
@@ -175,7 +175,7 @@ class Survival:
 
     def shares(self) -> dict[tuple[int, int], tuple[float, int]]:
         """Per (depth, width) the share of seeds whose gradient survives, and of how many."""
-        found: dict[tuple[int, int], list[bool]] = {}
+        survivals: dict[tuple[int, int], list[bool]] = {}
         for outcome in self.outcomes:
-            found.setdefault((outcome.network.depth, outcome.network.sizes[0]), []).append(outcome.survives)
-        return {size: (sum(survived) / len(survived), len(survived)) for size, survived in found.items()}
+            survivals.setdefault((outcome.network.depth, outcome.network.sizes[0]), []).append(outcome.survives)
+        return {size: (sum(survived) / len(survived), len(survived)) for size, survived in survivals.items()}

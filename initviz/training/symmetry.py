@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.random import Generator as Luck
 
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
@@ -135,7 +134,7 @@ def exhaust(work: Generator[float, None, Made]) -> Made:
 
 # ---------------------------------------------------------------------------------------------- breaking it
 
-Change = Callable[[Parameters, Luck, float], Parameters]
+Change = Callable[[Parameters, np.random.Generator, float], Parameters]
 
 
 @dataclass(frozen=True)
@@ -144,38 +143,38 @@ class Attempt:
 
     label: str
     sentence: str
-    change: Change = lambda start, rng, epsilon: start
+    change: Change = lambda parameters, rng, epsilon: parameters
     recipe: tuple[tuple[str, Any], ...] = ()
     activation: str | None = None
     more_neurons: int = 0
 
 
-def _noise(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
-    weights, biases = start
+def _noise(parameters: Parameters, rng: np.random.Generator, epsilon: float) -> Parameters:
+    weights, biases = parameters
     return [w + epsilon * rng.standard_normal(w.shape) for w in weights], biases
 
 
-def _random_biases(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
-    weights, biases = start
+def _random_biases(parameters: Parameters, rng: np.random.Generator, epsilon: float) -> Parameters:
+    weights, biases = parameters
     return weights, [b + RANDOM_BIAS * rng.standard_normal(b.shape) for b in biases]
 
 
-def _xavier(weight: Array, rng: Luck) -> Array:
+def _xavier(weight: Array, rng: np.random.Generator) -> Array:
     return initialize("xavier_normal", *weight.shape, rng=rng)
 
 
-def _random_output(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
-    weights, biases = start
+def _random_output(parameters: Parameters, rng: np.random.Generator, epsilon: float) -> Parameters:
+    weights, biases = parameters
     return [*weights[:-1], _xavier(weights[-1], rng)], biases
 
 
-def _zero_output(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
-    weights, biases = start
+def _zero_output(parameters: Parameters, rng: np.random.Generator, epsilon: float) -> Parameters:
+    weights, biases = parameters
     return [*(_xavier(w, rng) for w in weights[:-1]), np.zeros_like(weights[-1])], biases
 
 
-def _zero_hidden(start: Parameters, rng: Luck, epsilon: float) -> Parameters:
-    weights, biases = start
+def _zero_hidden(parameters: Parameters, rng: np.random.Generator, epsilon: float) -> Parameters:
+    weights, biases = parameters
     return [*(np.zeros_like(w) for w in weights[:-1]), _xavier(weights[-1], rng)], biases
 
 
@@ -234,18 +233,18 @@ def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> G
     for key, attempt in ATTEMPTS.items():
         terms = (attempt.activation or network.activation, attempt.more_neurons, *attempt.recipe)
         groups.setdefault(terms, []).append(key)
-    found: dict[str, Result] = {}
+    results: dict[str, Result] = {}
     for keys in groups.values():
         race = _attempt(keys, network, batch, recipe, epsilon)
-        yield from _run(race, len(found) / len(ATTEMPTS), len(keys) / len(ATTEMPTS))
+        yield from _run(race, len(results) / len(ATTEMPTS), len(keys) / len(ATTEMPTS))
         for key, history, end in zip(keys, race.histories, race.parameters(), strict=True):
             gaps = [float(gap[0]) for gap in history.symmetry_gap]
-            found[key] = Result(
+            results[key] = Result(
                 key, history.steps, gaps, history.loss[0] if history.loss else math.nan,
                 history.loss[-1] if history.loss and history.diverged_at is None else math.nan,
                 next((step for step, gap in zip(history.steps, gaps, strict=True) if gap > SPLIT), None),
                 0 if end is None else distinct_neurons(end[0][0]), network.sizes[1] + ATTEMPTS[key].more_neurons)
-    return [found[key] for key in ATTEMPTS]
+    return [results[key] for key in ATTEMPTS]
 
 
 def _attempt(keys: Sequence[str], network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> Race:
@@ -255,9 +254,9 @@ def _attempt(keys: Sequence[str], network: Network, batch: Batch, recipe: Recipe
     if changed.optimizer == "adam" != recipe.optimizer:
         changed = replace(changed, rate=recipe.rate / 10)
     inputs, width, outputs = network.sizes
-    start = replace(network, sizes=(inputs, width + attempt.more_neurons, outputs)).parameters()
-    starts = [ATTEMPTS[key].change(start, stream(network.seed, NOISE_STREAM), epsilon) for key in keys]
+    parameters = replace(network, sizes=(inputs, width + attempt.more_neurons, outputs)).parameters()
+    initial = [ATTEMPTS[key].change(parameters, stream(network.seed, NOISE_STREAM), epsilon) for key in keys]
     activation = attempt.activation or network.activation
-    return Race(starts, batch, changed, activation=activation, seed=network.seed,
+    return Race(initial, batch, changed, activation=activation, seed=network.seed,
                 activation_params=dict(network.activation_params) if activation == network.activation else None,
                 record=recorded_steps(recipe.steps, MOST_RECORDED))

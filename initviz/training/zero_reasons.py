@@ -106,13 +106,13 @@ def reasons(expression: Expression, states: Mapping[str, str]) -> dict[str, Reas
     """For each tensor, why its first gradient comes when ``predict`` says."""
     zero = {name: states[name] == "zero" for name in tensors_of(expression)}
     fates = predict(expression, states)
-    found = {}
+    by_name = {}
     for name in zero:
         route = min(_routes(expression, name), key=lambda factors: sum(_blocks(factor, zero) for factor in factors))
-        found[name] = Reason(
+        by_name[name] = Reason(
             tuple(_named(factor) for factor in route if _blocks(factor, zero)),
             tuple(_named(factor) for factor in route if not isinstance(factor, _Derivative)), fates[name].first_step)
-    return found
+    return by_name
 
 
 def _named(factor: _Factor) -> str:
@@ -121,14 +121,14 @@ def _named(factor: _Factor) -> str:
 
 def sentence(name: str, reason: Reason, *, is_zero_itself: bool) -> str:
     """Why this tensor moves when it does."""
-    said = symbol(name)
+    tensor = symbol(name)
     if not reason.blocking:
         others = listed(reason.factors)
-        return (f"{said} is zero, but what multiplies it ({others}) is not: it gets a gradient in step 0."
-                if is_zero_itself else f"Nothing that multiplies {said} ({others}) is zero: it gets a gradient in "
+        return (f"{tensor} is zero, but what multiplies it ({others}) is not: it gets a gradient in step 0."
+                if is_zero_itself else f"Nothing that multiplies {tensor} ({others}) is zero: it gets a gradient in "
                 "step 0.")
     blocking = listed(reason.blocking)
     if reason.first_step is None:
-        return f"What multiplies {said} on the way back ({blocking}) is zero and stays so: it never gets a gradient."
+        return f"What multiplies {tensor} on the way back ({blocking}) is zero and stays so: it never gets a gradient."
     steps = "one step" if reason.first_step == 1 else f"{reason.first_step} steps"
-    return f"What multiplies {said} on the way back ({blocking}) is zero at first: it waits {steps}."
+    return f"What multiplies {tensor} on the way back ({blocking}) is zero at first: it waits {steps}."

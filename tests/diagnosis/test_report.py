@@ -19,7 +19,7 @@ from initviz.diagnosis.exports import to_html, to_json
 from initviz.diagnosis.findings import EXACT, RATIO, SEVERITIES, loss_of_constant_output
 from initviz.diagnosis.initialization import initialization_from, initialization_of
 from initviz.diagnosis.layer_scales import extreme_changes, signal_levels
-from initviz.diagnosis.presentation import OWN_COLOR, REMEDY_COLORS, comparison, pictures, say_pictures, table
+from initviz.diagnosis.presentation import REMEDY_COLORS, UPLOADED_COLOR, comparison, pictures, say_pictures, table
 from initviz.diagnosis.report import diagnose
 from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS, check_thresholds, clamp_thresholds
 from initviz.diagnosis.verdict import judge
@@ -346,8 +346,8 @@ def test_lines_of_an_initializer_have_its_color_and_others_no_initializers():
         others = {colors["LSUV"], colors["Rescaled"]}
         assert len(others) == 2
         assert not others & {color_of(key) for key in INITIALIZERS}
-    assert not {OWN_COLOR, *REMEDY_COLORS.values()} & {color_of(key) for key in INITIALIZERS}
-    assert len({OWN_COLOR, *REMEDY_COLORS.values()}) == 4
+    assert not {UPLOADED_COLOR, *REMEDY_COLORS.values()} & {color_of(key) for key in INITIALIZERS}
+    assert len({UPLOADED_COLOR, *REMEDY_COLORS.values()}) == 4
 
 
 def test_the_sentence_beside_the_pictures_has_their_numbers():

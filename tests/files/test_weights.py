@@ -320,7 +320,7 @@ HEADER = "{{'descr': '<f4', 'fortran_order': False, 'shape': {}}}"
     (tensors(b"[]"), "a.safetensors", "damaged"),
     (tensors({}), "a.safetensors", "at least one matrix"),
     (tensors({"w": {"dtype": "I64", "shape": [1, 1], "data_offsets": [0, 8]}}, b"\0" * 8), "a.safetensors",
-     "must be of float16.*I64")])
+     "must be of float16.*I64")], ids=itertools.count())
 def test_a_bad_file_gets_one_sentence(data, name, sentence):
     with pytest.raises(ValueError, match=sentence) as caught:
         checkpoints.read(data, name).layouts()

@@ -81,4 +81,4 @@ def test_a_survival_grows_a_little_at_a_time_and_stops():
     assert set(shares) == {(2, 4), (2, 8), (5, 4), (5, 8)}
     assert all(of == 3 and 0 <= share <= 1 for share, of in shares.values())
     assert shares[2, 8][0] == np.mean([o.survives for o in survival.outcomes if o.network.sizes == (8, 8, 10)])
-    assert survival.said == "Finished: 12 of 12 networks"
+    assert survival.text == "Finished: 12 of 12 networks"

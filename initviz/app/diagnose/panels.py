@@ -30,7 +30,7 @@ from initviz.diagnosis.trial import (
     trial_operations,
     with_evidence,
 )
-from initviz.diagnosis.uploaded_weights import Own, write
+from initviz.diagnosis.uploaded_weights import UploadedWeights, write
 from initviz.files import source_code as export
 from initviz.files.weights import WRITTEN
 from initviz.training.gradient_descent import OPTIMIZER_LABELS
@@ -171,9 +171,9 @@ def show_code(initialization: Initialization, better: Network) -> None:
     st.code(export.code(chosen, framework), language="python")
 
 
-def show_downloads(report: Report, own: Own | None) -> None:
+def show_downloads(report: Report, uploaded: UploadedWeights | None) -> None:
     """The report and the repaired weights as files, the weights in the form in which they came."""
-    form = WRITTEN[PurePath(own.name).suffix.lower()] if own else ".npz"
+    form = WRITTEN[PurePath(uploaded.name).suffix.lower()] if uploaded else ".npz"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         app.download("Report (HTML)", "diagnosis.html", lambda: to_html(report), "text/html", key="report_html",
                     help="One file with its charts inside; opens without a server and without a network.")
@@ -182,8 +182,9 @@ def show_downloads(report: Report, own: Own | None) -> None:
         for remedy, _ in report.remedies:
             if remedy.key != "standardized":
                 app.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",
-                            functools.partial(write, remedy.initialization, own),
+                            functools.partial(write, remedy.initialization, uploaded),
                             "application/octet-stream", key=f"weights_{remedy.key}",
-                            help="These parameters in the names, layout and number format of your file." if own else
+                            help="These parameters in the names, layout and number format of your file."
+                                 if uploaded else
                                  "These parameters under the names and shapes of the PyTorch code's network: "
                                  "layers.0.weight (out, in), layers.0.bias and so on.")

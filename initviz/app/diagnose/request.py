@@ -20,14 +20,14 @@ from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import read_sizes
 from initviz.core.wording import cut
 from initviz.diagnosis.initialization import Initialization
-from initviz.diagnosis.uploaded_weights import Own, start_for
+from initviz.diagnosis.uploaded_weights import UploadedWeights, initialization_for
 from initviz.files import csv_table as spreadsheet
 from initviz.files import weights as checkpoints
 
 FIRST_SIZES = "64-128-128-128-128-128-128-10"
 FRAMEWORK_DEFAULTS = {"torch_linear": "PyTorch by default", "keras_dense": "Keras by default",
                       "flax_dense": "Flax by default"}
-STARTS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
+INITIALIZATIONS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
 SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label, "csv": "Your CSV"}
 MOST_MEGABYTES = 20
 
@@ -83,7 +83,7 @@ def _uploaded(label: str, types: list[str], key: str, words: str) -> Upload | No
     return held
 
 
-def _say_start(key: str) -> str:
+def _initializer_label(key: str) -> str:
     return f"{INITIALIZERS[key].label} ({FRAMEWORK_DEFAULTS[key]})" if key in FRAMEWORK_DEFAULTS else (
         INITIALIZERS[key].label)
 
@@ -103,7 +103,7 @@ class DiagnoseRequest:
 
     make: Callable[[], Initialization]
     terms: Hashable
-    own: Own | None
+    uploaded: UploadedWeights | None
 
 
 def ask(settings: Settings) -> DiagnoseRequest | None:
@@ -112,38 +112,39 @@ def ask(settings: Settings) -> DiagnoseRequest | None:
         text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
                              help="From the inputs to the outputs, such as 784-512-512-10. Your own weights bring "
                                   "their own.")
-        app.expect_choice("start", "Initialization", {key: _say_start(key) for key in STARTS})
-        key = st.selectbox("Initialization", STARTS, format_func=_say_start, key="start", bind="query-params",
-                           width=290,
+        app.expect_choice("start", "Initialization", {key: _initializer_label(key) for key in INITIALIZATIONS})
+        key = st.selectbox("Initialization", INITIALIZATIONS, format_func=_initializer_label, key="start",
+                           bind="query-params", width=290,
                            help="What your framework does where nothing is said, or any initializer of the table.")
         app.expect_choice("data", "Data", SOURCES)
         app.expect_choice("target_kind", "Target is", spreadsheet.TARGET_KINDS, "auto")  # asked once a file is there
         source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
                                       format_func=SOURCES.__getitem__, bind="query-params",
                                       help="What is sent through the network. Standard normals suit any sizes.")
-    key, source = key if key in STARTS else STARTS[0], source if source in SOURCES else "digits"
+    key, source = key if key in INITIALIZATIONS else INITIALIZATIONS[0], source if source in SOURCES else "digits"
     st.caption(f"From the sidebar: {settings.network(key).activation_entry()[0].label}, gain {settings.gain:g}, "
                f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}.")
-    own, settled = _ask_weights()
+    uploaded, settled = _ask_weights()
     try:
-        wanted = own.reading.sizes[-1] if own else read_sizes(text or "")[-1]
+        wanted = uploaded.reading.sizes[-1] if uploaded else read_sizes(text or "")[-1]
         data = _ask_table(settings, wanted) if source == "csv" else None
         if not settled or (source == "csv" and data is None):
             return None
-        sizes = own.reading.sizes if own else read_sizes(text or "")
+        sizes = uploaded.reading.sizes if uploaded else read_sizes(text or "")
         check_diagnosis(sizes, settings.batch)
         network = replace(settings.network(key), sizes=sizes)
         data = data or _drawn(source, settings, sizes)
-        if source == "csv" and own is None and (fitting := _adapted(sizes, data.batch)) != sizes:
+        if source == "csv" and uploaded is None and (fitting := _adapted(sizes, data.batch)) != sizes:
             st.info(plain(f"{data.batch.name} has {_count(data.batch.features, 'input')} and "
                           f"{_count(data.batch.outputs, 'output')}: {'-'.join(map(str, fitting))} is examined."),
                     icon=":material/fit_width:")
             sizes, network = fitting, replace(network, sizes=fitting)
             check_diagnosis(sizes, settings.batch)
-        if not _fits(sizes, data.batch, own):
+        if not _fits(sizes, data.batch, uploaded):
             return None
-        terms = (network, data.terms, settings.batch, own)
-        return DiagnoseRequest(lambda: start_for(network, data.batch, _say_start(key), own, data.chosen), terms, own)
+        terms = (network, data.terms, settings.batch, uploaded)
+        return DiagnoseRequest(lambda: initialization_for(
+            network, data.batch, _initializer_label(key), uploaded, data.chosen), terms, uploaded)
     except ValueError as error:
         complain(error)
         return None
@@ -156,9 +157,9 @@ def _drawn(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
     return Data(replace(batch, name=SOURCES[source]), source, {"input": source, "seed": settings.seed})
 
 
-def _ask_weights() -> tuple[Own | None, bool]:
+def _ask_weights() -> tuple[UploadedWeights | None, bool]:
     """Somebody's own weights, where they gave a file that can be read, and whether nothing is left to be chosen."""
-    own, settled, complaint = None, True, None
+    uploaded, settled, complaint = None, True, None
     with st.expander("Your own weights", icon=":material/upload_file:"):
         file = _uploaded(f"A {checkpoints.SUFFIXES_SAID} file",
                          [suffix[1:] for suffix in (*checkpoints.SUFFIXES, *checkpoints.CONVERSIONS)], "weights_file",
@@ -172,15 +173,15 @@ def _ask_weights() -> tuple[Own | None, bool]:
             checkpoint = _ask_network(checkpoint, file.file_id)
             reading = _ask_reading(checkpoint, file.file_id)
             settled = reading is not None
-            own = Own(checkpoint, reading, file.name) if reading else None
+            uploaded = UploadedWeights(checkpoint, reading, file.name) if reading else None
         except ValueError as error:
             complaint = error
     if complaint is not None:
         complain(complaint)
         st.caption("The layer sizes and the start above are examined instead.")
-    elif own is not None:
-        st.caption(plain(f"{own.name} is examined: sizes, weights and biases are its own."))
-    return own, settled
+    elif uploaded is not None:
+        st.caption(plain(f"{uploaded.name} is examined: sizes, weights and biases are its own."))
+    return uploaded, settled
 
 
 def _readable(data: bytes, name: str) -> checkpoints.Checkpoint:
@@ -287,7 +288,7 @@ def _adapted(sizes: tuple[int, ...], batch: Batch) -> tuple[int, ...]:
     return (batch.features, *sizes[1:-1], batch.outputs)
 
 
-def _fits(sizes: tuple[int, ...], batch: Batch, own: Own | None) -> bool:
+def _fits(sizes: tuple[int, ...], batch: Batch, uploaded: UploadedWeights | None) -> bool:
     """Whether the sizes begin and end as the data do; else one sentence, and buttons that make them fit."""
     fitting = _adapted(sizes, batch)
     if fitting == sizes:
@@ -295,17 +296,17 @@ def _fits(sizes: tuple[int, ...], batch: Batch, own: Own | None) -> bool:
     try:
         check_fit(sizes, batch)
     except ValueError as error:
-        complain(error if own is None else ValueError(
-            f"the data must have {_count(sizes[0], 'input')} and {_count(sizes[-1], 'output')}, as {own.name} has, got "
-            f"{_count(batch.features, 'input')} and {_count(batch.outputs, 'output')} of {batch.name}: use standard "
-            "normal data"))
+        complain(error if uploaded is None else ValueError(
+            f"the data must have {_count(sizes[0], 'input')} and {_count(sizes[-1], 'output')}, as "
+            f"{uploaded.name} has, got {_count(batch.features, 'input')} and {_count(batch.outputs, 'output')} of "
+            f"{batch.name}: use standard normal data"))
     with st.container(horizontal=True):
         st.button("Use standard normal data", on_click=app.set_state, args=({"data": "normal"},), key="use_normal",
                   help="Independent unit normals, as many as the first layer takes, with as many classes as the last "
                        "gives.")
-        if own is None:
-            said = "-".join(map(str, fitting))
-            st.button(f"Use {said}", on_click=app.set_state, args=({"architecture": said},), key="fit",
+        if uploaded is None:
+            sizes_text = "-".join(map(str, fitting))
+            st.button(f"Use {sizes_text}", on_click=app.set_state, args=({"architecture": sizes_text},), key="fit",
                       help="The same hidden layers, with the inputs and outputs of the data.")
     return False
 

@@ -198,15 +198,15 @@ def answer(settings: Settings) -> Answer:
     return Answer(label, why, promises, drift(replace(network, sizes=(settings.width,) * 4)))
 
 
-def drift_table(found: Sequence[Drift]) -> pd.DataFrame:
+def drift_table(drifts: Sequence[Drift]) -> pd.DataFrame:
     """A row a pair: the variance of its preactivations at some layers, and the gradient's factor over all of them."""
     layers = (1, 5, 10, 30, DRIFT_LAYERS)
     return pd.DataFrame([{
         "Pair": drift.label, **{f"Layer {layer}": number(float(drift.length[layer - 1])) for layer in layers},
-        f"Squared gradient over {DRIFT_LAYERS} layers": number(float(drift.gradient[-1]))} for drift in found])
+        f"Squared gradient over {DRIFT_LAYERS} layers": number(float(drift.gradient[-1]))} for drift in drifts])
 
 
-def tanh_decay(found: Sequence[Drift]) -> tuple[float, float]:
+def tanh_decay(drifts: Sequence[Drift]) -> tuple[float, float]:
     """Root mean square of h in the last layer of LeCun with tanh, and 1 / sqrt(2 l) there."""
-    drift = next(drift for drift in found if (drift.initializer, drift.activation) == ("lecun_normal", "tanh"))
+    drift = next(drift for drift in drifts if (drift.initializer, drift.activation) == ("lecun_normal", "tanh"))
     return float(drift.activation_rms[-1]), 1 / math.sqrt(2 * DRIFT_LAYERS)

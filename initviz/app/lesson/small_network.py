@@ -101,8 +101,8 @@ def summary(weights: Weights) -> str:
 def chain(weights: Weights, edge: int) -> list[str]:
     """The chain rule from the loss to one weight, a line of numbers a link."""
     def n(value: float) -> str:
-        said = number(value, DIGITS)
-        return f"({said})" if value < 0 else said
+        text = number(value, DIGITS)
+        return f"({text})" if value < 0 else text
 
     passed, (first, last) = computed(weights), matrices(weights)
     names = names_of(SIZES)

@@ -64,7 +64,7 @@ def go_to_clicked_point() -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class TheoryView:
     """What a tab is about: the settings, the network at their point, what it did and what theory expects of it."""
 
     settings: Settings
@@ -82,8 +82,8 @@ def _info(words: str) -> None:
     st.info(words, icon=":material/tune:")
 
 
-def _signal_and_gradient(shown: Shown) -> None:
-    run, prediction = shown.run, shown.prediction
+def _signal_and_gradient(view: TheoryView) -> None:
+    run, prediction = view.run, view.prediction
     ahead, back = st.columns(2)
     with ahead:
         st.markdown("**Forward →** Root mean square of the activations (log axis)")
@@ -99,26 +99,26 @@ def _signal_and_gradient(shown: Shown) -> None:
                "5/width for ReLU (Hanin and Nica 2018).")
 
 
-def _variance_map(shown: Shown) -> None:
-    if shown.prediction is None:
+def _variance_map(view: TheoryView) -> None:
+    if view.prediction is None:
         _info("At σ_w = 0 every layer's length is σ_b²: there is no step to draw.")
         return
-    if shown.settings.depth < 3:
+    if view.settings.depth < 3:
         _info("A step leads from one hidden layer to the next: choose a depth of at least 3.")
         return
-    first = float(shown.prediction.preactivation_std[0]) ** 2
-    found = outlook.staircase(shown.field, shown.settings.sigma_w, shown.settings.sigma_b, shown.run, first)
+    first = float(view.prediction.preactivation_std[0]) ** 2
+    expected = outlook.staircase(view.field, view.settings.sigma_w, view.settings.sigma_b, view.run, first)
     st.markdown("**Length of the next layer** against a layer's length")
-    app.show(staircase.picture(), staircase.data(**found))
-    st.caption(f"{say.lengths(shown.run, found['lengths'])} Blue: the map V(q). Orange: the steps that theory takes "
+    app.show(staircase.picture(), staircase.data(**expected))
+    st.caption(f"{say.lengths(view.run, expected['lengths'])} Blue: the map V(q). Orange: the steps that theory takes "
                "from this network's first layer, each to the curve and back to the dotted diagonal. Green: the lengths "
                "of neighboring layers, measured. Where the curve crosses the diagonal from above, the length settles "
                "(Poole et al. 2016).")
 
 
-def _two_inputs(shown: Shown) -> None:
+def _two_inputs(view: TheoryView) -> None:
     app.control("correlation")
-    expected, measured, low, high = _cached_correlations(shown.network, shown.settings.correlation)
+    expected, measured, low, high = _cached_correlations(view.network, view.settings.correlation)
     layers = np.arange(1, len(measured) + 1)
     st.markdown("**Correlation of two inputs' preactivations**")
     app.show(curves.picture("Correlation of two inputs' preactivations against the layer", "hidden layer", log=False),
@@ -131,19 +131,19 @@ def _two_inputs(shown: Shown) -> None:
                "(Poole et al. 2016).")
 
 
-def _dead_neurons(shown: Shown) -> None:
-    if not shown.field.phi.dies:
-        _info(f"No neuron of {shown.field.phi.label} is ever off: it passes something on at every preactivation. "
+def _dead_neurons(view: TheoryView) -> None:
+    if not view.field.phi.dies:
+        _info(f"No neuron of {view.field.phi.label} is ever off: it passes something on at every preactivation. "
               "Choose ReLU in the sidebar.")
         return
-    expected = _cached_dead_shares(shown.network, shown.settings.input, shown.run.batch)
-    measured: Any = shown.run.column("dead_share")[: shown.settings.depth - 1]
-    lost = born_dead(shown.network.sizes[1:-1])
+    expected = _cached_dead_shares(view.network, view.settings.input, view.run.batch)
+    measured: Any = view.run.column("dead_share")[: view.settings.depth - 1]
+    lost = born_dead(view.network.sizes[1:-1])
     st.markdown("**Share of dead neurons**")
     app.show(curves.picture("Share of dead neurons against the layer", "hidden layer", log=False),
-            curves.data([curves.Series("this network", UNORDERED[1], np.arange(1, shown.settings.depth), measured,
+            curves.data([curves.Series("this network", UNORDERED[1], np.arange(1, view.settings.depth), measured,
                                        expected=(expected, expected, expected))], log=False))
-    st.caption(f"{say.dead(expected, measured, lost, shown.settings.bias)} A neuron is dead where its preactivation is "
+    st.caption(f"{say.dead(expected, measured, lost, view.settings.bias)} A neuron is dead where its preactivation is "
                "at or below 0 for every sample of the batch: then no gradient reaches its weights. Dashed: a wide "
                "network's share, E Φ(−u/√(1−c))ᵐ for m samples of correlation c, where u is normal of variance c and Φ "
                "the normal distribution function (derived from Cho and Saul 2009's kernel: given what all samples "
@@ -151,14 +151,14 @@ def _dead_neurons(shown: Shown) -> None:
                "neuron is off for all of them or for none.")
 
 
-def _depth_and_width(shown: Shown) -> None:
-    settings = shown.settings
+def _depth_and_width(view: TheoryView) -> None:
+    settings = view.settings
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for key in ("deepest", "widest", "seeds"):
             app.control(key)
     sweep = _current_survival(settings.network_at_point((8, 8, 10)), settings)
     with st.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(sweep.progress, sweep.said, width=420)
+        bar = st.progress(sweep.progress, sweep.text, width=420)
         st.button("Stop", icon=":material/stop:", on_click=sweep.stop, disabled=sweep.finished or sweep.stopped,
                   key="sweep_stop", help="Keep what has been computed so far.")
         st.button("Go on", icon=":material/play_arrow:", on_click=sweep.resume,
@@ -173,7 +173,7 @@ def _depth_and_width(shown: Shown) -> None:
     words.caption(_survival_words(sweep))
     while not (sweep.finished or sweep.stopped):
         sweep.advance(until=time.monotonic() + 0.3)
-        bar.progress(sweep.progress, sweep.said)
+        bar.progress(sweep.progress, sweep.text)
         app.show(survival.picture(), data(), into=chart)
         words.caption(_survival_words(sweep))
         if sweep.finished:
@@ -195,8 +195,8 @@ def _current_survival(network: Network, settings: Settings) -> Survival:
     return held
 
 
-def _singular_values(shown: Shown) -> None:
-    spectra = _cached_spectra(shown.network)
+def _singular_values(view: TheoryView) -> None:
+    spectra = _cached_spectra(view.network)
     series = []
     for key, spectrum in spectra.items():
         at, middle = np.array(spectrum.layers), np.sqrt(spectrum.mean_square)
@@ -208,15 +208,15 @@ def _singular_values(shown: Shown) -> None:
     app.show(curves.picture("Singular values of the Jacobian against the layer, log axis", "hidden layer", log=True),
             curves.data(series, log=True))
     st.dataframe(outlook.spectrum_table(spectra), hide_index=True, width="stretch")
-    width = min(shown.settings.width, outlook.WIDEST_JACOBIAN)
+    width = min(view.settings.width, outlook.WIDEST_JACOBIAN)
     st.caption(f"At one input of mean square 1, exact (SVD, float64), in a network of width {width}. Dashed: theory's "
                "root mean square. Theory: over L layers s² has the mean χ₁^L and the variance χ₁^(2L) · L · "
                "(E φ′⁴/(E φ′²)² − 1 + v), where v is 1 for Gaussian weights and 0 for orthogonal ones (Saxe et al. "
                "2014; Pennington et al. 2017).")
 
 
-def _number_formats(shown: Shown) -> None:
-    settings = shown.settings
+def _number_formats(view: TheoryView) -> None:
+    settings = view.settings
     if not settings.init:
         _info("Choose at least one initializer in the sidebar.")
         return
@@ -239,21 +239,21 @@ def _number_formats(shown: Shown) -> None:
                + " ".join(f"{form.label}: {form.source}." for form in formats.FORMATS))
 
 
-TABS: Mapping[str, Callable[[Shown], None]] = MappingProxyType({
+TABS: Mapping[str, Callable[[TheoryView], None]] = MappingProxyType({
     "Signal and gradient": _signal_and_gradient, "Variance map": _variance_map, "Two inputs": _two_inputs,
     "Dead neurons": _dead_neurons, "Depth × width": _depth_and_width, "Singular values": _singular_values,
     "Number formats": _number_formats})
 WITHOUT_LAYERS = ("Depth × width",)  # does not speak of this network's own depth
 
 
-def show_tabs(shown: Shown) -> None:
+def show_tabs(view: TheoryView) -> None:
     """The tab that is open; the others compute nothing."""
     app.expect_choice("show", "Show", list(TABS))
     for tab, (name, fill) in zip(st.tabs(list(TABS), key="show", on_change="rerun", bind="query-params"),
                                  TABS.items(), strict=True):
         if tab.open:
             with tab:
-                if shown.settings.depth < 2 and name not in WITHOUT_LAYERS:
+                if view.settings.depth < 2 and name not in WITHOUT_LAYERS:
                     _info(ONE_LAYER)
                 else:
-                    fill(shown)
+                    fill(view)

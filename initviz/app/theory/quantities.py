@@ -72,10 +72,10 @@ def spectra(network: Network) -> dict[str, Spectrum]:
     return {key: spectrum(replace(square, initializer=key), x, layers) for key in ("lecun_normal", "orthogonal")}
 
 
-def spectrum_table(found: dict[str, Spectrum]) -> pd.DataFrame:
+def spectrum_table(spectra: dict[str, Spectrum]) -> pd.DataFrame:
     """The last layer's singular values, measured and predicted."""
     rows = []
-    for key, part in found.items():
+    for key, part in spectra.items():
         values = part.values[-1]
         squares = values * values
         rows.append({

@@ -27,58 +27,60 @@ def _layers(depth: float) -> str:
     return "no limit" if math.isinf(depth) else f"{number(abs(depth))} layers"
 
 
-def phase(found: FixedPoint, depth: int) -> str:
+def phase(fixed_point: FixedPoint, depth: int) -> str:
     """The phase in words, what it does to two inputs, and how much of it a network of that depth feels."""
-    inputs = ("" if found.phase != "ordered" else ", and inputs keep their correlation" if math.isnan(found.correlation)
-              else ", and inputs become alike" if found.correlation > 1 - 1e-9 else "")
+    inputs = ("" if fixed_point.phase != "ordered"
+              else ", and inputs keep their correlation" if math.isnan(fixed_point.correlation)
+              else ", and inputs become alike" if fixed_point.correlation > 1 - 1e-9 else "")
     steps = depth - 2
-    if found.phase not in ("ordered", "chaotic") or steps < 1 or not found.chi > 0:
-        return PHASES[found.phase] + inputs
-    over = math.exp(min(steps * math.log(found.chi) / 2, 700))
-    tenfold = number(2 * math.log(10) / abs(math.log(found.chi)), 3)
-    return (f"{PHASES[found.phase]}{inputs}. The gradient's length is multiplied by {number(math.sqrt(found.chi), 3)} "
-            f"a layer, by {number(over, 3)} over the {depth - 1} hidden layers drawn here, and by "
-            f"{'a tenth' if found.chi < 1 else 'ten'} in {tenfold} layers")
+    if fixed_point.phase not in ("ordered", "chaotic") or steps < 1 or not fixed_point.chi > 0:
+        return PHASES[fixed_point.phase] + inputs
+    over = math.exp(min(steps * math.log(fixed_point.chi) / 2, 700))
+    tenfold = number(2 * math.log(10) / abs(math.log(fixed_point.chi)), 3)
+    return (f"{PHASES[fixed_point.phase]}{inputs}. The gradient's length is multiplied by "
+            f"{number(math.sqrt(fixed_point.chi), 3)} a layer, by {number(over, 3)} over the {depth - 1} hidden "
+            f"layers drawn here, and by {'a tenth' if fixed_point.chi < 1 else 'ten'} in {tenfold} layers")
 
 
-def point(found: FixedPoint) -> list[tuple[str, str, str]]:
+def point(fixed_point: FixedPoint) -> list[tuple[str, str, str]]:
     """(symbol, value, meaning) of what theory says of a point."""
     slow = " (slowly: at σ_b = 0 the critical point is reached like 1/l, not exponentially)"
-    grows = found.depth_of_gradient < 0
-    length = ("grows without bound" if math.isinf(found.q) else number(found.q, 3)
-              + (slow if found.q == 0 and found.phase == "critical" else ""))
-    correlation = ("not defined" if not math.isfinite(found.q) else "that of the inputs"
-                   if math.isnan(found.correlation) else number(found.correlation, 3))
+    grows = fixed_point.depth_of_gradient < 0
+    length = ("grows without bound" if math.isinf(fixed_point.q) else number(fixed_point.q, 3)
+              + (slow if fixed_point.q == 0 and fixed_point.phase == "critical" else ""))
+    correlation = ("not defined" if not math.isfinite(fixed_point.q) else "that of the inputs"
+                   if math.isnan(fixed_point.correlation) else number(fixed_point.correlation, 3))
     return [
         (r"q^*", length, "the variance of a preactivation that deep layers settle at"),
-        (r"\chi_1", number(found.chi, 3), "what a layer multiplies the squared gradient by, "
+        (r"\chi_1", number(fixed_point.chi, 3), "what a layer multiplies the squared gradient by, "
          "$\\sigma_w^2\\,\\mathbb{E}\\,\\phi'(\\sqrt{q^*}\\,g)^2$"),
         (r"c^*", correlation, "correlation that any two inputs end up with"),
-        (r"\xi_q", _layers(found.depth_of_length), "until a length's distance from $q^*$ has fallen to 1/e of it"),
-        (r"\xi_c", _layers(found.depth_of_correlation),
+        (r"\xi_q", _layers(fixed_point.depth_of_length),
+         "until a length's distance from $q^*$ has fallen to 1/e of it"),
+        (r"\xi_c", _layers(fixed_point.depth_of_correlation),
          "until a correlation's distance from $c^*$ has fallen to 1/e of it"),
-        (r"\xi_\nabla", _layers(found.depth_of_gradient),
+        (r"\xi_\nabla", _layers(fixed_point.depth_of_gradient),
          f"until the squared gradient has {'grown by a factor of e' if grows else 'fallen to 1/e of it'}")]
 
 
 def left_out(settings: Settings, most_w: float, most_b: float) -> str:
     """Which of the chosen initializers the phase diagram has no point for, and why; empty where it has all."""
-    said = []
+    labels = []
     for network in settings.networks():
         label = label_of(network.initializer)
         if not can_predict(network):
-            said.append(f"{label} (weights that are not random)")
+            labels.append(f"{label} (weights that are not random)")
             continue
         sigma_w, sigma_b = sigmas(network, 1 if settings.depth > 2 else 0)
         if sigma_w > most_w or sigma_b > most_b:
-            said.append(f"{label} (σ_w = {number(sigma_w)})")
-    return f" Not in it: {listed(said)}." if said else ""
+            labels.append(f"{label} (σ_w = {number(sigma_w)})")
+    return f" Not in it: {listed(labels)}." if labels else ""
 
 
 def _moves(run: Run, prediction: Prediction | None, quantity: str, backwards: bool) -> str:
-    found = run.column(f"{quantity}_rms")[:-1]
-    ends = [len(found) - 1, 0] if backwards else [0, len(found) - 1]
-    measured = [number(float(found[end])) for end in ends]
+    rms = run.column(f"{quantity}_rms")[:-1]
+    ends = [len(rms) - 1, 0] if backwards else [0, len(rms) - 1]
+    measured = [number(float(rms[end])) for end in ends]
     expected = "" if prediction is None else (
         f", theory {number(float(prediction.expected(quantity, 'rms')[ends[1]]))}")
     return f"from {measured[0]} in layer {ends[0] + 1} to {measured[1]} in layer {ends[1] + 1}{expected}"
@@ -92,9 +94,9 @@ def scales(run: Run, prediction: Prediction | None) -> str:
 
 def lengths(run: Run, expected: Sequence[float]) -> str:
     """The first and the last hidden layer's length, measured and expected."""
-    found = np.square(run.column("preactivation_std")[:-1])
-    return (f"The length goes from {number(float(found[0]))} in layer 1 to {number(float(found[-1]))} in layer "
-            f"{len(found)}, where theory expects {number(float(expected[-1]))}.")
+    measured = np.square(run.column("preactivation_std")[:-1])
+    return (f"The length goes from {number(float(measured[0]))} in layer 1 to {number(float(measured[-1]))} in layer "
+            f"{len(measured)}, where theory expects {number(float(expected[-1]))}.")
 
 
 def dead(expected: Sequence[float], measured: Sequence[float], lost: float, bias: float) -> str:

@@ -60,12 +60,12 @@ def _signals(seed: int, activation: str, product: float, depth: float) -> Result
     """Claim 6: the root mean square of every hidden layer's activations."""
     x = digits(seed).x
     layers = np.arange(1, int(depth))
-    found: dict[str, Array] = {}
+    rms_by_name: dict[str, Array] = {}
     for name, value in _with_chosen(product).items():
         weights, biases = _constant(value, activation, int(depth), seed).parameters()
         hidden = [h for _, h in forward(weights, biases, x, activation)][:-1]
-        found[name] = np.array([math.sqrt(np.mean(np.square(h))) for h in hidden])
-    ends = {name: ratio(rms[-1], rms[0]) for name, rms in found.items()}
+        rms_by_name[name] = np.array([math.sqrt(np.mean(np.square(h))) for h in hidden])
+    ends = {name: ratio(rms[-1], rms[0]) for name, rms in rms_by_name.items()}
     chosen = ends[f"n·c = {product:g}"]
     checks = [
         Check.most("Fade out at n·c = 0.5: last hidden layer over first", ends["n·c = 0.5"], LOST, CONVENTION),
@@ -73,7 +73,7 @@ def _signals(seed: int, activation: str, product: float, depth: float) -> Result
         Check.least(f"Either at n·c = {product:g}, as chosen: the factor by which it changes, up or down",
                     max(chosen, 1 / chosen), GROWN, CONVENTION)]
     return Result(checks, [Plot("Root mean square of the activations, log axis", "layer", [
-        Line(name, layers, rms) for name, rms in found.items()], log=True, ordered=True)],
+        Line(name, layers, rms) for name, rms in rms_by_name.items()], log=True, ordered=True)],
         "Last hidden layer over first: " + ", ".join(f"{number(end)} at {name}" for name, end in ends.items()) + ".")
 
 
@@ -81,20 +81,20 @@ def _gradients(seed: int, activation: str, product: float, loss: str, depth: flo
     """Claim 8: the norm of every layer's deltas, exact zeros where the errors cancel."""
     batch = _with_loss(digits(seed), loss)
     layers = np.arange(1, int(depth))
-    found: dict[str, Array] = {}
+    norms_by_name: dict[str, Array] = {}
     for name, value in _with_chosen(product).items():
         weights, biases = _constant(value, activation, int(depth), seed).parameters()
         passed = propagate(weights, biases, batch.x, batch.targets, activation=activation, loss=loss)
         canceled = errors_cancel(passed.deltas[-1], weights[-1])
-        found[name] = np.array([0.0 if canceled else float(np.linalg.norm(d)) for d in passed.deltas[:-1]])
-    ends = {name: ratio(norms[0], norms[-1]) if norms.any() else 0.0 for name, norms in found.items()}
+        norms_by_name[name] = np.array([0.0 if canceled else float(np.linalg.norm(d)) for d in passed.deltas[:-1]])
+    ends = {name: ratio(norms[0], norms[-1]) if norms.any() else 0.0 for name, norms in norms_by_name.items()}
     checks = [
         Check.most("Vanish at n·c = 0.5: gradient of the first hidden layer over the last's",
                    ends["n·c = 0.5"], LOST, CONVENTION),
         Check.least("Explode at n·c = 2: the same", ends["n·c = 2"], GROWN, CONVENTION)]
     plot = Plot("Norm of dL/dz of the hidden layers, log axis", "layer",
-                [Line(name, layers, norms) for name, norms in found.items()], log=True, ordered=True)
-    if not any(norms.any() for norms in found.values()):
+                [Line(name, layers, norms) for name, norms in norms_by_name.items()], log=True, ordered=True)
+    if not any(norms.any() for norms in norms_by_name.values()):
         return Result(checks, [plot], "Softmax's errors sum to 0 and equal output weights add them up: the hidden "
                        "layers get exactly no gradient at initialization, whatever the value: it has vanished.")
     return Result(checks, [plot], "First hidden layer over last: " + ", ".join(

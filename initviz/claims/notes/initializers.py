@@ -40,7 +40,7 @@ def _gaussian(seed: int, activation: str, depth: float) -> Result:
     """Claim 14: the kurtosis of the frameworks' defaults, and whether other laws break the symmetry as well."""
     drawn = {key: initialize(key, *KURTOSIS_SHAPE, rng=stream(seed, WEIGHT_STREAM), dtype="float64")
              for key in FRAMEWORK_DEFAULTS}
-    found = {INITIALIZERS[key].label: kurtosis(weights) for key, weights in drawn.items()}
+    kurtoses = {INITIALIZERS[key].label: kurtosis(weights) for key, weights in drawn.items()}
     batch = make_batch("digits", 128, seed=seed, dtype="float64")
     sizes = (64, *[64] * (int(depth) - 1), 10)
     layers = np.arange(1, int(depth))
@@ -50,7 +50,7 @@ def _gaussian(seed: int, activation: str, depth: float) -> Result:
         counts[key] = np.array([distinct_neurons(h) for _, h in forward(weights, biases, batch.x, activation)][:-1])
     checks = [Check(f"{name}: kurtosis of the default weights", value, 2.9, 3.1, 3,
                     "3 for a Gaussian; ±0.1 is ten times what so many weights move it by.")
-              for name, value in found.items()]
+              for name, value in kurtoses.items()]
     checks += [Check(f"{needed} needed: different neurons under {INITIALIZERS[key].label}, last hidden layer",
                      float(counts[key][-1]), 1, 1, 1, f"1 if only {needed} weights broke the symmetry.")
                for needed, key in (("Gaussian", "xavier_uniform"), ("Random", "identity"))]
@@ -64,8 +64,8 @@ def _gaussian(seed: int, activation: str, depth: float) -> Result:
         Plot("Different neurons of 64 by layer", "layer", [
             Line(INITIALIZERS[key].label, layers, count, initializer=key) for key, count in counts.items()])]
     return Result(checks, plots, "Kurtosis, 3 for a Gaussian: " + ", ".join(
-        f"{number(value)} ({name})" for name, value in found.items()) + ". Different neurons in the last hidden layer: "
-        + ", ".join(f"{count[-1]} ({INITIALIZERS[key].label})" for key, count in counts.items()) + ".")
+        f"{number(value)} ({name})" for name, value in kurtoses.items()) + ". Different neurons in the last hidden "
+        "layer: " + ", ".join(f"{count[-1]} ({INITIALIZERS[key].label})" for key, count in counts.items()) + ".")
 
 
 # ---------------------------------------------------------------------------------------------- 15: scale
@@ -96,9 +96,9 @@ def _scale(seed: int, activation: str, factor: float, depth: float) -> Result:
         Check.least(f"Inputs × {factor:g}: by what factor, up or down, it changes the same ratio",
                     max(ratio(changed[-1], changed[0]) / kept, kept / ratio(changed[-1], changed[0])), 10,
                     "Tenfold, as for the weights.")]
-    plots = [Plot(title, "layer", [Line(name, layers, rms) for name, rms in found.items()], log=True, ordered=True)
-             for title, found in (("Root mean square of the activations by the weights' scale, log axis", by_weights),
-                                  ("The same by the inputs' scale, log axis", by_inputs))]
+    plots = [Plot(title, "layer", [Line(name, layers, rms) for name, rms in of.items()], log=True, ordered=True)
+             for title, of in (("Root mean square of the activations by the weights' scale, log axis", by_weights),
+                               ("The same by the inputs' scale, log axis", by_inputs))]
     return Result(checks, plots, f"Last hidden layer over first: {number(small)} with half the weights' standard "
                    f"deviation, {number(kept)} as derived, {number(large)} with twice, and "
                    f"{number(ratio(changed[-1], changed[0]))} with inputs × {factor:g}.")

@@ -53,8 +53,8 @@ def moved(parameters: Parameters, by: Array) -> Parameters:
     """The parameters, weights before biases, plus the parts of a vector."""
     weights, biases = parameters
     parts = np.split(by, np.cumsum([p.size for p in (*weights, *biases)])[:-1])
-    found = [p + part.reshape(p.shape) for p, part in zip((*weights, *biases), parts, strict=True)]
-    return found[:len(weights)], found[len(weights):]
+    moved_parts = [p + part.reshape(p.shape) for p, part in zip((*weights, *biases), parts, strict=True)]
+    return moved_parts[:len(weights)], moved_parts[len(weights):]
 
 
 def gradient(parameters: Parameters, batch: Batch) -> Array:
@@ -76,7 +76,7 @@ def _optimum(seed: int, depth: float) -> Result:
     """Claim 9: the loss around 0, by direction; and the curvature where copies have settled."""
     layers, batch = int(depth), teacher(seed)
     changes = {d: _changes(d, batch, seed) for d in sorted({2, 3, 4, layers})}
-    sizes = {d: np.sqrt(np.square(found).mean(axis=0)) for d, found in changes.items()}
+    sizes = {d: np.sqrt(np.square(changed).mean(axis=0)) for d, changed in changes.items()}
     power = {d: float(np.polyfit(np.log(STEP_SIZES), np.log(size), 1)[0]) for d, size in sizes.items()}
     downhill = float((changes[layers][:, 0] < 0).mean())
 

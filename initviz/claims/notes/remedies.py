@@ -132,11 +132,11 @@ def _he(seed: int, slope: float, depth: float) -> Result:
     passed = np.where(z > 0, z, slope * z)
     x = make_batch("normal", HE_SAMPLES, seed=seed, features=HE_WIDTH, dtype="float64").x
     layers = np.arange(1, int(depth) + 1)
-    found = {}
+    rms_by_key = {}
     for key in ("he_normal", "lecun_normal"):
         weights, biases = Network((HE_WIDTH,) * (int(depth) + 1), "leaky_relu", key, seed=seed, dtype="float64",
                                   activation_params=params).parameters()
-        found[key] = np.array([math.sqrt(np.mean(np.square(z)))
+        rms_by_key[key] = np.array([math.sqrt(np.mean(np.square(z)))
                                for z, _ in forward(weights, biases, x, "leaky_relu", **params)])
     drift = 1.5 * math.sqrt(5 * depth / HE_WIDTH)
     share = (1 + slope**2) / 2
@@ -146,19 +146,20 @@ def _he(seed: int, slope: float, depth: float) -> Result:
         Check.within("Using half: share of the mean square that passes the activation", float(
             np.mean(np.square(passed)) / np.mean(np.square(z))), 0.5, 0.02,
             "2 % is three times what 65,536 values move it by."),
-        Check(f"Signal kept under He: layer {int(depth)} over layer 1", float(found["he_normal"][-1]
-              / found["he_normal"][0]), math.exp(-drift), math.exp(drift), 1,
+        Check(f"Signal kept under He: layer {int(depth)} over layer 1", float(rms_by_key["he_normal"][-1]
+              / rms_by_key["he_normal"][0]), math.exp(-drift), math.exp(drift), 1,
               "e to ±3·½√(5 L/n): three standard deviations of what L layers of n neurons do.")]
     names = {"he_normal": "He", "lecun_normal": "÷ √fan_in"}
     start = float(np.sqrt(np.mean(np.square(x))))
     plot = Plot("Root mean square of the preactivations, log axis", "layer", [
-        Line(name, layers, found[key], start * math.sqrt(2 if key == "he_normal" else 1)
+        Line(name, layers, rms_by_key[key], start * math.sqrt(2 if key == "he_normal" else 1)
              * ((2 if key == "he_normal" else 1) * share) ** ((layers - 1) / 2), key)
         for key, name in names.items()], log=True)
     return Result(checks, [plot], f"The activation lets {percent(float(np.mean(np.square(passed)) / np.mean(z * z)))} "
                    f"of the mean square through. After {int(depth)} layers He's signal is "
-                   f"{number(float(found['he_normal'][-1] / found['he_normal'][0]))} of the first layer's, that of "
-                   f"randn / √fan_in {number(float(found['lecun_normal'][-1] / found['lecun_normal'][0]))}.")
+                   f"{number(float(rms_by_key['he_normal'][-1] / rms_by_key['he_normal'][0]))} of the first layer's, "
+                   f"that of randn / √fan_in "
+                   f"{number(float(rms_by_key['lecun_normal'][-1] / rms_by_key['lecun_normal'][0]))}.")
 
 
 # ---------------------------------------------------------------------------------------------- 13: LeCun

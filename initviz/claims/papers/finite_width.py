@@ -58,13 +58,13 @@ def multiplied_lengths(networks: int, depth: int, width: int, seed: int) -> Arra
     """The same by matrix products, under He uniform weights, for layers of one width."""
     h = stream(seed, INPUT_STREAM).standard_normal((networks, 1, width), dtype=np.float32)
     h /= np.linalg.norm(h, axis=-1, keepdims=True)
-    bound, found = np.float32(2 * math.sqrt(6 / width)), []
+    bound, lengths = np.float32(2 * math.sqrt(6 / width)), []
     for layer in range(depth):
         w = stream(seed, WEIGHT_STREAM, layer).random((networks, width, width), dtype=np.float32)
         w -= np.float32(0.5)
         h = np.maximum(h @ w, 0) * bound
-        found.append(np.square(h, dtype=float).sum(axis=-1)[:, 0])
-    return np.array(found)
+        lengths.append(np.square(h, dtype=float).sum(axis=-1)[:, 0])
+    return np.array(lengths)
 
 
 def expected_variance(widths: Sequence[int]) -> float:
@@ -150,26 +150,26 @@ def dead_shares(width: int, depth: int, networks: int, seed: int) -> tuple[Array
 def _lu(seed: int, depth: float) -> Result:
     """Dead networks at birth by depth, for four widths."""
     layers = max(int(depth), BORN_DEPTH)
-    found = {width: dead_shares(width, layers, BORN_NETWORKS, seed) for width in BORN_WIDTHS}
+    dead_by_width = {width: dead_shares(width, layers, BORN_NETWORKS, seed) for width in BORN_WIDTHS}
     at = np.arange(1, int(depth) + 1)
-    checks = [Check(f"Width {width}: dead for one input, {BORN_DEPTH} layers", float(found[width][0][BORN_DEPTH - 1]),
-                    target - room, target + room, target,
+    checks = [Check(f"Width {width}: dead for one input, {BORN_DEPTH} layers",
+                    float(dead_by_width[width][0][BORN_DEPTH - 1]), target - room, target + room, target,
                     "Derived: 1 − ∏(1 − 2^(−width)), exactly; 3.5 standard errors of so many networks.")
               for width, target in BORN.items() for room in [3.5 * math.sqrt(target * (1 - target) / BORN_NETWORKS)]]
     checks += [Check(f"Width {width}: dead on the whole line, {BORN_DEPTH} layers",
-                     float(found[width][1][BORN_DEPTH - 1]), low, high, target,
+                     float(dead_by_width[width][1][BORN_DEPTH - 1]), low, high, target,
                      "Published, known from summaries: " + (f"about {target:.0%}, read as ±5 points." if target else
                      f"{'less than' if high < 0.5 else 'more than'} {high if high < 0.5 else low:.0%}."))
                for width, (low, high, target) in ON_A_LINE.items()]
     plots = [
         Plot("Share of networks dead for one input against the depth", "hidden layers", [
             Line(f"width {width}", at, single[:len(at)], np.array([born_dead((width,) * int(layer)) for layer in at]))
-            for width, (single, _) in found.items()], ordered=True),
+            for width, (single, _) in dead_by_width.items()], ordered=True),
         Plot("Share of networks dead on the whole line against the depth", "hidden layers", [
-            Line(f"width {width}", at, both[:len(at)]) for width, (_, both) in found.items()], ordered=True)]
+            Line(f"width {width}", at, both[:len(at)]) for width, (_, both) in dead_by_width.items()], ordered=True)]
     return Result(checks, plots, f"Of {BORN_NETWORKS:,} networks of {len(at)} layers dead on the whole line: "
                    + ", ".join(f"{percent(float(both[len(at) - 1]))} at width {width}"
-                               for width, (_, both) in found.items()) + ".")
+                               for width, (_, both) in dead_by_width.items()) + ".")
 
 
 FIGURES: Mapping[str, Experiment] = MappingProxyType({

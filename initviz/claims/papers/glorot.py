@@ -87,7 +87,7 @@ def densities(layers: Sequence[Array], unit: float, reach: float) -> list[Line]:
 def _figure(what: str, tolerance: float, quantity: str, why: str, *, relative: bool, say: str, seed: int,
             width: float) -> Result:
     """Distributions of a quantity by layer under both initializers, its standard deviations beside their targets."""
-    checks, plots, said = [], [], []
+    checks, plots, sentences = [], [], []
     room = tolerance * math.sqrt(WIDTH / width)
     for scheme, passed in _passes(seed, int(width)).items():
         layers = getattr(passed, what)[:LAYERS]
@@ -98,8 +98,8 @@ def _figure(what: str, tolerance: float, quantity: str, why: str, *, relative: b
         plots.append(Plot(f"{NAMES[scheme]}: density of {say}", f"{say}, in units of layer 5's standard deviation"
                           if relative else say, densities(layers, unit, 3.0 if relative else 1.0), points=False,
                           ordered=True))
-        said.append(f"{scheme} {', '.join(number(float(std / unit)) for std in stds)}")
-    return Result(checks, plots, f"{quantity[0].upper()}{quantity[1:]}, layers 1 to 5: {'; '.join(said)}.")
+        sentences.append(f"{scheme} {', '.join(number(float(std / unit)) for std in stds)}")
+    return Result(checks, plots, f"{quantity[0].upper()}{quantity[1:]}, layers 1 to 5: {'; '.join(sentences)}.")
 
 
 def _figure_6(seed: int, width: float) -> Result:
@@ -125,7 +125,7 @@ PUBLISHED = MappingProxyType({"standard": (0.5, 0.45, 0.55), "normalized": (0.8,
 
 def _singular_values(seed: int, scale: float) -> Result:
     """Mean singular values of dz^{i+1}/dz^i = W diag(tanh'), the paper's z being the activations."""
-    checks, lines, said = [], [], []
+    checks, lines, sentences = [], [], []
     x = scale * stream(seed, INPUT_STREAM).standard_normal((SAMPLES, JACOBIAN_WIDTH))
     for scheme in NAMES:
         network = Network((JACOBIAN_WIDTH,) * (LAYERS + 1), "tanh", network_of(scheme, 2, 0).initializer,
@@ -153,11 +153,11 @@ def _singular_values(seed: int, scale: float) -> Result:
             Check.furthest(f"{NAMES[scheme]}: mean square of the singular values", np.array(squares), theory, 0.03,
                            "Derived: n Var W · E tanh'²; 3 % for 256 neurons and 300 inputs.")]
         lines.append(Line(NAMES[scheme], np.arange(1, LAYERS + 1), np.array(means), initializer=network.initializer))
-        said.append(f"{scheme} {number(mean)}")
+        sentences.append(f"{scheme} {number(mean)}")
     plot = Plot("Mean singular value of one layer's Jacobian against the layer", "layer", lines,
                 guides=[(0.8, "published, normalized"), (0.5, "published, standard")])
-    return Result(checks, [plot], f"Mean over the layers at initialization: {', '.join(said)}; the weights alone give "
-                   f"{number(QUARTER_CIRCLE * STANDARD_SCALE)} and {number(QUARTER_CIRCLE)} in a wide layer.")
+    return Result(checks, [plot], f"Mean over the layers at initialization: {', '.join(sentences)}; the weights alone "
+                   f"give {number(QUARTER_CIRCLE * STANDARD_SCALE)} and {number(QUARTER_CIRCLE)} in a wide layer.")
 
 
 _WIDTH = MappingProxyType({"width": Parameter(

@@ -64,18 +64,18 @@ def steps_to_learn(key: str, depth: int, width: int, seed: int) -> Array:
 
 
 def _saxe(seed: int, width: float) -> Result:
-    """Steps to learn, by depth, from both starts."""
-    found = {key: np.array([steps_to_learn(key, depth, int(width), seed) for depth in DEPTHS]) for key in COMPARED}
-    means = {key: steps.mean(axis=1) for key, steps in found.items()}
+    """Steps to learn, by depth, from both initializations."""
+    steps_of = {key: np.array([steps_to_learn(key, depth, int(width), seed) for depth in DEPTHS]) for key in COMPARED}
+    means = {key: steps.mean(axis=1) for key, steps in steps_of.items()}
     gaussian, orthogonal = means["lecun_normal"], means["orthogonal"]
     checks = [
-        Check.most("Orthogonal: steps of the slowest depth and draw", float(found["orthogonal"].max()), 8,
+        Check.most("Orthogonal: steps of the slowest depth and draw", float(steps_of["orthogonal"].max()), 8,
                    "Derived: in theory the number does not depend on the depth; 8 is twice what is common here."),
         Check.least("Gaussian: steps at depth 48 over those at depth 3", float(gaussian[-1] / max(gaussian[0], 1)), 10,
                     "Derived: in theory it grows with the depth; at least tenfold from 3 to 48.")]
     plot = Plot("Steps until a tenth of the loss is left against the depth, log axis", "depth", [
         Line(name, np.array(DEPTHS), means[key], initializer=key) for key, name in COMPARED.items()], log=True)
-    most = f"{number(float(gaussian[-1]), 3)}" if found["lecun_normal"].max() < MOST_STEPS else \
+    most = f"{number(float(gaussian[-1]), 3)}" if steps_of["lecun_normal"].max() < MOST_STEPS else \
         f"{number(float(gaussian[-1]), 3)} or more"
     return Result(checks, [plot], f"From depth 3 to 48 the orthogonal start takes {number(float(orthogonal[0]))} and "
                    f"{number(float(orthogonal[-1]))} steps, the Gaussian one {number(float(gaussian[0]))} and {most}, "
@@ -100,14 +100,14 @@ def _pennington(seed: int, depth: float) -> Result:
     layers = int(depth)
     x = two_inputs(WIDTH, 0.0, seed)[0]
     shown = sorted({*np.linspace(1, layers, min(layers, 6)).round().astype(int).tolist()})
-    found = {(phi, key): spectrum(_critical(phi, key, layers, seed), Q_STAR**0.5 * x if phi == "tanh" else x, shown)
+    spectra = {(phi, key): spectrum(_critical(phi, key, layers, seed), Q_STAR**0.5 * x if phi == "tanh" else x, shown)
              for phi in ("tanh", "relu") for key in COMPARED}
-    last = {case: part.values[-1] for case, part in found.items()}
+    last = {case: part.values[-1] for case, part in spectra.items()}
     at_ten = {key: spectrum(_critical("relu", key, RELU_DEPTH, seed), x, [RELU_DEPTH]).values[0] for key in COMPARED}
     linear = spectrum(Network((*[WIDTH] * (layers + 1), 1), "linear", "orthogonal", seed=seed, dtype="float64"), x,
                       [layers]).values[0]
     orthogonal, gaussian = last["tanh", "orthogonal"], last["tanh", "lecun_normal"]
-    predicted = float(found["tanh", "orthogonal"].variance[-1])
+    predicted = float(spectra["tanh", "orthogonal"].variance[-1])
     checks = [
         Check.most("Linear, orthogonal: |s − 1|, largest", float(np.abs(linear - 1).max()), 1e-10,
                    "Derived: all s are 1, exactly; round-off in float64."),
@@ -130,7 +130,7 @@ def _pennington(seed: int, depth: float) -> Result:
             log=True, points=False, guides=[(1.0, "isometry")]),
         Plot("Variance of the squared singular values against the layer, log axis", "layer", [
             Line(f"{'tanh' if phi == 'tanh' else 'ReLU'}, {COMPARED[key]}", np.array(shown),
-                 np.square(part.values).var(axis=1), part.variance) for (phi, key), part in found.items()], log=True)]
+                 np.square(part.values).var(axis=1), part.variance) for (phi, key), part in spectra.items()], log=True)]
     return Result(checks, plots, f"After {layers} layers of tanh orthogonal weights leave s between "
                    f"{number(float(orthogonal[-1]))} and {number(float(orthogonal[0]))}; under Gaussian ones the "
                    f"largest is {number(float(gaussian[0]))}, and half are below {number(float(np.median(gaussian)))}.")

@@ -61,19 +61,20 @@ def _table(seed: int) -> Result:
             f"{row}: standard deviation, layer {layer}", float(stds[row][layer - 1]), rows[row][3][layer - 1], room,
             f"{label}; {room:.0%} is three times and more what the seed moves it, which adds up over the layers."))
     drift = 1.5 * math.sqrt(5 * DEPTH / WIDTH)
-    for row, found, target, label in (
+    for row, measured, target, label in (
             ("ReLU, √(2/n): standard deviation", stds["ReLU, √(2/n)"][-1], 0.844523, "Published"),
             ("ReLU, √(2/n): mean", means[-1], HE_MEANS[-1], "Published"),
             ("ReLU, √(2/n): standard deviation, derived", stds["ReLU, √(2/n)"][-1], HE_STD, "Derived, √(1 − 1/π)"),
             ("ReLU, 1/√n: standard deviation", stds["ReLU, 1/√n"][-1], XAVIER_RELU[-1], "Derived, 0.584 · 2^(-9/2)")):
-        checks.append(Check(f"{row}, layer {DEPTH}", float(found), target * math.exp(-drift), target * math.exp(drift),
-                            target, f"{label}; e to ±3·½√(5 L/n), three standard deviations of what a draw of ten ReLU "
-                            "layers of 500 does."))
+        checks.append(Check(f"{row}, layer {DEPTH}", float(measured), target * math.exp(-drift),
+                            target * math.exp(drift), target,
+                            f"{label}; e to ±3·½√(5 L/n), three standard deviations of what a draw of ten "
+                            "ReLU layers of 500 does."))
     plots = [Plot(f"{name}: standard deviation of the activations against the layer, log axis", "layer", [
-        Line(row.split(", ")[1], layers, found, np.array(rows[row][3]), rows[row][1])
-        for row, found in stds.items() if row.startswith(name)], log=True) for name in ("tanh", "ReLU")]
+        Line(row.split(", ")[1], layers, measured, np.array(rows[row][3]), rows[row][1])
+        for row, measured in stds.items() if row.startswith(name)], log=True) for name in ("tanh", "ReLU")]
     return Result(checks, plots, "Layer 10: " + "; ".join(
-        f"{row}: {number(float(found[-1]))}" for row, found in stds.items()) + ".")
+        f"{row}: {number(float(measured[-1]))}" for row, measured in stds.items()) + ".")
 
 
 # ---------------------------------------------------------------------------------------------- makemore
@@ -142,28 +143,28 @@ def update_ratios(gain: float, seed: int) -> Array:
 
 def _makemore(seed: int, gain: float, drawn: str) -> Result:
     """Activations, saturation and gradients of the lecture's network at initialization, for its four gains."""
-    found = {value: _look(value, seed) for value in PRINTED_STDS}
+    by_gain = {value: _look(value, seed) for value in PRINTED_STDS}
     checks = []
     for value, targets in PRINTED_STDS.items():
-        measured = found[value].stds[:len(targets)]
+        measured = by_gain[value].stds[:len(targets)]
         layer = int(np.abs(measured - targets).argmax())
         checks.append(Check(
             f"Gain {GAIN_NAMES[value]}: standard deviation, layer {layer + 1}, the furthest off",
             float(measured[layer]), targets[layer] - 0.03, targets[layer] + 0.03, targets[layer],
             "Published, of one batch with two decimals; ±0.03 is twice what such a batch moves it by, and more."))
     for value, targets in PRINTED_SATURATED.items():
-        measured = found[value].saturated[:len(targets)]
+        measured = by_gain[value].saturated[:len(targets)]
         layer = int(np.abs(measured - targets).argmax())
         checks.append(Check(
             f"Gain {GAIN_NAMES[value]}: saturated share, layer {layer + 1}, the furthest off", float(measured[layer]),
             targets[layer] - 0.04, targets[layer] + 0.04, targets[layer],
             "Published, of one batch; four percentage points for 3,200 correlated values."))
     for value, target in PRINTED_RATIOS.items():
-        ratio = float(found[value].gradient_stds[0] / found[value].gradient_stds[-1])
+        ratio = float(by_gain[value].gradient_stds[0] / by_gain[value].gradient_stds[-1])
         checks.append(Check.within(f"Gain {GAIN_NAMES[value]}: dL/dh of layer 1 over layer 5", ratio, target, 0.2,
                                    "Published, of one batch; 20 % for one draw of the weights."))
     bent = _look(gain, seed)
-    plots = _drawn(drawn, found, bent, gain, seed)
+    plots = _drawn(drawn, by_gain, bent, gain, seed)
     return Result(checks, plots, f"At a gain of {number(gain, 3)} the standard deviation goes from "
                    f"{number(float(bent.stds[0]))} to {number(float(bent.stds[-1]))} over five layers, and "
                    f"{percent(float(bent.saturated[-1]))} of layer 5 is beyond 0.97. The gradient dL/dh is "
@@ -171,7 +172,7 @@ def _makemore(seed: int, gain: float, drawn: str) -> Result:
                    "layer 5.")
 
 
-def _drawn(drawn: str, found: Mapping[float, Look], bent: Look, gain: float, seed: int) -> list[Plot]:
+def _drawn(drawn: str, by_gain: Mapping[float, Look], bent: Look, gain: float, seed: int) -> list[Plot]:
     """One of the lecture's diagnostics at the chosen gain, and where it has one, the scale by layer at every gain."""
     if drawn == "updates":
         ratios, names = update_ratios(gain, seed), [f"layer {layer}" for layer in range(1, HIDDEN + 1)] + ["output"]
@@ -185,13 +186,13 @@ def _drawn(drawn: str, found: Mapping[float, Look], bent: Look, gain: float, see
                      "deviation", densities(bent.gradients, float(bent.gradients[-1].std()), 3.0), points=False,
                      ordered=True),
                 Plot("Standard deviation of dL/dh against the layer, log axis", "layer", [
-                    *(Line(f"gain {GAIN_NAMES[value]}", layers, found[value].gradient_stds)
+                    *(Line(f"gain {GAIN_NAMES[value]}", layers, by_gain[value].gradient_stds)
                       for value in sorted(PRINTED_STDS)), Line("chosen gain", layers, bent.gradient_stds)], log=True,
                      ordered=True)]
     return [Plot("Density of the activations at the chosen gain", "activation", densities(bent.activations, 1.0, 1.0),
                  points=False, ordered=True),
             Plot("Standard deviation of the activations against the layer", "layer", [
-                *(Line(f"gain {GAIN_NAMES[value]}", layers, found[value].stds, printed.get(value))
+                *(Line(f"gain {GAIN_NAMES[value]}", layers, by_gain[value].stds, printed.get(value))
                   for value in sorted(PRINTED_STDS)), Line("chosen gain", layers, bent.stds)], ordered=True)]
 
 

@@ -60,8 +60,8 @@ def _klambauer(seed: int, depth: float) -> Result:
     for variance in (1.0, 3.0):
         start = np.float32(variance**0.5) * x
         zs, hs = zip(*forward(weights, biases, start, "selu"), strict=True)
-        found = [moments(h) for h in hs[:layers]]
-        stats[variance] = np.array([m.mean for m in found]), np.array([m.std**2 for m in found])
+        layer_moments = [moments(h) for h in hs[:layers]]
+        stats[variance] = np.array([m.mean for m in layer_moments]), np.array([m.std**2 for m in layer_moments])
         if variance == 1.0:
             deltas = [d for d, _ in backward(weights, start, zs, hs, x, "selu")][::-1]
             returned = np.array([float(np.square(d, dtype=float).mean()) for d in deltas[:layers]])
@@ -124,7 +124,7 @@ def _mishkin(seed: int, depth: float) -> Result:
     """Standard deviations of the preactivations by layer, under LSUV and under its orthonormal start."""
     layers = int(depth)
     batch = make_batch("normal", LSUV_SAMPLES, seed=seed, features=LSUV_WIDTH)
-    checks, plots, said = [], [], []
+    checks, plots, sentences = [], [], []
     at = np.arange(1, layers + 1)
     for phi, name in (("tanh", "tanh"), ("relu", "ReLU")):
         network = Network((LSUV_WIDTH,) * (layers + 1), phi, "orthogonal", seed=seed)
@@ -144,9 +144,9 @@ def _mishkin(seed: int, depth: float) -> Result:
             Line("LSUV", at, stds["LSUV"]),
             Line("orthonormal alone", at, stds["orthonormal alone"], initializer="orthogonal")], log=True,
             guides=[(1.0, "unit variance")]))
-        said.append(f"{name} {number(float(stds['LSUV'][-1]), 3)}, orthonormal alone "
+        sentences.append(f"{name} {number(float(stds['LSUV'][-1]), 3)}, orthonormal alone "
                     f"{number(float(stds['orthonormal alone'][-1]))}")
-    return Result(checks, plots, f"Standard deviation of the preactivations in layer {layers}: {'; '.join(said)}.")
+    return Result(checks, plots, f"Standard deviation of the preactivations in layer {layers}: {'; '.join(sentences)}.")
 
 
 FIGURES: Mapping[str, Experiment] = MappingProxyType({

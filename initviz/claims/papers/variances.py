@@ -88,26 +88,26 @@ SPARSE_SAMPLES = 256
 def _sparse(seed: int, incoming: float) -> Result:
     """std(z) under sparse weights, and under dense ones of the same law, by width."""
     target = math.sqrt(incoming)
-    found: dict[str, list[float]] = {"sparse": [], "normal": []}
+    stds: dict[str, list[float]] = {"sparse": [], "normal": []}
     for width in SPARSE_WIDTHS:
         x = stream(seed, INPUT_STREAM).standard_normal((SPARSE_SAMPLES, width), dtype=np.float32)
         rng = stream(seed, WEIGHT_STREAM)
         sparse = laws.sparse(int(incoming)).draw(width, width, rng, np.float32)
         dense = initialize("normal", width, width, rng=stream(seed, WEIGHT_STREAM), std=1.0, dtype=np.float32)
         for name, w in (("sparse", sparse), ("normal", dense)):
-            found[name].append(float((x @ w).std(dtype=float)))
+            stds[name].append(float((x @ w).std(dtype=float)))
     room = 5.5 / math.sqrt(2 * 100 * incoming)
-    checks = [Check.within(f"Standard deviation of z at width {width}", found["sparse"][SPARSE_WIDTHS.index(width)],
+    checks = [Check.within(f"Standard deviation of z at width {width}", stds["sparse"][SPARSE_WIDTHS.index(width)],
                            target, room, "Derived: the root of the number of incoming weights, whatever the width; 5.5 "
                            "times what a draw of 100 neurons moves it by, 1/√(2·100·k), which is 10 % at k = 15.")
               for width in (100, 1000)]
     widths = np.array(SPARSE_WIDTHS)
     plot = Plot("Standard deviation of the preactivations against the width, log axis", "width", [
-        Line("sparse", widths, np.array(found["sparse"]), np.full(len(widths), target), "sparse"),
-        Line("all weights N(0, 1)", widths, np.array(found["normal"]), np.sqrt(widths), "normal")], log=True)
+        Line("sparse", widths, np.array(stds["sparse"]), np.full(len(widths), target), "sparse"),
+        Line("all weights N(0, 1)", widths, np.array(stds["normal"]), np.sqrt(widths), "normal")], log=True)
     return Result(checks, [plot], f"From width 50 to 1000 the standard deviation of z goes from "
-                   f"{number(found['sparse'][0])} to {number(found['sparse'][-1])} with {int(incoming)} incoming "
-                   f"weights a neuron, from {number(found['normal'][0])} to {number(found['normal'][-1])} with all.")
+                   f"{number(stds['sparse'][0])} to {number(stds['sparse'][-1])} with {int(incoming)} incoming "
+                   f"weights a neuron, from {number(stds['normal'][0])} to {number(stds['normal'][-1])} with all.")
 
 
 # ---------------------------------------------------------------------------------------------- He et al. 2015

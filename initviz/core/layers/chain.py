@@ -106,11 +106,11 @@ def chain_width(layers: Sequence[Layer], width: int) -> int:
 
 def chain_shapes(layers: Sequence[Layer], width: int) -> Shapes:
     """Shape of each parameter of a chain, by path: {"0.weight": (64, 128), "0.bias": (128,), ...}."""
-    found: Shapes = {}
+    shapes: Shapes = {}
     for index, layer in enumerate(layers):
-        found |= {f"{index}.{name}": shape for name, shape in layer.shapes(width).items()}
+        shapes |= {f"{index}.{name}": shape for name, shape in layer.shapes(width).items()}
         width = layer.output_width(width)
-    return found
+    return shapes
 
 
 def chain_forward(layers: Sequence[Layer], parameters: Parameters, x: Array,
@@ -133,6 +133,6 @@ def chain_backward(layers: Sequence[Layer], parameters: Parameters, saved: Seque
     for index, (path, layer, own) in reversed(list(enumerate(along(place.path, layers, parameters)))):
         if place.observer:
             place.observer.backward(path, layer, dy)
-        dy, found = layer.backward(own, saved[index], dy, place.inside(index))
-        gradients |= {f"{index}.{name}": gradient for name, gradient in found.items()}
+        dy, of_layer = layer.backward(own, saved[index], dy, place.inside(index))
+        gradients |= {f"{index}.{name}": gradient for name, gradient in of_layer.items()}
     return dy, gradients

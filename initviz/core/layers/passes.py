@@ -100,7 +100,7 @@ def draw_parameters(layers: Sequence[Layer], width: int, *, seed: int = 0, dtype
     The l-th dense layer draws from the streams of the l-th layer of a ``Network`` of the same seed, whatever stands
     between: so a plain tuple of layers has the network's parameters.
     """
-    found: dict[str, Array] = {}
+    parameters: dict[str, Array] = {}
     dense = 0
     for path, layer, fan_in in walk(layers, width):
         if isinstance(layer, Dense):
@@ -110,8 +110,8 @@ def draw_parameters(layers: Sequence[Layer], width: int, *, seed: int = 0, dtype
             drawn = {"scale": np.array(layer.scale, dtype)} if layer.learned else {}
         else:
             drawn = layer.draw(fan_in, stream(seed, WEIGHT_STREAM), dtype)
-        found |= {f"{path}.{name}": array for name, array in drawn.items()}
-    return found
+        parameters |= {f"{path}.{name}": array for name, array in drawn.items()}
+    return parameters
 
 
 def check_layers(layers: Sequence[Layer], parameters: Mapping[str, Array], x: Array) -> None:

@@ -63,11 +63,11 @@ class Residual(Layer):
 
     def draw(self, width: int, rng: Generator, dtype: str = "float64") -> dict[str, Array]:
         """The branch's parameters, layer by layer, and a learned scale's initial value."""
-        found: dict[str, Array] = {}
+        parameters: dict[str, Array] = {}
         for index, layer in enumerate(self.branch):
-            found |= {f"{index}.{name}": array for name, array in layer.draw(width, rng, dtype).items()}
+            parameters |= {f"{index}.{name}": array for name, array in layer.draw(width, rng, dtype).items()}
             width = layer.output_width(width)
-        return found | ({"scale": np.array(self.scale, dtype)} if self.learned else {})
+        return parameters | ({"scale": np.array(self.scale, dtype)} if self.learned else {})
 
     def _scale(self, parameters: Parameters) -> Any:
         """The scale as a number, or of a stack of networks as an array (networks, 1, 1)."""

@@ -71,13 +71,13 @@ def container(file: BinaryIO, name: str, limits: Limits = EXAMINED) -> Container
         raise ValueError("the file is empty: save a state dict with numpy.savez or safetensors")
     if size > limits.file_bytes:
         raise ValueError(f"the file must be at most {limits.file_bytes / 1e6:,.0f} MB, got {size / 1e6:,.0f}")
-    found = FORMATS[suffix](file, size, limits)
+    contents = FORMATS[suffix](file, size, limits)
     names = set()
-    for tensor in found.tensors:
+    for tensor in contents.tensors:
         if tensor.name in names:
             raise ValueError(f"each array must have a name of its own, and {shown(tensor.name)} stands twice")
         names.add(tensor.name)
-    return found
+    return contents
 
 
 @contextlib.contextmanager
@@ -118,20 +118,20 @@ def _shards(path: Path, limits: Limits) -> dict[str, set[str]]:
     return dict(sorted(by_shard.items()))
 
 
-def checked(found: Container, limits: Limits = EXAMINED) -> Container:
+def checked(contents: Container, limits: Limits = EXAMINED) -> Container:
     """The container, where its arrays are few and small enough to be loaded at once; else ValueError."""
-    if len(found.tensors) > limits.arrays:
-        raise too_many(len(found.tensors), limits)
-    total = sum(tensor.loaded_bytes for tensor in found.tensors)
+    if len(contents.tensors) > limits.arrays:
+        raise too_many(len(contents.tensors), limits)
+    total = sum(tensor.loaded_bytes for tensor in contents.tensors)
     if total > limits.loaded_bytes:
         raise too_large(limits)
-    return found
+    return contents
 
 
-def loaded(found: Container) -> Content:
+def loaded(contents: Container) -> Content:
     """All arrays of a container."""
-    return Content({tensor.name: tensor.load() for tensor in found}, {tensor.name: tensor.dtype for tensor in found},
-                   found.metadata)
+    return Content({tensor.name: tensor.load() for tensor in contents},
+                   {tensor.name: tensor.dtype for tensor in contents}, contents.metadata)
 
 
 # ---------------------------------------------------------------------------------------------- writing

@@ -31,8 +31,8 @@ def layer_of(name: str) -> str:
 
 def listed(names: Sequence[str], arrays: Mapping[str, Array] | None = None) -> str:
     """Names, and where arrays are given their shapes, the first few."""
-    said = [shown(name) + (f" {arrays[name].shape}" if arrays else "") for name in names[:MOST_NAMED]]
-    return ", ".join(said) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    described = [shown(name) + (f" {arrays[name].shape}" if arrays else "") for name in names[:MOST_NAMED]]
+    return ", ".join(described) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
 
 
 def split(name: str) -> tuple[str, tuple[int, ...]]:

@@ -78,16 +78,16 @@ def _parts(layers: Sequence[str], members: tuple[int, ...], depth: int, ends: En
     singles = [index for index in members if not any(index in group for group in towers.values())]
     if not towers:
         return [Part(prefix, members)]
-    found = [part for group in towers.values() for part in _parts(layers, tuple(group), depth + 1, ends)]
-    if len(found) == 1:
-        return [Part(found[0].name if not singles else prefix, members)]
-    found = _joined(found, ends, prefix)
-    if len(found) == 1:
+    parts = [part for group in towers.values() for part in _parts(layers, tuple(group), depth + 1, ends)]
+    if len(parts) == 1:
+        return [Part(parts[0].name if not singles else prefix, members)]
+    parts = _joined(parts, ends, prefix)
+    if len(parts) == 1:
         return [Part(prefix, members)]
-    return _with_singles(found, singles, layers, ends)
+    return _with_singles(parts, singles, layers, ends)
 
 
-def _joined(found: list[Part], ends: Ends, prefix: str) -> list[Part]:
+def _joined(parts: list[Part], ends: Ends, prefix: str) -> list[Part]:
     """The parts, those that are one network put together: numbered blocks, a trunk and its head."""
     def last(part: Part) -> str:
         return part.name.removeprefix(prefix).strip("./")
@@ -95,30 +95,30 @@ def _joined(found: list[Part], ends: Ends, prefix: str) -> list[Part]:
     def chain(some: Sequence[Part]) -> list[tuple[int, int]]:
         return ends([layer for part in some for layer in part.layers])
 
-    top = [re.split(r"[./]", last(part))[0] for part in found]
+    top = [re.split(r"[./]", last(part))[0] for part in parts]
     numbered = all(SERIES.fullmatch(name) for name in top) and len({split(name)[0] for name in top}) == 1
-    if numbered and chain(found) and not words(prefix) & ENSEMBLES:
-        return [Part(prefix, tuple(layer for part in found for layer in part.layers))]
-    for trunk in [part for part in found if words(last(part)) & TRUNKS]:
-        rest = [part for part in found if part != trunk]
+    if numbered and chain(parts) and not words(prefix) & ENSEMBLES:
+        return [Part(prefix, tuple(layer for part in parts for layer in part.layers))]
+    for trunk in [part for part in parts if words(last(part)) & TRUNKS]:
+        rest = [part for part in parts if part != trunk]
         if all(chain([trunk, part]) for part in rest):
             joined = [Part(part.name, (*trunk.layers, *part.layers)) for part in rest]
-            return joined if len(rest) > 1 or words(last(rest[0])) & HEADS else found
-    return found
+            return joined if len(rest) > 1 or words(last(rest[0])) & HEADS else parts
+    return parts
 
 
-def _both(found: list[Part], ends: Ends) -> list[Part]:
+def _both(parts: list[Part], ends: Ends) -> list[Part]:
     """Two parts that chain, one after the other, as an encoder and a decoder do; none where they are alike."""
-    if len(found) != 2 or rivals(found[0].name, found[1].name) or ends(found[0].layers) == ends(found[1].layers):
+    if len(parts) != 2 or rivals(parts[0].name, parts[1].name) or ends(parts[0].layers) == ends(parts[1].layers):
         return []
-    for pair in sorted((found, found[::-1]), key=lambda pair: not words(pair[0].name) & ENCODERS):
+    for pair in sorted((parts, parts[::-1]), key=lambda pair: not words(pair[0].name) & ENCODERS):
         layers = tuple(layer for part in pair for layer in part.layers)
         if ends(layers):
             return [Part("+".join(part.name for part in pair), layers)]
     return []
 
 
-def _with_singles(found: list[Part], singles: list[int], layers: Sequence[str], ends: Ends) -> list[Part]:
+def _with_singles(parts: list[Part], singles: list[int], layers: Sequence[str], ends: Ends) -> list[Part]:
     """The parts with the layers that stand outside: each with the part whose words it shares, else one with each."""
     def shared(layer: int, part: Part) -> int:
         one, other = words(layers[layer]), words(part.name)
@@ -126,20 +126,20 @@ def _with_singles(found: list[Part], singles: list[int], layers: Sequence[str], 
         return same + sum(bool(one & group and other & group) for group in (POLICY, VALUE)) + bool(
             one & (MEAN | SPREAD) and other & ENCODERS)
 
-    given: dict[int, list[int]] = {place: [] for place in range(len(found))}
+    given: dict[int, list[int]] = {place: [] for place in range(len(parts))}
     others: list[Part] = []
-    for single in sorted(singles, key=lambda layer: -max(shared(layer, part) for part in found)):
+    for single in sorted(singles, key=lambda layer: -max(shared(layer, part) for part in parts)):
         twins = [(place, twin) for place, some in given.items() for twin in some
                  if rivals(layers[twin], layers[single]) and ends([twin]) == ends([single])]
-        fitting = [place for place, part in enumerate(found) if ends([*part.layers, *given[place], single])]
-        fitting.sort(key=lambda place: (-shared(single, found[place]), len(given[place])))
-        if twins and not (fitting and shared(single, found[fitting[0]])):
+        fitting = [place for place, part in enumerate(parts) if ends([*part.layers, *given[place], single])]
+        fitting.sort(key=lambda place: (-shared(single, parts[place]), len(given[place])))
+        if twins and not (fitting and shared(single, parts[fitting[0]])):
             place, twin = twins[0]
-            others.append(Part(layers[single], tuple(sorted({*found[place].layers, *given[place], single} - {twin}))))
+            others.append(Part(layers[single], tuple(sorted({*parts[place].layers, *given[place], single} - {twin}))))
         elif fitting:
             given[fitting[0]].append(single)
-    found = [Part(part.name, tuple(sorted((*part.layers, *given[place])))) for place, part in enumerate(found)]
-    return [*found, *others, *_both(found, ends)]
+    parts = [Part(part.name, tuple(sorted((*part.layers, *given[place])))) for place, part in enumerate(parts)]
+    return [*parts, *others, *_both(parts, ends)]
 
 
 def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape], ends: Ends,
@@ -165,12 +165,12 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
     for size in range(2, MOST_HEADS + 1):
         for group in groups:
             for some in combinations(group, size) if len(group) <= 2 * MOST_HEADS else ():
-                if found := with_each(some):
-                    return found
+                if chosen_heads := with_each(some):
+                    return chosen_heads
     return []
 
 
 def encoders_first(names: Sequence[str]) -> bool:
     """Whether no layer of a decoder comes before one of an encoder, by their names."""
-    said = ["d" if words(name) & DECODERS else "e" for name in names if words(name) & (DECODERS | ENCODERS)]
-    return said == sorted(said, reverse=True)
+    sides = ["d" if words(name) & DECODERS else "e" for name in names if words(name) & (DECODERS | ENCODERS)]
+    return sides == sorted(sides, reverse=True)

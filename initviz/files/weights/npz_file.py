@@ -109,8 +109,8 @@ def _tensor(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Tensor:
     parts = [item.search(text) for item in ITEMS]
     if wrong or not HEADER.fullmatch(text) or None in parts:
         raise ValueError(f"the entry {shown(name)} is no array that numpy.savez wrote")
-    descr, fortran, said = (part[1] for part in parts if part is not None)
-    shape = tuple(int(digits) for digits in re.findall("[0-9]+", said))
+    descr, fortran, dimensions = (part[1] for part in parts if part is not None)
+    shape = tuple(int(digits) for digits in re.findall("[0-9]+", dimensions))
     if len(shape) > 32:
         raise ValueError(f"the array {shown(name)} must have at most 32 axes, got {len(shape)}")
     if "O" in descr:

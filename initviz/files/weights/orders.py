@@ -27,7 +27,7 @@ def find_orders(shapes: Sequence[Shape], groups: Sequence[Sequence[int]],
     Each index is in one of the ``groups``, whose own order stays. ``ends`` are the wanted fan_outs, first to last. The
     search ends after MOST_ORDERS orders or MOST_STEPS steps; what comes early in the shapes is tried first.
     """
-    found: list[tuple[int, ...]] = []
+    orders: list[tuple[int, ...]] = []
     vain: set[tuple[tuple[int, ...], int | None]] = set()
     steps = 0
 
@@ -35,12 +35,12 @@ def find_orders(shapes: Sequence[Shape], groups: Sequence[Sequence[int]],
         """Whether the search need not end here."""
         nonlocal steps
         if len(order) == len(shapes):
-            found.append(order)
-            return len(found) <= MOST_ORDERS
+            orders.append(order)
+            return len(orders) <= MOST_ORDERS
         steps += 1
         if steps > MOST_STEPS:
             return False
-        before = len(found)
+        before = len(orders)
         heads = sorted((group[taken[place]], place) for place, group in enumerate(groups) if taken[place] < len(group))
         for index, place in heads:
             fan_in, fan_out = shapes[index]
@@ -51,12 +51,12 @@ def find_orders(shapes: Sequence[Shape], groups: Sequence[Sequence[int]],
             rest = [shapes[i] for g, count in zip(groups, after, strict=True) for i in g[count:]]
             if _can_be_walked(rest, fan_out) and not go_on(after, (*order, index), fan_out):
                 return False
-        if len(found) == before:
+        if len(orders) == before:
             vain.add((taken, at))
         return True
 
     complete = go_on((0,) * len(groups), (), None) if shapes else True
-    return found[:MOST_ORDERS], complete
+    return orders[:MOST_ORDERS], complete
 
 
 def _can_be_walked(shapes: Sequence[Shape], start: int) -> bool:

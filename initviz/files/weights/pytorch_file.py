@@ -180,8 +180,8 @@ def _named(module: str, name: str) -> Name:
     return Name(full)
 
 
-def _storage(said: Any) -> Storage:
-    kind, storage, key, _, count = said
+def _storage(persistent_id: Any) -> Storage:
+    kind, storage, key, _, count = persistent_id
     if kind != "storage" or not isinstance(storage, Name) or not isinstance(key, str) or not _whole(count):
         raise TypeError
     return Storage(key, STORAGES[storage.name], count)

@@ -108,9 +108,9 @@ class Checkpoint:
 
     def layouts(self) -> list[str]:
         """The layouts in which the shapes chain from inputs to outputs, at least one; ValueError where none does."""
-        found = list(self._found)
+        layouts = list(self._found)
         kernels = any(name.endswith(("kernel", "kernel:0")) for name in self.arrays)
-        return found[::-1] if kernels else found
+        return layouts[::-1] if kernels else layouts
 
     def readings(self, layout: str) -> list[Reading]:
         """The orders in which the matrices chain, the likeliest first and at most 24; none in a layout that does not.
@@ -131,10 +131,10 @@ class Checkpoint:
         if sorted(matrices) != sorted(self._matrices):
             raise ValueError(f"order must name each of {listed(self._matrices)} once, got {listed(matrices)}")
         order = [self._matrices.index(name) for name in matrices]
-        found = self._fitting(layout, [order])
-        if not found:
+        readings = self._fitting(layout, [order])
+        if not readings:
             raise ValueError(f"order must chain, each matrix taking what the one before gives, got {listed(matrices)}")
-        return found[0]
+        return readings[0]
 
     def parameters(self, reading: Reading) -> tuple[list[Array], list[Array]]:
         """Weights (fan_in, fan_out) and biases (fan_out,), all float64 where any is, else float32; no bias is zeros."""
@@ -202,12 +202,12 @@ class Checkpoint:
         layers = [layer_of(name) or name for name in self._matrices]
         if len(set(layers)) < len(layers):
             layers = list(self._matrices)
-        found: dict[str, Checkpoint] = {}
+        checkpoints: dict[str, Checkpoint] = {}
         for part in parts(layers, self._ends):
             for one in self._heads(layers, part) or [part]:
-                name = one.name if one.name not in found else f"{one.name} ({len(found) + 1})"
-                found[name] = self._only(one.layers, name)
-        return found if len(found) > 1 else dict.fromkeys(("",), replace(next(iter(found.values())), named=""))
+                name = one.name if one.name not in checkpoints else f"{one.name} ({len(checkpoints) + 1})"
+                checkpoints[name] = self._only(one.layers, name)
+        return checkpoints if len(checkpoints) > 1 else {"": replace(next(iter(checkpoints.values())), named="")}
 
     def _heads(self, layers: Sequence[str], part: Part) -> list[Part]:
         """The networks of a part that has one of several layers in the same place, as its names or shapes say."""
@@ -217,8 +217,8 @@ class Checkpoint:
         pairs = [pair for pair in combinations(part.layers, 2) if rivals(last[pair[0]], last[pair[1]])]
         for chosen in [*pairs[:1], *([()] if not self._ends(part.layers) else [])]:
             for layout in LAYOUT_LABELS:
-                if found := heads(layers, part.layers, self._shapes(layout), self._ends, chosen):
-                    return found
+                if chosen_heads := heads(layers, part.layers, self._shapes(layout), self._ends, chosen):
+                    return chosen_heads
         return []
 
     def _only(self, members: Sequence[int], name: str = "") -> Checkpoint:
@@ -233,8 +233,8 @@ class Checkpoint:
 
     def _ends(self, members: Sequence[int]) -> list[tuple[int, int]]:
         """The numbers of inputs and outputs that these matrices chain to in the order of the file or their names."""
-        found = self._only(members)._in_order
-        return [(found[layout][0][0].sizes[0], found[layout][0][0].sizes[-1]) for layout in found]
+        by_layout = self._only(members)._in_order
+        return [(by_layout[layout][0][0].sizes[0], by_layout[layout][0][0].sizes[-1]) for layout in by_layout]
 
     @cached_property
     def _in_order(self) -> dict[str, tuple[list[Reading], bool]]:
@@ -244,25 +244,25 @@ class Checkpoint:
     @cached_property
     def _found(self) -> dict[str, tuple[list[Reading], bool]]:
         """Readings by layout and whether the first is sure: those that keep the numbers in the names, if any do."""
-        found = self._in_order or self._keeping([[index] for index in range(len(self._matrices))])
-        if not found:
+        by_layout = self._in_order or self._keeping([[index] for index in range(len(self._matrices))])
+        if not by_layout:
             raise ValueError(self._why_nothing_fits())
-        return found
+        return by_layout
 
     def _keeping(self, groups: Sequence[Sequence[int]]) -> dict[str, tuple[list[Reading], bool]]:
         """Readings by layout in which each group of matrices keeps its order, and whether the first is sure."""
         file_order = range(len(self._matrices))
         filed = {layout: self._fitting(layout, [file_order]) for layout in LAYOUT_LABELS} if (
             self._keeps_order and all(list(group) == sorted(group) for group in groups)) else {}
-        found = {}
+        by_layout = {}
         for layout in [layout for layout, first in filed.items() if first] or LAYOUT_LABELS:
             first = filed.get(layout, [])
             searched, complete = self._searched(layout, groups)
             readings = first + [reading for reading in searched if reading not in first]
             readings = [reading for reading in readings if encoders_first(reading.matrices)] or readings
             if readings:
-                found[layout] = readings, bool(first) or (complete and len(readings) == 1)
-        return found
+                by_layout[layout] = readings, bool(first) or (complete and len(readings) == 1)
+        return by_layout
 
     def _searched(self, layout: str, groups: Sequence[Sequence[int]]) -> tuple[list[Reading], bool]:
         ends = [len(self.arrays[name]) for name in self._vectors]
@@ -275,7 +275,7 @@ class Checkpoint:
     def _fitting(self, layout: str, orders: Sequence[Sequence[int]]) -> list[Reading]:
         """The readings of these orders, where matrices chain and biases fit."""
         shapes = self._shapes(layout)
-        found = []
+        readings = []
         for order in orders:
             names = [self._matrices[index] for index in order]
             biases: list[str | None] = list(self._vectors) if self._owned is None else [
@@ -284,8 +284,8 @@ class Checkpoint:
                     bias is None or len(self.arrays[bias]) == shapes[index][1]
                     for bias, index in zip(biases, order, strict=True)):
                 sizes = (shapes[order[0]][0], *(shapes[index][1] for index in order))
-                found.append(Reading(layout, sizes, tuple(names), tuple(biases)))
-        return found
+                readings.append(Reading(layout, sizes, tuple(names), tuple(biases)))
+        return readings
 
     def _why_nothing_fits(self) -> str:
         single = [[index] for index in range(len(self._matrices))]
@@ -315,15 +315,15 @@ class Checkpoint:
 def read(data: bytes, name: str) -> Checkpoint:
     """The arrays of a file's content; its name says by its end what it is. ValueError for all that cannot be used."""
     suffix = PurePath(name).suffix.lower()
-    found = formats.container(io.BytesIO(data), name)
-    check_names(tensor.name for tensor in found)
-    for tensor in found:
+    tensors = formats.container(io.BytesIO(data), name)
+    check_names(tensor.name for tensor in tensors)
+    for tensor in tensors:
         if tensor.dtype not in ITEM_BYTES:
             tensor.load()  # says what it is
-    total = sum(tensor.size for tensor in found)
+    total = sum(tensor.size for tensor in tensors)
     if total > MOST_PARAMETERS:
         raise ValueError(f"there must be at most {MOST_PARAMETERS:,} parameters, got {total:,}")
-    content = formats.loaded(formats.checked(found))
+    content = formats.loaded(formats.checked(tensors))
     return Checkpoint(suffix, layer_arrays(content.arrays, content.dtypes), content)
 
 

@@ -40,10 +40,10 @@ DAMAGED = ("the header of this .safetensors file is damaged, or does not fit its
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         raise ValueError(DAMAGED)
-    return found
+    return unique
 
 
 def container(file: BinaryIO, size: int, limits: Limits) -> Container:
@@ -56,7 +56,7 @@ def container(file: BinaryIO, size: int, limits: Limits) -> Container:
     try:
         header = json.loads(file.read(length), object_pairs_hook=_unique)
         metadata = {str(key): str(value) for key, value in (header.pop(METADATA, None) or {}).items()}
-        entries = [_entry(name, said) for name, said in header.items()]
+        entries = [_entry(name, entry) for name, entry in header.items()]
     except Exception:  # JSON fails in many ways
         raise ValueError(DAMAGED) from None
     if len(entries) > limits.arrays:
@@ -70,8 +70,8 @@ def container(file: BinaryIO, size: int, limits: Limits) -> Container:
                            for name, code, shape, span in entries), MappingProxyType(metadata))
 
 
-def _entry(name: str, said: dict[str, Any]) -> tuple[str, str, tuple[int, ...], tuple[int, int]]:
-    code, shape, (begin, end) = said["dtype"], said["shape"], said["data_offsets"]
+def _entry(name: str, entry: dict[str, Any]) -> tuple[str, str, tuple[int, ...], tuple[int, int]]:
+    code, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     numbers = (*shape, begin, end)
     if (not isinstance(code, str) or len(shape) > MOST_AXES or any(type(n) is not int or n < 0 for n in numbers)
             or begin > end or (code in ITEM_BYTES and product(tuple(shape)) * ITEM_BYTES[code] != end - begin)):
