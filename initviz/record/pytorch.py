@@ -34,7 +34,11 @@ VERSION = 1
 MOST_BYTES = 64_000  # gzipped: histograms are left out of a larger file
 MOST_ROWS = 4000
 MOST_VALUES = 1 << 20  # of a tensor that are measured, evenly spaced; extremes are taken of all
+MOST_WEIGHTS = 1 << 18  # of a parameter
+MOST_COUNTED = 1 << 14  # of a histogram: so few that PyTorch computes them on one thread
+MOST_EVERY = 1 << 23  # of an output whose every value is looked at for units that are 0
 MOST_SAMPLES = 128  # rows of a matrix whose products are taken
+LEAST_SQUARE = 1e-30  # below it a variance in float32 has lost digits
 LEAST_EXPONENT, MOST_EXPONENT = -64, 64  # of the histogram of log2 magnitudes
 ROUND_OFF = 64  # multiples of eps, relative to a unit's largest output, within which two units are copies
 FUNCTIONS = frozenset({
@@ -43,6 +47,8 @@ FUNCTIONS = frozenset({
     "prelu", "rrelu", "threshold", "scaled_dot_product_attention", "softmax", "log_softmax"})
 ADDITIONS = frozenset({"add", "add_", "__add__", "__radd__", "__iadd__"})
 SOFTMAX = frozenset({"softmax", "log_softmax", "logsumexp"})
+SATURATING = {"tanh": (0.0, 1.0), "sigmoid": (0.5, 0.5)}  # the middle of the range, and half its length
+SATURATED = 0.97  # of the way from the middle to an end (makemore part 3)
 LOSSES = frozenset({
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"})
@@ -50,14 +56,16 @@ CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "MaxPool", "
 UNITS_LAST = ("Linear", "LayerNorm", "RMSNorm", "Embedding")
 
 
-def record(model: nn.Module, *step: Any, steps: int = 1, rate: float | None = None) -> dict[str, Any]:
+def record(model: nn.Module, *step: Any, steps: int = 1, rate: float | torch.optim.Optimizer | None = None,
+           ) -> dict[str, Any]:
     """Record one step of ``model`` and return what was recorded.
 
     ``step`` is ``run`` or ``inputs, targets, loss``, then the path of the file (none: no file is written). ``run()``
     does a forward pass and returns the scalar loss; it calls no ``backward()``. A tuple of inputs is unpacked, a dict
-    too. ``rate`` is the optimizer's learning rate, kept for the ratio of update to weight. ``steps=2`` takes a plain
-    gradient step of ``rate`` (0.01 where none is given) and measures the gradients again, which tells gradients that
-    are 0 only at first from those that stay 0; the parameters are put back.
+    too. ``rate`` is the learning rate of gradient descent, or the optimizer itself, of which the rates and the class
+    name are kept for the ratio of update to weight. ``steps=2`` takes a plain gradient step of ``rate`` (0.01 where no
+    number is given) and measures the gradients again, which tells gradients that are 0 only at first from those that
+    stay 0; the parameters are put back.
     """
     run, path = _step(model, list(step))
     if steps not in (1, 2):
@@ -66,7 +74,7 @@ def record(model: nn.Module, *step: Any, steps: int = 1, rate: float | None = No
     with _unchanged(model), torch.enable_grad(), _eager():
         recorder.first_step(run)
         if steps == 2:
-            recorder.second_step(run, 0.01 if rate is None else rate)
+            recorder.second_step(run, rate if isinstance(rate, int | float) else 0.01)
     recording = recorder.recording(rate)
     packed = _packed(recording)
     if path is not None:
@@ -150,33 +158,37 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
 
 
-def _moments(tensor: Tensor) -> dict[str, Any]:
+def _plain(tensor: Tensor) -> Tensor:
+    """In float32, or float64 where it is."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def _moments(tensor: Tensor, most_values: int = MOST_VALUES) -> dict[str, Any]:
     """Moments of a tensor that is not empty, its extremes, share of exact zeros and histogram of log2 magnitudes."""
-    values = _sample(tensor)
-    variance, mean = torch.var_mean(_wide(values), correction=0)
-    least, most = torch.aminmax(tensor.detach())
-    zeros = (values == 0).sum()
-    numbers = torch.stack([_wide(n) for n in (mean, variance, least, most, zeros)]).tolist()
-    mean, variance, least, most, zeros = numbers
+    values = _sample(tensor, most_values)
+    numbers = [_plain(number) for number in (*torch.var_mean(_plain(values), correction=0),
+                                             *torch.aminmax(tensor.detach()), torch.count_nonzero(values))]
+    variance, mean, least, most, count = torch.stack([_wide(number) for number in numbers]).tolist()
     finite = math.isfinite(least) and math.isfinite(most)
+    if finite and least != most and not LEAST_SQUARE < variance < math.inf:  # its squares leave float32
+        variance, mean = torch.stack(torch.var_mean(_wide(values), correction=0)).tolist()
     found = {"rms": math.sqrt(mean * mean + variance) if finite else math.nan if math.isnan(least) else math.inf,
              "mean": mean if finite else math.nan, "std": math.sqrt(variance) if finite else math.nan,
-             "least": least, "most": most, "zero_share": zeros / values.numel()}
+             "least": least, "most": most, "zero_share": 1 - count / values.numel()}
     found = {name: _rounded(value) for name, value in found.items()}
     return found | ({"histogram": _histogram(values)} if finite else {})
 
 
 def _histogram(values: Tensor) -> list[int]:
     """The least exponent, then the count in thousandths of each power of two from it upwards."""
-    part = _sample(values, 1 << 16)
-    part = part[part != 0].float()
-    if not part.numel():
+    mantissas, exponents = torch.frexp(_sample(values, MOST_COUNTED).float())
+    exponents = exponents.clamp(LEAST_EXPONENT + 1, MOST_EXPONENT + 1) - LEAST_EXPONENT  # 0 is left for zeros
+    counts = torch.bincount(torch.where(mantissas == 0, 0, exponents), minlength=2).tolist()[1:]
+    whole = sum(counts)
+    if not whole:
         return []
-    exponents = torch.frexp(part).exponent.long() - 1
-    exponents = exponents.clamp(LEAST_EXPONENT, MOST_EXPONENT) - LEAST_EXPONENT
-    counts = torch.bincount(exponents, minlength=1).tolist()
     first = next(place for place, count in enumerate(counts) if count)
-    return [first + LEAST_EXPONENT, *(round(1000 * count / part.numel()) for count in counts[first:])]
+    return [first + LEAST_EXPONENT, *(round(1000 * count / whole) for count in counts[first:])]
 
 
 def _units(tensor: Tensor, axis: int) -> Tensor:
@@ -185,20 +197,24 @@ def _units(tensor: Tensor, axis: int) -> Tensor:
 
 
 def _copies(matrix: Tensor) -> int:
-    """How many columns equal another one to within round-off."""
+    """How many columns equal another one to within round-off: they are neighbors by their product with a vector."""
     part = matrix[::max(1, len(matrix) // (2 * MOST_SAMPLES))]
+    rounded = ROUND_OFF * torch.finfo(torch.float32).eps if part.dtype in (torch.float32, torch.float64) else 0.0
+    part = part.float()
     direction = (0.5 + torch.arange(len(part), device=part.device) * 0.6180339887498949 % 1) / len(part)
-    columns = part[:, torch.argsort(direction.to(torch.float32) @ part.float())]
-    size = columns.abs().amax(0).float()
-    apart = (columns[:, 1:] - columns[:, :-1]).abs().amax(0).float()
-    tolerance = ROUND_OFF * torch.finfo(torch.float32).eps if part.dtype in (torch.float32, torch.float64) else 0.0
-    return int((apart <= tolerance * torch.maximum(size[1:], size[:-1])).sum())
+    product, order = (direction.to(torch.float32) @ part).sort()
+    close = torch.nonzero(product.diff() <= ROUND_OFF * torch.finfo(torch.float32).eps * part.abs().amax())[:, 0]
+    if not len(close):
+        return 0
+    one, other = part[:, order[close]], part[:, order[close + 1]]
+    size = torch.maximum(one.abs().amax(0), other.abs().amax(0))
+    return int(((one - other).abs().amax(0) <= rounded * size).sum())
 
 
 def _rank(matrix: Tensor) -> float:
     """Participation ratio tr(K)^2 / |K|^2 of the units' covariance K; 0 where no unit varies."""
-    part = matrix[::-(-len(matrix) // MOST_SAMPLES)].double() if matrix.device.type != "mps" else matrix.float()
-    part = part[:, :4096] - part[:, :4096].mean(0)
+    part = _plain(matrix[::-(-len(matrix) // MOST_SAMPLES), :4096])
+    part = part - part.mean(0)
     size = part.abs().max()
     part = (part / torch.where(size > 0, size, 1)).float()
     products = part @ part.T if len(part) < part.shape[1] else part.T @ part
@@ -215,12 +231,28 @@ def _cosine(vectors: Tensor) -> float:
     return float(((sums - own) / (count * (count - 1))).mean())
 
 
-def _unit_numbers(tensor: Tensor, axis: int) -> dict[str, Any]:
+def _saturated(tensor: Tensor, kind: str) -> float:
+    """The share of values near an end of the range."""
+    middle, half = SATURATING[kind]
+    return float(((_sample(tensor).float() - middle).abs() > SATURATED * half).float().mean())
+
+
+def _median_rms(tensor: Tensor, axis: int) -> float:
+    """The median over samples, of a sequence over tokens, of the root mean square of each."""
+    vectors = tensor.detach().reshape(len(tensor), -1) if axis == 1 and tensor.dim() > 2 else _units(tensor, axis)
+    vectors = vectors[::max(1, -(-vectors.numel() // MOST_VALUES))]
+    sizes = _wide(vectors).square().mean(1).sqrt().sort().values
+    return float(sizes[(len(sizes) - 1) // 2] + sizes[len(sizes) // 2]) / 2
+
+
+def _unit_numbers(tensor: Tensor, axis: int, finite: bool) -> dict[str, Any]:
     """Units that are 0 for every sample, copies, effective rank, and the cosine between samples or tokens."""
     matrix = _units(tensor, axis)
     units = matrix.shape[1]
-    found: dict[str, Any] = {"units": units, "zero_units": units - int((matrix != 0).any(0).sum())}
-    if units > 1 and len(matrix) > 1 and bool(torch.isfinite(tensor.detach()).all()):
+    every = matrix if matrix.numel() <= MOST_EVERY else matrix[::-(-matrix.numel() // MOST_EVERY)]
+    found: dict[str, Any] = {"units": units, "zero_units": units - int((every != 0).any(0).sum()),
+                             "median_rms": _rounded(_median_rms(tensor, axis))}
+    if units > 1 and len(matrix) > 1 and finite:
         found |= {"distinct": units - _copies(matrix[:, :8192]), "rank": _rounded(_rank(matrix))}
         tokens = tensor.dim() == 3 and axis in (-1, 2)
         vectors = tensor.detach()[:8] if tokens else tensor.detach()[:MOST_SAMPLES].reshape(
@@ -291,21 +323,25 @@ def _ancestors(tensor: Tensor, most: int = 400) -> set[Any]:
     return found
 
 
-def _skip_and_branch(first: Tensor, second: Tensor, inputs: tuple[Any, ...]) -> tuple[Tensor, Tensor] | None:
-    """Of the two terms of a sum the one that passes by and the one that was computed from it; None for other sums."""
+def _skip_and_branch(first: Tensor, second: Tensor, inputs: tuple[Any, ...]) -> tuple[Tensor, Tensor, bool] | None:
+    """Of the two terms of a sum the one that passes by and the one that was computed from it; None for other sums.
+
+    Also whether what passes by is unchanged, and no projection of what both were computed from.
+    """
     for skip, branch in ((first, second), (second, first)):
         if skip.grad_fn is None and any(skip is value for value in inputs):
-            return (skip, branch) if branch.grad_fn is not None else None
+            return (skip, branch, True) if branch.grad_fn is not None else None
     if first.grad_fn is None or second.grad_fn is None or first is second:
         return None
     of_first, of_second = _ancestors(first), _ancestors(second)
     if first.grad_fn in of_second:
-        return first, second
+        return first, second, True
     if second.grad_fn in of_first:
-        return second, first
+        return second, first, True
     if not of_first & of_second:
         return None
-    return (first, second) if len(of_first - of_second) < len(of_second - of_first) else (second, first)
+    projected_first = len(of_first - of_second) < len(of_second - of_first)
+    return (first, second, False) if projected_first else (second, first, False)
 
 
 def _skip_numbers(skip: Tensor, branch: Tensor) -> dict[str, Any]:
@@ -348,12 +384,10 @@ def _parameter(parameter: Tensor) -> dict[str, Any]:
                              "trainable": parameter.requires_grad}
     if not parameter.numel() or not parameter.is_floating_point():
         return found
-    moments = _moments(parameter)
-    moments.pop("histogram", None)
-    found |= moments | {"hash": _hash(parameter)}
+    found |= _moments(parameter, MOST_WEIGHTS) | {"hash": _hash(parameter)}
     if isinstance(found["std"], str) or not found["std"]:
         return found
-    values = _wide(_sample(parameter, 1 << 18))
+    values = _wide(_sample(parameter, MOST_WEIGHTS))
     centered = (values - values.mean()) / values.std(correction=0)
     found["kurtosis"] = _rounded(float(centered.pow(4).mean()))
     if parameter.dim() > 1:
@@ -381,7 +415,9 @@ class _Recorder(TorchFunctionMode):
         self.called: set[int] = set()
         self.stack: list[tuple[nn.Module, tuple[Any, ...]]] = []
         self.axes: dict[tuple[int, ...], int] = {}
-        self.latest: tuple[Tensor, int, dict[str, Any]] | None = None
+        self.latest: tuple[Tensor, int, int] | None = None
+        self.made: dict[tuple[Any, int], int] = {}  # operation of the graph and output -> row
+        self.nodes: dict[Any, int] = {}  # operation -> its first row
         self.loss: dict[str, Any] = {"value": math.nan, "kind": None, "classes": None}
         self.autocast = False
         self.busy = False
@@ -471,7 +507,10 @@ class _Recorder(TorchFunctionMode):
                 if (isinstance(second, Tensor) and first.dim() > 1 and first.shape == second.shape
                         and not isinstance(first, nn.Parameter) and not isinstance(second, nn.Parameter)):
                     terms = _skip_and_branch(first, second, inputs)
-                    return {"skip": _skip_numbers(*terms)} if terms else {}
+                    if terms is None:
+                        return {}
+                    skip, branch, identity = terms
+                    return {"skip": _skip_numbers(skip, branch) | {"identity": identity, "from": self.origin(skip)}}
             elif name == "scaled_dot_product_attention":
                 return self.sdpa(args, kwargs)
             elif name in SOFTMAX:
@@ -491,7 +530,7 @@ class _Recorder(TorchFunctionMode):
     def see_loss(self, name: str, output: Tensor) -> None:
         """The kind of the loss, and of classes their number and the logits' variance between them."""
         self.loss["kind"] = name
-        if name == "cross_entropy":
+        if name in ("cross_entropy", "nll_loss"):  # log-probabilities are logits up to a constant
             logits = _units(output, 1 if output.dim() > 1 else 0)
             logits = logits[::-(-len(logits) // MOST_SAMPLES)].float()
             self.loss["classes"] = logits.shape[1]
@@ -519,19 +558,45 @@ class _Recorder(TorchFunctionMode):
                                "dtype": str(tensor.dtype).removeprefix("torch.")}
         row |= {name: value for name, value in more.items() if value}
         self.rows.append(row)
+        place, made = len(self.rows) - 1, (tensor.grad_fn, tensor.output_nr)
+        same = self.made.get(made) if made[0] is not None else None
         if self.latest is not None and self.latest[0] is tensor and self.latest[1] == tensor._version:
-            row["same_as"] = self.rows.index(self.latest[2])
+            same = self.latest[2]
+        if same is not None:
+            row["same_as"] = same
             return
+        row["from"] = self.origin(tensor)
+        if made[0] is not None:
+            self.made[made] = self.nodes.setdefault(made[0], place)
+            self.made[made] = place
         with self.measuring():
             row |= _moments(tensor)
             axis = self.axis(tensor, kind)
             if axis is not None and "entropy" not in row:
-                row |= _unit_numbers(tensor, axis)
+                row |= _unit_numbers(tensor, axis, "histogram" in row)
+            if kind.lower() in SATURATING:
+                row["saturated_share"] = _rounded(_saturated(tensor, kind.lower()))
         if tensor.requires_grad:
             def backward(gradient: Tensor) -> None:
                 row["gradient"] = _moments(gradient)
             tensor.register_hook(backward)
-        self.latest = (tensor, tensor._version, row)
+        self.latest = (tensor, tensor._version, place)
+
+    def origin(self, tensor: Tensor, most: int = 2000) -> list[int]:
+        """The rows from which a tensor was computed without another row between."""
+        found: set[int] = set()
+        seen: set[Any] = set()
+        front = [tensor.grad_fn]
+        while front and len(seen) < most:
+            node = front.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            if node in self.nodes:
+                found.add(self.nodes[node])
+            else:
+                front += [parent for parent, _ in node.next_functions]
+        return sorted(found)
 
     def axis(self, tensor: Tensor, kind: str) -> int | None:
         """The axis of the units: the module's, else that of the last tensor of this shape."""
@@ -561,21 +626,25 @@ class _Recorder(TorchFunctionMode):
                 found.append(name)
         return found
 
-    def recording(self, rate: float | None) -> dict[str, Any]:
+    def recording(self, rate: float | torch.optim.Optimizer | None) -> dict[str, Any]:
         """All of it, as JSON has it."""
         names: dict[int, list[str]] = {}
         for name, parameter in self.model.named_parameters(remove_duplicate=False):
             names.setdefault(id(parameter), []).append(name)
         kinds = {name: type(module).__name__ for name, module in self.model.named_modules()}
-        self.latest = None
+        rates = {id(p): float(group["lr"]) for group in rate.param_groups for p in group["params"]} if isinstance(
+            rate, torch.optim.Optimizer) else dict.fromkeys(names, rate)
+        self.latest, self.made, self.nodes = None, {}, {}
         return {
             "format": "initviz recording", "version": VERSION, "framework": f"PyTorch {torch.__version__}",
             "model": type(getattr(self.model, "_orig_mod", self.model)).__name__, "training": self.model.training,
-            "autocast": self.autocast, "compiled": self.compiled, "rate": rate, "loss": self.loss,
+            "autocast": self.autocast, "compiled": self.compiled, "loss": self.loss,
+            "optimizer": None if rate is None else "gradient descent" if isinstance(rate, int | float) else (
+                type(rate).__name__),
             "rows": self.rows, "rows_left_out": self.left_out, "uncalled": self.uncalled(),
             "parameters": [{
                 "name": given[0], "module": kinds.get(given[0].rpartition(".")[0], ""), **self.parameters[key],
-                "gradients": self.gradients.get(key, [])} for key, given in names.items()],
+                "rate": rates.get(key), "gradients": self.gradients.get(key, [])} for key, given in names.items()],
             "tied": [given for given in names.values() if len(given) > 1]}
 
 
@@ -587,11 +656,14 @@ def _scalar(loss: Any) -> Tensor:
 
 
 def _packed(recording: dict[str, Any]) -> bytes:
-    """The file; its rows lose their histograms where it would be too large."""
-    packed = gzip.compress(json.dumps(recording, separators=(",", ":")).encode(), mtime=0)
-    if len(packed) > MOST_BYTES:
-        for row in recording["rows"]:
-            row.pop("histogram", None)
-            row.get("gradient", {}).pop("histogram", None)
+    """The file; where it would be too large, parameters lose their histograms, then gradients, then outputs."""
+    holders: tuple[list[dict[str, Any]], ...] = (
+        [], recording["parameters"], [row.get("gradient", {}) for row in recording["rows"]], recording["rows"])
+    packed = b""
+    for part in holders:
+        for held in part:
+            held.pop("histogram", None)
         packed = gzip.compress(json.dumps(recording, separators=(",", ":")).encode(), mtime=0)
+        if len(packed) <= MOST_BYTES:
+            break
     return packed

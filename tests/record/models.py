@@ -31,13 +31,15 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """ResNet-18 in its shape, narrow."""
 
-    def __init__(self):
+    def __init__(self, width=8):
         super().__init__()
-        self.conv1, self.bn1, self.relu = nn.Conv2d(3, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True)
-        for stage, (before, after) in enumerate(((8, 8), (8, 16), (16, 32), (32, 64)), 1):
+        self.conv1, self.bn1 = nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        for stage, (before, after) in enumerate(((1, 1), (1, 2), (2, 4), (4, 8)), 1):
             self.add_module(f"layer{stage}", nn.Sequential(
-                Block(before, after, 1 if before == after else 2), Block(after, after, 1)))
-        self.avgpool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(64, 10)
+                Block(width * before, width * after, 1 if before == after else 2),
+                Block(width * after, width * after, 1)))
+        self.avgpool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(8 * width, 10)
 
     def forward(self, x):
         x = self.relu(self.bn1(self.conv1(x)))

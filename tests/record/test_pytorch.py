@@ -109,6 +109,44 @@ def test_attention_of_a_gpt_has_its_entropy_and_the_tied_weight_is_counted_once(
     assert recording["loss"]["classes"] == 300
 
 
+def test_rows_name_those_that_they_were_computed_from():
+    model, run = MODELS["resnet"]()
+    rows = record(model, run)["rows"]
+    places = {(row["path"], row["kind"], row["call"]): place for place, row in enumerate(rows)}
+    assert rows[places["layer1.0.conv1", "Conv2d", 1]]["from"] == [places["relu", "ReLU", 1]]
+    addition = rows[places["layer2.0", "add", 1]]
+    assert addition["from"] == sorted([places["layer2.0.downsample.1", "BatchNorm2d", 1],
+                                       places["layer2.0.bn2", "BatchNorm2d", 1]])
+    assert addition["skip"]["from"] == [places["layer2.0.downsample.1", "BatchNorm2d", 1]]
+    assert [row["skip"]["identity"] for row in rows if "skip" in row] == [True, True, *[False, True] * 3]
+    assert rows[places["layer1", "Sequential", 1]]["same_as"] == places["layer1.1.relu", "ReLU", 2]
+
+
+def test_a_container_with_two_outputs_is_the_same_as_the_module_inside_that_made_the_first():
+    model, run = MODELS["actor_critic"]()
+    rows = record(model, run)["rows"]
+    whole = next(row for row in rows if row["kind"] == "ActorCritic")
+    assert rows[whole["same_as"]]["path"] == "actor"
+
+
+def test_an_optimizer_gives_each_parameter_its_rate():
+    model, run = mlp()
+    groups = [{"params": model[0].parameters(), "lr": 0.5}, {"params": model[2].parameters()}]
+    recording = record(model, run, rate=torch.optim.Adam(groups, lr=0.25))
+    assert recording["optimizer"] == "Adam"
+    assert [p["rate"] for p in recording["parameters"]] == [0.5, 0.5, 0.25, 0.25, None, None]
+
+
+def test_moments_of_values_whose_squares_leave_float32():
+    model = nn.Linear(4, 4)
+    for scale in (1e-25, 1e25):
+        nn.init.constant_(model.weight, scale)
+        nn.init.zeros_(model.bias)
+        row = record(model, lambda: model(torch.eye(4)).sum())["rows"][0]
+        assert row["rms"] == pytest.approx(scale, rel=1e-5)
+        assert row["median_rms"] == pytest.approx(scale, rel=1e-5)
+
+
 def test_two_steps_tell_lora_factors_that_wake_from_those_that_are_frozen():
     model, run = MODELS["lora"]()
     found = {p["name"]: p["gradients"] for p in record(model, run, steps=2)["parameters"]}
@@ -137,6 +175,7 @@ def test_an_mlp_has_the_numbers_of_the_package():
         if layer < 2:
             relu = rows[str(2 * layer + 1)]
             assert relu["rms"] == pytest.approx(run.column("activation_rms")[layer], rel=1e-5)
+            assert relu["median_rms"] == pytest.approx(run.column("activation_median_rms")[layer], rel=1e-5)
             assert relu["zero_units"] / relu["units"] == pytest.approx(run.column("dead_share")[layer], abs=1e-9)
             assert relu["distinct"] == run.column("distinct_neurons")[layer]
             assert relu["rank"] == pytest.approx(run.column("participation_ratio")[layer], rel=1e-5)
