@@ -24,11 +24,12 @@ page = st.navigation({"": [
     st.Page("pages/symmetry.py", title="Symmetry",
             help="Neurons that are copies of one another, and what makes them different"),
     st.Page("pages/training.py", title="Training",
-            help="Train every start on the same data, and see what each costs"),
+            help="Train every initialization on the same data, and see what each costs"),
     st.Page("pages/theory.py", title="Theory",
             help="What should happen before anything is computed, drawn over what does"),
     st.Page("pages/diagnose.py", title="Diagnose",
-            help="Your architecture, your data, your weights: what is wrong with the start, what mends it, its code"),
+            help="Your architecture, your data, your weights: what is wrong with the initialization, what fixes it, "
+                 "its code"),
 ], "Facts": [
     st.Page("pages/notes.py", title="Notes",
             help="What notes on the subject say, sentence by sentence, put to the test"),

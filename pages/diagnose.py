@@ -1,4 +1,4 @@
-"""A practitioner's own network: what is wrong with its initialization, what would mend it, and what to write."""
+"""A practitioner's own network: what is wrong with its initialization, what would fix it, and what to write."""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ settings = app.current_settings()
 
 st.header("Is it the initialization?", anchor=False)
 st.markdown("Describe your network, and see what its initialization does to your data before anything is learned: "
-            "what is wrong, by which rule, and what would mend it.")
+            "what is wrong, by which rule, and what would fix it.")
 
 with st.container():
     asked = request.ask(settings)

@@ -61,7 +61,7 @@ else:
         st.caption(say.backward(runs, settings.spread))
     st.caption(f"{say.theory(runs, theories)} Solid: measured. Dashed: mean-field theory, what infinitely wide "
                "layers do; shaded: its band for at least 95 % of all draws of the weights at this width. On the way "
-               "back it starts from the measured error at the output.")
+               "back it begins with the measured error at the output.")
 
 layer = app.layer_control("layer", settings.depth)
 if layer:

@@ -102,7 +102,7 @@ class DeclaredSettings:
         "Fixes every random number: the same seed gives the same inputs, weights and picture.", place="sidebar")
     bias: float = setting(
         "Bias", 0.0, Interval(-1, 1), COMPARED | {"diagnose"},
-        "Every bias starts at this value.", 0.05, place="expander")
+        "The initial value of every bias.", 0.05, place="expander")
     bias_std: float = setting(
         "Bias spread", 0.0, Interval(0, 2), COMPARED | {"diagnose"},
         "Standard deviation of normal noise added to every bias (sigma_b of mean-field theory).", 0.05,
@@ -141,7 +141,7 @@ class DeclaredSettings:
         "Samples that each update sees; 0 is the whole batch.")
     tuned: str = setting(
         "Rates", "same", TUNED_LABELS, {"training"},
-        "Best for each tries eight rates a start first, so that a start is not blamed for a rate.")
+        "Best for each tries eight rates per initializer first, so that none is blamed for a rate.")
     measure: str = setting(
         "Explain by", "gradient_norm", MEASURE_LABELS, {"training"},
         "What is drawn for each layer over the steps.")
@@ -199,7 +199,7 @@ class DeclaredSettings:
         return {name: getattr(self, setting_of(key, name, p)) for name, p in ACTIVATIONS[key].parameters.items()}
 
     def network(self, key: str) -> Network:
-        """The network that starts from the initializer ``key``."""
+        """The network that the initializer ``key`` draws."""
         return Network(
             self.sizes, self.activation, key, self.gain, self.bias, self.bias_std, self.seed,
             activation_params=self.activation_params(self.activation), initializer_params=self.initializer_params(key))

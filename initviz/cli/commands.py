@@ -71,7 +71,7 @@ def _content(path: Path) -> bytes:
 
 
 def _uploaded_weights(options: argparse.Namespace) -> UploadedWeights | None:
-    """Somebody's own weights, where a file is given; ValueError where its layout or order must be said first."""
+    """The uploaded weights, where a file is given; ValueError where its layout or order must be given, too."""
     if options.weights is None:
         return None
     checkpoint = _network_of(options, checkpoints.read(_content(options.weights), options.weights.name))
@@ -95,7 +95,7 @@ def _uploaded_weights(options: argparse.Namespace) -> UploadedWeights | None:
 
 
 def _network_of(options: argparse.Namespace, checkpoint: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
-    """The network of a file that is examined; ValueError where the file holds several and none was said."""
+    """The network of a file that is examined; ValueError where the file holds several and none was named."""
     networks = checkpoint.networks()
     if options.network is not None:
         if "" in networks:
@@ -197,7 +197,7 @@ def text(report: Report) -> str:
 # ---------------------------------------------------------------------------------------------- the commands
 
 def run_diagnose(options: argparse.Namespace) -> int:
-    """Print a report, or the code of a start; FOUND where a finding is an error."""
+    """Print a report, or the code of an initialization; FOUND where a finding is an error."""
     check_together(options)
     _check_out(options)
     uploaded, lines = _uploaded_weights(options), check_thresholds(dict(options.threshold))
@@ -229,7 +229,7 @@ def _check_out(options: argparse.Namespace) -> None:
 
 def _write_repaired(options: argparse.Namespace, report: Report, uploaded: UploadedWeights | None) -> None:
     remedied = {remedy.key: remedy.initialization for remedy, _ in report.remedies if remedy.key != "standardized"}
-    initialization = remedied[check("--repair", options.repair, remedied.keys())]  # what is recommended has no remedy
+    initialization = remedied[check("--repair", options.repair, remedied.keys())]
     options.out.write_bytes(write(initialization, uploaded))
 
 

@@ -187,9 +187,10 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, metavar="FILE",
                          help="where --repair writes: the names, layout and format of the file of --weights, else an "
                               ".npz with those of the PyTorch code's network")
-    command.add_argument("--code", choices=FRAMEWORKS, help="print the start's code in that framework, and no report")
+    command.add_argument("--code", choices=FRAMEWORKS,
+                         help="print the code of the initialization in that framework, and no report")
     command.add_argument("--recommended", action="store_true",
-                         help="the code of the recommended start for this activation instead of the start's own")
+                         help="the code of the initialization recommended for this activation instead")
 
 
 def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
@@ -199,8 +200,8 @@ def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
     each = whole.add_subparsers(dest="command", required=True)
 
     diagnose = each.add_parser(
-        "diagnose", help="what is wrong with a start, and what would mend it",
-        description="Prints what is found of a start, errors first, and what would mend it on the same data. "
+        "diagnose", help="what is wrong with an initialization, and what would fix it",
+        description="Prints the findings on an initialization, errors first, and what would fix them on the same data. "
                     f"Exit code: 0, {FOUND} where a finding is an error, {BAD_INPUT} where the input is bad.")
     _diagnose_options(diagnose)
 

@@ -180,7 +180,7 @@ def pictures(report: Report) -> dict[str, tuple[Picture, Data]]:
 
 
 def say_pictures(report: Report) -> str:
-    """What the pair of pictures shows of this run, with its numbers: as it is, and under a remedy that mends it."""
+    """What the two pictures show of this run, with its numbers: as it is, and under the best remedy."""
     hidden = report.run.network.depth - 1
     if not hidden:
         return "There is no hidden layer to draw."

@@ -1,4 +1,4 @@
-"""Repair: what would mend an initialization, by rule from the activation or by measuring the data.
+"""What would fix an initialization: by rule from the activation or by measuring the data.
 
 LSUV is layer-sequential unit-variance initialization, Mishkin and Matas 2016, algorithm 1: orthonormal weights, then
 layer by layer ``W /= std(z)`` until the variance of the preactivations is near 1.

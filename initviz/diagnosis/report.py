@@ -69,10 +69,10 @@ class Report:
 
     @property
     def offered(self) -> tuple[tuple[Remedy, Report], ...]:
-        """The remedies that mend something: fewer errors, then warnings, and no gradient that is further from 1."""
-        return tuple(part for part in self.remedies if _mends(self, part[1]))
+        """The remedies that improve something: fewer errors, then warnings, and no gradient that is further from 1."""
+        return tuple(part for part in self.remedies if _improves(self, part[1]))
 
-    def mended_by(self, finding: Finding) -> list[str]:
+    def fixed_by(self, finding: Finding) -> list[str]:
         """The labels of the offered remedies under which a finding is gone, or less grave."""
         def grave(other: Finding) -> int:
             return SEVERITIES.index(other.severity)
@@ -101,7 +101,7 @@ class Report:
 FEW_DEAD = 0.25  # of a layer's neurons: a remedy that has more, and more than before, is none
 
 
-def _mends(before: Report, after: Report) -> bool:
+def _improves(before: Report, after: Report) -> bool:
     """Whether a remedy has fewer faults, no larger gradient and no more dead neurons."""
     def faults(report: Report) -> tuple[int, int]:
         return report.count("error"), report.count("warning")

@@ -31,7 +31,7 @@ GROUPS = 16  # of samples of about one length, of which the band's networks foll
 class Prediction:
     """Theory's word on each layer of one network: arrays (depth,) of root mean squares and standard deviations.
 
-    Deltas start from the measured error at the output. ``*_band`` are (2, depth): the least and the most of the same
+    Deltas begin with the measured error at the output. ``*_band`` are (2, depth): the least and the most of the same
     in at least 95 % of all draws of the weights; NaN where so few neurons of a layer carry the signal that their
     average is none.
     """

@@ -1,4 +1,4 @@
-"""Training: gradient descent from given starts, several networks of one shape at once on the same data and order.
+"""Training: gradient descent from given parameters, several networks of one shape at once on the same data and order.
 
 The networks are stacked: one product a layer for all of them. A network whose loss leaves the finite numbers is taken
 out of the stack and marked; the others go on.
@@ -60,7 +60,7 @@ class Recipe:
 
 @dataclass(eq=False)
 class History:
-    """What training one network showed, at the recorded steps; step 0 is the start.
+    """What training one network showed, at the recorded steps; step 0 is the initialization.
 
     ``loss`` and ``accuracy`` (NaN for mse) are those of the whole training batch, ``held_out_accuracy`` that of the
     held-out batch where there is one. Per recorded step and layer: ``gradient_norm`` (Frobenius, of dL/dW),
@@ -158,10 +158,10 @@ class Workspace:
 class Race:
     """Networks of one shape trained side by side.
 
-    ``starts`` are (weights, biases) of each; ``rates`` one learning rate for each, else the recipe's. ``advance`` runs
-    a number of steps, ``histories`` holds what was recorded so far. ``snapshot``, where given, makes of the parameters
-    at each step of ``snapshots`` what a history keeps of them, instead of a copy, of which as many are kept as
-    MOST_SNAPSHOT_BYTES allows.
+    ``initial`` are the (weights, biases) of each network; ``rates`` one learning rate for each, else the
+    recipe's. ``advance`` runs a number of steps, ``histories`` holds what was recorded so far. ``snapshot``, where
+    given, makes of the parameters at each step of ``snapshots`` what a history keeps of them, instead of a copy, of
+    which as many are kept as MOST_SNAPSHOT_BYTES allows.
     Raises ValueError where shapes differ or the batch does not fit.
     """
 
@@ -172,11 +172,11 @@ class Race:
                  rates: Sequence[float] | None = None, record: Iterable[int] | None = None,
                  snapshots: Iterable[int] = (), snapshot: Callable[[Parameters], Any] | None = None) -> None:
         if not initial:
-            raise ValueError("starts must be at least one pair of weights and biases, got none")
+            raise ValueError("initial must hold the weights and biases of at least one network, got none")
         for weights, biases in initial:
             check_shapes(weights, biases, batch.x)
             if [w.shape for w in weights] != [w.shape for w in initial[0][0]]:
-                raise ValueError("starts must all have the same shapes")
+                raise ValueError("initial must hold parameters of the same shapes for every network")
         check_targets(batch.targets, batch.loss, len(batch.x), initial[0][0][-1].shape[1])
         self._phi, self._params = named_activation(activation), activation_params or {}
         self._activation = activation
@@ -415,7 +415,7 @@ def train(network: Network | Architecture, batch: Batch, recipe: Recipe | None =
 
 def best_rates(initial: Sequence[Parameters], batch: Batch, recipe: Recipe, rates: Sequence[float],
                **options: Any) -> Race:
-    """A Race of every start at every rate, start by start; see ``winners`` for what it says when it is run."""
+    """A Race of every network at every rate, network by network; see ``winners`` for what it says when it is run."""
     return Race([one for one in initial for _ in rates], batch, recipe, rates=list(rates) * len(initial),
                 record=[recipe.steps], **options)
 

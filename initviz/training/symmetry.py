@@ -1,4 +1,4 @@
-"""Copies: how different the neurons of a start are, how training keeps copies copies, and what breaks the symmetry.
+"""Copies: how different the neurons of a layer are, how training keeps copies alike, and what breaks the symmetry.
 
 Everything here is float64, so that round-off is seen for what it is. If all weights of a layer are equal, exchanging
 two of its neurons changes nothing; gradient descent, momentum and Adam commute with the exchange, so that copies stay
@@ -139,7 +139,7 @@ Change = Callable[[Parameters, np.random.Generator, float], Parameters]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way to treat a constant start: how its parameters are changed, and what of the training differs."""
+    """One way to treat a constant initialization: how its parameters are changed, and what of the training differs."""
 
     label: str
     sentence: str
@@ -179,8 +179,8 @@ def _zero_hidden(parameters: Parameters, rng: np.random.Generator, epsilon: floa
 
 
 ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
-    "nothing": Attempt("Nothing", "The constant start, as it is."),
-    "adam": Attempt("Adam alone", "The constant start, trained with Adam.", recipe=(("optimizer", "adam"),)),
+    "nothing": Attempt("Nothing", "The constant initialization, as it is."),
+    "adam": Attempt("Adam alone", "The constant initialization, trained with Adam.", recipe=(("optimizer", "adam"),)),
     "adam_odd": Attempt("Adam, one neuron more", "The same with a width that is one larger.",
                         recipe=(("optimizer", "adam"),), more_neurons=1),
     "noise": Attempt("Perturbation", "Normal noise of the chosen size on every weight.", _noise),
@@ -223,9 +223,10 @@ class Result:
 
 
 def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> Generator[float, None, list[Result]]:
-    """Every attempt of the table on a constant start of ``network``: one hidden layer, float64, else ValueError.
+    """Every attempt of the table on a constant initialization of ``network``.
 
-    Yields the share that is done, returns the results in the table's order.
+    Yields the share that is done, returns the results in the table's order. Raises ValueError where the network has
+    not one hidden layer and float64.
     """
     if network.depth != 2 or network.dtype != "float64":
         raise ValueError(f"network must have depth 2 and dtype float64, got {network.depth} and {network.dtype}")

@@ -1,4 +1,4 @@
-"""Units that start as copies: LoRA ranks, experts, attention heads, layers. Which part, predicted and measured.
+"""Units initialized as copies: LoRA ranks, experts, attention heads, layers. Which part, predicted and measured.
 
 Units stay equal where exchanging two of them leaves the network as it is: then their gradients are equal too, in every
 step. The prediction asks just that of the expression and the initial states; the measurement is gradient descent.
@@ -45,9 +45,10 @@ X = Input()
 
 @dataclass(frozen=True)
 class Copies:
-    """Units of one kind that start equal. ``parts`` are the tensors of a unit, without its number; ``states`` those
-    that are not one draw for all units: "zero", "constant", "random" (a draw for each). ``tokens``: the input is a
-    sequence.
+    """Units of one kind that are initialized equal.
+
+    ``parts`` are the tensors of a unit, without its number; ``states`` those that are not one draw for all units: "zero",
+    "constant", "random" (a draw for each). ``tokens``: the input is a sequence.
     """
 
     label: str

@@ -450,7 +450,7 @@ LORA_UNITS: Mapping[str, int] = MappingProxyType({"in": 12, "a": 8, "out": 12})
 
 
 def learned_rank(a: str, b: str, *, seed: int = 0, steps: int = 50) -> int:
-    """The rank of B A after so many steps, of a LoRA pair of rank 8 whose factors start in these states."""
+    """The rank of B A after so many steps, of a LoRA adapter of rank 8 whose factors are initialized so."""
     expression = WIRINGS["lora"].expression
     arrays = measure(expression, {"W0": "random", "A": a, "B": b}, seed=seed, steps=steps, units=LORA_UNITS).arrays
     values = np.linalg.svd(arrays["A"] @ arrays["B"], compute_uv=False)

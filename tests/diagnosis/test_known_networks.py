@@ -132,7 +132,7 @@ def test_no_remedy_that_is_offered_is_graver_than_the_fault(name):
         assert (after.count("error"), after.count("warning")) <= (report.count("error"), report.count("warning"))
     if name in FAULTY:
         assert report.offered
-        assert report.mended_by(report.findings[0])
+        assert report.fixed_by(report.findings[0])
 
 
 def test_equal_layers_are_found():

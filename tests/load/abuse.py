@@ -56,7 +56,7 @@ def some_address(rng: random.Random) -> tuple[str, dict[str, Any]]:
     for name, choices in (("note", NOTES), ("paper", PAPERS)):
         if rng.random() < 0.3:
             query[name] = rng.choice([*(experiment.title for experiment in choices.values()), *RUBBISH])
-    for name in ("show", "table", "architecture", "start", "data", "nonsense", "line_dead"):
+    for name in ("show", "table", "architecture", "initializer", "data", "nonsense", "line_dead"):
         if rng.random() < 0.1:
             query[name] = rng.choice([*QUOTABLE, "64-16-10", "2-3", "64-99999-10", "Dead neurons", "Popular pairs"])
     return rng.choice(PAGES), query

@@ -15,7 +15,7 @@ def notices(at):
     ("formulas", {"table": "zzz"}, "Table was not one of the choices, so it is Initializers."),
     ("formulas", {"framework": "Fortran"}, "Code for was not one of the choices, so it is NumPy."),
     ("formulas", {"joined": "zzz"}, "Architecture was not one of the choices, so it is Plain."),
-    ("diagnose", {"start": "zzz"}, "was not one of the choices, so it is PyTorch's Linear (PyTorch by default)."),
+    ("diagnose", {"initializer": "zzz"}, "was not one of the choices, so it is PyTorch's Linear (PyTorch by default)."),
     ("diagnose", {"data": "zzz"}, "Data was not one of the choices, so it is Digits."),
     ("notes", {"note": "zzz"}, "was not one of the choices, so it is"),
     ("papers", {"paper": "zzz"}, "was not one of the choices, so it is"),

@@ -23,8 +23,8 @@ SMALL = {"architecture": "64-16-16-10", "batch": 32}
 @pytest.mark.parametrize("key", INITIALIZERS)
 def test_every_start_gets_a_report(key):
     label = INITIALIZERS[key].label + (f" ({FRAMEWORK_DEFAULTS[key]})" if key in FRAMEWORK_DEFAULTS else "")
-    at = visit(DIAGNOSE, **SMALL, start=label)
-    assert at.selectbox(key="start").value == key
+    at = visit(DIAGNOSE, **SMALL, initializer=label)
+    assert at.selectbox(key="initializer").value == key
     assert not at.error
     assert len(charts(at)) == 2
     layers, comparison = (table.value for table in at.dataframe)
@@ -33,15 +33,16 @@ def test_every_start_gets_a_report(key):
 
 
 def test_zeros_are_an_error_and_he_is_not():
-    assert ":red-badge[error]" in words(visit(DIAGNOSE, **SMALL, start="Zeros"))
-    assert ":red-badge[error]" not in words(visit(DIAGNOSE, **SMALL, start="He normal", activation="ReLU"))
+    assert ":red-badge[error]" in words(visit(DIAGNOSE, **SMALL, initializer="Zeros"))
+    assert ":red-badge[error]" not in words(visit(DIAGNOSE, **SMALL, initializer="He normal", activation="ReLU"))
 
 
 @pytest.mark.parametrize("query", [
     {"architecture": "64-10"}, {"architecture": "5-1", "data": "Standard normal"}, {"activation": "Leaky ReLU"},
-    {"architecture": "64 16, 16; 10"}, {"gain": 0}, {"gain": 4, "activation": "linear", "start": "Ones"}, {"bias": 1},
-    {"architecture": "784-32-32-10", "data": "Standard normal"}, {"data": "zzz", "start": "zzz", "code_for": "zzz"},
-    {"code_start": "zzz", "line_mostly": "nan", "line_loss": "inf"}], ids=str)
+    {"architecture": "64 16, 16; 10"}, {"gain": 0}, {"gain": 4, "activation": "linear", "initializer": "Ones"},
+    {"bias": 1}, {"architecture": "784-32-32-10", "data": "Standard normal"},
+    {"data": "zzz", "initializer": "zzz", "code_for": "zzz"},
+    {"code_of": "zzz", "line_mostly": "nan", "line_loss": "inf"}], ids=str)
 def test_the_ends_of_what_can_be_asked_are_drawn(query):
     at = visit(DIAGNOSE, **SMALL | query)
     assert not at.error
@@ -90,13 +91,13 @@ def test_the_table_has_one_column_for_different_neurons_and_shares_in_per_cent()
 
 
 def test_nothing_is_called_healthy_of_which_a_rule_warns():
-    at = visit(DIAGNOSE, architecture="64-16-10", start="Normal", std=2, activation="ReLU", batch=32)
+    at = visit(DIAGNOSE, architecture="64-16-10", initializer="Normal", std=2, activation="ReLU", batch=32)
     assert "**The signal explodes**" in words(at)
     assert "Healthy" not in words(at)
 
 
 def test_a_threshold_can_be_moved():
-    at = visit(DIAGNOSE, **SMALL, start="He normal", activation="ReLU")
+    at = visit(DIAGNOSE, **SMALL, initializer="He normal", activation="ReLU")
     assert "The signal" not in words(at)
     sound(at.number_input(key="line_shrunk").set_value(1.0).run())
     sound(at.number_input(key="line_grown").set_value(1.0).run())
@@ -107,7 +108,7 @@ def test_a_threshold_can_be_moved():
 @pytest.mark.parametrize("framework", ["NumPy", "PyTorch", "Keras", "JAX"])
 @pytest.mark.parametrize("which", ["Recommended", "As chosen"])
 def test_the_code_is_a_whole_script_for_this_architecture(framework, which):
-    at = visit(DIAGNOSE, **SMALL, code_for=framework, code_start=which, start="Sparse", activation="ReLU")
+    at = visit(DIAGNOSE, **SMALL, code_for=framework, code_of=which, initializer="Sparse", activation="ReLU")
     source = at.code[0].value
     ast.parse(source)
     assert "SIZES = (64, 16, 16, 10)" in source

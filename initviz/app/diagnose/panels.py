@@ -115,13 +115,13 @@ def show_findings(report: Report) -> None:
 
 
 def _say_remedies(report: Report, finding: Finding) -> str:
-    """Which remedies mend a finding, by their own reports."""
-    labels = report.mended_by(finding) if finding.severity != "note" else []
-    return f" Mended by {listed(labels)}." if labels else ""
+    """Which remedies remove a finding, by the report of each."""
+    labels = report.fixed_by(finding) if finding.severity != "note" else []
+    return f" Fixed by {listed(labels)}." if labels else ""
 
 
 def show_remedies(report: Report) -> None:
-    """What each remedy is, which were tried and mend nothing, and why a first loss is higher."""
+    """What each remedy is, which were tried and fix nothing, and why a first loss is higher."""
     offered = [remedy for remedy, _ in report.offered]
     lines = [f":small[**{remedy.label}**: {remedy.why}]" for remedy in offered]
     others = [remedy.label for remedy, _ in report.remedies if remedy not in offered]
@@ -156,12 +156,12 @@ def show_layers(report: Report) -> None:
 
 
 def show_code(initialization: Initialization, better: Network) -> None:
-    """The initialization as source, as it is or, as for somebody's own weights, as the table would have it."""
+    """The initialization as source code: as chosen, or as recommended, as for uploaded weights."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        app.expect_choice("code_start", "Code of", ["Recommended", "As chosen"])
+        app.expect_choice("code_of", "Code of", ["Recommended", "As chosen"])
         which = st.segmented_control("Initialization of the code",
                                      ["Recommended", "As chosen"][:2 if initialization.drawn else 1],
-                                     default="Recommended", required=True, key="code_start", bind="query-params",
+                                     default="Recommended", required=True, key="code_of", bind="query-params",
                                      help="The table's initialization for this activation, or the one chosen above.")
         app.expect_choice("code_for", "Code for", FRAMEWORKS, "PyTorch")
         framework = st.segmented_control("Code for", FRAMEWORKS, default="PyTorch", required=True,

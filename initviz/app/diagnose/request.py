@@ -99,7 +99,8 @@ class Data:
 
 @dataclass(frozen=True, eq=False)
 class DiagnoseRequest:
-    """The start that the controls describe, the terms by which it is known, and the file that it came from, if any."""
+    """The initialization that the controls describe, the terms by which it is known, and the uploaded weights, if any.
+    """
 
     make: Callable[[], Initialization]
     terms: Hashable
@@ -110,12 +111,12 @@ def ask(settings: Settings) -> DiagnoseRequest | None:
     """What the controls describe; None after one sentence on what is wrong with it or missing."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
-                             help="From the inputs to the outputs, such as 784-512-512-10. Your own weights bring "
+                             help="From the inputs to the outputs, such as 784-512-512-10. Your weights bring "
                                   "their own.")
-        app.expect_choice("start", "Initialization", {key: _initializer_label(key) for key in INITIALIZATIONS})
-        key = st.selectbox("Initialization", INITIALIZATIONS, format_func=_initializer_label, key="start",
+        app.expect_choice("initializer", "Initialization", {key: _initializer_label(key) for key in INITIALIZATIONS})
+        key = st.selectbox("Initialization", INITIALIZATIONS, format_func=_initializer_label, key="initializer",
                            bind="query-params", width=290,
-                           help="What your framework does where nothing is said, or any initializer of the table.")
+                           help="The default of your framework, or any initializer of the table.")
         app.expect_choice("data", "Data", SOURCES)
         app.expect_choice("target_kind", "Target is", spreadsheet.TARGET_KINDS, "auto")  # asked once a file is there
         source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
@@ -151,16 +152,16 @@ def ask(settings: Settings) -> DiagnoseRequest | None:
 
 
 def _drawn(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
-    """A batch of the app's own."""
+    """A batch drawn by the app."""
     batch = (make_normal(sizes[0], sizes[-1], settings.batch, seed=settings.seed) if source == "normal" else
              app.cached_batch(source, settings.batch, settings.seed, sizes[0]))
     return Data(replace(batch, name=SOURCES[source]), source, {"input": source, "seed": settings.seed})
 
 
 def _ask_weights() -> tuple[UploadedWeights | None, bool]:
-    """Somebody's own weights, where they gave a file that can be read, and whether nothing is left to be chosen."""
+    """The uploaded weights, where there is a readable file, and whether nothing is left to be chosen."""
     uploaded, settled, complaint = None, True, None
-    with st.expander("Your own weights", icon=":material/upload_file:"):
+    with st.expander("Your weights", icon=":material/upload_file:"):
         file = _uploaded(f"A {checkpoints.SUFFIXES_SAID} file",
                          [suffix[1:] for suffix in (*checkpoints.SUFFIXES, *checkpoints.CONVERSIONS)], "weights_file",
                          "The state dict of a multilayer perceptron: weights and biases. It is read in memory, never "
@@ -178,9 +179,9 @@ def _ask_weights() -> tuple[UploadedWeights | None, bool]:
             complaint = error
     if complaint is not None:
         complain(complaint)
-        st.caption("The layer sizes and the start above are examined instead.")
+        st.caption("The layer sizes and the initialization above are examined instead.")
     elif uploaded is not None:
-        st.caption(plain(f"{uploaded.name} is examined: sizes, weights and biases are its own."))
+        st.caption(plain(f"{uploaded.name} is examined: its sizes, weights and biases."))
     return uploaded, settled
 
 
@@ -241,7 +242,7 @@ def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoint
 
 
 def _ask_table(settings: Settings, outputs: int | None) -> Data | None:
-    """A batch of somebody's own table; None where no file was given yet."""
+    """A batch of the uploaded table; None without a file."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         file = _uploaded("A CSV file of numbers", ["csv", "txt"], "data_file",
                          "With a header or not. It is read in memory and forgotten with this session.")
@@ -274,7 +275,7 @@ def _ask_table(settings: Settings, outputs: int | None) -> Data | None:
         st.caption(plain(note))
     terms = (file.file_id, target, kind, standardize, settings.batch, settings.seed, standardize_target, one_hot, drop,
              outputs)
-    batch = kept("own batch", terms, lambda: read.batch(
+    batch = kept("uploaded batch", terms, lambda: read.batch(
         target, kind=kind, standardize=standardize, count=settings.batch, seed=settings.seed, drop=drop,
         one_hot=one_hot, standardize_target=standardize_target, outputs=outputs))
     st.caption(plain(spreadsheet.describe_target(target, batch, standardize_target)))

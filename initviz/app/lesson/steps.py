@@ -87,13 +87,13 @@ STEPS: Mapping[str, Step] = MappingProxyType({
                 f"{_NO_TWO} Copies need equal weights."),
         _changes("xavier_normal"), computed.first_layer),
     "zeros": Step(
-        "Start with zeros", "The same network with every weight set to 0.",
+        "Initialize with zeros", "The same network with every weight set to 0.",
         "How many different neurons does the last hidden layer have?",
         _counts(f"{_EQUAL_WEIGHTS} Each adds up 0, whatever the picture.",
                 f"{_EQUAL_WEIGHTS} Nothing singles out some of them.", "Here the neurons are not all alike."),
         _changes("zeros"), computed.copies),
     "constant": Step(
-        "Start with a constant", "Not 0 but 0.1, the same for every weight, so that a signal does pass.",
+        "Initialize with a constant", "Not 0 but 0.1, the same for every weight, so that a signal does pass.",
         "How many different neurons does the last hidden layer have now?",
         _counts(f"{_EQUAL_WEIGHTS} The signal that passes differs from picture to picture, not from neuron to neuron.",
                 f"{_EQUAL_WEIGHTS} Nothing singles out some of them.", "Here the neurons are not all alike."),

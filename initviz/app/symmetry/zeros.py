@@ -28,7 +28,7 @@ def cached_measurement(key: str, states: tuple[str, ...], seed: int) -> Measured
 
 @cached(1e6)
 def cached_counts(seed: int) -> list[Count]:
-    """Units that start as copies, counted after training."""
+    """Units initialized as copies, counted after training."""
     return counts(seed)
 
 
@@ -43,7 +43,7 @@ def _reveal(case: tuple[str, ...]) -> None:
 def show(seed: int) -> None:
     """The whole section."""
     st.markdown("All-zero layers never learn, and yet LoRA, ReZero and others put zeros into a network on purpose. "
-                "Choose a wiring and what each tensor starts as; guess which tensors ever get a gradient.")
+                "Choose a wiring and how each tensor is initialized; guess which tensors ever get a gradient.")
     app.expect_choice("wiring", "Wiring", {key: wiring.label for key, wiring in WIRINGS.items()}, "lora")
     key = st.selectbox("Wiring", list(WIRINGS), list(WIRINGS).index("lora"), key="wiring", bind="query-params",
                        format_func=lambda key: WIRINGS[key].label, help="A small network of products, sums and "
@@ -114,9 +114,9 @@ def _row(name: str, state: str, fate: Fate, measurement: Measured) -> dict[str, 
 
 
 def show_copies(seed: int) -> None:
-    """Other units that may start as copies."""
-    st.markdown("Layers, heads, experts and the ranks of a LoRA pair may start as copies too. They stay copies where "
-                "exchanging two of them leaves the network as it is.")
+    """Other units that may be initialized as copies."""
+    st.markdown("Layers, heads, experts and the ranks of a LoRA adapter may be initialized as copies too. They stay "
+                "copies where exchanging two of them leaves the network as it is.")
     st.table([{"Units, initially": f"{row.label}, {row.initialized}",
                "Different: predicted": f"{row.predicted} of {row.of}",
                f"measured after {COPY_STEPS} steps": f"{row.measured} of {row.of}", "Because": row.because}

@@ -169,7 +169,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "With the same non-zero value everywhere the neurons of a layer still compute the same thing.",
         f"As for zeros: {SAMPLES} digits, three layers, hidden ones of {WIDTH}, softmax cross-entropy, float64, "
         f"{zeros.STEPS} steps of gradient descent at {RATE:g}. Neurons count as different beyond round-off.",
-        "What was said of zeros needs equal weights, not zeros: copies get the same gradient and stay copies. In "
+        "The argument for zeros needs equal weights, not zeros: copies get the same gradient and stay copies. In "
         "floating point it holds to the last bit in float64 where the width is a multiple of 8, else up to round-off.",
         "Goodfellow, Bengio and Courville 2016, \"Deep Learning\", section 8.4", _symmetry, MappingProxyType({
             "activation": activation_knob("tanh", "tanh", "relu", "sigmoid"),

@@ -26,7 +26,7 @@ DIFFERENCE = 1e-5  # of a weight, for a second derivative: round-off and the thi
 
 
 def teacher(seed: int) -> Batch:
-    """Unit normal inputs (SAMPLES, INPUTS) and what a random network of HIDDEN tanh neurons says of them."""
+    """Unit normal inputs (SAMPLES, INPUTS) and the outputs of a random network of HIDDEN tanh neurons."""
     rng = stream(seed, INPUT_STREAM)
     x = rng.standard_normal((SAMPLES, INPUTS))
     first, last = (initialize("lecun_normal", *fans, rng=rng, dtype="float64")
@@ -119,7 +119,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
     "same_optimum": Experiment(
         "9. One value: stuck in local optima",
         "The network gets stuck in a local optimum, as the landscape is flat.",
-        f"{SAMPLES} unit normal inputs and what a random network of {HIDDEN} tanh neurons says of them, squared error. "
+        f"{SAMPLES} unit normal inputs and the outputs of a random network of {HIDDEN} tanh neurons, squared error. "
         f"Around 0: no biases, {DIRECTIONS} random directions. Copies: {HIDDEN} neurons, all weights {VALUE:g}, "
         f"{SETTLE:,} steps of momentum at {RATE:g}, then as many more, left alone and nudged by {NUDGE:g} in the "
         "direction that curves down most.",

@@ -92,7 +92,7 @@ SMOOTH_WIDTH = 256
 
 
 def _spread(h: Array) -> float:
-    """Standard deviation of a neuron over the batch (rows): what a layer says of its input. 0 where it is round-off."""
+    """Standard deviation of a neuron over the batch (rows): what distinguishes its inputs. 0 where it is round-off."""
     spread = math.sqrt(float(h.var(axis=0).mean()))
     return spread if spread > ROUND_OFF * float(np.finfo(h.dtype).eps) * math.sqrt(float(np.square(h).mean())) else 0.0
 

@@ -124,7 +124,7 @@ def _stuck(seed: int, activation: str, depth: float) -> Result:
             ("dL/dW of the output layer at initialization", "output", "from neuron", first[-1], first[-1][:2]),
             (f"dL/dW of layer 1 after {EARLY} steps", "pixel", "neuron", later[0], later[0][:, :2].T))]
     if not any(gradient.any() for gradient in (*first, *later)):
-        return Result(checks, plots, "Every gradient of a weight is 0: the same they are, and it says little.")
+        return Result(checks, plots, "Every gradient of a weight is 0: they are the same, which says little.")
     if not later[0].any():
         return Result(checks, plots, f"After {EARLY} steps nothing has come back to layer 1 yet, whose gradient is "
                        f"still 0; in the output layer it has run from {number(float(first[-1].min()))} to "

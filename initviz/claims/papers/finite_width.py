@@ -190,8 +190,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
                                              "The checks are of 20 layers.")})),
     "lu": Experiment(
         "Lu et al. 2020, dying ReLU",
-        "A deep, narrow ReLU network is dead from the start with a probability that goes to 1 with its depth: of ten "
-        "layers, over 90 % at width 2, about 60 % at 3, over 10 % at 5, under 1 % at 10.",
+        "A deep, narrow ReLU network is dead at initialization with a probability that goes to 1 with its depth: of "
+        "ten layers, over 90 % at width 2, about 60 % at 3, over 10 % at 5, under 1 % at 10.",
         "10,000 networks of each width on one input feature, normal weights, no biases; dead where some layer is off. "
         "The law is exact for a single input and bounds the share on the whole line from above.",
         "For one input every neuron is on or off like a fair coin, and one layer of tails ends the signal. On the line "

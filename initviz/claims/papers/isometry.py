@@ -77,9 +77,9 @@ def _saxe(seed: int, width: float) -> Result:
         Line(name, np.array(DEPTHS), means[key], initializer=key) for key, name in COMPARED.items()], log=True)
     most = f"{number(float(gaussian[-1]), 3)}" if steps_of["lecun_normal"].max() < MOST_STEPS else \
         f"{number(float(gaussian[-1]), 3)} or more"
-    return Result(checks, [plot], f"From depth 3 to 48 the orthogonal start takes {number(float(orthogonal[0]))} and "
-                   f"{number(float(orthogonal[-1]))} steps, the Gaussian one {number(float(gaussian[0]))} and {most}, "
-                   f"on average over {DRAWS} draws.")
+    return Result(checks, [plot], f"From depth 3 to 48 the orthogonal initialization takes "
+                   f"{number(float(orthogonal[0]))} and {number(float(orthogonal[-1]))} steps, the "
+                   f"Gaussian one {number(float(gaussian[0]))} and {most}, on average over {DRAWS} draws.")
 
 
 # ---------------------------------------------------------------------------------------------- Pennington et al. 2017

@@ -109,7 +109,7 @@ class Look:
 
 
 def lecture_network(gain: float, seed: int) -> Parameters:
-    """The lecture's start: W = randn/√n · gain, the last layer times LAST_LAYER instead of the gain."""
+    """The lecture's initialization: W = randn/√n · gain, the last layer times LAST_LAYER instead of the gain."""
     sizes = (EMBEDDED, *[NEURONS] * HIDDEN, CHARACTERS)
     weights, biases = Network(sizes, "tanh", "lecun_normal", gain, seed=seed).parameters()
     weights[-1] *= np.float32(LAST_LAYER / gain)

@@ -121,7 +121,7 @@ def _same(first: Sequence[Array], second: Sequence[Array]) -> bool:
 
 
 def _mishkin(seed: int, depth: float) -> Result:
-    """Standard deviations of the preactivations by layer, under LSUV and under its orthonormal start."""
+    """Standard deviations of the preactivations by layer, under LSUV and its orthonormal initial weights."""
     layers = int(depth)
     batch = make_batch("normal", LSUV_SAMPLES, seed=seed, features=LSUV_WIDTH)
     checks, plots, sentences = [], [], []

@@ -231,7 +231,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         first_law=lambda w0: laws.independent(lambda fan_in, fan_out: 1 / (fan_in * 3**0.5), "uniform")),
     "torch_linear": Initializer(
         "PyTorch's Linear", r"W, b \sim U\left(\pm\tfrac{1}{\sqrt{n_{in}}}\right)",
-        "what a PyTorch network starts from",
+        "the default of PyTorch",
         "torch.nn.Linear (kaiming_uniform_ with a = sqrt(5)); Glorot and Bengio 2010, eq. (1)",
         "A third of LeCun's variance, so that signals shrink, with random biases.",
         "#D61F85", lambda: laws.torch_linear(),
@@ -245,12 +245,12 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
                         "jax.random.uniform(bias_key, (fan_out,), minval=-1, maxval=1) / math.sqrt(fan_in)")),
     "keras_dense": Initializer(
         "Keras' Dense", r"W \sim U\left(\pm\sqrt{\tfrac{6}{n_{in} + n_{out}}}\right),\ b = 0",
-        "what a Keras network starts from", "keras.layers.Dense (glorot_uniform); Glorot and Bengio 2010, eq. (16)",
+        "the default of Keras", "keras.layers.Dense (glorot_uniform); Glorot and Bengio 2010, eq. (16)",
         "Xavier uniform, and biases of zero.",
         "#9985EB", lambda: variance_scaling(1, "fan_avg", "uniform"), _scaled_code("1.0", "fan_avg", "uniform")),
     "flax_dense": Initializer(
         "Flax's Dense", r"W \sim N\left(0, \tfrac{1}{n_{in}}\right) \text{ cut at } 2\sigma,\ b = 0",
-        "what a Flax network starts from", "flax.linen.Dense (lecun_normal, truncated); LeCun et al. 1998, eq. (16)",
+        "the default of Flax", "flax.linen.Dense (lecun_normal, truncated); LeCun et al. 1998, eq. (16)",
         "LeCun's variance from a truncated normal that is widened to keep it, and biases of zero.",
         "#5C7A85", lambda: variance_scaling(1, "fan_in", "truncated_normal"),
         code_in("W = rng.standard_normal((fan_in, fan_out))\nwhile (outside := np.abs(W) > 2).any():\n"
