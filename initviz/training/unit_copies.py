@@ -47,8 +47,8 @@ X = Input()
 class Copies:
     """Units of one kind that are initialized equal.
 
-    ``parts`` are the tensors of a unit, without its number; ``states`` those that are not one draw for all units: "zero",
-    "constant", "random" (a draw for each). ``tokens``: the input is a sequence.
+    ``parts`` are the tensors of a unit, without its number; ``states`` those that are not one draw for all units:
+    "zero", "constant", "random" (a draw for each). ``tokens``: the input is a sequence.
     """
 
     label: str
