@@ -77,7 +77,7 @@ def expectation(f: Callable[[Array], Array], variance: Any, mean: Any = 0.0) -> 
     g, density = _nodes(mean, std)
     with np.errstate(**QUIET):
         z = np.asarray(mean, float)[..., None] + std[..., None] * g
-        expected: Array = (f(z) * density).sum(axis=-1)
+        expected: Array = (f(z) * density).sum(axis=-1) / density.sum(axis=-1)  # of a constant exactly that
     return expected
 
 
