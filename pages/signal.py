@@ -3,11 +3,13 @@
 import streamlit as st
 
 from initviz import app
-from initviz.app import sharing
+from initviz.app import blocks, sharing
+from initviz.app.signal import block_words
 from initviz.app.signal import panels as signal
 from initviz.app.signal import sentences as say
 from initviz.charts import depth, distributions
 from initviz.charts.picture import save
+from initviz.core.block_simulation import BlockRun
 from initviz.core.simulation import histogram_table, layer_table
 from initviz.diagnosis.verdict import against_theory
 
@@ -23,11 +25,20 @@ with st.container():
     if not settings.init:
         st.info("Choose at least one initializer in the sidebar, or a classic case above.", icon=":material/tune:")
         app.stop()
+    if settings.kind != "plain" and settings.depth < blocks.LEAST_DEPTH:
+        st.info(f"A network of blocks has at least one between its first and last layer: choose a depth of at least "
+                f"{blocks.LEAST_DEPTH}.", icon=":material/tune:")
+        app.stop()
 
 # All is computed before anything is drawn: what arrives together is painted together.
 runs = app.compare(settings, pairs=settings.layer > 0)
-predictions = [app.cached_prediction(run, settings.input) for run in runs]
-theories = [against_theory(run, prediction) for run, prediction in zip(runs, predictions, strict=True)]
+of_blocks = [run for run in runs if isinstance(run, BlockRun)]
+if of_blocks:
+    predictions = [app.cached_block_prediction(run, settings.input) for run in of_blocks]
+    theories = [block_words.beside_theory(run, theory) for run, theory in zip(of_blocks, predictions, strict=True)]
+else:
+    predictions = [app.cached_prediction(run, settings.input) for run in runs]
+    theories = [against_theory(run, prediction) for run, prediction in zip(runs, predictions, strict=True)]
 one_sample = signal.shows_one_sample(settings)
 shapes = distributions.data(runs, settings.quantity, signal.heads(runs), one_sample=one_sample)
 scales = [depth.data(runs, predictions, quantity, settings.spread) for quantity in ("activation", "delta")]
@@ -44,6 +55,9 @@ with st.container(horizontal=True):
     for key in ("quantity", "scale", "scrub"):
         app.control(key)
 st.caption(f"{say.how_to_read(settings.quantity, one_sample, settings.sample)} A click on a layer opens its neurons.")
+if of_blocks:
+    st.caption(" ".join(filter(None, [block_words.rows_are(of_blocks[0].network), blocks.unfit_scheme(settings),
+                                      block_words.copies(of_blocks)])))
 
 app.control("spread")
 if settings.depth < 2:
@@ -59,9 +73,13 @@ else:
         st.markdown(f"**← Backward** {say.spread_title(settings.spread, 'deltas dL/dz')}")
         app.show(depth.backward_picture(), scales[1], key="backward")
         st.caption(say.backward(runs, settings.spread))
+    band = "" if of_blocks else "; shaded: its band for at least 95 % of all draws of the weights at this width"
     st.caption(f"{say.theory(runs, theories)} Solid: measured. Dashed: mean-field theory, what infinitely wide "
-               "layers do; shaded: its band for at least 95 % of all draws of the weights at this width. On the way "
-               "back it begins with the measured error at the output.")
+               f"layers do{band}. On the way back it begins with the measured error at the output."
+               + (" :small[Yang and Schoenholz 2017; Yang et al. 2019; De and Smith 2020; Xiong et al. 2020.]"
+                  if of_blocks else ""))
+    if of_blocks and block_words.has_skips(of_blocks[0]):
+        signal.blocks_panel(of_blocks)
 
 layer = app.layer_control("layer", settings.depth)
 if layer:

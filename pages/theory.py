@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from initviz import app
+from initviz.app.blocks import plain_only
 from initviz.app.theory import panels as theory
 from initviz.app.theory import quantities as outlook
 from initviz.app.theory import sentences as say
@@ -12,7 +13,7 @@ from initviz.diagnosis.verdict import against_theory
 from initviz.theory.prediction import field_of
 
 app.require_entrance()
-settings = app.current_settings()
+asked = app.current_settings()
 
 st.header("What should happen?", anchor=False)
 st.markdown(
@@ -22,6 +23,8 @@ st.markdown(
     "$\\mathbb{E}$ the mean over it and $\\beta$ the sidebar's bias. What follows from it is drawn here over a real "
     "network. :small[Poole et al. 2016; Schoenholz et al. 2017.]")
 
+settings = plain_only(asked, "Mean-field theory's diagram is one of layers without skip and normalization; Signal "
+                      "draws what is expected of blocks.")
 with st.container(horizontal=True):
     for key in ("sigma_w", "sigma_b"):
         app.control(key)

@@ -3,12 +3,14 @@
 import streamlit as st
 
 from initviz import app
+from initviz.app.blocks import plain_only
 from initviz.app.training import panels as training
 
 app.require_entrance()
-settings = app.current_settings()
+asked = app.current_settings()
 
 st.header("What does an initialization cost?", anchor=False)
+settings = plain_only(asked, "The race stacks plain networks; `initviz.train` trains networks of blocks.")
 with st.container(horizontal=True):
     for key in ("optimizer", "rate", "steps", "minibatch", "tuned"):
         app.control(key)

@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from initviz.app.settings import CONTROLS, Settings
+from initviz.core.architecture import Architecture
 from initviz.core.cost import (
     MOST_BYTES,
     MOST_OPERATIONS,
+    block_bytes,
+    block_operations,
     connections,
     orthonormal_operations,
     pass_bytes,
@@ -27,7 +30,8 @@ SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
 
 def operations(settings: Settings) -> float:
     """Floating-point operations of one comparison."""
-    passes = len(settings.init) * pass_operations(settings.sizes, settings.batch)
+    passes = sum(block_operations(network, settings.batch) if isinstance(network, Architecture)
+                 else pass_operations(network.sizes, settings.batch) for network in settings.networks())
     return passes + ("orthogonal" in settings.init) * orthonormal_operations(settings.sizes)
 
 
@@ -49,7 +53,7 @@ def affordable_attempt_steps(settings: Settings, steps: int) -> int:
 def race_terms(settings: Settings) -> RaceTerms:
     """What the race of these settings depends on."""
     recipe = Recipe(settings.optimizer, settings.rate, settings.steps, settings.minibatch)
-    return RaceTerms(settings.networks(), settings.input, settings.batch, recipe, settings.tuned == "best")
+    return RaceTerms(settings.plain_networks(), settings.input, settings.batch, recipe, settings.tuned == "best")
 
 
 def peak_bytes(settings: Settings, *, training: bool = False, in_float64: bool = False) -> float:
@@ -60,7 +64,8 @@ def peak_bytes(settings: Settings, *, training: bool = False, in_float64: bool =
         return training_bytes(settings.sizes, settings.batch, itemsize=8, states=STATES[settings.optimizer])
     if training and settings.init:
         return race_peak_bytes(race_terms(settings))
-    return pass_bytes(settings.sizes, settings.batch)
+    return max((block_bytes(network, settings.batch) for network in settings.networks()
+                if isinstance(network, Architecture)), default=pass_bytes(settings.sizes, settings.batch))
 
 
 def affordable(settings: Settings, *, training: bool = False, in_float64: bool = False) -> bool:

@@ -18,11 +18,14 @@ from initviz.app.affordable import (
 from initviz.app.caches import cached
 from initviz.app.controls import set_controls, stop
 from initviz.app.settings import CONTROLS, Settings
+from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch, make_batch
+from initviz.core.block_simulation import BlockRun, simulate_blocks
 from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS
 from initviz.core.network import Network
 from initviz.core.simulation import Run, simulate_each
 from initviz.theory.prediction import Prediction, can_predict, predict
+from initviz.theory.residual import BlockPrediction, predict_blocks
 
 Made = TypeVar("Made")
 
@@ -34,12 +37,15 @@ def cached_batch(key: str, count: int, seed: int, features: int) -> Batch:
 
 
 @cached(24e6)
-def cached_runs(networks: tuple[Network, ...], input_key: str, count: int, scale: str, quantity: str,
+def cached_runs(networks: tuple[Network | Architecture, ...], input_key: str, count: int, scale: str, quantity: str,
                 pairs: bool, sample: int) -> list[Run]:
     """Simulations of networks of one seed, with the histograms and one sample's neurons of one quantity."""
     batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
-    return simulate_each(networks, batch, scale=scale, counted=(quantity,), pairs=pairs,
-                         sample=min(sample, count) - 1)
+    row = min(sample, count) - 1
+    plain = [network for network in networks if isinstance(network, Network)]
+    found = iter(simulate_each(plain, batch, scale=scale, counted=(quantity,), pairs=pairs, sample=row))
+    return [simulate_blocks(network, batch, scale=scale, counted=(quantity,), sample=row)
+            if isinstance(network, Architecture) else next(found) for network in networks]
 
 
 def compare(settings: Settings, *, pairs: bool = False) -> list[Run]:
@@ -52,6 +58,17 @@ def compare(settings: Settings, *, pairs: bool = False) -> list[Run]:
 def _prediction(network: Network, input_key: str, count: int, delta_rms: float) -> Prediction:
     x = cached_batch(input_key, count, network.seed, network.sizes[0]).x
     return predict(network, x, delta_rms**2)
+
+
+@cached(4e6)
+def _block_prediction(network: Architecture, input_key: str, count: int, delta_rms: float) -> BlockPrediction | None:
+    x = cached_batch(input_key, count, network.seed, network.sizes[0]).x
+    return predict_blocks(network, x, delta_rms**2)
+
+
+def cached_block_prediction(run: BlockRun, input_key: str) -> BlockPrediction | None:
+    """What theory expects of a run's network of blocks; None where the theory does not speak of it."""
+    return _block_prediction(run.network, input_key, run.batch, float(run.column("delta_rms")[-1]))
 
 
 def cached_prediction(run: Run, input_key: str) -> Prediction | None:

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, fields, make_dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from initviz.app.blocks import (
+    ARCHITECTURE_LABELS,
+    BRANCH_LABELS,
+    NORMALIZATION_LABELS,
+    WITH_BLOCKS,
+    WITH_SKIPS,
+    architecture_of,
+)
 from initviz.core.activations import ACTIVATIONS
+from initviz.core.architecture import Architecture
 from initviz.core.batches import INPUTS
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
@@ -63,10 +72,11 @@ class Setting(Parameter):
 
 
 def setting(label: str, default: Any, allowed: Interval | Choices | Mapping[str, str], pages: Collection[str],
-            help: str, step: float = 1, *, many: bool = False, place: str = "page") -> Any:
+            help: str, step: float = 1, *, many: bool = False, place: str = "page",
+            owners: tuple[tuple[str, str], ...] = ()) -> Any:
     """A field of DeclaredSettings."""
     return field(default=default, metadata={"setting": Setting(
-        label, default, allowed, help, step, many, pages=pages, place=place)})
+        label, default, allowed, help, step, many, pages=pages, place=place, owners=owners)})
 
 
 @dataclass(frozen=True)
@@ -81,12 +91,27 @@ class DeclaredSettings:
     activation: str = setting(
         "Activation", "tanh", _labels(ACTIVATIONS), WITH_NETWORK,
         "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear.", place="sidebar")
+    kind: str = setting(
+        "Architecture", "plain", ARCHITECTURE_LABELS, COMPARED,
+        "What a layer is. Plain: φ(W x). Residual: x + a W₂ φ(W₁ x). Pre-norm: x + a W₂ φ(W₁ norm(x)). Post-norm: "
+        "norm(x + a W₂ φ(W₁ x)). Normalized, no skip: φ(norm(W x)).", place="sidebar")
+    normalization: str = setting(
+        "Normalization", "usual", NORMALIZATION_LABELS, COMPARED,
+        "Usual: none in a residual network, LayerNorm in pre-norm and post-norm, BatchNorm where there is no skip. In "
+        "a residual network one stands after each dense layer of a branch.", place="sidebar",
+        owners=tuple(("kind", key) for key in WITH_BLOCKS))
+    branch_scale: str = setting(
+        "Branch scale", "1", BRANCH_LABELS, COMPARED,
+        "The factor a of each branch, of the number of blocks L, or a paper's scheme, which sets the initial weights "
+        "of branches as well: Formulas has each with its source.", place="sidebar",
+        owners=tuple(("kind", key) for key in WITH_SKIPS))
     input: str = setting(
         "Input", "digits", _labels(INPUTS), COMPARED | {"formulas"},
         "What goes into the network, standardized, and its classes.", place="sidebar")
     depth: int = setting(
         "Depth", 10, Interval(1, 100, integer=True), COMPARED | {"formulas"},
-        "Number of weight layers, the output layer included.", place="sidebar")
+        "Number of weight layers, the output layer included. In a network of blocks: the first layer, the blocks and "
+        "the last layer.", place="sidebar")
     width: int = setting(
         "Width", 128, Interval(2, 1024, integer=True), COMPARED | {"formulas"},
         "Neurons in each hidden layer. In float64, at multiples of 8, copies stay equal to the last bit.",
@@ -209,9 +234,15 @@ class DeclaredSettings:
         return Network(sizes or self.sizes, self.activation, initializer, self.sigma_w, self.bias, self.sigma_b,
                        self.seed, activation_params=self.activation_params(self.activation))
 
-    def networks(self) -> tuple[Network, ...]:
-        """The networks to compare, in the order chosen."""
+    def plain_networks(self) -> tuple[Network, ...]:
+        """The networks to compare, in the order chosen, whatever the architecture: as plain ones."""
         return tuple(self.network(key) for key in self.init)
+
+    def networks(self) -> tuple[Network | Architecture, ...]:
+        """The networks to compare, in the order chosen: of blocks where the architecture is not plain."""
+        if self.kind == "plain":
+            return self.plain_networks()
+        return tuple(architecture_of(self, key) for key in self.init)
 
     def scrubbed(self) -> tuple[Settings, ...]:
         """These settings for each value of the slider in the picture, in its order; none where there is no slider."""
@@ -275,7 +306,7 @@ def in_use(key: str, page: str, settings: Settings) -> bool:
     A parameter of an initializer or activation does where that is chosen, or where the page has no such choice.
     """
     spec = CONTROLS[key]
-    chosen = {"init": settings.init, "activation": (settings.activation,)}
+    chosen = {"init": settings.init, "activation": (settings.activation,), "kind": (settings.kind,)}
     return page in spec.pages and (not spec.owners or any(
         page not in CONTROLS[choice].pages or owner in chosen[choice] for choice, owner in spec.owners))
 
@@ -294,7 +325,8 @@ class Preset:
 def _preset(label: str, init: str, activation: str, sentence: str, **more: Any) -> Preset:
     own = {key: spec.default for key, spec in CONTROLS.items()
            if {("init", init), ("activation", activation)} & set(spec.owners)}
-    changes = {"init": (init,), "activation": activation, "gain": 1.0, "bias": 0.0, "bias_std": 0.0} | own | more
+    changes = {"init": (init,), "activation": activation, "gain": 1.0, "bias": 0.0, "bias_std": 0.0,
+               "kind": "plain"} | own | more
     return Preset(label, MappingProxyType(changes), sentence)
 
 
@@ -309,4 +341,33 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     "xavier_relu": _preset("Xavier, ReLU", "xavier_normal", "relu", "The signal loses a factor of 0.71 a layer."),
     "he_relu": _preset("He, ReLU", "he_normal", "relu", "The combination He was made for."),
     "lecun_selu": _preset("LeCun, SELU", "lecun_normal", "selu", "The self-normalizing combination."),
+})
+
+
+def _blocks(label: str, kind: str, init: str, sentence: str, *, branch_scale: str = "1",
+            activation: str = "relu", **more: Any) -> Preset:
+    return _preset(label, init, activation, sentence, kind=kind, normalization="usual",
+                   branch_scale=branch_scale, **more)
+
+
+HALVING = 0.841  # the fourth root of 1/2: two layers of He's variance and a ReLU then keep the mean square
+
+BLOCK_PRESETS: Mapping[str, Preset] = MappingProxyType({
+    "residual": _blocks(
+        "Residual: 2 to the L", "residual", "he_normal", "Each branch adds as much as its skip passes, as two layers "
+        "under He with a gain of 2^(−1/4) do: the mean square of the stream doubles in every block.", gain=HALVING),
+    "residual_scaled": _blocks(
+        "Residual, 1/√L", "residual", "he_normal", "The same with branches divided by √L: however deep the network is, "
+        "the mean square of the stream grows to at most e times its first.", branch_scale="1/sqrt(L)", gain=HALVING),
+    "fixup": _blocks("Fixup", "residual", "he_normal", "Zhang et al. 2019: the last layer of each branch and the "
+                     "output layer begin at zero, so that the stream passes unchanged.", branch_scale="fixup"),
+    "zero_gamma": _blocks("Zero gamma", "residual", "he_normal", "Goyal et al. 2017: the last BatchNorm of each branch "
+                          "begins with weight zero, so that blocks begin as their skips.", branch_scale="zero_gamma"),
+    "post_norm": _blocks("Post-norm, 2017", "post_norm", "xavier_uniform", "Vaswani et al. 2017: LayerNorm after each "
+                         "sum holds the stream at one size."),
+    "gpt2": _blocks("Pre-norm, GPT-2", "pre_norm", "normal", "Radford et al. 2019: weights of 0.02, those into the "
+                    "stream divided by √(2 L), so that the stream hardly grows.", branch_scale="gpt2",
+                    activation="gelu_tanh", std=0.02),
+    "batch_norm": _blocks("BatchNorm, no skip", "normalized", "he_normal", "Yang et al. 2019: the signal keeps its "
+                          "size, but the gradient's mean square grows π/(π − 1)-fold a layer on its way back."),
 })

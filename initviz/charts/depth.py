@@ -8,9 +8,12 @@ import numpy as np
 
 from initviz.charts import curves
 from initviz.charts.picture import Data, Picture, color_of, marker_of
+from initviz.core.architecture import KINDS
+from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import label_of
 from initviz.core.simulation import Run
 from initviz.theory.prediction import Prediction
+from initviz.theory.residual import BlockPrediction
 
 
 def forward_picture() -> Picture:
@@ -25,7 +28,8 @@ def backward_picture() -> Picture:
                           "hidden layer", log=True, labels_right=False)
 
 
-def _series(run: Run, prediction: Prediction | None, quantity: str, spread: str, name: str) -> curves.Series:
+def _series(run: Run, prediction: Prediction | BlockPrediction | None, quantity: str, spread: str,
+            name: str) -> curves.Series:
     layers = max(run.network.depth - 1, 1)
     values = run.column(f"{quantity}_{spread}")[:layers]
     if quantity == "delta" and run.hidden_gradient_is_round_off:
@@ -34,22 +38,45 @@ def _series(run: Run, prediction: Prediction | None, quantity: str, spread: str,
     remark = "overflow" if lost else "0" if not values.any() else "0 beyond" if (values == 0).any() else ""
     key = run.network.initializer
     expected = None
-    if prediction is not None:
+    if isinstance(prediction, BlockPrediction):
+        line = prediction.expected(quantity, spread)[:layers]
+        expected = line, line, line
+    elif prediction is not None:
         least, most = prediction.band(quantity, spread)
         expected = prediction.expected(quantity, spread)[:layers], least[:layers], most[:layers]
     return curves.Series(name or label_of(key), color_of(key), np.arange(1, layers + 1), values, remark, lost_high=lost,
                          expected=expected, marker=marker_of(key))
 
 
-def data(runs: Sequence[Run], predictions: Sequence[Prediction | None], quantity: str, spread: str,
+def _branch(run: BlockRun, prediction: BlockPrediction | None, spread: str) -> curves.Series:
+    """What each block adds to the stream, after its scale: the blocks' own rows of a depth chart."""
+    blocks = slice(1, run.network.depth - 1)
+    values = run.column(f"preactivation_{spread}")[blocks]
+    key = run.network.initializer
+    expected = None
+    if prediction is not None:
+        line = prediction.expected("preactivation", spread)[blocks]
+        expected = line, line, line
+    return curves.Series(f"{label_of(key)}, branch", color_of(key), np.arange(2, run.network.depth), values,
+                         "" if values.any() else "0", lost_high=not np.isfinite(values).all(), expected=expected,
+                         marker="triangle-right")
+
+
+def data(runs: Sequence[Run], predictions: Sequence[Prediction | BlockPrediction | None], quantity: str, spread: str,
          guides: Sequence[tuple[float, str]] = (), name: str = "") -> Data:
     """One statistic ("std" or "rms") of the activations or deltas in the hidden layers.
 
     The output layer is left out: its few neurons have another scale (a network of one layer has no other). Zeros,
     overflows and round-off have no place on a log axis: such points are left out and the name says why.
     ``predictions`` holds, run by run, what theory expects; None where it says nothing.
+    Of blocks with skips the activations are the stream, and their branches are drawn beside it.
     ``guides`` are levels and their names; ``name`` stands for that of the initializer.
     """
-    return curves.data([_series(run, prediction, quantity, spread, name)
-                        for run, prediction in zip(runs, predictions, strict=True)], log=True,
+    series = [_series(run, prediction, quantity, spread, name)
+              for run, prediction in zip(runs, predictions, strict=True)]
+    if quantity == "activation":
+        series += [_branch(run, prediction if isinstance(prediction, BlockPrediction) else None, spread)
+                   for run, prediction in zip(runs, predictions, strict=True)
+                   if isinstance(run, BlockRun) and KINDS[run.network.kind].skips]
+    return curves.data(series, log=True,
                        labels_right=quantity == "activation", guides=guides)

@@ -23,6 +23,7 @@ from initviz.core.layers.residual import SavedResidual
 from initviz.core.propagation import LOSSES, QUIET, check_targets
 from initviz.core.simulation import (
     LAYER_STATISTICS,
+    NEURON_QUANTITIES,
     QUANTITIES,
     SAMPLE_NEURONS,
     SAMPLE_ROWS,
@@ -51,7 +52,7 @@ from initviz.core.statistics import (
     sample_scales_of_each,
     saturated_share,
 )
-from initviz.core.validation import check
+from initviz.core.validation import Interval, check
 
 BLOCK_STATISTICS = ("skip_rms", "branch_rms", "branch_to_skip", "cosine")
 
@@ -102,7 +103,8 @@ def cosine(a: Array, b: Array) -> float:
 class _Watcher:
     """Measures every stage while a signal passes, forward and back."""
 
-    def __init__(self, network: Architecture, batch: Batch, x: Array, scale: str, counted: Sequence[str]) -> None:
+    def __init__(self, network: Architecture, batch: Batch, x: Array, scale: str, counted: Sequence[str],
+                 sample: int) -> None:
         self.phi, _ = network.activation_entry()
         self.stage_of = {path: stage for stage, paths in enumerate(network.stages) for path in paths}
         self.ends = {paths[-1]: stage for stage, paths in enumerate(network.stages)}
@@ -115,12 +117,16 @@ class _Watcher:
         self.measured = {q: np.full((depth, len(Moments._fields)), NAN) for q in QUANTITIES}
         self.special = {name: np.full(depth, NAN) for name in (*LAYER_STATISTICS, *BLOCK_STATISTICS)}
         self.samples: list[Array] = [np.empty(0)] * depth
+        self.sample = sample
+        self.neurons = {q: [np.empty(0)] * depth for q in NEURON_QUANTITIES if q in self.counts}
         self.paths: dict[str, dict[str, Any]] = {}
         self.do: Callable[..., None] = lambda work, *given: work(*given)  # how the way forward is measured
 
     def look_at(self, stage: int, quantity: str, values: Array) -> Array:
         moments: Array = moments_of_each(values[None])[0]
         self.measured[quantity][stage] = moments
+        if quantity in self.neurons:
+            self.neurons[quantity][stage] = values[self.sample].copy()
         if quantity in self.counts:
             self.counts[quantity][stage] = self.bins[quantity].count_values(
                 values, self.units[quantity][stage], (float(moments[2]), float(moments[3])))
@@ -174,10 +180,12 @@ class _Watcher:
 
 
 def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear",
-                    counted: Sequence[str] = QUANTITIES, parameters: Mapping[str, Array] | None = None) -> BlockRun:
+                    counted: Sequence[str] = QUANTITIES, parameters: Mapping[str, Array] | None = None,
+                    sample: int = 0) -> BlockRun:
     """Draw the network's parameters (or take those given), propagate the batch, summarize every stage.
 
-    Raises ValueError where the batch does not fit.
+    ``sample`` is the row of the batch of which every neuron's value is kept. Raises ValueError where
+    the batch does not fit.
     """
     check("scale", scale, SCALES)
     check_fit(network.sizes, batch)
@@ -186,7 +194,8 @@ def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear
         x = np.ascontiguousarray(batch.x, network.dtype)
     check_layers(network.layers, parameters, x)
     check_targets(batch.targets, batch.loss, len(x), network.outputs)
-    watcher = _Watcher(network, batch, x, scale, counted)
+    check("sample", sample, Interval(0, len(x) - 1, integer=True))
+    watcher = _Watcher(network, batch, x, scale, counted, sample)
     with np.errstate(**QUIET), borrowed_buffers() as buffers:
         place = Place(buffers=buffers, observer=watcher, overwrite=True)
         with second_thread(len(x) * network.width > TOGETHER) as watcher.do:
@@ -211,5 +220,5 @@ def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear
         "fan_out": np.array(network.sizes[1:])}
     columns |= {f"{q}_{name}": watcher.measured[q][:, i] for q in QUANTITIES for i, name in enumerate(Moments._fields)}
     return BlockRun(network, len(x), float(loss), network.outputs, columns | watcher.special, watcher.bins,
-                    watcher.units, watcher.counts, watcher.samples, round_off, paths=watcher.paths, sample=0,
-                    neurons={}, **border_of(x, batch, network.outputs))
+                    watcher.units, watcher.counts, watcher.samples, round_off, paths=watcher.paths,
+                    sample=sample, neurons=watcher.neurons, **border_of(x, batch, network.outputs))

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from initviz.core.architecture import KINDS
+from initviz.core.block_simulation import BlockRun
+from initviz.core.layers import Activation, BatchNorm, LayerNorm, Residual, RMSNorm, walk
 from initviz.core.simulation import Run
 
 LATE = 3  # the latest first step that is no fault: each zero layer more costs another factor of the rate
@@ -19,6 +22,8 @@ def step_of_gradients(run: Run) -> int | None:
     if not run.hidden_gradient_is_round_off and (run.column("weight_gradient_rms")[:-1] > 0).all() and (
             run.column("activation_rms")[:-1] > 0).all():
         return 1
+    if isinstance(run, BlockRun) and KINDS[run.network.kind].skips:
+        return _step_past_skips(run)
     passes = run.column("weight_rms") > 0
     passes[-1] &= not run.hidden_gradient_is_round_off
     inputs = np.append(run.input_rms > 0, run.column("activation_rms") > 0)[:depth]
@@ -41,6 +46,24 @@ def step_of_gradients(run: Run) -> int | None:
             return None
         inputs, before = now, learns
     return None
+
+
+def _step_past_skips(run: BlockRun) -> int | None:
+    """``step_of_gradients`` of blocks with skips, through which a gradient passes whatever their branches are: each
+    zero that learns by itself, output layer, scale or weight of a normalization, takes a step.
+    """
+    network = run.network
+    inside = [run.paths[path]["output_rms"] for path, layer, _ in walk(network.layers, network.inputs)
+              if isinstance(layer, Activation)]
+    if not (run.column("activation_rms")[:-1] > 0).all() or not min(inside) > 0:
+        return None  # products of zeros stay zero
+    learned = [(layer.scale, layer.learned) for layer in network.layers if isinstance(layer, Residual)]
+    if any(scale == 0 and not trained for scale, trained in learned):
+        return None
+    weights = [layer.weight for _, layer, _ in walk(network.layers, network.inputs)
+               if isinstance(layer, LayerNorm | RMSNorm | BatchNorm)]
+    closed = run.hidden_gradient_is_round_off or run.column("weight_rms")[-1] == 0
+    return 1 + closed + any(scale == 0 for scale, _ in learned) + (0 in weights)
 
 
 def _open_layers(run: Run) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from initviz.app.address import nearest_allowed, read_address, read_settings
 from initviz.app.affordable import affordable, nearest_affordable, operations
 from initviz.app.settings import (
+    BLOCK_PRESETS,
     CONTROLS,
     DEFAULTS,
     MOST_INITIALIZERS,
@@ -15,9 +16,14 @@ from initviz.app.settings import (
     SCRUBBED,
     Settings,
 )
+from initviz.core.architecture import Architecture
+from initviz.core.batches import make_batch
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.validation import Choices, Interval
+from initviz.theory.residual import predict_blocks
+
+ALL_PRESETS = dict(PRESETS) | dict(BLOCK_PRESETS)
 
 
 def is_allowed(key, value):
@@ -64,7 +70,7 @@ def test_whatever_an_address_holds_the_settings_are_valid(query):
     settings = read_settings(read_address(query)[0])
     for key in CONTROLS:
         assert is_allowed(key, getattr(settings, key)), key
-    assert all(isinstance(network, Network) for network in settings.networks())
+    assert all(isinstance(network, Network | Architecture) for network in settings.networks())
 
 
 @given(st.sampled_from(list(CONTROLS)), st.one_of(
@@ -81,11 +87,11 @@ def test_every_control_has_a_default_that_is_allowed_a_label_and_a_help_text():
         assert control.help.endswith("."), key
 
 
-@pytest.mark.parametrize("key", PRESETS)
+@pytest.mark.parametrize("key", ALL_PRESETS)
 def test_every_preset_describes_networks(key):
-    settings = replace(Settings(), **PRESETS[key].settings)
+    settings = replace(Settings(), **ALL_PRESETS[key].settings)
     assert len(settings.networks()) == 1
-    for name, value in PRESETS[key].settings.items():
+    for name, value in ALL_PRESETS[key].settings.items():
         assert is_allowed(name, value)
 
 
@@ -108,10 +114,12 @@ def test_the_nearest_affordable_settings_are_affordable_and_change_nothing_else(
     assert math.isfinite(operations(costly))
 
 
-@pytest.mark.parametrize("key", PRESETS)
+@pytest.mark.parametrize("key", ALL_PRESETS)
 def test_a_preset_is_the_same_whatever_was_set_before(key):
-    wild = replace(Settings(), gain=3.0, bias=0.5, bias_std=0.3, mode="fan_out")
-    assert replace(wild, **PRESETS[key].settings).networks() == replace(Settings(), **PRESETS[key].settings).networks()
+    wild = replace(Settings(), gain=3.0, bias=0.5, bias_std=0.3, mode="fan_out", kind="post_norm",
+                   normalization="rms", branch_scale="1/L")
+    preset = ALL_PRESETS[key].settings
+    assert replace(wild, **preset).networks() == replace(Settings(), **preset).networks()
 
 
 @pytest.mark.parametrize("key", SCRUBBED)
@@ -124,3 +132,18 @@ def test_the_slider_in_the_picture_has_a_frame_for_each_of_its_values(key):
     assert all(is_allowed(key, value) for value in values)
     assert values == [pytest.approx(low + step * index) for index in range(len(values))]
     assert Settings().scrubbed() == ()
+
+
+@pytest.mark.parametrize(("key", "growth"), [("residual", 2.0), ("residual_scaled", 1 + 1 / 8), ("fixup", 1.0),
+                                             ("zero_gamma", 1.0), ("post_norm", 1.0)])
+def test_the_mean_square_of_a_presets_stream_grows_a_block_as_its_sentence_says(key, growth):
+    network, = replace(Settings(), **BLOCK_PRESETS[key].settings).networks()
+    found = predict_blocks(network, make_batch("digits", 32).x)
+    squares = found.activation_rms[1 if key != "post_norm" else 2:-1] ** 2
+    assert squares[1:] / squares[:-1] == pytest.approx(growth, rel=1e-3)
+
+
+def test_without_a_normalization_pre_and_post_norm_are_the_residual_network_and_the_rest_the_plain_one():
+    kinds = {kind: replace(Settings(), kind=kind, normalization="none").networks()[0].kind
+             for kind in ("residual", "pre_norm", "post_norm", "normalized")}
+    assert kinds == {"residual": "residual", "pre_norm": "residual", "post_norm": "residual", "normalized": "plain"}

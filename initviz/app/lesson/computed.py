@@ -123,7 +123,7 @@ def training(settings: Settings) -> Outcome:
     """How many of the initializers learn; and two of them under plain gradient descent, to tell why."""
     batch = make_batch(settings.input, settings.batch, seed=settings.seed)
     recipe, record = Recipe(settings.optimizer, settings.rate, settings.steps), recorded_steps(settings.steps, 40)
-    run = race(settings.networks(), batch, recipe, record=record).advance()
+    run = race(settings.plain_networks(), batch, recipe, record=record).advance()
     plain = race([settings.network(key) for key in DESCENT_ON], batch, replace(
         recipe, optimizer="sgd", rate=DESCENT_RATE), record=record).advance()
     chance = math.log(batch.outputs)

@@ -11,15 +11,17 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from initviz.app.controls import control, set_controls
+from initviz.app.controls import control, expect_choice, set_controls
 from initviz.app.pictures import show
 from initviz.app.runs import cached_batch, compare
-from initviz.app.settings import CONTROLS, PRESETS, SCRUBBED, VIEW_LABELS, Settings
+from initviz.app.settings import BLOCK_PRESETS, CONTROLS, PRESETS, SCRUBBED, VIEW_LABELS, Settings
+from initviz.app.signal import block_words
 from initviz.app.signal import sentences as say
 from initviz.app.signal.live_slider import live_slider
 from initviz.charts import neurons
 from initviz.charts.distributions import Head
 from initviz.core.batches import Batch, digit_pixels
+from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import label_of
 from initviz.core.simulation import NEURON_QUANTITIES, Run
 from initviz.core.wording import number
@@ -40,15 +42,28 @@ MOSAIC = 9  # samples shown where all are
 
 def is_active(key: str, settings: Settings) -> bool:
     """Whether everything that the preset ``key`` sets is as it sets it."""
-    return all(getattr(settings, name) == value for name, value in PRESETS[key].settings.items())
+    preset = PRESETS.get(key) or BLOCK_PRESETS[key]
+    return all(getattr(settings, name) == value for name, value in preset.settings.items())
 
 
 def presets(settings: Settings) -> None:
     """A button for each classic case; the one that is shown is marked."""
+    active = [preset.label for key, preset in BLOCK_PRESETS.items() if is_active(key, settings)]
     with st.container(horizontal=True, gap="xsmall"):
-        for key, preset in PRESETS.items():
-            st.button(preset.label, on_click=set_controls, args=(preset.settings,), key=f"preset_{key}",
-                      icon=":material/check:" if is_active(key, settings) else None, help=preset.sentence)
+        for key in PRESETS:
+            _preset_button(key, settings)
+        with st.popover(active[0] if active else "Skips and norms", key="block_presets",
+                        icon=":material/check:" if active else ":material/layers:",
+                        help="Residual and normalized networks: the classic cases."):
+            for key, preset in BLOCK_PRESETS.items():
+                _preset_button(key, settings)
+                st.caption(preset.sentence)
+
+
+def _preset_button(key: str, settings: Settings) -> None:
+    preset = PRESETS.get(key) or BLOCK_PRESETS[key]
+    st.button(preset.label, on_click=set_controls, args=(preset.settings,), key=f"preset_{key}",
+              icon=":material/check:" if is_active(key, settings) else None, help=preset.sentence)
 
 
 # ---------------------------------------------------------------------------------------------- the first picture
@@ -138,6 +153,23 @@ def verdict_table(runs: Sequence[Run], theories: Sequence[str]) -> None:
     st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the "
                "activations, last hidden layer ÷ first. Gradient: length of the deltas, first hidden layer ÷ last. "
                "1 keeps the scale.")
+
+
+def blocks_panel(runs: Sequence[BlockRun]) -> None:
+    """Stream, branch and skip of every block of one initializer, on demand."""
+    with st.expander("Stream, branch and skip of every block", icon=":material/layers:"):
+        run = runs[0]
+        if len(runs) > 1:
+            keys = [run.network.initializer for run in runs]
+            expect_choice("blocks_of", "Blocks of", {key: label_of(key) for key in keys})
+            chosen = st.segmented_control("Blocks of", keys, default=keys[0], required=True, format_func=label_of,
+                                          key="blocks_of", help="Whose blocks are listed.", bind="query-params",
+                                          wrap=True)
+            run = runs[keys.index(chosen) if chosen in keys else 0]
+        st.dataframe(block_words.blocks_table(run), hide_index=True, width="stretch")
+        st.caption("Root mean squares over batch and neurons, the branch after its scale. The cosine is that of skip "
+                   "and branch as vectors over the whole batch: near 0 their mean squares add up. It is not defined "
+                   "where one of them is 0.")
 
 
 # ---------------------------------------------------------------------------------------------- one layer

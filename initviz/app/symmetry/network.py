@@ -10,6 +10,7 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.affordable import affordable_attempt_steps
+from initviz.app.blocks import plain_only
 from initviz.app.settings import Settings
 from initviz.app.symmetry import panels as symmetry
 from initviz.app.symmetry import sentences as say
@@ -27,8 +28,9 @@ MOST_SAMPLES = 128
 
 def show(asked: Settings) -> None:
     """The network's layers as they are, and the attempts to break their symmetry."""
-    settings = replace(asked, batch=min(asked.batch, MOST_SAMPLES), steps=max(asked.moment, 1))
     st.subheader("In a whole network", anchor=False)
+    settings = replace(plain_only(asked, "Copies are counted in the weights of one layer, and a block has several."),
+                       batch=min(asked.batch, MOST_SAMPLES), steps=max(asked.moment, 1))
     with st.container():
         if not settings.init:
             st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
@@ -85,7 +87,7 @@ def _show_layers(asked: Settings, settings: Settings, recipe: Recipe) -> None:
 
 
 def _networks(settings: Settings) -> tuple[Network, ...]:
-    return tuple(replace(network, dtype="float64") for network in settings.networks())
+    return tuple(replace(network, dtype="float64") for network in settings.plain_networks())
 
 
 def _break_symmetry(asked: Settings, settings: Settings, recipe: Recipe) -> None:

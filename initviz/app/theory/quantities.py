@@ -49,7 +49,7 @@ def points(settings: Settings) -> list[tuple[str, str, float, float]]:
     """(label, color, sigma_w, sigma_b) of a hidden layer of each chosen initializer of which the theory speaks."""
     layer = 1 if settings.depth > 2 else 0
     return [(label_of(network.initializer), color_of(network.initializer), *sigmas(network, layer))
-            for network in settings.networks() if can_predict(network)]
+            for network in settings.plain_networks() if can_predict(network)]
 
 
 def correlations(network: Network, correlation: float) -> tuple[Array, Array, Array | None, Array | None]:

@@ -66,7 +66,7 @@ def point(fixed_point: FixedPoint) -> list[tuple[str, str, str]]:
 def left_out(settings: Settings, most_w: float, most_b: float) -> str:
     """Which of the chosen initializers the phase diagram has no point for, and why; empty where it has all."""
     labels = []
-    for network in settings.networks():
+    for network in settings.plain_networks():
         label = label_of(network.initializer)
         if not can_predict(network):
             labels.append(f"{label} (weights that are not random)")

@@ -71,7 +71,10 @@ def _partial_copies(m: Measured, sounds: np.ndarray[tuple[int], np.dtype[np.bool
     layer = int(few[0])
     count, of = f"{distinct[layer - 1]:.0f}", int(width[layer - 1])
     one = "" if count == "1" else "s"
-    if run.column("distinct_weights")[layer - 1] < share * of:
+    weights = float(run.column("distinct_weights")[layer - 1])
+    if np.isnan(weights):  # what a block puts out depends on the weights of all before it
+        title, text = "Copies", f"Layer {layer} has {count} different neuron{one} of {of} on this batch."
+    elif weights < share * of:
         title, text = "Copies", f"Layer {layer} has {count} different neuron{one} of {of}. {COPIES_STAY}"
     else:
         title = "Not told apart"

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from initviz.core.architecture import KINDS
 from initviz.core.arrays import Array
+from initviz.core.block_simulation import BlockRun
 from initviz.core.propagation import QUIET
 from initviz.core.statistics import ratio
 from initviz.core.wording import number
@@ -117,6 +119,8 @@ def _say_signal(m: Measured, change: Change) -> str:
 
 def preactivations(m: Measured) -> Iterator[Finding]:
     """Preactivations far from 1, where activations are linear, saturated or off."""
+    if isinstance(m.run, BlockRun) and KINDS[m.run.network.kind].skips:
+        return  # what a block adds to its stream may be small
     stds, line = m.run.column("preactivation_std")[:-1], m.thresholds["preactivation"]
     with np.errstate(**QUIET):
         apart = np.nan_to_num(np.abs(np.log(stds)), posinf=0.0)

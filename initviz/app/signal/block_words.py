@@ -1,0 +1,81 @@
+"""What the Signal page says of networks of blocks: stream, branch and skip, copies, and theory beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from initviz.core.architecture import KINDS, Architecture
+from initviz.core.block_simulation import BlockRun
+from initviz.core.initializers import label_of
+from initviz.core.propagation import QUIET
+from initviz.core.wording import listed, number
+from initviz.theory.residual import BlockPrediction, why_unknown
+
+BLOCK_COLUMNS = {"block": "Block", "skip_rms": "Skip", "branch_rms": "Branch", "output_rms": "Stream after it",
+                 "branch_to_skip": "Branch ÷ skip", "cosine": "Cosine", "delta_rms": "Gradient dL/dx"}
+# What a normalization makes of neurons that are copies, each equal to x for a sample.
+OF_COPIES = {
+    "layer": "LayerNorm subtracts the mean over a sample's neurons, which of copies leaves 0 (or round-off) over the "
+             "root of eps: what it is given is lost",
+    "rms": "RMSNorm divides copies by their own size, which leaves 1 or −1: of a sample only its sign is kept",
+    "batch": "BatchNorm scales each neuron by itself over the batch, and copies alike"}
+
+
+def has_skips(run: BlockRun) -> bool:
+    """Whether there is a stream with branches."""
+    return KINDS[run.network.kind].skips
+
+
+def rows_are(network: Architecture) -> str:
+    """What the rows of the first picture are, and what each quantity is of them."""
+    last = network.depth - 1
+    blocks = f"layers 2 to {last} are the {network.blocks} blocks" if network.blocks > 1 else "layer 2 is the block"
+    what = ("activations are the stream after a block, preactivations what its branch adds"
+            if KINDS[network.kind].skips else
+            "activations are what a block puts out, preactivations what goes into its normalization")
+    return f"Layer 1 is the first dense layer, {blocks}: {what}."
+
+
+def blocks_table(run: BlockRun) -> pd.DataFrame:
+    """A row a block, in words: root mean square of skip, branch, stream and gradient, ratio and cosine."""
+    table = run.blocks[list(BLOCK_COLUMNS)].rename(columns=BLOCK_COLUMNS)
+    said = table.map(lambda value: number(float(value)) if np.isfinite(value) else "not defined")
+    said["Block"] = table["Block"].map("{:.0f}".format)
+    return said
+
+
+def beside_theory(run: BlockRun, prediction: BlockPrediction | None) -> str:
+    """How far a run is from what theory expects of it: words that follow "Theory:"."""
+    if prediction is None:
+        why = why_unknown(run.network.layers, run.network.inputs) or ""
+        return f"none, as {why[:1].lower()}{why[1:].rstrip('.')}"
+    said = []
+    for way, measured, expected in (("forward", run.column("activation_rms"), prediction.activation_rms),
+                                    ("backward", run.column("delta_rms"), prediction.delta_rms)):
+        with np.errstate(**QUIET):
+            apart = np.abs(np.log(measured[:-1] / expected[:-1]))
+        known = apart[np.isfinite(apart)]
+        if known.size:
+            said.append(f"{way} by a factor of {number(float(np.exp(known.max())), 3)}")
+    return f"at most off {' and '.join(said)}" if said else "nothing goes through, as measured"
+
+
+def copies(runs: Sequence[BlockRun]) -> str:
+    """Which initializers leave a stream of copies, and why no block makes them differ; empty where none does."""
+    alike = [run for run in runs if (run.column("distinct_neurons")[:-1] == 1).all()]
+    if not alike:
+        return ""
+    network = alike[0].network
+    names = listed([label_of(run.network.initializer) for run in alike])
+    silent = [run for run in alike if not run.column("activation_rms")[:-1].any()]
+    if len(silent) == len(alike):
+        return (f"Copies: under {names} the first layer puts out 0, and every block of a stream of zeros adds 0; a "
+                "skip passes on what there is, and there is nothing.")
+    why = OF_COPIES.get(network.normalization)
+    skip = "a skip passes copies on and a branch with equal weights adds the same to each" if has_skips(
+        alike[0]) else "equal weights make equal neurons of them again"
+    return (f"Copies: under {names} all neurons stay copies, as {skip}."
+            + (f" {why}." if why else ""))
