@@ -70,7 +70,7 @@ else:
         app.show(depth.forward_picture(), scales[0], key="forward")
         st.caption(say.forward(runs, settings.spread))
     with right:
-        st.markdown(f"**← Backward** {say.spread_title(settings.spread, 'deltas dL/dz')}")
+        st.markdown(f"**← Backward** {say.spread_title(settings.spread, block_words.gradients(runs[0]))}")
         app.show(depth.backward_picture(), scales[1], key="backward")
         st.caption(say.backward(runs, settings.spread))
     band = "" if of_blocks else "; shaded: its band for at least 95 % of all draws of the weights at this width"

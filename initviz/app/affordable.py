@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -81,15 +83,19 @@ def nearest_affordable(settings: Settings, *, training: bool = False, in_float64
     ladder = CONTROLS["steps"].allowed
     assert isinstance(ladder, Choices)
     steps = [value for value in ladder.values if 0 < value <= settings.steps]
-    choices = {"steps": steps[::-1] if training else []} | {
+    choices: dict[str, Sequence[float]] = {"steps": steps[::-1] if training else []} | {
         field: range(getattr(settings, field), min(smallest, getattr(settings, field)) - 1, -1)
         for field, smallest in SMALLEST_WORTHWHILE.items()}
     for field, values in choices.items():
-        for value in values:
+        def fits(value: float, field: str = field, settings: Settings = settings) -> bool:
             change: dict[str, Any] = {field: value}
-            candidate = replace(settings, **change)
-            if affordable(candidate, training=training, in_float64=in_float64):
-                return candidate
-            if value == values[-1]:
-                settings = candidate
+            return affordable(replace(settings, **change), training=training, in_float64=in_float64)
+
+        if not values:
+            continue
+        place = bisect_left(values, True, key=fits)  # what is larger costs more
+        least: dict[str, Any] = {field: values[min(place, len(values) - 1)]}
+        settings = replace(settings, **least)
+        if place < len(values):
+            break
     return settings

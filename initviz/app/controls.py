@@ -152,7 +152,7 @@ def widget(spec: Parameter, key: str, **options: Any) -> Any:
     if spec.many:
         return st.multiselect(spec.label, list(spec.allowed), list(spec.default),
                               format_func=spec.allowed.__getitem__, max_selections=MOST_INITIALIZERS, **shared)
-    if len(spec.allowed) > 5 or key == "input":
+    if len(spec.allowed) > (4 if getattr(spec, "place", "") == "sidebar" else 5) or key == "input":
         return st.selectbox(spec.label, list(spec.allowed), list(spec.allowed).index(spec.default),
                             format_func=spec.allowed.__getitem__, **shared)
     return st.segmented_control(spec.label, list(spec.allowed), default=spec.default, required=True, wrap=True,

@@ -9,6 +9,7 @@ import numpy as np
 from initviz.charts import curves
 from initviz.charts.picture import Data, Picture, color_of, marker_of
 from initviz.core.architecture import KINDS
+from initviz.core.arrays import Array
 from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import label_of
 from initviz.core.simulation import Run
@@ -28,6 +29,12 @@ def backward_picture() -> Picture:
                           "hidden layer", log=True, labels_right=False)
 
 
+def _remark(values: Array) -> str:
+    """Why points are missing on a log axis."""
+    return ("overflow" if not np.isfinite(values).all() else "0" if not values.any()
+            else "0 beyond" if (values == 0).any() else "")
+
+
 def _series(run: Run, prediction: Prediction | BlockPrediction | None, quantity: str, spread: str,
             name: str) -> curves.Series:
     layers = max(run.network.depth - 1, 1)
@@ -35,7 +42,6 @@ def _series(run: Run, prediction: Prediction | BlockPrediction | None, quantity:
     if quantity == "delta" and run.hidden_gradient_is_round_off:
         values = np.zeros(layers)
     lost = not np.isfinite(values).all()
-    remark = "overflow" if lost else "0" if not values.any() else "0 beyond" if (values == 0).any() else ""
     key = run.network.initializer
     expected = None
     if isinstance(prediction, BlockPrediction):
@@ -44,8 +50,8 @@ def _series(run: Run, prediction: Prediction | BlockPrediction | None, quantity:
     elif prediction is not None:
         least, most = prediction.band(quantity, spread)
         expected = prediction.expected(quantity, spread)[:layers], least[:layers], most[:layers]
-    return curves.Series(name or label_of(key), color_of(key), np.arange(1, layers + 1), values, remark, lost_high=lost,
-                         expected=expected, marker=marker_of(key))
+    return curves.Series(name or label_of(key), color_of(key), np.arange(1, layers + 1), values, _remark(values),
+                         lost_high=lost, expected=expected, marker=marker_of(key))
 
 
 def _branch(run: BlockRun, prediction: BlockPrediction | None, spread: str) -> curves.Series:
@@ -58,7 +64,7 @@ def _branch(run: BlockRun, prediction: BlockPrediction | None, spread: str) -> c
         line = prediction.expected("preactivation", spread)[blocks]
         expected = line, line, line
     return curves.Series(f"{label_of(key)}, branch", color_of(key), np.arange(2, run.network.depth), values,
-                         "" if values.any() else "0", lost_high=not np.isfinite(values).all(), expected=expected,
+                         _remark(values), lost_high=not np.isfinite(values).all(), expected=expected,
                          marker="triangle-right")
 
 

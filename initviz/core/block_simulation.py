@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from initviz.core.activations import ACTIVATIONS
-from initviz.core.architecture import Architecture
+from initviz.core.architecture import KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, check_fit
 from initviz.core.buffers import borrowed_buffers
 from initviz.core.layers import Activation, Dense, Layer, Residual, walk
-from initviz.core.layers.chain import Place, chain_backward, chain_forward
+from initviz.core.layers.chain import Place, chain_backward, chain_forward, path_of
 from initviz.core.layers.passes import check_layers
 from initviz.core.layers.residual import SavedResidual
 from initviz.core.propagation import LOSSES, QUIET, check_targets
@@ -66,6 +66,8 @@ class BlockRun(Run):
     skip the output of its dense layer; "delta" is the gradient with respect to the stage's output; "weight" and
     "weight_gradient" are those of its last dense layer. Further columns: ``skip_rms``, ``branch_rms``,
     ``branch_to_skip`` (their ratio) and ``cosine`` (between the two, over the whole batch; NaN where there is no skip).
+    Where there is a skip, all stages write into one stream: ``distinct_weights`` and ``equal_outgoing`` of each are 1
+    where exchanging any two of its neurons changes nothing in the whole network, and NaN where it does.
 
     ``paths`` holds statistics of every layer by its path, those inside of branches too; see ``every_layer``.
     """
@@ -179,6 +181,29 @@ class _Watcher:
         self.paths[path]["gradient_rms"] = float(moments[4])
 
 
+def _stream_is_symmetric(network: Architecture, parameters: Mapping[str, Array]) -> bool:
+    """Whether exchanging any two neurons of the stream changes nothing: what writes into it has equal columns, what
+    reads it equal rows, and every bias and normalization one value.
+    """
+    last = str(len(network.layers) - 1)
+    writers, readers = ["0"], [last]
+    for path, layer, _ in walk(network.layers, network.inputs):
+        if isinstance(layer, Residual):
+            dense = [path_of(path, index) for index, inner in enumerate(layer.branch) if isinstance(inner, Dense)]
+            writers.append(dense[-1])
+            readers.append(dense[0])
+    vectors = (v for name, v in parameters.items() if v.ndim == 1 and name != f"{last}.bias")
+    return (all(has_equal_rows(parameters[f"{path}.weight"].T) for path in writers)
+            and all(has_equal_rows(parameters[f"{path}.weight"]) for path in readers)
+            and all((v == v[0]).all() for v in vectors))
+
+
+def _of_norms(network: Architecture, parameters: Mapping[str, Array], stage: int) -> list[Array]:
+    """Weights and biases of a stage's normalizations."""
+    return [parameters[name] for path in network.stages[stage] if not isinstance(network.layers[int(path)], Dense)
+            for name in (f"{path}.weight", f"{path}.bias") if name in parameters]
+
+
 def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear",
                     counted: Sequence[str] = QUANTITIES, parameters: Mapping[str, Array] | None = None,
                     sample: int = 0) -> BlockRun:
@@ -209,12 +234,17 @@ def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear
         for stage, name in names.items():
             watcher.look_at(stage, "weight", parameters[name])
             watcher.look_at(stage, "weight_gradient", gradients[name])
-        if network.kind == "plain":  # a block's neurons are not those of one matrix
-            weights = [parameters[name] for name in names.values()]
+        if KINDS[network.kind].skips:
+            if _stream_is_symmetric(network, parameters):
+                watcher.special["distinct_weights"][:-1] = watcher.special["equal_outgoing"][:-1] = 1
+        else:
+            weights = [np.vstack([parameters[name], *_of_norms(network, parameters, stage)])
+                       for stage, name in names.items()]
             biases = [parameters[f"{name.removesuffix('weight')}bias"] for name in names.values()]
             watcher.special["distinct_weights"][:] = [distinct_weights(*pair)
                                                       for pair in zip(weights, biases, strict=True)]
-            watcher.special["equal_outgoing"][:] = [*map(has_equal_rows, weights[1:]), False]
+            watcher.special["equal_outgoing"][:] = [
+                *(has_equal_rows(parameters[name]) for name in list(names.values())[1:]), False]
     columns: dict[str, Array] = {
         "layer": np.arange(1, network.depth + 1), "fan_in": np.array(network.sizes[:-1]),
         "fan_out": np.array(network.sizes[1:])}

@@ -104,7 +104,8 @@ def test_he_takes_the_leaky_slope_into_account_only_for_leaky_relu():
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("changes", [
     {"depth": 100, "width": 1024, "batch": 1024}, {"depth": 100, "width": 1024, "batch": 8},
-    {"depth": 100, "width": 300, "batch": 1024, "steps": 2000}])
+    {"depth": 100, "width": 300, "batch": 1024, "steps": 2000},
+    {"depth": 100, "width": 1024, "batch": 1024, "kind": "pre_norm"}])
 def test_the_nearest_affordable_settings_are_affordable_and_change_nothing_else(changes, training):
     costly = replace(Settings(), **changes)
     assert not affordable(costly, training=training)
@@ -112,6 +113,21 @@ def test_the_nearest_affordable_settings_are_affordable_and_change_nothing_else(
     assert affordable(nearest, training=training)
     assert replace(nearest, **{name: getattr(costly, name) for name in ("steps", "batch", "width", "depth")}) == costly
     assert math.isfinite(operations(costly))
+
+
+def test_the_nearest_affordable_width_is_the_widest():
+    costly = replace(Settings(), depth=100, width=1024, batch=1024, kind="pre_norm", init=tuple(INITIALIZERS)[:8])
+    nearest = nearest_affordable(costly)
+    assert nearest.width < costly.width
+    assert not affordable(replace(nearest, width=nearest.width + 1))
+
+
+def test_an_address_from_before_there_were_blocks_opens_the_network_that_it_named():
+    values, notices = read_address({"init": ["He normal"], "activation": ["ReLU"], "depth": ["12"], "gain": ["1.5"]})
+    assert not notices
+    settings = read_settings(values)
+    assert settings.networks() == (Network((64, *[128] * 11, 10), "relu", "he_normal", 1.5, initializer_params={
+        "negative_slope": 0.0}),)
 
 
 @pytest.mark.parametrize("key", ALL_PRESETS)

@@ -6,6 +6,7 @@ import pytest
 
 from initviz import KINDS, SCHEMES, Architecture, Network, make_batch, propagate_layers, simulate
 from initviz.core import block_simulation
+from initviz.core.block_simulation import simulate_blocks
 
 BATCH = make_batch("digits", 64)
 
@@ -81,6 +82,22 @@ def test_constant_weights_leave_one_distinct_neuron_in_every_stream():
     for kind, norm in (("residual", "none"), ("pre_norm", "rms"), ("pre_norm", "batch"), ("post_norm", "rms")):
         run = simulate(network(kind=kind, normalization=norm, initializer="constant", dtype="float64"), BATCH)
         assert (run.layers.distinct_neurons == 1).all(), kind
+
+
+@pytest.mark.parametrize("kind", [kind for kind, record in KINDS.items() if record.skips])
+def test_a_stream_is_symmetric_until_one_neuron_is_written_or_read_otherwise(kind):
+    described = network(kind=kind, normalization=KINDS[kind].normalizations[-1], initializer="constant")
+    drawn = described.draw()
+    assert (simulate(described, BATCH).column("distinct_weights")[:-1] == 1).all()
+    last = f"{len(described.layers) - 1}.weight"
+    for name, place in (("0.weight", (3, 5)), ("0.bias", (5,)), (last, (5, 2))):
+        changed = {key: array.copy() for key, array in drawn.items()}
+        changed[name][place] += 0.01
+        columns = simulate_blocks(described, BATCH, parameters=changed)
+        assert np.isnan(columns.column("distinct_weights")).all(), name
+    changed = {key: array.copy() for key, array in drawn.items()}
+    changed[last.replace("weight", "bias")][2] += 0.01  # the output's neurons are not the stream's
+    assert (simulate_blocks(described, BATCH, parameters=changed).column("distinct_weights")[:-1] == 1).all()
 
 
 def test_layer_norm_of_copies_is_zero_and_nothing_flows():

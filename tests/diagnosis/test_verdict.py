@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from initviz import make_batch, simulate
+from initviz import Architecture, make_batch, simulate
 from initviz.app.settings import PRESETS, Settings
 from initviz.core.wording import number, percent
 from initviz.diagnosis.verdict import KINDS, judge
@@ -33,6 +33,15 @@ def test_classic_cases_get_their_verdict(key, changes, kind, words):
     assert found.key == kind
     assert words in found.words
     assert len(found.numbers) == 3
+
+
+@pytest.mark.parametrize("kind", ["residual", "pre_norm", "post_norm"])
+@pytest.mark.parametrize(("initializer", "verdict"), [("constant", "collapsed"), ("zeros", "silent")])
+def test_copies_and_silence_of_blocks_are_judged_as_those_of_plain_layers(kind, initializer, verdict):
+    blocks = Architecture(kind=kind, normalization="rms", initializer=initializer)
+    judged = judge(simulate(blocks, make_batch("digits", 64)))
+    assert (judged.key, judged.findings[0].severity) == (verdict, "error")
+    assert "all 128 neurons are copies" in judged.words
 
 
 @pytest.mark.parametrize(("key", "changes", "kind", "words"), [

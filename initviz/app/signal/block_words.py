@@ -11,6 +11,7 @@ from initviz.core.architecture import KINDS, Architecture
 from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import label_of
 from initviz.core.propagation import QUIET
+from initviz.core.simulation import Run
 from initviz.core.wording import listed, number
 from initviz.theory.residual import BlockPrediction, why_unknown
 
@@ -27,6 +28,12 @@ OF_COPIES = {
 def has_skips(run: BlockRun) -> bool:
     """Whether there is a stream with branches."""
     return KINDS[run.network.kind].skips
+
+
+def gradients(run: Run) -> str:
+    """What the chart of the way back shows: of blocks the gradient with respect to their outputs."""
+    return "gradients dL/dx" if isinstance(run, BlockRun) and has_skips(run) else (
+        "gradients dL/dh" if isinstance(run, BlockRun) else "deltas dL/dz")
 
 
 def rows_are(network: Architecture) -> str:
