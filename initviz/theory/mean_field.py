@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,6 +201,15 @@ class Field:
             return math.nan
         covariance = sigma_w**2 * self.product(self.value, q1, q2, c) + sigma_b**2
         return max(-1.0, min(1.0, covariance / math.sqrt(lengths[0] * lengths[1])))
+
+    def correlations(self, first: float, lengths: Sequence[float] | Array,
+                     sigmas: Iterable[tuple[float, float]]) -> Array:
+        """C iterated at the ``lengths`` of ``lengths()``: the correlation ``first`` and that of each further layer."""
+        cs = [first]
+        for q, (sigma_w, sigma_b) in zip(lengths, sigmas, strict=False):
+            known = math.isfinite(cs[-1]) and q > 0
+            cs.append(self.correlation(cs[-1], q, q, sigma_w, sigma_b) if known else math.nan)
+        return np.array(cs)
 
     # ------------------------------------------------------------------------------------------ fixed points
 

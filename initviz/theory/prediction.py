@@ -272,20 +272,11 @@ def expected_correlations(network: Network, correlation: float, mean_square: flo
 
     ``correlation`` is the inputs' cosine, ``mean_square`` that of their entries.
     """
-    field = field_of(network)
-    q, c, found = mean_square, correlation, []
+    lengths, (sigma_w, sigma_b) = expected_lengths(network, mean_square), sigmas(network, 0)
     with np.errstate(**QUIET):
-        for layer in range(max(network.depth - 1, 1)):
-            sigma_w, sigma_b = sigmas(network, layer)
-            if layer == 0:
-                length = sigma_w**2 * mean_square + sigma_b**2
-                c = (sigma_w**2 * mean_square * correlation + sigma_b**2) / length if length > 0 else math.nan
-            else:
-                length = float(field.length(q, sigma_w, sigma_b))
-                c = field.correlation(c, q, q, sigma_w, sigma_b) if math.isfinite(c) and q > 0 else math.nan
-            q = length
-            found.append(c)
-    return np.array(found)
+        first = (sigma_w**2 * mean_square * correlation + sigma_b**2) / lengths[0] if lengths[0] > 0 else math.nan
+        return field_of(network).correlations(
+            first, lengths, [sigmas(network, layer) for layer in range(1, network.depth - 1)])
 
 
 def expected_lengths(network: Network, mean_square: float = 1.0) -> Array:

@@ -159,16 +159,10 @@ class Drift:
 def drift(network: Network) -> Drift:
     """What mean-field theory expects of the hidden layers of such a network, DRIFT_LAYERS of them, from unit inputs."""
     field, (sigma_w, sigma_b) = field_of(network), sigmas(network, 1)
-    q = sigma_w**2 + sigma_b**2
-    lengths, sizes, chis = [], [], []
-    for _ in range(DRIFT_LAYERS):
-        at = field.moments(q)
-        lengths.append(q)
-        sizes.append(math.sqrt(float(at.square)))
-        chis.append(sigma_w**2 * float(at.derivative_square))
-        q = sigma_w**2 * float(at.square) + sigma_b**2
-    return Drift(network.initializer, network.activation, np.array(lengths), np.array(sizes),
-                 np.array(chis, np.float64).cumprod())
+    lengths = field.lengths(sigma_w**2 + sigma_b**2, [(sigma_w, sigma_b)] * (DRIFT_LAYERS - 1))
+    at = field.moments(lengths)
+    return Drift(network.initializer, network.activation, lengths, np.sqrt(at.square),
+                 (sigma_w**2 * at.derivative_square).cumprod())
 
 
 def drifts(width: int) -> list[Drift]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +18,7 @@ from initviz.core.propagation import Propagation, propagate
 from initviz.core.statistics import distinct_neurons
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
+from initviz.diagnosis.findings import loss_of_constant_output
 from initviz.training.gradient_descent import History, Parameters, Recipe, race, recorded_steps
 from initviz.training.symmetry import OBSERVED_STEPS
 
@@ -164,12 +164,6 @@ def _vanish(seed: int, activation: str, depth: float) -> Result:
                    f"The gradient of the hidden weights starts at {number(float(initial[0][:-1].max()))}.")
 
 
-def class_entropy(batch: Batch) -> float:
-    """Entropy in nats of the classes' shares: the best loss of outputs that do not depend on the input."""
-    shares = np.bincount(batch.targets) / len(batch.targets)
-    return float(-sum(share * math.log(share) for share in shares if share))
-
-
 def _no_variation(seed: int, activation: str, depth: float) -> Result:
     """Claim 4: how much the outputs vary from image to image."""
     batch, compared = digits(seed), networks(activation, int(depth), seed)
@@ -189,10 +183,10 @@ def _no_variation(seed: int, activation: str, depth: float) -> Result:
         Plot("Loss during training", "step", [
             Line(NAMES[network.initializer], np.array(history.steps), np.array(history.loss),
                  initializer=network.initializer) for network, history in zip(compared, histories, strict=True)],
-             guides=[(class_entropy(batch), "entropy of the classes")], points=False)]
+             guides=[(loss_of_constant_output(batch), "entropy of the classes")], points=False)]
     return Result(checks, plots, f"After training an output varies by {number(variation[1])} over the images "
                    f"(Xavier's by {number(variation[2])}), and the loss is {number(histories[0].loss[-1], 4)} where "
-                   f"the entropy of the classes is {number(class_entropy(batch), 4)}.")
+                   f"the entropy of the classes is {number(loss_of_constant_output(batch), 4)}.")
 
 
 def to_symmetry(initializer: str, rate: float = RATE, moment: int = OBSERVED_STEPS[-1],

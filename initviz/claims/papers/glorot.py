@@ -51,17 +51,15 @@ def expected(scheme: str, width: int) -> Mapping[str, Array]:
     network, field = network_of(scheme, width, 0), Field("tanh")
     fans = list(zip(network.sizes[:LAYERS], network.sizes[1:], strict=False))
     variances = [network.gain_of(0)**2 * law_of(network.initializer).variance(*pair) for pair in fans]
-    squares, slopes = [1.0], []  # of what each layer is given, of its tanh'
-    for (fan_in, _), variance in zip(fans, variances, strict=True):
-        at = field.moments(fan_in * variance * squares[-1])
-        squares.append(float(at.square))
-        slopes.append(float(at.derivative_square))
+    multiplied = [fan_in * variance for (fan_in, _), variance in zip(fans, variances, strict=True)]
+    at = field.moments(field.lengths(multiplied[0], [(math.sqrt(factor), 0.0) for factor in multiplied[1:]]))
+    squares = np.array([1.0, *at.square])  # of what each layer is given
     deltas = [1.0]
-    for (_, fan_out), variance, slope in zip(fans[:0:-1], variances[:0:-1], slopes[-2::-1], strict=True):
-        deltas.append(deltas[-1] * fan_out * variance * slope)
+    for (_, fan_out), variance, square in zip(fans[:0:-1], variances[:0:-1], at.derivative_square[-2::-1], strict=True):
+        deltas.append(deltas[-1] * fan_out * variance * float(square))
     back = np.sqrt(deltas[::-1])
     return MappingProxyType({"activations": np.sqrt(squares[1:]), "deltas": back,
-                             "weight_gradients": np.sqrt(np.array(squares[:-1]) / squares[-2]) * back})
+                             "weight_gradients": np.sqrt(squares[:-1] / squares[-2]) * back})
 
 
 @functools.lru_cache(maxsize=1)  # figures 6, 7 and 8 are of one pass
@@ -130,19 +128,18 @@ def _singular_values(seed: int, scale: float) -> Result:
     for scheme in NAMES:
         network = Network((JACOBIAN_WIDTH,) * (LAYERS + 1), "tanh", network_of(scheme, 2, 0).initializer,
                           network_of(scheme, 2, 0).gain, seed=seed, dtype="float64")
-        h, q = x, scale**2
-        means, squares, theory, bare = [], [], [], []
+        h, field = x, Field("tanh")
+        means, squares, bare = [], [], []
         law = STANDARD_SCALE if scheme == "standard" else 1.0
+        at = field.moments(field.lengths(law**2 * scale**2, [(law, 0.0)] * (LAYERS - 1)))
+        theory = law**2 * at.derivative_square
         for w in network.parameters()[0]:
             h = np.tanh(h @ w)
-            slopes = 1 - h * h
+            derivatives = 1 - h * h
             means.append(float(np.mean([np.linalg.svd(w * row, compute_uv=False)
-                                        for row in slopes[:JACOBIAN_SAMPLES]])))
-            squares.append(float((np.square(w).sum(axis=0) * np.square(slopes).mean(axis=0)).mean()))
+                                        for row in derivatives[:JACOBIAN_SAMPLES]])))
+            squares.append(float((np.square(w).sum(axis=0) * np.square(derivatives).mean(axis=0)).mean()))
             bare.append(float(np.linalg.svd(w, compute_uv=False).mean()))
-            at = Field("tanh").moments(law**2 * q)
-            theory.append(law**2 * float(at.derivative_square))
-            q = float(at.square)
         target, low, high = PUBLISHED[scheme]
         mean = float(np.mean(means))
         checks += [
@@ -179,7 +176,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "Glorot and Bengio 2010, figure 7", "Back-propagated gradients, normalized histograms: under the standard "
         "initialization they shrink from the top layer down, under the normalized one far less.",
         "One layer multiplies the variance of the gradient by n·Var W · E tanh'². Near 1/3 it shrinks to (1/√3)^k of "
-        "its size over k layers, near 1 only by what the slopes of tanh take.",
+        "its size over k layers, near 1 only by what the derivatives of tanh take.",
         "figure 7 and equations 11 and 13 (which prints Var[x] where the gradient at the top is meant)", _figure_7),
     "glorot_8": _experiment(
         "Glorot and Bengio 2010, figure 8", "Weight gradients, normalized histograms: under the standard "

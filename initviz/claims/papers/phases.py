@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -15,7 +16,7 @@ from initviz.core.network import BIAS_STREAM, INPUT_STREAM, WEIGHT_STREAM, strea
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.theory.correlation import two_inputs
-from initviz.theory.mean_field import Field
+from initviz.theory.mean_field import Field, root
 
 TANH = Field("tanh")
 fixed_point = functools.lru_cache(maxsize=128)(TANH.fixed_point)  # what no seed changes is integrated once
@@ -44,7 +45,7 @@ def _unit_draws(seed: int, width: int, layers: int) -> Iterator[tuple[Array, Arr
 
 POOLE_WIDTH, POOLE_LAYERS, POOLE_SIGMA_B, INPUTS = 1000, 20, 0.3, 16
 POOLE = {1.3: (0.607047, 1.0), 2.5: (4.079124, 0.122104), 4.0: (12.604149, 0.029696)}  # sigma_w: q*, c*
-STARTS = (0.2, 0.5, 0.8)
+INITIAL_CORRELATIONS = (0.2, 0.5, 0.8)
 LENGTHS, OF_A_LENGTH = (0.1, 1.0, 10.0), 8  # mean squares of the inputs, and how many inputs have each
 SETTLING = 5  # last layers, over which lengths are averaged
 OF_LENGTH, OF_CORRELATION = 0.10, 0.06  # how far they may lie off at the paper's width
@@ -62,12 +63,12 @@ def _equally_correlated(count: int, features: int, c: float, seed: int) -> Array
 @functools.lru_cache(maxsize=1)  # what is drawn does not change it
 def _measured(seed: int, n: int) -> tuple[Array, Array]:
     """Lengths (layers, sigma_w, LENGTHS) and mean correlations (layers, sigma_w, STARTS) in one network of width n."""
-    pairs = np.concatenate([_equally_correlated(INPUTS, n, c, seed) for c in STARTS])
+    pairs = np.concatenate([_equally_correlated(INPUTS, n, c, seed) for c in INITIAL_CORRELATIONS])
     x = np.concatenate([pairs, *(length**0.5 * pairs[:OF_A_LENGTH] for length in LENGTHS)]).astype(np.float32)
     first, second = np.triu_indices(INPUTS, 1)
     lengths, cosines = [], []
     for z in _passes(_unit_draws(seed, n, POOLE_LAYERS), [(sigma_w, POOLE_SIGMA_B) for sigma_w in POOLE], x):
-        inputs = z[:, :len(pairs)].reshape(len(POOLE), len(STARTS), INPUTS, n)
+        inputs = z[:, :len(pairs)].reshape(len(POOLE), len(INITIAL_CORRELATIONS), INPUTS, n)
         products = inputs @ inputs.swapaxes(-1, -2) / n
         squares = np.diagonal(products, axis1=-2, axis2=-1)
         cosines.append((products[..., first, second] / np.sqrt(squares[..., first] * squares[..., second])).mean(-1))
@@ -98,7 +99,7 @@ def _maps(seed: int, n: int) -> list[Plot]:
 
 
 def _poole(seed: int, width: float, drawn: str) -> Result:
-    """Lengths and correlations through twenty layers, from several starts."""
+    """Lengths and correlations through twenty layers, from several of the inputs."""
     n = int(width)
     q, c = _measured(seed, n)
     layers = np.arange(1, POOLE_LAYERS + 1)
@@ -112,53 +113,50 @@ def _poole(seed: int, width: float, drawn: str) -> Result:
             Check(f"σ_w {sigma_w:g}: q* by theory", fixed.q, q_star - 1e-6, q_star + 1e-6, q_star,
                   "Derived by another quadrature; its last digit."),
             Check.within(f"σ_w {sigma_w:g}: q of inputs of length {LENGTHS[worst]:g}, last layers",
-                         float(settled[worst]), q_star, OF_LENGTH * room, "Derived; the start that is furthest off. "
+                         float(settled[worst]), q_star, OF_LENGTH * room, "Derived; the inputs that end furthest off. "
                          "10 % for one network of 1000 neurons, and √(1000/width) of it."),
             Check(f"σ_w {sigma_w:g}: c* by theory", fixed.correlation, c_star - 1e-6, c_star + 1e-6, c_star,
                   "Derived by another quadrature; its last digit.")]
-        start, expected = _furthest_start(c[:, i], sigma_w)
+        furthest, expected = _furthest(c[:, i], sigma_w)
         checks.append(Check(
-            f"σ_w {sigma_w:g}: c from {STARTS[start]:g}, last layer", float(c[-1, i, start]),
-            expected[start][-1] - OF_CORRELATION * room, expected[start][-1] + OF_CORRELATION * room,
-            float(expected[start][-1]), "Derived: the map C iterated; the start that is furthest off. ±0.06 is three "
-            "times what one network of 1000 moves a mean over 16 inputs, and √(1000/width) of it."))
+            f"σ_w {sigma_w:g}: c from {INITIAL_CORRELATIONS[furthest]:g}, last layer", float(c[-1, i, furthest]),
+            expected[furthest][-1] - OF_CORRELATION * room, expected[furthest][-1] + OF_CORRELATION * room,
+            float(expected[furthest][-1]), "Derived: the map C iterated; the inputs that end furthest off. ±0.06 is "
+            "three times what one network of 1000 moves a mean over 16 inputs, and √(1000/width) of it."))
         length_lines += [Line(f"σ_w {sigma_w:g} from {LENGTHS[s]:g}", layers, q[:, i, s],
                               expected_lengths(LENGTHS[s], sigma_w, POOLE_SIGMA_B, POOLE_LAYERS)) for s in (0, 2)]
-        cosine_lines += [Line(f"σ_w {sigma_w:g} from {STARTS[s]:g}", layers, c[:, i, s], expected[s]) for s in (0, 2)]
+        cosine_lines += [Line(f"σ_w {sigma_w:g} from {INITIAL_CORRELATIONS[s]:g}", layers, c[:, i, s], expected[s])
+                         for s in (0, 2)]
     plots = _maps(seed, n) if drawn == "maps" else [
         Plot("Length q of the preactivations against the layer, log axis", "layer", length_lines, log=True,
              ordered=True),
         Plot("Correlation of two inputs against the layer", "layer", cosine_lines, ordered=True)]
     return Result(checks, plots, "After twenty layers: " + "; ".join(
         f"σ_w {sigma_w:g} has q {_listed(q[-1, i])} from lengths {_listed(LENGTHS)} and c {_listed(c[-1, i])} from "
-        f"{_listed(STARTS)}" for i, sigma_w in enumerate(POOLE)) + ".")
+        f"{_listed(INITIAL_CORRELATIONS)}" for i, sigma_w in enumerate(POOLE)) + ".")
 
 
 def _listed(values: Iterable[float]) -> str:
     return ", ".join(number(float(value)) for value in values)
 
 
-def _furthest_start(measured: Array, sigma_w: float) -> tuple[int, list[Array]]:
-    """The start whose correlation ends furthest from theory's, and theory's by start and layer."""
-    expected = [correlations(start, sigma_w, POOLE_SIGMA_B, POOLE_LAYERS) for start in STARTS]
-    return int(np.argmax([abs(measured[-1, s] - expected[s][-1]) for s in range(len(STARTS))])), expected
+def _furthest(measured: Array, sigma_w: float) -> tuple[int, list[Array]]:
+    """Which initial correlation ends furthest from theory's, and theory's by initial correlation and layer."""
+    expected = [correlations(c, sigma_w, POOLE_SIGMA_B, POOLE_LAYERS) for c in INITIAL_CORRELATIONS]
+    return int(np.argmax([abs(measured[-1, s] - expected[s][-1]) for s in range(len(INITIAL_CORRELATIONS))])), expected
 
 
 @functools.lru_cache(maxsize=32)
-def expected_lengths(start: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
-    """Theory's length of the preactivations, layer by layer, for inputs of the mean square ``start``."""
-    return TANH.lengths(sigma_w**2 * start + sigma_b**2, [(sigma_w, sigma_b)] * (layers - 1))
+def expected_lengths(mean_square: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
+    """Theory's length of the preactivations, layer by layer, for inputs of that ``mean_square``."""
+    return TANH.lengths(sigma_w**2 * mean_square + sigma_b**2, [(sigma_w, sigma_b)] * (layers - 1))
 
 
 @functools.lru_cache(maxsize=32)
 def correlations(c: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
     """Theory's correlation of the preactivations, layer by layer, for inputs of mean square 1 and correlation c."""
-    q = sigma_w**2 + sigma_b**2
-    found = [(sigma_w**2 * c + sigma_b**2) / q]
-    while len(found) < layers:
-        found.append(TANH.correlation(found[-1], q, q, sigma_w, sigma_b))
-        q = float(TANH.length(q, sigma_w, sigma_b))
-    return np.array(found)
+    lengths = expected_lengths(1.0, sigma_w, sigma_b, layers)
+    return TANH.correlations((sigma_w**2 * c + sigma_b**2) / lengths[0], lengths, [(sigma_w, sigma_b)] * (layers - 1))
 
 
 # ---------------------------------------------------------------------------------------------- Schoenholz et al. 2017
@@ -170,8 +168,8 @@ SCALES = {1.0: (3.62697561805, 0.759031647185), 1.3: (7.83406926846, 0.880163509
           2.5: (11.7955975159, 1.1335156987), 4.0: (6.98027353298, 1.34240241445)}
 CRITICAL = 1.76095464
 NEAR = (0.7, 0.85, 0.93, 0.97, 0.99, 0.999, 1.01, 1.05)  # parts of it that are drawn
-SLOPES = (1.0, 1.3)
-FIT_WIDTH, FIT_NETWORKS, FIT_LAYERS, FIT_FROM, FIT_START = 250, 16, 20, 4, 0.6
+FITTED = (1.0, 1.3)
+FIT_WIDTH, FIT_NETWORKS, FIT_LAYERS, FIT_FROM, FIT_CORRELATION = 250, 16, 20, 4, 0.6
 
 
 def _schoenholz(seed: int, sigma_b2: float) -> Result:
@@ -187,13 +185,13 @@ def _schoenholz(seed: int, sigma_b2: float) -> Result:
     decays = _decays(seed, BIAS_VARIANCE**0.5)
     layers = np.arange(1, FIT_LAYERS + 1)
     lines, measured = [], []
-    for w2, distance in zip(SLOPES, decays, strict=True):
+    for w2, distance in zip(FITTED, decays, strict=True):
         slope = float(np.polyfit(layers[FIT_FROM:], np.log(distance[FIT_FROM:]), 1)[0])
         measured.append(-1 / slope)
         checks.append(Check.within(f"Slope of ln(1 − c) at σ_w² {w2:g}, measured", slope, -1 / SCALES[w2][0], 0.15,
                                    "Derived: −1/ξ_c; 15 % for finite networks."))
         lines.append(Line(f"σ_w² {w2:g}", layers, distance,
-                          1 - correlations(FIT_START, w2**0.5, BIAS_VARIANCE**0.5, FIT_LAYERS)))
+                          1 - correlations(FIT_CORRELATION, w2**0.5, BIAS_VARIANCE**0.5, FIT_LAYERS)))
     critical = _critical(sigma_b2)
     grid = np.unique([*SCALES, *(critical * part for part in NEAR)])
     points = [fixed_point(w2**0.5, sigma_b) for w2 in grid]
@@ -205,25 +203,22 @@ def _schoenholz(seed: int, sigma_b2: float) -> Result:
     return Result(checks, plots, f"At σ_b² {sigma_b2:g} the depth scale diverges at σ_w² {number(critical, 3)}. "
                    "Measured at σ_b² 0.05: " + ", ".join(
                        f"ξ_c {number(value)} at σ_w² {w2:g} (theory {number(SCALES[w2][0], 3)})"
-                       for w2, value in zip(SLOPES, measured, strict=True)) + ".")
+                       for w2, value in zip(FITTED, measured, strict=True)) + ".")
 
 
 def _critical(sigma_b2: float) -> float:
-    """The sigma_w^2 with chi_1 = 1, by bisection over the length of the fixed point."""
-    low, high = 1e-4, 100.0
-    for _ in range(60):
-        middle = (low * high) ** 0.5
-        low, high = (middle, high) if TANH.critical(middle)[1] ** 2 < sigma_b2 else (low, middle)
-    return float(TANH.critical(low)[0]) ** 2
+    """The sigma_w^2 with chi_1 = 1, from the length of the fixed point at which sigma_b^2 is that."""
+    log_q = root(lambda u: float(TANH.critical(math.exp(u))[1]) ** 2 - sigma_b2, math.log(1e-4), math.log(100))
+    return float(TANH.critical(math.exp(log_q))[0]) ** 2
 
 
 def _decays(seed: int, sigma_b: float) -> Array:
     """1 - c of two inputs, mean over networks: an array (SLOPES, layers)."""
-    sigmas = [(w2**0.5, sigma_b) for w2 in SLOPES]
-    total = np.zeros((len(SLOPES), FIT_LAYERS))
+    sigmas = [(w2**0.5, sigma_b) for w2 in FITTED]
+    total = np.zeros((len(FITTED), FIT_LAYERS))
     for network in range(FIT_NETWORKS):
         own = seed + 1000 * network
-        x = two_inputs(FIT_WIDTH, FIT_START, own).astype(np.float32)
+        x = two_inputs(FIT_WIDTH, FIT_CORRELATION, own).astype(np.float32)
         for layer, z in enumerate(_passes(_unit_draws(own, FIT_WIDTH, FIT_LAYERS), sigmas, x)):
             unit = (z / np.linalg.norm(z, axis=-1, keepdims=True)).astype(float)
             total[:, layer] += np.square(unit[:, 0] - unit[:, 1]).sum(axis=-1) / 2  # 1 - c without cancellation

@@ -10,7 +10,6 @@ import numpy as np
 
 from initviz.charts.plots import Line, Plot
 from initviz.claims.experiment import Check, Experiment, Result
-from initviz.claims.notes.zeros import class_entropy
 from initviz.core.activations import activation
 from initviz.core.batches import make_batch
 from initviz.core.initializers import initialize, label_of, law_of, laws
@@ -18,6 +17,7 @@ from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
+from initviz.diagnosis.findings import loss_of_constant_output
 from initviz.theory.mean_field import Field
 from initviz.training.gradient_descent import Recipe, race
 
@@ -30,11 +30,11 @@ def _lecun_tanh(seed: int, depth: float) -> Result:
     """The recommended sigmoid by itself, and under the recommended weights."""
     field, phi = Field("lecun_tanh"), activation("lecun_tanh")
     x = np.linspace(-3, 3, 6001)
-    slope = phi.derivative(x)
-    bend = np.gradient(slope, x)
-    place = abs(float(x[np.abs(bend).argmax()]))
+    derivative = phi.derivative(x)
+    second_derivative = np.gradient(derivative, x)
+    place = abs(float(x[np.abs(second_derivative).argmax()]))
     at_one = float(phi.value(np.ones(1))[0])
-    slope_at_zero = float(phi.derivative(np.zeros(1))[0])
+    derivative_at_zero = float(phi.derivative(np.zeros(1))[0])
     kept = float(field.moments(1.0).square)
     settled = field.fixed_point(1.0, 0.0)
 
@@ -43,12 +43,10 @@ def _lecun_tanh(seed: int, depth: float) -> Result:
     batch = make_batch("normal", LECUN_SAMPLES, seed=seed, features=LECUN_WIDTH)
     measured = np.array([float(np.square(z, dtype=float).mean())
                          for z, _ in forward(*network.parameters(), batch.x, "lecun_tanh")])
-    theory = [1.0]
-    while len(theory) < layers:
-        theory.append(float(field.length(theory[-1], 1.0, 0.0)))
+    theory = field.lengths(1.0, [(1.0, 0.0)] * (layers - 1))
     checks = [
         Check.within("f(1)", at_one, 1.0, 1e-5, "Published: f(±1) = ±1. The constants have five digits."),
-        Check.within("f'(0)", slope_at_zero, 1.143933, 1e-6, "Derived: 1.7159 · 2/3, to six decimals."),
+        Check.within("f'(0)", derivative_at_zero, 1.143933, 1e-6, "Derived: 1.7159 · 2/3, to six decimals."),
         Check("Where |f''| is largest", place, 0.95, 1.05, 1.0, "Published: at x = 1, read as rounded to one decimal."),
         Check("Where |f''| is largest, exactly", place, 0.9867, 0.9887, 0.987718,
               "Derived: 3/2 · artanh(1/√3); the grid has steps of 0.001."),
@@ -64,10 +62,10 @@ def _lecun_tanh(seed: int, depth: float) -> Result:
     shown = slice(None, None, 100)
     plots = [
         Plot("f(x) = 1.7159 tanh(2x/3) and its second derivative", "x", [
-            Line("f(x)", x[shown], phi.value(x)[shown]), Line("f''(x)", x[shown], bend[shown])],
+            Line("f(x)", x[shown], phi.value(x)[shown]), Line("f''(x)", x[shown], second_derivative[shown])],
             points=False),
         Plot("Variance of the preactivations against the layer", "layer", [
-            Line("this network", np.arange(1, layers + 1), measured, np.array(theory), "lecun_normal")],
+            Line("this network", np.arange(1, layers + 1), measured, theory, "lecun_normal")],
             guides=[(1.0, "kept"), (settled.q, "settled")])]
     return Result(checks, plots, f"f keeps {number(kept, 3)} of a unit variance; in layer {layers} the variance of "
                    f"the preactivations is {number(float(measured[-1]))}, theory's limit {number(settled.q)}. A layer "
@@ -180,7 +178,7 @@ def _he_scale(seed: int, width: int) -> tuple[list[Check], Plot]:
 def _he_training(seed: int, width: int) -> tuple[list[Check], Plot]:
     """Both initializers trained at both depths, and the least loss over what the classes' shares alone give."""
     batch = make_batch("digits", HE_SAMPLES, seed=seed)
-    entropy = class_entropy(batch)
+    entropy = loss_of_constant_output(batch)
     least, lines = {}, []
     for layers in HE_DEPTHS:
         networks = [Network((64, *[width] * (layers - 1), 10), "relu", key, seed=seed) for key in HE_KEYS]
