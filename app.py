@@ -15,7 +15,7 @@ st.set_page_config(page_icon=Path(__file__).parent / "initviz/data/icon.png", la
                    initial_sidebar_state=sidebar_state)
 
 # A page's address is its file's name: see require_entrance for links into a server that has just started.
-# Names without icons, three of them behind a fourth, fit a window of 1,024 pixels.
+# Names without icons, and those of two kinds behind a menu each, fit a window of 1,024 pixels.
 page = st.navigation({"": [
     st.Page("pages/signal.py", title="Signal", default=True,
             help="Watch a signal go through a network and the gradient come back"),
@@ -27,6 +27,7 @@ page = st.navigation({"": [
             help="Train every initialization on the same data, and see what each costs"),
     st.Page("pages/theory.py", title="Theory",
             help="What should happen before anything is computed, drawn over what does"),
+], "Check": [
     st.Page("pages/diagnose.py", title="Diagnose",
             help="Your architecture, your data, your weights: what is wrong with the initialization, what fixes it, "
                  "its code"),

@@ -177,8 +177,10 @@ class Screen:
     def visit(self, title: str) -> Screen:
         """Go to another page by the navigation, through its menu where the page stands in one."""
         link = self.page.get_by_test_id("stTopNavLink").filter(has_text=title)
-        if not link.count():
-            self.page.get_by_test_id("stTopNavSection").click()
+        menus = iter(self.page.get_by_test_id("stTopNavSection").all())
+        while not link.count():
+            self.page.keyboard.press("Escape")  # closes the menu that did not hold it
+            next(menus).click()
             link = self.page.get_by_test_id("stTopNavDropdownLink").filter(has_text=title)
         return self.act(link.first.click)
 

@@ -159,5 +159,6 @@ def test_in_a_narrow_window_the_navigation_folds_nothing_and_nothing_is_cut(scre
     window = screen(viewport={"width": 1024, "height": 768})
     names = window.page.get_by_test_id("stTopNav").inner_text()
     assert "more" not in names
+    assert "Check" in names
     assert names.split()[-1] == "Facts" or "Facts" in names
     assert window.overflow() <= 1
