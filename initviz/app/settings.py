@@ -7,7 +7,7 @@ initializer or activation: the field, its widget and its place in the address fo
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, make_dataclass, replace
+from dataclasses import dataclass, field, fields, make_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -243,16 +243,6 @@ class DeclaredSettings:
         if self.kind == "plain":
             return self.plain_networks()
         return tuple(architecture_of(self, key) for key in self.init)
-
-    def scrubbed(self) -> tuple[Settings, ...]:
-        """These settings for each value of the slider in the picture, in its order; none where there is no slider."""
-        if self.scrub not in SCRUBBED:
-            return ()
-        low, high, step = SCRUBBED[self.scrub]
-        values = [round(low + step * index, 9) for index in range(round((high - low) / step) + 1)]
-        changes: list[dict[str, Any]] = [{self.scrub: value} for value in values]
-        return tuple(replace(self, **change) for change in changes)
-
 
 # ----------------------------------------------------------------------- parameters of initializers and activations
 

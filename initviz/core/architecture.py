@@ -9,13 +9,11 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from initviz.core.activations import ACTIVATIONS
 from initviz.core.arrays import Array
-from initviz.core.initializers import DTYPES, INITIALIZERS
 from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual, RMSNorm, draw_parameters
-from initviz.core.network import SEED, SIZE, Pairs
+from initviz.core.network import SEED, SIZE, Described, Pairs
 from initviz.core.schemes import SCHEMES, Scheme
-from initviz.core.validation import ANY, Interval, check, check_parameters
+from initviz.core.validation import ANY, Interval, check
 
 BLOCKS = Interval(1, 1000, integer=True)
 BRANCH_LAYERS = Interval(1, 2, integer=True)
@@ -54,7 +52,7 @@ BRANCH_SCALES: Mapping[str, Callable[[int], float]] = MappingProxyType({
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Architecture(Described):
     """A network of equal blocks: a dense layer of the inputs, the blocks, a last dense layer.
 
     ``kind`` is a key of KINDS. A branch of a block is one dense layer after an activation (``branch_layers`` 1), or
@@ -92,11 +90,9 @@ class Architecture:
     def __post_init__(self) -> None:
         put = object.__setattr__
         for name, allowed in (("inputs", SIZE), ("width", SIZE), ("blocks", BLOCKS), ("outputs", SIZE),
-                              ("branch_layers", BRANCH_LAYERS), ("expansion", EXPANSION), ("gain", ANY), ("bias", ANY),
-                              ("bias_std", Interval(0, math.inf)), ("seed", SEED)):
+                              ("branch_layers", BRANCH_LAYERS), ("expansion", EXPANSION), ("gain", ANY), ("bias", ANY)):
             put(self, name, check(name, getattr(self, name), allowed))
-        for name, keys in (("kind", KINDS), ("normalization", NORMALIZATIONS), ("scheme", SCHEMES),
-                           ("activation", ACTIVATIONS), ("initializer", INITIALIZERS), ("dtype", DTYPES)):
+        for name, keys in (("kind", KINDS), ("normalization", NORMALIZATIONS), ("scheme", SCHEMES)):
             check(name, getattr(self, name), tuple(keys))
         if isinstance(self.branch_scale, str):
             check("branch_scale", self.branch_scale, BRANCH_SCALES.keys())
@@ -104,10 +100,7 @@ class Architecture:
             put(self, "branch_scale", check("branch_scale", self.branch_scale, ANY))
         put(self, "learned_scale", bool(self.learned_scale))
         self._check_together()
-        for name, parameters in (("activation", ACTIVATIONS[self.activation].parameters),
-                                 ("initializer", INITIALIZERS[self.initializer].parameters)):
-            given = check_parameters(getattr(self, name), dict(getattr(self, f"{name}_params")), parameters)
-            put(self, f"{name}_params", tuple(sorted(given.items())))
+        self._check_described()
 
     def _check_together(self) -> None:
         """Raise ValueError where kind, normalization and scheme do not fit each other."""
@@ -136,15 +129,6 @@ class Architecture:
     def depth(self) -> int:
         """Number of stages: the first dense layer, the blocks, the last dense layer."""
         return self.blocks + 2
-
-    @property
-    def activation_pairs(self) -> Pairs:
-        """The activation's parameters as sorted pairs."""
-        return tuple(dict(self.activation_params).items())
-
-    def activation_entry(self) -> tuple[Any, dict[str, Any]]:
-        """The activation's record and its parameters."""
-        return ACTIVATIONS[self.activation], dict(self.activation_params)
 
     @property
     def scale(self) -> float:

@@ -79,12 +79,52 @@ def _biases(value: Any, sizes: tuple[int, ...]) -> Bias:
     return tuple(biases)
 
 
+class Described:
+    """What every description of a network shares: entries of the tables with their parameters, and how it is drawn."""
+
+    activation: str
+    initializer: str
+    bias_std: float
+    seed: int
+    dtype: str
+    activation_params: Mapping[str, Any] | Pairs
+    initializer_params: Mapping[str, Any] | Pairs
+
+    def _check_described(self, **more: Mapping[str, Any]) -> None:
+        """Check the fields above, and those that name an entry of the tables ``more``; parameters become sorted pairs.
+
+        Raises ValueError naming the field, the value and what is allowed.
+        """
+        put = object.__setattr__  # a frozen dataclass checks itself in __post_init__
+        for name, table in {"activation": ACTIVATIONS, "initializer": INITIALIZERS, **more}.items():
+            check(name, getattr(self, name), tuple(table))
+            pairs = getattr(self, f"{name}_params")
+            try:
+                given = dict(pairs)
+            except (TypeError, ValueError):
+                raise ValueError(f"{name}_params must map names to values, got {pairs!r}") from None
+            given = check_parameters(getattr(self, name), given, table[getattr(self, name)].parameters)
+            put(self, f"{name}_params", tuple(sorted(given.items())))
+        put(self, "bias_std", check("bias_std", self.bias_std, Interval(0, math.inf)))
+        put(self, "seed", check("seed", self.seed, SEED))
+        check("dtype", self.dtype, DTYPES)
+
+    @property
+    def activation_pairs(self) -> Pairs:
+        """The activation's parameters as sorted pairs."""
+        return tuple(dict(self.activation_params).items())
+
+    def activation_entry(self) -> tuple[Any, dict[str, Any]]:
+        """The activation's record and its parameters."""
+        return activation(self.activation), dict(self.activation_params)
+
+
 MOST_CACHED = 1 << 15  # numbers: of such matrices the last 256 are kept, at most 64 MB, for a slider to use again
 _cached_draw = functools.lru_cache(maxsize=256)(_draw)
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Described):
     """A multilayer perceptron ``z = h @ W + b``, ``h = phi(z)``, whose last layer is linear.
 
     ``sizes`` runs from the inputs to the outputs, so there are ``len(sizes) - 1`` weight layers. Weights are drawn by
@@ -118,42 +158,19 @@ class Network:
         if len(sizes) < 2:
             raise ValueError(f"sizes must be at least two integers, inputs to outputs, got {self.sizes!r}")
         put(self, "sizes", tuple(check("sizes", size, SIZE) for size in sizes))
-        check("activation", self.activation, ACTIVATIONS.keys())
-        check("initializer", self.initializer, INITIALIZERS.keys())
         put(self, "gain", _per_layer("gain", self.gain, self.sizes))
         put(self, "bias", _biases(self.bias, self.sizes))
-        put(self, "bias_std", check("bias_std", self.bias_std, Interval(0, math.inf)))
-        put(self, "seed", check("seed", self.seed, SEED))
-        check("dtype", self.dtype, DTYPES)
-        entries: dict[str, Any] = {"activation": ACTIVATIONS[self.activation],
-                                   "initializer": INITIALIZERS[self.initializer]}
         if self.output_initializer is not None:
-            check("output_initializer", self.output_initializer, INITIALIZERS.keys())
-            entries["output_initializer"] = INITIALIZERS[self.output_initializer]
+            self._check_described(output_initializer=INITIALIZERS)
         elif tuple(self.output_initializer_params):
             raise ValueError("output_initializer_params must not be given without an output_initializer")
-        for name, entry in entries.items():
-            pairs = getattr(self, f"{name}_params")
-            try:
-                given = dict(pairs)
-            except (TypeError, ValueError):
-                raise ValueError(f"{name}_params must map names to values, got {pairs!r}") from None
-            given = check_parameters(getattr(self, name), given, entry.parameters)
-            put(self, f"{name}_params", tuple(sorted(given.items())))
+        else:
+            self._check_described()
 
     @property
     def depth(self) -> int:
         """Number of weight layers."""
         return len(self.sizes) - 1
-
-    @property
-    def activation_pairs(self) -> Pairs:
-        """The activation's parameters as sorted pairs."""
-        return tuple(dict(self.activation_params).items())
-
-    def activation_entry(self) -> tuple[Any, dict[str, Any]]:
-        """The activation's record and its parameters."""
-        return activation(self.activation), dict(self.activation_params)
 
     def initializer_of(self, layer: int) -> tuple[str, dict[str, Any]]:
         """The initializer of a weight layer, 0 the first, and its parameters."""

@@ -415,12 +415,6 @@ def train(network: Network | Architecture, batch: Batch, recipe: Recipe | None =
 
 def best_rates(initial: Sequence[Parameters], batch: Batch, recipe: Recipe, rates: Sequence[float],
                **options: Any) -> Race:
-    """A Race of every network at every rate, network by network; see ``winners`` for what it says when it is run."""
+    """A Race of every network at every rate, network by network."""
     return Race([one for one in initial for _ in rates], batch, recipe, rates=list(rates) * len(initial),
                 record=[recipe.steps], **options)
-
-
-def winners(sweep: Race, rates: Sequence[float]) -> list[float]:
-    """For each start of a finished ``best_rates``, the rate with the lowest final loss (the smallest if none ended)."""
-    losses = np.array([h.loss[-1] if h.loss else math.inf for h in sweep.histories]).reshape(-1, len(rates))
-    return [float(rates[best]) for best in losses.argmin(axis=1)]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from initviz.core.simulation import errors_cancel
 from initviz.core.statistics import Diversity, distinct_neurons, diversity, moments
 from initviz.training.gradient_descent import STATES, Parameters, Race, Recipe, recorded_steps, symmetry_gap
 
-Made = TypeVar("Made")
 CHUNK = 0.1  # seconds between two looks at whether the work is still wanted
 SHOWN = 24  # neurons, inputs and samples kept for a picture
 SPLIT = 0.01  # copies count as split where their incoming weights differ by this part of their length
@@ -120,16 +119,6 @@ def _run(race: Race, done: float = 0.0, share: float = 1.0) -> Iterator[float]:
         while not race.finished and time.monotonic() < until:
             race.advance(1)
         yield done + share * race.step / max(race.recipe.steps, 1)
-
-
-def exhaust(work: Generator[float, None, Made]) -> Made:
-    """What a generator returns, once it has run to its end."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            made: Made = end.value
-            return made
 
 
 # ---------------------------------------------------------------------------------------------- breaking it
@@ -255,7 +244,7 @@ def _attempt(keys: Sequence[str], network: Network, batch: Batch, recipe: Recipe
     if changed.optimizer == "adam" != recipe.optimizer:
         changed = replace(changed, rate=recipe.rate / 10)
     inputs, width, outputs = network.sizes
-    parameters = replace(network, sizes=(inputs, width + attempt.more_neurons, outputs)).parameters()
+    parameters = draws_in_float64(replace(network, sizes=(inputs, width + attempt.more_neurons, outputs)))
     initial = [ATTEMPTS[key].change(parameters, stream(network.seed, NOISE_STREAM), epsilon) for key in keys]
     activation = attempt.activation or network.activation
     return Race(initial, batch, changed, activation=activation, seed=network.seed,

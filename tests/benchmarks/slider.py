@@ -7,8 +7,8 @@ none comes from a cache. In turns with it two floors: the same page once more, w
 nothing is computed; and an app that has nothing but the page's charts, recorded, and the slider. Prints for each the
 median and the 95th percentile of the time from the key press to the first frame after the charts' last change, the
 parts of it (until the browser has sent the value, until it has received the server's last message, until that frame),
-the bytes received, and the ratio of the page to the floor. Last come the sliders inside pictures, which do not ask the
-server.
+the bytes received, and the ratio of the page to the floor. Last come the sliders that stand at a
+picture, and those inside pictures, which do not ask the server.
 """
 
 from __future__ import annotations
@@ -58,8 +58,10 @@ CASES = {
     "papers": Case("papers", "lecun_tanh_depth", 20, 1, (2,)),
     "formulas": Case("formulas?table=Popular pairs", "width", 64, 1, (1,)),
 }
-SCRUBBED = {"signal, gain": "?scrub=Gain", "signal, constant": "?scrub=Constant's value",
-            "training, step": "training?steps=10"}
+AT_THE_PICTURE = {  # sliders that stand at a picture and move a control of the sidebar: the address and the input
+    "signal, gain": ("?scrub=gain&gain=0", "input[type='range'][max='4'][step='0.2']"),
+    "signal, constant": ("?scrub=constant&constant=-0.5", "input[type='range'][max='0.5'][step='0.05']")}
+IN_THE_PICTURE = {"training, step": "training?steps=10"}
 
 # Remembers when the browser last spoke to the server and the server to it, and how much that was.
 SOCKET = """
@@ -122,12 +124,15 @@ def record(case: Case, count: int) -> Any:
 
 
 def measure(browser: Any, base: str, address: str, slider: str, presses: int) -> list[Press]:
-    """What each of so many key presses took in a window of its own, after a few that do not count."""
-    window, found = Screen(browser, base), []
+    """What each of so many key presses took in a new window, after a few that do not count.
+
+    ``slider`` is the key of a widget, or a CSS selector.
+    """
+    window, measured = Screen(browser, base), []
     window.page.add_init_script(SOCKET)
     window.open(address)
     window.page.evaluate(WATCH)
-    handle = window.slider(slider)
+    handle = window.page.locator(slider) if "[" in slider else window.slider(slider)
     handle.focus()
     for press in range(presses + UNCOUNTED):
         handle.press("ArrowRight")  # always on: a value that was shown before would come from a cache
@@ -135,11 +140,11 @@ def measure(browser: Any, base: str, address: str, slider: str, presses: int) ->
         down, sent, received, painted, size = window.page.evaluate(
             "[press.down, talk.sent, talk.received, press.painted, talk.bytes]")
         if press >= UNCOUNTED:
-            found.append((sent - down, received - down, max(painted, received) - down, size))
+            measured.append((sent - down, received - down, max(painted, received) - down, size))
         time.sleep(0.05)
     window.check()
     window.close()
-    return found
+    return measured
 
 
 def ninety_five(values: list[float]) -> float:
@@ -157,7 +162,7 @@ def line(name: str, presses: list[Press]) -> str:
 
 def take_turns(browser: Any, name: str, case: Case, args: argparse.Namespace) -> None:
     """Measure a page and its two floors in turns, and print all three."""
-    found: dict[str, list[Press]] = {name: [], REMEMBERED: [], CHARTS: []}
+    measured: dict[str, list[Press]] = {name: [], REMEMBERED: [], CHARTS: []}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "floor.pickle"
         file.write_bytes(pickle.dumps(record(case, args.presses + UNCOUNTED + 1)))
@@ -169,9 +174,9 @@ def take_turns(browser: Any, name: str, case: Case, args: argparse.Namespace) ->
                     ("tests/benchmarks/floor.py", "", "place", (CHARTS,))):
                 with serve(script) as base:
                     for who in whose:
-                        found[who].extend(measure(browser, base, address, slider, args.presses))
-    ours = [press[2] for press in found[name]]
-    for who, presses in found.items():
+                        measured[who].extend(measure(browser, base, address, slider, args.presses))
+    ours = [press[2] for press in measured[name]]
+    for who, presses in measured.items():
         floor = statistics.median(press[2] for press in presses)
         ratios = "" if who == name else f"{statistics.median(ours) / floor:10.2f}{ninety_five(ours) / floor:8.2f}"
         print(line(who, presses) + ratios, flush=True)
@@ -191,9 +196,11 @@ def main() -> None:
     with launch() as browser:
         for name in args.page:
             take_turns(browser, name, CASES[name], args)
-        print("\nA slider inside the picture, milliseconds from a move to the frame that shows it")
         with serve() as base:
-            for name, address in SCRUBBED.items():
+            for name, (address, slider) in AT_THE_PICTURE.items():
+                print(line(f"at it: {name}", measure(browser, base, address, slider, args.presses)), flush=True)
+            print("\nA slider inside the picture, milliseconds from a move to the frame that shows it")
+            for name, address in IN_THE_PICTURE.items():
                 window = Screen(browser, base).open(address)
                 times = window.page.evaluate(SCRUB)[5:]
                 print(f"{name:22}{statistics.median(times):8.0f}{ninety_five(times):8.0f}", flush=True)

@@ -16,7 +16,6 @@ from initviz.training.gradient_descent import (
     recorded_steps,
     symmetry_gap,
     train,
-    winners,
 )
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden.json").read_text())
@@ -150,11 +149,13 @@ def test_snapshots_are_bounded_in_memory():
     assert 2 <= len(wide.histories[0].snapshots) < 41
 
 
-def test_the_best_rate_is_the_one_with_the_lowest_loss():
-    starts = [Network((2, 16, 2), "tanh", key).parameters() for key in ("he_normal", "zeros")]
+def test_rates_are_tried_network_by_network_and_the_final_loss_tells_them_apart():
+    initial = [Network((2, 16, 2), "tanh", key).parameters() for key in ("he_normal", "zeros")]
     rates = [1e-4, 0.3, 1e9]
-    sweep = best_rates(starts, MOONS, Recipe("sgd", steps=30), rates, activation="tanh").advance()
-    assert winners(sweep, rates)[0] == 0.3
+    sweep = best_rates(initial, MOONS, Recipe("sgd", steps=30), rates, activation="tanh").advance()
+    losses = [history.loss[-1] if history.loss else math.inf for history in sweep.histories]
+    assert rates[int(np.argmin(losses[:3]))] == 0.3
+    assert losses[3] == pytest.approx(math.log(2), rel=1e-3)  # zeros, at the lowest rate
 
 
 def test_every_kind_of_bad_recipe_is_refused_by_name():

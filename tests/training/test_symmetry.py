@@ -6,13 +6,22 @@ import pytest
 
 from initviz import Network, make_batch, propagate
 from initviz.training.gradient_descent import Recipe
-from initviz.training.symmetry import ATTEMPTS, SPLIT, develop, draws_in_float64, examine, exhaust, similarity, try_all
+from initviz.training.symmetry import ATTEMPTS, SPLIT, develop, draws_in_float64, examine, similarity, try_all
 
 BATCH = make_batch("digits", 64, dtype="float64")
 
 
 def constant(width, **changes):
     return Network((64, width, 10), "tanh", "constant", dtype="float64", **changes)
+
+
+def exhaust(work):
+    """What a generator returns, once it has run to its end."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
 
 
 def tried(width=16, steps=200, epsilon=1e-4, rate=0.1):
@@ -145,6 +154,18 @@ def test_only_one_hidden_layer_in_float64_can_be_tried():
     for network in (replace(constant(16), sizes=(64, 16, 16, 10)), replace(constant(16), dtype="float32")):
         with pytest.raises(ValueError, match="depth 2 and dtype float64"):
             exhaust(try_all(network, BATCH, Recipe(), 0.1))
+
+
+def test_attempts_begin_with_the_draws_of_every_other_page():
+    network = Network((64, 16, 10), "tanh", "constant", seed=3, bias_std=0.1)
+    untouched = exhaust(try_all(replace(network, dtype="float64"), BATCH, Recipe("sgd", 0.1, 1), 1e-4))[0]
+    assert untouched.key == "nothing"
+    weights, biases = ([array.astype(float) for array in arrays] for arrays in network.parameters())
+    elsewhere = propagate(weights, biases, BATCH.x, BATCH.targets, activation="tanh", loss="softmax_ce").loss
+    assert untouched.first_loss == pytest.approx(elsewhere, rel=1e-13)
+    drawn_in_float64 = replace(network, dtype="float64").parameters()
+    apart = propagate(*drawn_in_float64, BATCH.x, BATCH.targets, activation="tanh", loss="softmax_ce").loss
+    assert abs(apart - elsewhere) > 1e-6 * elsewhere
 
 
 def test_symmetry_shows_the_draws_of_every_other_page():
