@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from initviz.core.wording import listed
@@ -132,3 +132,41 @@ def sentence(name: str, reason: Reason, *, is_zero_itself: bool) -> str:
         return f"What multiplies {tensor} on the way back ({blocking}) is zero and stays so: it never gets a gradient."
     steps = "one step" if reason.first_step == 1 else f"{reason.first_step} steps"
     return f"What multiplies {tensor} on the way back ({blocking}) is zero at first: it waits {steps}."
+
+
+def rule(expression: Expression, states: Mapping[str, str]) -> str:
+    """Which zeros of this case are harmless and which are not, and why: a sentence a kind.
+
+    A zero is harmless where its other factor is not zero, now or after some steps, and something random stands behind
+    it, weights or data, so that its units differ after training.
+    """
+    fates, why = predict(expression, states), reasons(expression, states)
+    zeros = [name for name in fates if states[name] == "zero"]
+    moving = [name for name in zeros if fates[name].first_step is not None]
+    copies = [name for name in moving if not all(fates[name].units_differ.values())]
+    harmless = [name for name in moving if name not in copies]
+    fatal = [name for name in zeros if name not in moving]
+    if not zeros:
+        return "No tensor is zero: each gets a gradient at once, and copies part where something random stands behind."
+    sentences = []
+    if harmless:
+        latest = max(fates[name].first_step or 0 for name in harmless)
+        its, are = (("its", "is") if len(harmless) == 1 and len(why[harmless[0]].factors) == 1 else
+                    ("its", "are") if len(harmless) == 1 else ("their", "are"))
+        factors = "; ".join(listed(why[name].factors) for name in harmless)
+        told_apart = (f", and what stands behind, random weights or the data, tells {its} units apart"
+                      if any(fates[name].units_differ for name in harmless) else "")
+        sentences.append(f"**Zero is harmless in {_names(harmless)}**: {its} other factor{'s' * (are == 'are')} "
+                         f"({factors}) {are} not zero{f' from step {latest} on' if latest else ''}{told_apart}.")
+    if copies:
+        sentences.append(f"**Zero in {_names(copies)} ends in copies**: a gradient comes, but nothing stands "
+                         "behind that could tell all units apart: random weights are missing.")
+    if fatal:
+        factors = "; ".join(f"{symbol(name)}: {listed(why[name].blocking)}" for name in fatal)
+        sentences.append(f"**Zero is fatal in {_names(fatal)}**: the gradient passes a factor that stays zero "
+                         f"({factors}).")
+    return " ".join(sentences)
+
+
+def _names(names: Sequence[str]) -> str:
+    return listed([symbol(name) for name in names])

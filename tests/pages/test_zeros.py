@@ -20,8 +20,8 @@ def test_a_wrong_guess_gets_the_reason_and_the_right_one_is_told_so():
     at.get_by_key("moves_lora").set_value(["W0", "A", "B"]).run()
     assert "Right." in _texts(at.success)
     tables = [table.value for table in at.table]
-    assert list(tables[0]["Step, predicted"]) == list(tables[0]["Step, measured"]) == ["0", "1", "0"]
-    assert list(tables[0]["Copies, predicted"]) == list(tables[0]["Copies, measured"])
+    assert list(tables[0]["First gradient, predicted"]) == list(tables[0]["measured"]) == ["0", "1", "0"]
+    assert list(tables[0]["Copies, predicted"]) == list(tables[0]["measured "])
     assert list(tables[1].iloc[:3, 2]) == ["8 of 8", "1 of 8", "0 of 8"]
 
 
@@ -31,7 +31,7 @@ def test_the_address_holds_the_states_and_nothing_moves_where_both_factors_are_z
     assert not at.exception
     table = at.table[0].value
     assert list(table["Initially"]) == ["random", "zero", "zero"]
-    assert list(table["Step, measured"]) == ["0", "never", "never"]
+    assert list(table["measured"]) == ["0", "never", "never"]
     at.button(key="zeros_usual").click().run()
     assert "Guess first" in _texts(at.info)
 
@@ -43,7 +43,7 @@ def test_every_wiring_is_shown_without_a_fault():
         at.button(key="zeros_compare").click().run()
         assert not at.exception
         table = at.table[0].value
-        assert list(table["Step, predicted"]) == list(table["Step, measured"])
+        assert list(table["First gradient, predicted"]) == list(table["measured"])
 
 
 def test_the_section_stands_where_the_whole_network_cannot_be_shown():

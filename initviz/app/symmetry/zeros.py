@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import streamlit as st
 
 from initviz import app
 from initviz.app.caches import cached
+from initviz.charts import curves
+from initviz.charts import wiring as diagram
+from initviz.charts.picture import UNORDERED
+from initviz.core.citations import linked
 from initviz.core.validation import Parameter
-from initviz.core.wording import listed, number
+from initviz.core.wording import listed
 from initviz.training.unit_copies import STEPS as COPY_STEPS
 from initviz.training.unit_copies import Count, counts
 from initviz.training.zero_placement import STATES, WIRINGS, Fate, Measured, Wiring, measure, predict, tensors_of
-from initviz.training.zero_reasons import reasons, sentence, symbol
+from initviz.training.zero_reasons import reasons, rule, sentence, symbol
 
-FIRST_STEPS = 5  # shown of the measurement
+FIRST_STEPS = 20  # drawn of the measurement
 REVEALED = "zeros_revealed"  # in the session: the case whose answer was asked for
 
 
@@ -51,18 +56,26 @@ def show(seed: int) -> None:
     wiring = WIRINGS[key]
     st.markdown(f"**{wiring.formula}**")
     states = _choose_states(key, wiring)
+    picture = st.container()
     case = (key, *states.values())
     names = list(states)
     guess = st.pills("Which tensors ever get a gradient that is not exactly 0?", names, selection_mode="multi",
                      format_func=symbol, key=f"moves_{key}", help="None of them is an answer too.")
     st.button("Compare with the computation", key="zeros_compare", on_click=_reveal, args=(case,),
               icon=":material/visibility:", help="Shows the prediction, and what training measures.")
-    if st.session_state.get(REVEALED) == case:
-        _answer(key, wiring, states, set(guess), seed)
+    fates = predict(wiring.expression, states)
+    revealed = st.session_state.get(REVEALED) == case
+    with picture:
+        app.show(diagram.picture(), diagram.data(wiring.expression, states, {
+            name: _gradient(fate) for name, fate in fates.items()} if revealed else {}),
+            height=diagram.height(wiring.expression), key="wiring_diagram")
+    if revealed:
+        _answer(key, wiring, states, set(guess), fates, seed)
     else:
         st.info("Guess first; then it is computed.", icon=":material/help:")
-    st.caption(f"A product passes nothing on where a factor is zero, and passes no gradient back to a factor where "
-               f"the other is. Source of this wiring: {wiring.source}.")
+    st.caption("Dotted: what passes there is exactly zero before training. A product passes nothing on where a factor "
+               "is zero, and passes no gradient back to a factor where the other is. Source of this wiring: "
+               f"{linked(wiring.source)}.")
 
 
 def _choose_states(key: str, wiring: Wiring) -> dict[str, str]:
@@ -75,8 +88,8 @@ def _choose_states(key: str, wiring: Wiring) -> dict[str, str]:
     return states
 
 
-def _answer(key: str, wiring: Wiring, states: Mapping[str, str], guess: set[str], seed: int) -> None:
-    fates = predict(wiring.expression, states)
+def _answer(key: str, wiring: Wiring, states: Mapping[str, str], guess: set[str], fates: Mapping[str, Fate],
+            seed: int) -> None:
     measurement = cached_measurement(key, tuple(states.values()), seed)
     why = {name: sentence(name, reason, is_zero_itself=states[name] == "zero")
            for name, reason in reasons(wiring.expression, states).items()}
@@ -88,14 +101,31 @@ def _answer(key: str, wiring: Wiring, states: Mapping[str, str], guess: set[str]
         st.success(f"Right. {listed([symbol(n) for n in states if n in moved])} move." if len(moved) > 1 else
                    f"Right. {symbol(next(iter(moved)))} moves." if moved else "Right. Nothing ever moves.",
                    icon=":material/check:")
-    st.table([_row(name, states[name], fates[name], measurement) | {"Because": why[name]} for name in states],
-             hide_index=True)
-    st.caption("Step: the first whose gradient is not exactly 0. Copies: whether the tensor's rows (of one input each) "
-               "or columns (of one output each) differ after training. Gradient: the size of its largest entry.")
+    st.markdown(rule(wiring.expression, states))
+    st.markdown("**Largest entry of each tensor's gradient** over the steps of gradient descent (log axis)")
+    app.show(curves.picture("Largest entry of each tensor's gradient against the step, log axis", "step", log=True),
+             curves.data([_gradients(name, color, measurement) for name, color in zip(states, UNORDERED, strict=False)],
+                         log=True, last=FIRST_STEPS - 1), key="wiring_gradients")
+    st.table([_row(name, states[name], fates[name], measurement.fates[name]) for name in states], hide_index=True)
+    st.caption("First gradient: the first step whose gradient is not exactly 0. Copies: whether the tensor's rows (of "
+               "one input each) or columns (of one output each) differ after training. Predicted from the wiring "
+               "alone, without a number; measured by training.")
+
+
+def _gradients(name: str, color: str, measurement: Measured) -> curves.Series:
+    sizes = np.array(measurement.gradients[name][:FIRST_STEPS])
+    zero = np.flatnonzero(sizes == 0)
+    remark = ("" if not zero.size else "exactly 0 in every step" if zero.size == len(sizes) else
+              f"exactly 0 until step {zero[-1] + 1}")
+    return curves.Series(symbol(name), color, np.arange(len(sizes)), sizes, remark)
 
 
 def _step(fate: Fate) -> str:
     return "never" if fate.first_step is None else str(fate.first_step)
+
+
+def _gradient(fate: Fate) -> str:
+    return "never" if fate.first_step is None else f"step {fate.first_step}"
 
 
 def _differ(fate: Fate) -> str:
@@ -105,12 +135,9 @@ def _differ(fate: Fate) -> str:
                                  fate.units_differ.values(), strict=True)])
 
 
-def _row(name: str, state: str, fate: Fate, measurement: Measured) -> dict[str, str]:
-    seen = measurement.fates[name]
-    return {"Tensor": symbol(name), "Initially": STATES[state].lower(), "Step, predicted": _step(fate),
-            "Step, measured": _step(seen), "Copies, predicted": _differ(fate), "Copies, measured": _differ(seen),
-            f"Gradient in steps 0 to {FIRST_STEPS - 1}": ", ".join(
-                number(size, 1) for size in measurement.gradients[name][:FIRST_STEPS])}
+def _row(name: str, state: str, predicted: Fate, measured: Fate) -> dict[str, str]:
+    return {"Tensor": symbol(name), "Initially": STATES[state].lower(), "First gradient, predicted": _step(predicted),
+            "measured": _step(measured), "Copies, predicted": _differ(predicted), "measured ": _differ(measured)}
 
 
 def show_copies(seed: int) -> None:
