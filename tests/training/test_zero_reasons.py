@@ -36,7 +36,7 @@ def test_the_rule_names_every_zero_as_what_becomes_of_it(key):
     expression = WIRINGS[key].expression
     for states in combinations(WIRINGS[key]):
         fates = predict(expression, states)
-        parts = {kind: "" for kind in ("harmless", "ends in copies", "fatal")}
+        parts = dict.fromkeys(("harmless", "ends in copies", "fatal"), "")
         for part in rule(expression, states).split("**")[1::2]:
             parts[next(kind for kind in parts if kind in part)] = part
         for name, state in states.items():
