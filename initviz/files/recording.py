@@ -84,6 +84,7 @@ class Row(Moments):
     same_as: int | None = None
     sources: tuple[int, ...] = ()
     median_rms: float = math.nan
+    change_rms: float = math.nan
     units: int = 0
     zero_units: int = 0
     distinct: int = 0
@@ -98,9 +99,13 @@ class Row(Moments):
 
     @property
     def label(self) -> str:
-        """The module's path, of a function its name too, and the call where there are several."""
-        parts = [self.path or "the model", *([self.kind] if self.function else [])]
-        return " ".join(parts) + (f" (call {self.call})" if self.call > 1 else "")
+        """The module's path, with the name of a function or of what has a number for a name, and the later calls."""
+        name = self.path or "the model"
+        if self.function:
+            name = f"{name} {self.kind}"
+        elif self.path.rpartition(".")[2].isdigit():
+            name = f"{name} ({self.kind})"
+        return name + (f", call {self.call}" if self.call > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,7 @@ class RecordedParameter(Moments):
     dtype: str = ""
     trainable: bool = True
     rate: float | None = None
+    measured: int | None = None
     kurtosis: float = math.nan
     hash: str = ""
     repeated: tuple[int, ...] = (0, 0)
@@ -151,6 +157,15 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class RecordedInput:
+    """The scale of the model's input, to three digits."""
+
+    shape: tuple[int, ...]
+    rms: float
+    median_rms: float
+
+
+@dataclass(frozen=True)
 class Recording:
     """One recorded training step of a model."""
 
@@ -159,6 +174,7 @@ class Recording:
     loss: Loss
     rows: tuple[Row, ...]
     parameters: tuple[RecordedParameter, ...]
+    input: RecordedInput | None = None
     training: bool = True
     autocast: bool = False
     compiled: bool = False
@@ -249,6 +265,8 @@ def _converted(value: Any, kind: Any) -> Any:
         return tuple(value)
     if kind == tuple[tuple[str, ...], ...]:
         return tuple(map(tuple, value))
+    if kind == RecordedInput | None:
+        return None if value is None else _made(RecordedInput, value)
     if kind == Skip | None:
         return _made(Skip, value)
     if kind == Moments | None:

@@ -7,8 +7,8 @@ This file needs PyTorch and the standard library alone: copy it, or import it wh
 
 The step is a forward and a backward pass without an update. Parameters, buffers, ``.grad``, random states, training
 mode and hooks are afterwards what they were, also where the step raises. The file holds statistics of outputs,
-gradients and parameters, module paths and class names: no sample, no text, no target, no weight. What is no module's
-output and needs no gradient, such as the inputs, is not measured.
+gradients and parameters, module paths and class names: no sample, no text, no target, no weight. Of the inputs it holds
+the shape and the root mean square to three digits; what else is no module's output and needs no gradient is left out.
 
 Tested on the CPU in float32, bfloat16 and under autocast; on a GPU not tested.
 """
@@ -72,9 +72,12 @@ def record(model: nn.Module, *step: Any, steps: int = 1, rate: float | torch.opt
         raise ValueError(f"steps must be 1 or 2, got {steps!r}")
     recorder = _Recorder(model)
     with _unchanged(model), torch.enable_grad(), _eager():
-        recorder.first_step(run)
+        states = _random_states()
+        recorder.step(run)
         if steps == 2:
-            recorder.second_step(run, rate if isinstance(rate, int | float) else 0.01)
+            recorder.update(rate if isinstance(rate, int | float) else 0.01)
+            _set_random_states(states)
+            recorder.step(run)
     recording = recorder.recording(rate)
     packed = _packed(recording)
     if path is not None:
@@ -113,9 +116,7 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
     tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}.values()
     values = [(t, t.detach().clone()) for t in tensors]
     gradients = [(p, p.grad, None if p.grad is None else p.grad.detach().clone()) for p in model.parameters()]
-    numpy: Any = sys.modules.get("numpy")
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else []
-    states = random.getstate(), torch.get_rng_state(), numpy.random.get_state() if numpy else None
+    states = _random_states()
     try:
         yield
     finally:
@@ -130,12 +131,23 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
                 parameter.grad = gradient
                 if gradient is not None and held_value is not None:
                     gradient.copy_(held_value)
-        random.setstate(states[0])
-        torch.set_rng_state(states[1])
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
-        if numpy:
-            numpy.random.set_state(states[2])
+        _set_random_states(states)
+
+
+def _random_states() -> tuple[Any, ...]:
+    """Of Python, PyTorch, its GPUs, and NumPy where it is imported."""
+    numpy: Any = sys.modules.get("numpy")
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    return random.getstate(), torch.get_rng_state(), cuda, numpy.random.get_state() if numpy else None
+
+
+def _set_random_states(states: tuple[Any, ...]) -> None:
+    random.setstate(states[0])
+    torch.set_rng_state(states[1])
+    if states[2]:
+        torch.cuda.set_rng_state_all(states[2])
+    if states[3] is not None:
+        sys.modules["numpy"].random.set_state(states[3])
 
 
 # ---------------------------------------------------------------------------------------------- numbers of a tensor
@@ -196,9 +208,18 @@ def _units(tensor: Tensor, axis: int) -> Tensor:
     return tensor.detach().movedim(axis, -1).reshape(-1, tensor.shape[axis])
 
 
+def _few(matrix: Tensor, most: int) -> Tensor:
+    """At most so many rows, evenly spaced; the odd stride meets every place of an image."""
+    stride = -(-len(matrix) // most)
+    return matrix[::stride + (stride > 1 and stride % 2 == 0)]
+
+
 def _copies(matrix: Tensor) -> int:
-    """How many columns equal another one to within round-off: they are neighbors by their product with a vector."""
-    part = matrix[::max(1, len(matrix) // (2 * MOST_SAMPLES))]
+    """How many columns that are not 0 equal another one to within round-off.
+
+    Such columns are neighbors by their product with a vector.
+    """
+    part = _few(matrix, 4 * MOST_SAMPLES)
     rounded = ROUND_OFF * torch.finfo(torch.float32).eps if part.dtype in (torch.float32, torch.float64) else 0.0
     part = part.float()
     direction = (0.5 + torch.arange(len(part), device=part.device) * 0.6180339887498949 % 1) / len(part)
@@ -208,12 +229,12 @@ def _copies(matrix: Tensor) -> int:
         return 0
     one, other = part[:, order[close]], part[:, order[close + 1]]
     size = torch.maximum(one.abs().amax(0), other.abs().amax(0))
-    return int(((one - other).abs().amax(0) <= rounded * size).sum())
+    return int(((size > 0) & ((one - other).abs().amax(0) <= rounded * size)).sum())
 
 
 def _rank(matrix: Tensor) -> float:
     """Participation ratio tr(K)^2 / |K|^2 of the units' covariance K; 0 where no unit varies."""
-    part = _plain(matrix[::-(-len(matrix) // MOST_SAMPLES), :4096])
+    part = _plain(_few(matrix, MOST_SAMPLES)[:, :4096])
     part = part - part.mean(0)
     size = part.abs().max()
     part = (part / torch.where(size > 0, size, 1)).float()
@@ -245,6 +266,11 @@ def _median_rms(tensor: Tensor, axis: int) -> float:
     return float(sizes[(len(sizes) - 1) // 2] + sizes[len(sizes) // 2]) / 2
 
 
+def _units_axis(tensor: Tensor) -> int:
+    """The axis of the units where no module says it: channels of images, features of all else."""
+    return 1 if tensor.dim() == 4 else -1
+
+
 def _unit_numbers(tensor: Tensor, axis: int, finite: bool) -> dict[str, Any]:
     """Units that are 0 for every sample, copies, effective rank, and the cosine between samples or tokens."""
     matrix = _units(tensor, axis)
@@ -253,7 +279,8 @@ def _unit_numbers(tensor: Tensor, axis: int, finite: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"units": units, "zero_units": units - int((every != 0).any(0).sum()),
                              "median_rms": _rounded(_median_rms(tensor, axis))}
     if units > 1 and len(matrix) > 1 and finite:
-        found |= {"distinct": units - _copies(matrix[:, :8192]), "rank": _rounded(_rank(matrix))}
+        repeated = _copies(matrix[:, :8192]) + max(found["zero_units"] - 1, 0)
+        found |= {"distinct": units - repeated, "rank": _rounded(_rank(matrix))}
         tokens = tensor.dim() == 3 and axis in (-1, 2)
         vectors = tensor.detach()[:8] if tokens else tensor.detach()[:MOST_SAMPLES].reshape(
             1, min(len(tensor), MOST_SAMPLES), -1)
@@ -389,6 +416,7 @@ def _parameter(parameter: Tensor) -> dict[str, Any]:
         return found
     values = _wide(_sample(parameter, MOST_WEIGHTS))
     centered = (values - values.mean()) / values.std(correction=0)
+    found["measured"] = values.numel()
     found["kurtosis"] = _rounded(float(centered.pow(4).mean()))
     if parameter.dim() > 1:
         matrix = parameter.detach().reshape(len(parameter), -1)
@@ -418,34 +446,41 @@ class _Recorder(TorchFunctionMode):
         self.latest: tuple[Tensor, int, int] | None = None
         self.made: dict[tuple[Any, int], int] = {}  # operation of the graph and output -> row
         self.nodes: dict[Any, int] = {}  # operation -> its first row
+        self.input: dict[str, Any] | None = None
         self.loss: dict[str, Any] = {"value": math.nan, "kind": None, "classes": None}
         self.autocast = False
         self.busy = False
+        self.again = False
+        self.first: dict[tuple[str, str, int], tuple[dict[str, Any], Tensor]] = {}
         self.compiled = "OptimizedModule" in {type(m).__name__ for m in model.modules()} or any(
             getattr(m, "_compiled_call_impl", None) is not None for m in model.modules())
         self.gradients: dict[int, list[dict[str, Any] | None]] = {}
         self.parameters = {id(p): _parameter(p) for p in model.parameters()}
 
-    def first_step(self, run: Callable[[], Tensor]) -> None:
+    def step(self, run: Callable[[], Tensor]) -> None:
+        """Forward and backward with hooks; in the second step only changes and parameters' gradients are measured."""
         handles = []
+        self.stack, self.calls = [], {}
         try:
             for module in self.model.modules():
-                handles.append(module.register_forward_pre_hook(self.enter, prepend=True))
+                handles.append(module.register_forward_pre_hook(self.enter, prepend=True, with_kwargs=True))
                 handles.append(module.register_forward_hook(self.leave))
             with self:
                 loss = run()
-            self.loss["value"] = _rounded(float(_scalar(loss).detach()))
-            self.backward(loss)
+            if not self.again:
+                self.loss["value"] = _rounded(float(_scalar(loss).detach()))
+            self.backward(_scalar(loss))
         finally:
             for handle in handles:
                 handle.remove()
 
-    def second_step(self, run: Callable[[], Tensor], rate: float) -> None:
+    def update(self, rate: float) -> None:
+        """A plain gradient step, after which changes are measured."""
         with torch.no_grad():
             for parameter, gradient in zip(self.model.parameters(), self.found, strict=True):
                 if gradient is not None and parameter.requires_grad:
                     parameter.sub_(gradient.to(parameter.dtype), alpha=rate)
-        self.backward(_scalar(run()))
+        self.again = True
 
     def backward(self, loss: Tensor) -> None:
         """The gradient of every parameter, without a look at ``.grad``."""
@@ -466,8 +501,18 @@ class _Recorder(TorchFunctionMode):
 
     # ------------------------------------------------------------------------------------------ forward
 
-    def enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def enter(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        if module is self.model and self.input is None:
+            self.see_input(_tensor([*inputs, *named.values()]))
         self.stack.append((module, inputs))
+
+    def see_input(self, tensor: Tensor | None) -> None:
+        """The scale of the first input of numbers, to three digits: nothing that could be one of its values."""
+        if tensor is not None and tensor.dim() > 1:
+            with self.measuring():
+                sizes = {"rms": _moments(tensor)["rms"], "median_rms": _median_rms(tensor, _units_axis(tensor))}
+                self.input = {"shape": list(tensor.shape)} | {
+                    name: _rounded(float(f"{float(size):.3g}")) for name, size in sizes.items()}
 
     def leave(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         while self.stack and self.stack.pop()[0] is not module:  # what raised inside and was caught
@@ -486,7 +531,7 @@ class _Recorder(TorchFunctionMode):
         module, inputs = self.stack[-1] if self.stack else (None, ())
         if module is not None and not module._modules and type(module).__module__.startswith("torch.nn"):
             return func(*args, **kwargs)  # its hook measures it
-        before = self.before(name, args, kwargs, inputs)
+        before = self.before(name, args, kwargs, inputs) if not self.again or name in ADDITIONS else {}
         output = func(*args, **kwargs)
         if isinstance(output, Tensor) and output.is_floating_point() and output.numel() and output.dim() and (
                 output.requires_grad and (name in FUNCTIONS or name == "logsumexp" or "skip" in before)):
@@ -551,6 +596,9 @@ class _Recorder(TorchFunctionMode):
     def row(self, tensor: Tensor, path: str, kind: str, **more: Any) -> None:
         """Measure an output, and its gradient when that comes."""
         call = self.calls[path, kind] = self.calls.get((path, kind), 0) + 1
+        if self.again:
+            self.change(tensor, path, kind, call)
+            return
         if len(self.rows) >= MOST_ROWS:
             self.left_out += 1
             return
@@ -570,6 +618,7 @@ class _Recorder(TorchFunctionMode):
             self.made[made] = self.nodes.setdefault(made[0], place)
             self.made[made] = place
         with self.measuring():
+            self.first[path, kind, call] = row, _sample(tensor, MOST_COUNTED).clone()
             row |= _moments(tensor)
             axis = self.axis(tensor, kind)
             if axis is not None and "entropy" not in row:
@@ -581,6 +630,15 @@ class _Recorder(TorchFunctionMode):
                 row["gradient"] = _moments(gradient)
             tensor.register_hook(backward)
         self.latest = (tensor, tensor._version, place)
+
+    def change(self, tensor: Tensor, path: str, kind: str, call: int) -> None:
+        """How much an output differs from that of the first step."""
+        with self.measuring():
+            row, before = self.first.get((path, kind, call), ({}, None))
+            after = _sample(tensor, MOST_COUNTED)
+            if before is not None and before.shape == after.shape:
+                difference = _wide(after) - _wide(before)
+                row["change_rms"] = _rounded(float(difference.square().mean().sqrt()))
 
     def origin(self, tensor: Tensor, most: int = 2000) -> list[int]:
         """The rows from which a tensor was computed without another row between."""
@@ -606,7 +664,7 @@ class _Recorder(TorchFunctionMode):
         if kind.startswith(CHANNELS_FIRST):
             self.axes[shape] = 1
         elif kind.startswith(UNITS_LAST) or shape not in self.axes:
-            self.axes[shape] = 1 if tensor.dim() == 4 and not kind.startswith(UNITS_LAST) else -1
+            self.axes[shape] = -1 if kind.startswith(UNITS_LAST) else _units_axis(tensor)
         return self.axes[shape]
 
     # ------------------------------------------------------------------------------------------ the recording
@@ -632,15 +690,16 @@ class _Recorder(TorchFunctionMode):
         for name, parameter in self.model.named_parameters(remove_duplicate=False):
             names.setdefault(id(parameter), []).append(name)
         kinds = {name: type(module).__name__ for name, module in self.model.named_modules()}
+        by_group = isinstance(rate, torch.optim.Optimizer)
         rates = {id(p): float(group["lr"]) for group in rate.param_groups for p in group["params"]} if isinstance(
             rate, torch.optim.Optimizer) else dict.fromkeys(names, rate)
-        self.latest, self.made, self.nodes = None, {}, {}
+        self.latest, self.made, self.nodes, self.first = None, {}, {}, {}
         return {
             "format": "initviz recording", "version": VERSION, "framework": f"PyTorch {torch.__version__}",
             "model": type(getattr(self.model, "_orig_mod", self.model)).__name__, "training": self.model.training,
             "autocast": self.autocast, "compiled": self.compiled, "loss": self.loss,
-            "optimizer": None if rate is None else "gradient descent" if isinstance(rate, int | float) else (
-                type(rate).__name__),
+            "input": self.input,
+            "optimizer": None if rate is None else type(rate).__name__ if by_group else "gradient descent",
             "rows": self.rows, "rows_left_out": self.left_out, "uncalled": self.uncalled(),
             "parameters": [{
                 "name": given[0], "module": kinds.get(given[0].rpartition(".")[0], ""), **self.parameters[key],

@@ -69,7 +69,7 @@ def _gpt(path, width):
 
     def run():
         return F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
-    record(model, run, path, rate=torch.optim.AdamW(model.parameters(), 3e-4))
+    record(model, run, path, steps=2, rate=torch.optim.AdamW(model.parameters(), 3e-4))
 
 
 def gpt(path):
@@ -97,6 +97,8 @@ def lora(path):
     torch.manual_seed(0)
     model = deep(he=True)[:7]
     model[6] = nn.Linear(128, 10)
+    nn.init.kaiming_normal_(model[6].weight, nonlinearity="relu")
+    nn.init.zeros_(model[6].bias)
     adapted = nn.Sequential(*(LoRA(layer) if isinstance(layer, nn.Linear) else layer for layer in model))
     x, y = digits()
     record(adapted, x, y, F.cross_entropy, path, steps=2, rate=0.1)

@@ -127,7 +127,12 @@ def _drawn(weight: TensorRecord, bias: TensorRecord) -> bool:
 
 def audit_container(containers: Sequence[Container], recipe: Recipe | None = None) -> Audit:
     """The audit of open files; of what a recipe speaks, it takes the place of what scales alone would show."""
-    records = tuple(_beside_their_biases(list(records_of(containers))))
+    return audit_records(list(records_of(containers)), recipe)
+
+
+def audit_records(found: Sequence[TensorRecord], recipe: Recipe | None = None) -> Audit:
+    """The same of tensors that have been measured."""
+    records = tuple(_beside_their_biases(found))
     groups = equal_groups(records)
     findings = [*equal_tensors(groups), *(finding for rule in RULES for finding in rule(records))]
     tied = tuple(tuple(record.name for record in group) for group in groups

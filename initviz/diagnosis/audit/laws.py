@@ -267,15 +267,16 @@ def _orthogonal(measured: Measures) -> FittingLaw | None:
     return FittingLaw(f"orthogonal, gain {_number(gain)}", ("Orthogonal (orthogonal)",))
 
 
-def laws_of(values: Array, measured: Measures, place: Place) -> list[FittingLaw]:
+def laws_of(values: Array | None, measured: Measures, place: Place) -> list[FittingLaw]:
     """All laws that may have drawn a tensor; none where it looks trained.
 
-    ``values`` is the tensor in its file's layout, ``measured`` its Measures.
+    ``values`` is the tensor in its file's layout, None where only its Measures, ``measured``, are known.
     """
     if not measured.finite:
         return []
-    laws = [law for law in (_one_value(measured) if measured.one_value else None, _fixed(values, measured, place),
-                            _sparse(values, measured, place), _orthogonal(measured)) if law is not None]
+    by_value = () if values is None else (_fixed(values, measured, place), _sparse(values, measured, place))
+    laws = [law for law in (_one_value(measured) if measured.one_value else None, *by_value, _orthogonal(measured))
+            if law is not None]
     drawn_whole = measured.one_value and measured.count > 1
     if drawn_whole or measured.zero_share > 0.5 or (looks_trained(measured) and not laws):
         return laws

@@ -52,7 +52,7 @@ class Measures:
     isometry: float
     top: float
     unevenness: float
-    key: tuple[float, ...]
+    key: tuple[object, ...]
     copy_distances: tuple[int, int] = (0, 0)
     near_copies: tuple[int, int] = (0, 0)
     lost: Mapping[str, float] = field(default_factory=lambda: NOTHING, hash=False)

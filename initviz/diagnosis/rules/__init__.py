@@ -6,9 +6,10 @@ is the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from initviz.diagnosis.findings import SEVERITIES, Finding, Measured
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.rules import data, neurons, parameters, scale
 
+Found = TypeVar("Found", bound=Finding)
 RULES: tuple[Callable[[Measured], Iterator[Finding]], ...] = (
     scale.overflow, data.inputs, data.targets, parameters.one_sign, parameters.odd_layer, neurons.silent,
     neurons.copies, neurons.dead, scale.signal, neurons.saturated, neurons.input_lost,
@@ -38,6 +40,11 @@ def findings_of(run: Run, thresholds: Mapping[str, float], initialization: Initi
     measured = Measured.of(run, thresholds, initialization)
     with np.errstate(**QUIET):
         findings = [finding for rule in RULES for finding in rule(measured)]
+    return in_order(findings)
+
+
+def in_order(findings: Sequence[Found]) -> tuple[Found, ...]:
+    """Findings gravest first: a cause is as grave as its effect, and comes before it."""
     errors = {finding.key for finding in findings if finding.severity == "error"}
     ranked = [replace(finding, severity="error") if finding.severity == "warning" and errors & EFFECTS.get(
         finding.key, frozenset()) else finding for finding in findings]

@@ -11,10 +11,9 @@ from initviz.core.propagation import QUIET
 from initviz.core.statistics import ratio
 from initviz.core.wording import number
 from initviz.diagnosis.findings import CONVENTION, EXACT, Finding, Measured, loss_of_constant_output
-from initviz.diagnosis.thresholds import AUTOTRAINER
+from initviz.diagnosis.rules.grades import INPUT_SOURCE, LOSS_SOURCE, say_loss_rule
 
 LEARNED = 0.9  # of the loss without a look at the inputs: below it the weights know the data
-INPUT_SOURCE = "convention; LeCun et al. 1998, section 4.3, for the rule"
 
 
 def inputs(m: Measured) -> Iterator[Finding]:
@@ -99,10 +98,7 @@ def loss(m: Measured) -> Iterator[Finding]:
     yield Finding("loss", "error" if error else "warning", "output", "Initial loss",
                   f"The loss is {number(m.run.loss, 3)}; outputs of 0 cost {reference}. The first steps are spent on "
                   "unlearning; a smaller output layer avoids it.", m.run.loss, m.run.network.depth,
-                  f"at most {number(m.thresholds['loss'])} times {reference}; an error above "
-                  f"{number(m.thresholds['loss_error'])} times",
-                  f"convention; CS231n and makemore part 3 compare with it; the error threshold after {AUTOTRAINER}",
-                  CONVENTION)
+                  say_loss_rule(reference, m.thresholds), LOSS_SOURCE, CONVENTION)
 
 
 def learned(m: Measured) -> Iterator[Finding]:

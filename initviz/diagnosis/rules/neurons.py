@@ -9,6 +9,7 @@ import numpy as np
 from initviz.core.statistics import ratio
 from initviz.core.wording import number, percent, ranges
 from initviz.diagnosis.findings import CONVENTION, EXACT, Finding, Measured
+from initviz.diagnosis.rules.grades import DEAD_SOURCE, SATURATED_SOURCE, say_share_rule, share_severity
 
 COPIES_STAY = "Copies whose outgoing weights are equal get equal gradients and stay copies."
 
@@ -91,28 +92,23 @@ def dead(m: Measured) -> Iterator[Finding]:
     if not 0 < share < 1:  # a layer that is off as a whole is silent
         return
     count = round(share * m.run.column("fan_out")[layer - 1])
-    mostly = m.thresholds["mostly"]
-    severity = "error" if share > m.thresholds["nearly_all"] else "warning" if share > mostly else "note"
+    severity = share_severity(share, m.thresholds)
     alike = "; dead neurons are alike, and not counted as copies" if count > 1 else ""
     yield Finding("dead", severity, "" if severity == "note" else "dead", "Dead ReLUs",
                   f"{percent(share)} of layer {layer}'s neurons, {count} of {m.run.column('fan_out')[layer - 1]}, are "
                   f"off for every sample of the batch: their weights get no gradient from these {m.run.batch} "
                   f"samples{alike}.", share, layer,
-                  f"at most {percent(mostly)}; an error above {percent(m.thresholds['nearly_all'])}",
-                  "convention, after SageMaker Debugger, DeadRelu: half of a layer's neurons", CONVENTION)
+                  say_share_rule(m.thresholds), DEAD_SOURCE, CONVENTION)
 
 
 def saturated(m: Measured) -> Iterator[Finding]:
     """Outputs at the ends of a bounded activation's range."""
     layer, share = m.worst("saturated_share")
-    mostly = m.thresholds["mostly"]
-    if share > mostly:
-        yield Finding("saturated", "error" if share > m.thresholds["nearly_all"] else "warning", "saturated",
+    if share > m.thresholds["mostly"]:
+        yield Finding("saturated", share_severity(share, m.thresholds), "saturated",
                       "Saturated", f"{percent(share)} of layer {layer}'s outputs are at the ends of their range, "
                       "beyond 97 % of the way from its middle.", share, layer,
-                      f"at most {percent(mostly)}; an error above {percent(m.thresholds['nearly_all'])}",
-                      "97 %: makemore part 3; half a layer: convention, after SageMaker Debugger, SaturatedActivation",
-                      CONVENTION)
+                      say_share_rule(m.thresholds), SATURATED_SOURCE, CONVENTION)
 
 
 def _compares_samples(m: Measured) -> bool:

@@ -22,7 +22,16 @@ from initviz.diagnosis.layer_scales import (
     signal_levels,
     weight_gradient_norms,
 )
-from initviz.diagnosis.thresholds import AUTOTRAINER
+from initviz.diagnosis.rules.grades import (
+    GRADIENT_SOURCE,
+    SIGNAL_SOURCE,
+    goes,
+    gradient_is_error,
+    kind_of,
+    say_gradient_rule,
+    say_signal_rule,
+    signal_is_error,
+)
 
 TARGET_UPDATE = 1e-3  # of a weight in a step: CS231n, makemore part 3
 LOCAL = 0.7  # of the logarithm of a change: a layer that makes so much of it is named
@@ -72,27 +81,15 @@ def signal(m: Measured) -> Iterator[Finding]:
                       f"exactly 0 in layer {layer}.", 0.0, layer, "a median sample's signal is not 0",
                       "follows from the median", EXACT)
         return
-    beyond = [(not m.thresholds["lost"] <= change.value <= m.thresholds["burst"], change)
+    beyond = [(signal_is_error(change.value, m.thresholds), change)
               for change in _signal_changes(m) if not m.within(change.value)]
     if beyond:
         error, change = min(beyond, key=lambda pair: (not pair[0], pair[1].end))
         change = _localized(m, change)
         yield Finding(
-            "signal", "error" if error else "warning", _kind(change.value), f"The signal {_goes(change.value)}",
+            "signal", "error" if error else "warning", kind_of(change.value), f"The signal {goes(change.value)}",
             _say_signal(m, change), change.value, change.end,
-            f"the median sample's root mean square between {number(m.thresholds['shrunk'])} and "
-            f"{number(m.thresholds['grown'])} times the input's and any earlier layer's; an error below "
-            f"{number(m.thresholds['lost'])} or above {number(m.thresholds['burst'])}",
-            "convention, after SageMaker Debugger, PoorWeightInitialization; the error thresholds after "
-            f"{AUTOTRAINER}, there of gradients", RATIO)
-
-
-def _goes(factor: float) -> str:
-    return "vanishes" if factor < 1 else "explodes"
-
-
-def _kind(factor: float) -> str:
-    return "vanishing" if factor < 1 else "exploding"
+            f"the median sample's root mean square {say_signal_rule(m.thresholds)}", SIGNAL_SOURCE, RATIO)
 
 
 def _localized(m: Measured, change: Change) -> Change:
@@ -180,20 +177,16 @@ def _gradient_scale(m: Measured, backward: Array, norms: Array) -> Iterator[Find
     if not beyond:
         return
     change = min(beyond, key=lambda change: change.end)
-    vanishes = of_norms < lines["lost"] and norms[0] < lines["faint"] and change.value < 1
-    error = vanishes or (lines["burst"] < of_norms < math.inf and change.value > 1)
+    error = gradient_is_error(change.value, of_norms, float(norms[0]), lines)
     verb = "keeps {} of it" if change.value < 1 else "multiplies it by {}"
     a_step = f": each layer {verb.format(number(change.a_step))}" if change.end - change.start > 1 else ""
     also = (f" The weight gradients' norms, first layer ÷ last, are {number(of_norms)}, the first "
             f"{number(float(norms[0]))}.") if error else ""
     yield Finding(
-        "gradient", "error" if error else "warning", _kind(change.value), f"The gradient {_goes(change.value)}",
+        "gradient", "error" if error else "warning", kind_of(change.value), f"The gradient {goes(change.value)}",
         f"On the way back the length of dL/dz in layer {m.hidden - change.end} is {number(change.value)} times that in "
         f"layer {m.hidden - change.start}{a_step}.{also}", of_norms if error else change.value, m.hidden - change.end,
-        f"lengths between {number(lines['shrunk'])} and {number(lines['grown'])} times any later hidden layer's; "
-        f"an error where the norms, first ÷ last, are above {number(lines['burst'])} too, or below "
-        f"{number(lines['lost'])} with the first below {number(lines['faint'])}",
-        f"{AUTOTRAINER} for the norms; convention for the lengths", RATIO)
+        say_gradient_rule(lines), GRADIENT_SOURCE, RATIO)
 
 
 def updates(m: Measured) -> Iterator[Finding]:

@@ -1,0 +1,107 @@
+"""``initviz report``: what a recorded step of a model shows, and two recordings beside each other."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from initviz.diagnosis.recording import Comparison, RecordingReport, examine
+from initviz.diagnosis.recording.comparison import comparison_table, comparison_to_json
+from initviz.diagnosis.recording.recorded import RecordedFinding
+from initviz.diagnosis.recording.report import facts, table, to_json
+from initviz.diagnosis.thresholds import check_thresholds
+from initviz.files.recording import MOST_BYTES, read_recording
+
+FOUND = 1  # exit code
+MOST_CELL = 44  # letters
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be NAME=NUMBER, got {text!r}") from None
+
+
+def add_command(each: Any) -> None:
+    """Add the command to the subparsers of the command line."""
+    command = each.add_parser(
+        "report", help="what a recorded step of a model of your own shows",
+        description="Reads what initviz/record/pytorch.py wrote and prints what is found of the model, errors first, "
+                    f"each with its module and what would mend it. Exit code: 0, {FOUND} where a finding is an error "
+                    "(of two recordings in the second), 2 where the input is bad.")
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE",
+                         help=f"a recording, at most {MOST_BYTES / 1e6:g} MB; of two, such as before and after a "
+                              "change or of two widths, also what differs")
+    command.add_argument("--threshold", type=_threshold, action="append", default=[], metavar="NAME=NUMBER",
+                         help="moves a line, as for diagnose; may be repeated")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+    command.add_argument("--all", action="store_true", help="print every recorded output, not only those along the "
+                                                            "model's depth")
+    command.set_defaults(run=run_report)
+
+
+def _report(path: Path, thresholds: dict[str, float]) -> RecordingReport:
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"{path} must be at most {MOST_BYTES / 1e6:g} MB, got {path.stat().st_size / 1e6:.3g}")
+    return examine(read_recording(path.read_bytes(), path.name), thresholds)
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Print the report on one recording, or on two and what differs; FOUND where a finding is an error."""
+    if len(options.files) > 2:
+        raise ValueError(f"files must be one recording or two, got {len(options.files)}")
+    thresholds = check_thresholds(dict(options.threshold))
+    reports = [_report(path, thresholds) for path in options.files]
+    if len(reports) == 2:
+        compared = Comparison(*reports)
+        print(comparison_to_json(compared) if options.json else _compared_text(compared))
+    else:
+        print(to_json(reports[0]) if options.json else _text(reports[0], every=options.all))
+    return FOUND if reports[-1].severity == "error" else 0
+
+
+# ---------------------------------------------------------------------------------------------- what is printed
+
+def _printable(text: str, most: int = MOST_CELL) -> str:
+    """Text of a file on one line: no control characters, cut where it is long."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return shown if len(shown) <= most else f"{shown[:most - 3]}..."
+
+
+def _aligned(frame: pd.DataFrame) -> str:
+    rows = [tuple(frame.columns), *frame.itertuples(index=False)]
+    cells = [[_printable(str(cell)) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(frame.columns))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                     for row in cells)
+
+
+def _findings(findings: Sequence[RecordedFinding]) -> list[str]:
+    lines = []
+    for finding in findings:
+        lines.append(f"[{finding.severity}] {finding.title}: {_printable(finding.text, 600)}")
+        if finding.remedy:
+            lines.append(f"    Mend: {_printable(finding.remedy, 400)}")
+        lines.append(f"    Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firmness}.")
+    return lines
+
+
+def _text(report: RecordingReport, *, every: bool) -> str:
+    return "\n\n".join([
+        "\n".join(f"{name}: {_printable(value, 400)}" for name, value in facts(report).items()),
+        _aligned(table(report, None if every else report.trunk.levels)),
+        "\n".join([report.summary, *_findings(report.findings)])])
+
+
+def _compared_text(compared: Comparison) -> str:
+    parts = [_printable(compared.summary, 1000), _aligned(comparison_table(compared))]
+    for name, findings in (("Gone", compared.gone), ("New", compared.new)):
+        if findings:
+            parts.append("\n".join([f"{name}:", *_findings(findings)]))
+    return "\n\n".join(parts)

@@ -1,0 +1,152 @@
+"""Rules of what the first step does in a recording: gradients that are 0, the first loss, updates beside weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from statistics import median
+
+from initviz.core.wording import number
+from initviz.diagnosis.findings import CONVENTION, EXACT
+from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding, some
+from initviz.diagnosis.rules.data import LEARNED
+from initviz.diagnosis.rules.grades import LOSS_SOURCE, say_loss_rule
+from initviz.diagnosis.rules.scale import TARGET_UPDATE
+from initviz.files.recording import RecordedParameter
+
+ADAPTIVE = ("adam", "lamb", "lion", "adagrad", "adadelta", "adafactor", "muon", "rmsprop", "rprop")
+CLOSE = 0.1  # relative: a first loss is what it should be
+
+
+def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
+    """Parameters whose gradient is exactly 0 in every recorded step, in the first alone, or that have none."""
+    unused, always, first, later = [], [], [], []
+    for parameter in m.recording.parameters:
+        if not parameter.trainable or not parameter.gradients or not parameter.count:
+            continue
+        zero = [gradient is not None and gradient.exact_zero for gradient in parameter.gradients]
+        if parameter.gradients[0] is None:
+            unused.append(parameter.name)
+        elif zero[0] and len(zero) == 1:
+            first.append(parameter.name)
+        elif all(zero):
+            always.append(parameter.name)
+        elif zero[0]:
+            later.append(parameter.name)
+    chain = "follows from the chain rule"
+    if always:
+        yield RecordedFinding(
+            "no_gradient", "error", "vanishing", "No gradient", f"The gradient of {some(always)} is exactly 0 in both "
+            "recorded steps.", float(len(always)), None, "every trainable parameter gets a gradient", chain, EXACT,
+            tuple(always[:1]), "Of two factors one must not be 0: draw one of them at random. Behind dead units begin "
+            "the biases at 0.")
+    if first:
+        yield RecordedFinding(
+            "zero_gradient", "warning", "", "No gradient in the first step", f"The gradient of {some(first)} is "
+            "exactly 0 in the one step that is recorded: it may come with the second, as behind a zero-initialized "
+            "layer, or never.", float(len(first)), None, "every trainable parameter gets a gradient", chain, EXACT,
+            tuple(first[:1]), "Record two steps, record(..., steps=2), which tells the two apart.")
+    if unused:
+        yield RecordedFinding(
+            "unused", "warning", "", "Not part of the loss", f"The loss does not depend on {some(unused)}, though "
+            f"{'it is' if len(unused) == 1 else 'they are'} trainable.", float(len(unused)), None,
+            "the loss depends on every trainable parameter", chain, EXACT, tuple(unused[:1]),
+            "Use it in forward, or freeze it with requires_grad_(False).")
+    if later:
+        yield RecordedFinding(
+            "late", "note", "late", "Gradients come later", f"The gradient of {some(later)} is exactly 0 in the first "
+            "step and not in the second.", float(len(later)), None, "every parameter gets a gradient in the first step",
+            chain, EXACT, tuple(later[:1]))
+
+
+# ---------------------------------------------------------------------------------------------- the loss
+
+def expected_loss(m: Recorded) -> tuple[float, float] | None:
+    """The loss of outputs of 0, and what logits of this spread should cost: ln C and ln C + s²/2; None where unknown.
+
+    s²/2 is the mean of ln Σ exp over many independent normal logits of standard deviation s, less ln C.
+    """
+    loss = m.recording.loss
+    if loss.kind in ("cross_entropy", "nll_loss") and loss.classes is not None and loss.classes > 1:
+        nothing = math.log(loss.classes)
+        return nothing, nothing + (loss.logit_std**2 / 2 if math.isfinite(loss.logit_std) else 0.0)
+    if loss.kind == "binary_cross_entropy_with_logits":
+        return math.log(2), math.log(2)
+    return None
+
+
+def loss(m: Recorded) -> Iterator[RecordedFinding]:
+    """A first loss above that of outputs of 0, or below it."""
+    expected, given = expected_loss(m), m.recording.loss
+    if expected is None or not math.isfinite(given.value):
+        return
+    nothing = expected[0]
+    reference = f"ln {given.classes or 2:,} = {number(nothing, 3)}"
+    spread = (f"; logits of standard deviation {number(given.logit_std)} add s²/2 = {number(given.logit_std**2 / 2)}"
+              if math.isfinite(given.logit_std) else "")
+    head = m.label(m.trunk.heads[-1]) if m.trunk.heads else "the output layer"
+    if given.value / nothing > m.thresholds["loss"]:
+        error = given.value / nothing > m.thresholds["loss_error"]
+        yield RecordedFinding(
+            "loss", "error" if error else "warning", "output", "Initial loss", f"The loss is {number(given.value, 3)}; "
+            f"outputs of 0 cost {reference}{spread}. The first steps are spent on unlearning.", given.value, None,
+            say_loss_rule(reference, m.thresholds), LOSS_SOURCE, CONVENTION, (head,),
+            f"Draw the weights of {head} smaller" + (f", by {number(1 / given.logit_std)} or less."
+                                                    if 1 < given.logit_std < math.inf else "."))
+    elif given.value < LEARNED * nothing:
+        yield RecordedFinding(
+            "loss", "note", "", "Learned already", f"The loss is {number(given.value, 3)}, below {reference}: these "
+            "weights know something of this data, or its classes are of unequal size.", given.value, None,
+            f"near {reference}", "convention; CS231n; makemore part 3", CONVENTION)
+
+
+# ---------------------------------------------------------------------------------------------- updates
+
+def adaptive(m: Recorded) -> bool:
+    """Whether the optimizer divides each gradient by its size, so that its first update has the rate's."""
+    name = (m.recording.optimizer or "").lower()
+    return any(part in name for part in ADAPTIVE)
+
+
+def update_ratio(m: Recorded, parameter: RecordedParameter) -> float:
+    """The first update over the weights, by their root mean squares; without a rate the gradient's; NaN for none.
+
+    Gradient descent changes a weight by rate times gradient; Adam and its kind in their first step by the rate,
+    wherever the gradient is not 0 (Kingma and Ba 2015, section 2.1).
+    """
+    gradient = parameter.gradients[0] if parameter.gradients else None
+    if gradient is None or not parameter.rms > 0 or not math.isfinite(parameter.rms):
+        return math.nan
+    size = math.sqrt(1 - gradient.zero_share) if adaptive(m) else gradient.rms
+    return (1.0 if parameter.rate is None else parameter.rate) * size / parameter.rms
+
+
+def updates(m: Recorded) -> Iterator[RecordedFinding]:
+    """How fast the weights of the modules before the outputs change, beside one another and beside 1/1000."""
+    places = [place for place in m.trunk.products if place not in m.trunk.heads]
+    speeds = {m.label(place): update_ratio(m, weight) for place in places
+              if (weight := m.trunk.weight_of(m.rows[place])) is not None and weight.trainable}
+    speeds = {label: speed for label, speed in speeds.items() if 0 < speed < math.inf}
+    if len(speeds) < 2:
+        return
+    fastest, slowest = max(speeds, key=speeds.__getitem__), min(speeds, key=speeds.__getitem__)
+    spread, middle = speeds[fastest] / speeds[slowest], median(speeds.values())
+    rates = [p.rate for p in m.recording.parameters if p.rate]
+    by = m.recording.optimizer or "gradient descent"
+    if rates and spread < 1.05:
+        text = f"One step of {by} changes the weights of every module by {number(middle)} of their size."
+    elif rates:
+        text = (f"One step of {by} changes the weights of the median module by {number(middle)} of their size, those "
+                f"of {fastest} by {number(speeds[fastest])} and of {slowest} by {number(speeds[slowest])}.")
+    else:
+        text = (f"Gradient ÷ weight differs between modules by a factor of {number(spread)}, from {slowest} to "
+                f"{fastest}. A rate of {number(TARGET_UPDATE / middle)} changes the weights of the median module by a "
+                "thousandth in a step of gradient descent.")
+    uneven = spread > m.thresholds["updates"]
+    yield RecordedFinding(
+        "updates", "warning" if uneven else "note", "uneven" if uneven else "",
+        "Uneven updates" if uneven else "Update ÷ weight" if rates else "A rate to begin with", text, spread, None,
+        f"at most {number(m.thresholds['updates'])} between modules; about 1e-3 in each",
+        "convention; CS231n, part 3, and makemore part 3: about 1e-3", CONVENTION, (fastest, slowest),
+        "Adam, or a rate of its own for each, evens them out." if uneven and not adaptive(m) else
+        "Bring the weights to one scale, or give each a rate of its own." if uneven else "")

@@ -1,0 +1,63 @@
+"""What the rules look at in a recording, and a finding of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from initviz.core.wording import cut, listed
+from initviz.diagnosis.findings import Finding
+from initviz.diagnosis.recording.trunk import INPUT, Trunk
+from initviz.files.recording import Recording, Row
+
+MOST_MODULES = 3  # named in a sentence
+
+
+@dataclass(frozen=True)
+class RecordedFinding(Finding):
+    """A finding with the modules it is of, the first where it begins, and what would mend it ("" for a note)."""
+
+    modules: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A recording, the thresholds, and its trunk."""
+
+    recording: Recording
+    thresholds: Mapping[str, float]
+
+    @cached_property
+    def trunk(self) -> Trunk:
+        """The outputs whose scale can be compared."""
+        return Trunk(self.recording)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The recording's."""
+        return self.recording.rows
+
+    @cached_property
+    def silent_place(self) -> int | None:
+        """The first place of the trunk whose every output is exactly 0; None where there is none."""
+        return next((place for place in self.trunk.levels if self.rows[place].all_zero
+                     and self.rows[place].skip is None), None)
+
+    @property
+    def errors_cancel(self) -> bool:
+        """Whether the last units of the trunk are all copies: of a softmax's errors only round-off comes back then."""
+        last = self.rows[self.trunk.levels[-1]] if self.trunk.levels else None
+        return last is not None and last.units > 1 and last.distinct == 1
+
+    def label(self, place: int) -> str:
+        """The name of a row, cut where it is long."""
+        return "the input" if place == INPUT else cut(self.rows[place].label)
+
+
+def some(names: list[str]) -> str:
+    """The first few names, and how many more."""
+    more = len(names) - MOST_MODULES
+    shown = [cut(name) for name in names[:MOST_MODULES]]
+    return listed([*shown, *([f"{more:,} more"] if more > 0 else [])])

@@ -1,0 +1,161 @@
+"""The report on a recording: its findings in order, its trunk, the audit of its weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from initviz.core.wording import cut, number, percent
+from initviz.diagnosis.audit.audit import Audit
+from initviz.diagnosis.findings import SEVERITIES
+from initviz.diagnosis.recording import learning, scale, units
+from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding
+from initviz.diagnosis.recording.trunk import Trunk
+from initviz.diagnosis.recording.weights import as_findings, audit_recording
+from initviz.diagnosis.rules import in_order
+from initviz.diagnosis.thresholds import DEFAULTS, Thresholds
+from initviz.diagnosis.verdict import KINDS, Kind
+from initviz.files.recording import Recording, Row
+
+# Causes before what they cause, as in the rules of a simulated network.
+RULES: tuple[Callable[[Recorded], Iterator[RecordedFinding]], ...] = (
+    scale.overflow, scale.inputs, units.silent, units.copies, units.dead, scale.signal, units.saturated,
+    units.attention, scale.gradient, learning.zero_gradients, units.alike, scale.preactivations, scale.branches,
+    learning.loss, units.decided, learning.updates, scale.formats, units.uncertain)
+
+
+@dataclass(frozen=True, eq=False)
+class RecordingReport:
+    """An examined recording: its findings, gravest first, and the audit of its weights."""
+
+    recorded: Recorded
+    findings: tuple[RecordedFinding, ...]
+    weights: Audit
+
+    @property
+    def recording(self) -> Recording:
+        """What was examined."""
+        return self.recorded.recording
+
+    @property
+    def trunk(self) -> Trunk:
+        """The outputs whose scale can be compared."""
+        return self.recorded.trunk
+
+    @property
+    def severity(self) -> str | None:
+        """The worst finding's; None where there is none."""
+        return next((severity for severity in SEVERITIES if self.count(severity)), None)
+
+    def count(self, severity: str) -> int:
+        """How many findings of a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """The findings counted, in one sentence."""
+        counts = [f"{count} {severity}{'s' if count > 1 else ''}" for severity in SEVERITIES
+                  if (count := self.count(severity))]
+        return f"Findings: {', '.join(counts)}." if counts else "Nothing found."
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of verdict: the gravest finding's that has one."""
+        first = next((finding for finding in self.findings if finding.kind), None)
+        return KINDS[first.kind if first else "healthy"]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words: the gravest finding's, or that signal and gradient keep their scale."""
+        first = next((finding for finding in self.findings if finding.kind), None)
+        if first is not None:
+            return f"{self.kind.word}. {first.text}"
+        return f"{self.kind.word}. Signal and gradient keep their scale along the model's depth."
+
+
+def examine(recording: Recording, thresholds: Thresholds = DEFAULTS) -> RecordingReport:
+    """The report on a recording, by the rules and thresholds of a simulated network."""
+    recorded, weights = Recorded(recording, thresholds), audit_recording(recording)
+    findings = [finding for rule in RULES for finding in rule(recorded)]
+    return RecordingReport(recorded, in_order([*findings, *as_findings(weights)]), weights)
+
+
+# ---------------------------------------------------------------------------------------------- in words
+
+def facts(report: RecordingReport) -> dict[str, str]:
+    """What was recorded, by name; what people called it stands as it was written."""
+    recording = report.recording
+    parameters = sum(parameter.count for parameter in recording.parameters)
+    how = [*(["training mode"] if recording.training else ["evaluation mode"]),
+           *(["autocast"] if recording.autocast else []), *(["compiled"] if recording.compiled else [])]
+    return {
+        "Model": cut(recording.model), "Recorded with": cut(recording.framework), "Mode": ", ".join(how),
+        "Parameters": f"{parameters:,} in {len(recording.parameters):,} tensors",
+        "Outputs": f"{len(report.trunk.measured):,} recorded, {len(report.trunk.levels):,} of them along the trunk",
+        "Optimizer": cut(recording.optimizer) if recording.optimizer else "not given",
+        "Loss": say_loss(report), "Verdict": report.verdict}
+
+
+def say_loss(report: RecordingReport) -> str:
+    """The first loss beside what it should be."""
+    loss, expected = report.recording.loss, learning.expected_loss(report.recorded)
+    said = f"{number(loss.value, 3)}{f' ({cut(loss.kind)})' if loss.kind else ''}"
+    if expected is None:
+        return said
+    classes = report.recording.loss.classes or 2
+    if expected[0] == expected[1]:
+        return f"{said}; outputs of 0 cost ln {classes:,} = {number(expected[0], 3)}"
+    return f"{said}; logits of this spread should cost ln {classes:,} + s²/2 = {number(expected[1], 3)}"
+
+
+def table(report: RecordingReport, places: tuple[int, ...] | None = None) -> pd.DataFrame:
+    """A row an output, in words, in the order of execution; columns that would be empty are left out."""
+    rows = [report.recording.rows[place] for place in (report.trunk.measured if places is None else places)]
+    frame = pd.DataFrame([_said(row) for row in rows])
+    return frame.loc[:, [name for name in frame if name in ("Module", "Kind") or (frame[name] != "").any()]]
+
+
+def _said(row: Row) -> dict[str, str]:
+    def said(value: float) -> str:
+        return "" if math.isnan(value) else number(value)
+
+    return {
+        "Module": cut(row.label), "Kind": cut(row.kind), "Shape": " × ".join(map(str, row.shape)),
+        "Signal, rms": number(row.rms), "Gradient, rms": number(row.gradient.rms) if row.gradient else "",
+        "Branch ÷ skip": number(row.skip.branch_rms / row.skip.skip_rms) if row.skip and row.skip.skip_rms > 0 else "",
+        "Different units": f"{row.distinct:,} of {row.units:,}" if row.distinct else "",
+        "Units that are 0": f"{row.zero_units:,}" if row.units else "",
+        "Effective rank": said(row.rank), "Token cosine": said(row.token_cosine),
+        "Entropy ÷ ln n": said(row.entropy),
+        "Saturated": "" if math.isnan(row.saturated_share) else percent(row.saturated_share),
+        "Change by a step, rms": said(row.change_rms)}
+
+
+# ---------------------------------------------------------------------------------------------- as a file
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "not defined" if math.isnan(value) else "overflow" if value > 0 else "negative overflow"
+    return list(value) if isinstance(value, tuple) else value
+
+
+def findings_as_values(findings: tuple[RecordedFinding, ...]) -> list[dict[str, Any]]:
+    """Findings as JSON has them."""
+    return [{name: _plain(getattr(finding, name)) for name in (
+        "key", "severity", "title", "text", "modules", "remedy", "number", "rule", "source", "firmness")}
+        for finding in findings]
+
+
+def to_json(report: RecordingReport) -> str:
+    """One object: facts, findings, the places of the trunk, and the audit of the weights."""
+    rows = report.recording.rows
+    return json.dumps({
+        "facts": facts(report), "severity": report.severity, "findings": findings_as_values(report.findings),
+        "trunk": [{"module": rows[place].label, "kind": rows[place].kind, "signal": _plain(report.trunk.level(place)),
+                   "gradient_length": _plain(report.trunk.gradient_length(place))} for place in report.trunk.levels],
+        "weights": json.loads(report.weights.to_json())["tensors"]}, ensure_ascii=False, indent=2, allow_nan=False)

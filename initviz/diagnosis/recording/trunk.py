@@ -1,0 +1,235 @@
+"""The trunk of a recorded model: the outputs whose scale can be compared with one another along its depth.
+
+A branch beside a skip is small or behind a normalization by design, and is no part of the trunk. Along the trunk a
+scale is compared forward up to a normalization, which sets it anew, and backward through it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from initviz.files.recording import RecordedParameter, Recording, Row
+
+ACTIVATIONS = frozenset({
+    "relu", "relu6", "leakyrelu", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "sigmoid", "hardtanh",
+    "hardswish", "hardsigmoid", "softplus", "softsign", "logsigmoid", "glu", "prelu", "rrelu", "threshold", "swish",
+    "geluactivation", "newgeluactivation", "quickgeluactivation", "siluactivation"})
+INPUT = -1  # the place of the model's input
+RECTIFIERS = frozenset({"relu", "relu6", "threshold"})
+
+
+def plain_kind(row: Row) -> str:
+    """A kind without case and underscores: leaky_relu and LeakyReLU are one."""
+    return row.kind.lower().replace("_", "")
+
+
+def is_activation(row: Row) -> bool:
+    """Whether the output is a nonlinearity's."""
+    return plain_kind(row) in ACTIVATIONS
+
+
+def is_normalization(row: Row) -> bool:
+    """Whether the output is a normalization's, which sets the scale anew."""
+    return "norm" in row.kind.lower()
+
+
+def is_embedding(row: Row) -> bool:
+    """Whether the output is a table's."""
+    return "embedding" in row.kind.lower()
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A change between two places of the trunk: the later value over the earlier one, in so many steps."""
+
+    value: float
+    begin: int
+    end: int
+    steps: int
+
+    @property
+    def a_step(self) -> float:
+        """The factor of a step, as a geometric mean."""
+        return math.exp(math.log(self.value) / self.steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Trunk:
+    """A recording's rows as a graph: which lie in branches, and which can be compared."""
+
+    recording: Recording
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The recording's."""
+        return self.recording.rows
+
+    @cached_property
+    def measured(self) -> tuple[int, ...]:
+        """Places of the rows that are no other's tensor."""
+        return tuple(place for place, row in enumerate(self.rows) if row.same_as is None)
+
+    @cached_property
+    def _behind(self) -> list[int]:
+        """Of each row the rows that it was computed from, directly or not, as the bits of a number."""
+        behind: list[int] = []
+        for row in self.rows:
+            bits = 0
+            for source in row.sources:
+                bits |= behind[source] | 1 << source
+            behind.append(bits)
+        return behind
+
+    @cached_property
+    def in_branches(self) -> int:
+        """The rows between a skip and the addition that ends its branch, as the bits of a number."""
+        inside = 0
+        for row in self.rows:
+            if row.skip is not None:
+                skip = branch = 0
+                for source in row.skip.sources:
+                    skip |= self._behind[source] | 1 << source
+                for source in set(row.sources) - set(row.skip.sources):
+                    branch |= self._behind[source] | 1 << source
+                inside |= branch & ~skip
+        return inside
+
+    def weight_of(self, row: Row) -> RecordedParameter | None:
+        """The matrix or kernel by which a module multiplies its inputs; None where it has none."""
+        if row.function or is_embedding(row) or is_normalization(row):
+            return None
+        return self._weights.get(row.path)
+
+    @cached_property
+    def _weights(self) -> dict[str, RecordedParameter]:
+        found: dict[str, RecordedParameter] = {}
+        for parameter in self.recording.parameters:
+            names = [parameter.name, *(name for group in self.recording.tied if parameter.name in group
+                                       for name in group)]
+            if len(parameter.shape) > 1:
+                for name in names:
+                    found.setdefault(name.rpartition(".")[0], parameter)
+        return found
+
+    @cached_property
+    def products(self) -> tuple[int, ...]:
+        """Places of the rows of modules that multiply by a weight, containers left out."""
+        return tuple(place for place in self.measured if not self.rows[place].container
+                     and self.weight_of(self.rows[place]) is not None)
+
+    @cached_property
+    def consumed(self) -> frozenset[int]:
+        """Places of the rows that others are computed from."""
+        return frozenset(source for row in self.rows for source in row.sources)
+
+    @cached_property
+    def heads(self) -> tuple[int, ...]:
+        """Places of the products that no other product or activation comes from: the outputs."""
+        leading = 0
+        for place in self.measured:
+            if is_activation(self.rows[place]) or place in self.products or self.rows[place].skip is not None:
+                leading |= self._behind[place]
+        return tuple(place for place in self.products if not leading >> place & 1 and (
+            self.rows[place].sources or len(self.products) == 1))
+
+    @cached_property
+    def levels(self) -> tuple[int, ...]:
+        """Places of the trunk's rows, in order: embeddings, activations, and sums of a skip and its branch.
+
+        The products where there are fewer than two of these.
+        """
+        outside = [place for place in self.measured if not self.in_branches >> place & 1]
+        found = tuple(place for place in outside if not self.rows[place].container and (
+            is_activation(self.rows[place]) or is_embedding(self.rows[place]) or self.rows[place].skip is not None)
+            and place not in self._ends)
+        if sum(not is_embedding(self.rows[place]) for place in found) > 1:
+            return found
+        return tuple(sorted({*found, *(place for place in outside if place in self.products
+                                       and place not in self.heads and not self._feeds_activation(place))}))
+
+    @cached_property
+    def _ends(self) -> frozenset[int]:
+        """Sums that end a model, such as the last layer with an adapter beside it."""
+        activations = 0
+        for place in self.measured:
+            if is_activation(self.rows[place]) or place in self.products:
+                activations |= self._behind[place]
+        sums = [(place, row.skip) for place in self.measured if (row := self.rows[place]).skip is not None]
+        return frozenset(place for place, skip in sums if skip is not None and not skip.identity
+                         and not activations >> place & 1)
+
+    def _feeds_activation(self, place: int) -> bool:
+        return any(place in self.rows[other].sources for other in self.measured if is_activation(self.rows[other]))
+
+    def links(self, *, forward: bool) -> dict[int, list[int]]:
+        """Of each level the levels before it with nothing but other modules between, forward no normalization.
+
+        Forward also the INPUT, where its scale is known.
+        """
+        levels = frozenset(self.levels)
+        with_input = forward and self.recording.input is not None
+        reached: list[int] = []  # the bit of a place is one higher, that of the input the lowest
+        for row in self.rows:
+            sources = row.skip.sources if row.skip is not None and row.skip.identity else row.sources
+            bits = 0
+            if not (forward and is_normalization(row)):
+                bits = int(with_input and not sources and not is_embedding(row))
+                for source in sources:
+                    bits |= 1 << source + 1 if source in levels else reached[source]
+            reached.append(bits)
+        places = [INPUT, *self.levels] if with_input else self.levels
+        return {INPUT: []} | {place: [other for other in places if reached[place] >> other + 1 & 1]
+                              for place in self.levels}
+
+    def preactivation_of(self, place: int) -> Row | None:
+        """The row that an activation is computed from; None for another kind of row, or where it is not known."""
+        row = self.rows[place]
+        if not is_activation(row) or len(row.sources) != 1:
+            return None
+        before = self.rows[row.sources[0]]
+        return before if before.shape == row.shape and not is_activation(before) else None
+
+    def level(self, place: int) -> float:
+        """The signal: the median sample's root mean square where it is known."""
+        row = self.rows[place]
+        return row.rms if math.isnan(row.median_rms) else row.median_rms
+
+    def gradient_length(self, place: int) -> float:
+        """The gradient: the length for a sample of dL/dz before an activation, else of dL/dh; NaN for none."""
+        row = self.preactivation_of(place) or self.rows[place]
+        row = row if row.gradient is not None else self.rows[place]
+        if row.gradient is None or not row.shape or not row.shape[0]:
+            return math.nan
+        return row.gradient.rms * math.sqrt(math.prod(row.shape) / row.shape[0])
+
+
+def extreme_stretches(places: Sequence[int], links: dict[int, list[int]], value: Callable[[int, int], float]
+                      ) -> list[Stretch]:
+    """The greatest fall and the greatest growth along the links, up to one each.
+
+    Links lead from each place to those before it, of which all stand earlier in ``places``. ``value`` is that of a
+    place, for a fall (-1) or a growth (1); those that are 0 or not finite are passed over.
+    """
+    return [max(found, key=lambda stretch: sign * math.log(stretch.value)) for sign in (-1, 1)
+            if (found := [stretch for stretch in _stretches(places, links, value, sign) if stretch.value != 1])]
+
+
+def _stretches(places: Sequence[int], links: dict[int, list[int]], value: Callable[[int, int], float], sign: int
+               ) -> Iterator[Stretch]:
+    """Of each place the change from the earlier one that is furthest from it."""
+    best: dict[int, tuple[float, int, int]] = {}  # the furthest value so far, its place, and the steps to it
+    for place in places:
+        own = value(place, sign)
+        for before in links[place]:
+            earlier = [(value(before, sign), before, 0), *([best[before]] if before in best else [])]
+            for other, begin, steps in earlier:
+                if 0 < other < math.inf and (place not in best or sign * other < sign * best[place][0]):
+                    best[place] = other, begin, steps + 1
+        if place in best and 0 < own < math.inf:
+            other, begin, steps = best[place]
+            change = math.exp(math.log(own) - math.log(other))
+            if 0 < change < math.inf:
+                yield Stretch(change, begin, place, steps)

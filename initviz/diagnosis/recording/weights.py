@@ -1,0 +1,101 @@
+"""The audit of a recorded model's weights, from what is recorded of each parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from initviz.diagnosis.audit.audit import Audit, audit_records
+from initviz.diagnosis.audit.kinds import Place, place_of
+from initviz.diagnosis.audit.laws import laws_of
+from initviz.diagnosis.audit.measures import Measures
+from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
+from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO
+from initviz.diagnosis.recording.recorded import RecordedFinding
+from initviz.diagnosis.recording.scale import lost_share
+from initviz.files.recording import RecordedParameter, Recording
+from initviz.theory.precision import FORMATS
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+SMALLEST_NORMAL: Mapping[str, int] = MappingProxyType({"float16": -14})  # exponents; others lie below the histogram
+
+# By the audit's key: the title, the kind of verdict, how firm the rule is, and what would mend it.
+SAID: Mapping[str, tuple[str, str, str, str]] = MappingProxyType({
+    "not_finite": ("Weights are not finite", "overflow", EXACT, "Draw them again: a scale or a division went wrong."),
+    "copies": ("Copies in the weights", "collapsed", EXACT, "Draw each row at random."),
+    "near_copies": ("Near copies in the weights", "collapsed", EXACT, "Draw each row by itself."),
+    "zeros": ("A matrix of zeros", "", EXACT, ""),
+    "equal": ("Equal layers", "equal_layers", EXACT, "Draw each block by itself: copying one module copies its "
+              "weights (nn.TransformerEncoder does so)."),
+    "both_zero": ("Both factors are zero", "vanishing", EXACT, "Draw one of the two factors at random."),
+    "one_sign": ("Weights of one sign", "one_sign", EXACT, "Draw them with mean 0."),
+    "scale": ("One layer out of scale", "uneven", RATIO, "Give it the scale of its kind, or say why it differs."),
+    "trend": ("A scale that drifts with depth", "uneven", RATIO, "Draw all blocks by one law."),
+    "default": ("Some layers keep the default", "uneven", CONVENTION, "Let the function that initializes reach these "
+                "modules, too: model.apply(...) sees only the types it tests for."),
+    "fan": ("A scale that ignores the fans", "off_scale", CONVENTION, "Divide the standard deviation by √fan_in."),
+    "subnormal": ("Subnormal weights", "", EXACT, "Scale them up, or draw them larger."),
+    "format": ("Weights leave a format", "", EXACT, "Scale them, or keep them in float32.")})
+
+
+def _place(parameter: RecordedParameter) -> Place:
+    """What a parameter is, by its name and shape and the class of its module."""
+    place, module = place_of(parameter.name, parameter.shape), parameter.module.lower()
+    matrix = len(parameter.shape) == 2
+    if "norm" in module:
+        return replace(place, kind="norm" if place.kind != "bias" else "bias", fan_in=0, fan_out=0)
+    if matrix and parameter.module == "Conv1D":  # of transformers: a linear layer whose weight is (in, out)
+        return replace(place, kind="linear", fan_in=parameter.shape[0], fan_out=parameter.shape[1], outputs_first=False)
+    if matrix and ("embedding" in module or (module == "linear" and place.kind == "embedding")):
+        return replace(place, kind="embedding" if "embedding" in module else "linear")
+    return place
+
+
+def _measures(parameter: RecordedParameter) -> Measures:
+    varied = parameter.finite and parameter.least != parameter.most
+    lost = {form.label: lost_share(parameter, form) for form in FORMATS if not form.label.startswith("fp8")}
+    subnormal = 0.0
+    if parameter.dtype in SMALLEST_NORMAL and parameter.histogram:
+        least, *counts = parameter.histogram
+        below = SMALLEST_NORMAL[parameter.dtype] - least
+        subnormal = sum(counts[:max(below, 0)]) / (sum(counts) or 1)
+    return Measures(
+        parameter.measured or parameter.count, parameter.mean, parameter.std, parameter.rms, parameter.kurtosis,
+        parameter.least, parameter.most, parameter.zero_share, parameter.finite,
+        (parameter.repeated[0], parameter.repeated[1]) if varied else (0, 0), parameter.isometry, math.nan, math.nan,
+        (parameter.hash,), lost=MappingProxyType(lost), subnormal_share=subnormal)
+
+
+def _records(recording: Recording) -> Iterator[TensorRecord]:
+    for parameter in recording.parameters:
+        if parameter.count and parameter.dtype in FLOATS and not math.isnan(parameter.zero_share):
+            place, measured = _place(parameter), _measures(parameter)
+            laws = tuple(laws_of(None, measured, place)) if parameter.finite and parameter.rms < math.inf else ()
+            # Equal hashes stand for equal values.
+            fingerprint: Any = np.array([parameter.hash or parameter.name])
+            yield TensorRecord(parameter.name, parameter.shape, parameter.dtype, place, measured, laws,
+                               lambda fingerprint=fingerprint: fingerprint)  # type: ignore[misc]
+
+
+def audit_recording(recording: Recording) -> Audit:
+    """Which laws may have drawn each parameter, and what is wrong with them, from its recorded moments and hash."""
+    return audit_records(list(_records(recording)))
+
+
+def as_findings(audited: Audit) -> Iterator[RecordedFinding]:
+    """The audit's findings as those of a recording."""
+    for finding in audited.findings:
+        yield _as_finding(finding)
+
+
+def _as_finding(finding: AuditFinding) -> RecordedFinding:
+    title, kind, firmness, remedy = SAID.get(finding.key, ("Weights", "", CONVENTION, ""))
+    return RecordedFinding(
+        f"weights_{finding.key}", finding.severity, "" if finding.severity == "note" else kind, title,
+        f"{finding.text}.", math.nan if finding.measured is None else finding.measured, None, finding.rule,
+        finding.source, firmness, finding.tensors[:1], remedy)

@@ -1,0 +1,68 @@
+"""Where a number becomes a finding, and how grave: shared by the rules of a simulated network and of a recording."""
+
+from __future__ import annotations
+
+from initviz.core.wording import number, percent
+from initviz.diagnosis.thresholds import AUTOTRAINER, Thresholds
+
+SIGNAL_SOURCE = ("convention, after SageMaker Debugger, PoorWeightInitialization; the error thresholds after "
+                 f"{AUTOTRAINER}, there of gradients")
+GRADIENT_SOURCE = f"{AUTOTRAINER} for the norms; convention for the lengths"
+INPUT_SOURCE = "convention; LeCun et al. 1998, section 4.3, for the rule"
+DEAD_SOURCE = "convention, after SageMaker Debugger, DeadRelu: half of a layer's neurons"
+SATURATED_SOURCE = "97 %: makemore part 3; half a layer: convention, after SageMaker Debugger, SaturatedActivation"
+LOSS_SOURCE = f"convention; CS231n and makemore part 3 compare with it; the error threshold after {AUTOTRAINER}"
+
+
+def goes(factor: float) -> str:
+    """What a scale does that changes by a factor."""
+    return "vanishes" if factor < 1 else "explodes"
+
+
+def kind_of(factor: float) -> str:
+    """The kind of verdict on a scale that changes by a factor."""
+    return "vanishing" if factor < 1 else "exploding"
+
+
+def within(value: float, lines: Thresholds) -> bool:
+    """Whether a ratio between layers neither vanishes nor explodes."""
+    return lines["shrunk"] <= value <= lines["grown"]
+
+
+def signal_is_error(value: float, lines: Thresholds) -> bool:
+    """Whether a change of the signal is an error."""
+    return not lines["lost"] <= value <= lines["burst"]
+
+
+def gradient_is_error(change: float, of_norms: float, first_norm: float, lines: Thresholds) -> bool:
+    """Whether a change of the gradient's length is an error, by the weight gradients' norms, first layer over last."""
+    vanishes = of_norms < lines["lost"] and first_norm < lines["faint"] and change < 1
+    return vanishes or (lines["burst"] < of_norms < float("inf") and change > 1)
+
+
+def share_severity(share: float, lines: Thresholds) -> str:
+    """How grave a dead or saturated share of a layer is."""
+    return "error" if share > lines["nearly_all"] else "warning" if share > lines["mostly"] else "note"
+
+
+def say_share_rule(lines: Thresholds) -> str:
+    """The rule of a dead or saturated share."""
+    return f"at most {percent(lines['mostly'])}; an error above {percent(lines['nearly_all'])}"
+
+
+def say_signal_rule(lines: Thresholds) -> str:
+    """What a signal is held against, behind what it is measured by."""
+    return (f"between {number(lines['shrunk'])} and {number(lines['grown'])} times the input's and any earlier "
+            f"layer's; an error below {number(lines['lost'])} or above {number(lines['burst'])}")
+
+
+def say_gradient_rule(lines: Thresholds) -> str:
+    """What a gradient is held against."""
+    return (f"lengths between {number(lines['shrunk'])} and {number(lines['grown'])} times any later hidden layer's; "
+            f"an error where the norms, first ÷ last, are above {number(lines['burst'])} too, or below "
+            f"{number(lines['lost'])} with the first below {number(lines['faint'])}")
+
+
+def say_loss_rule(reference: str, lines: Thresholds) -> str:
+    """What a first loss is held against."""
+    return (f"at most {number(lines['loss'])} times {reference}; an error above {number(lines['loss_error'])} times")
