@@ -56,17 +56,19 @@ class Series:
 
 
 @functools.cache
-def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True, points: bool = True) -> Picture:
+def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True, points: bool = True,
+            base: int | None = None) -> Picture:
     """Lines with names at their right or left ends; datasets lines, dots (lines of one point), names, frame, ticks,
-    levels, guides, expected.
+    levels, guides, expected. Where ``base`` is given, x is an exponent of it: a log axis.
     """
+    shown = "datum.value" if base is None else f"round(pow({base}, datum.value))"
     frame, room = "data('frame')[0]", "data('frame')[0].room"
     room = f"{room} * (width < {SLIM} ? 1.9 : 1)"  # names are as long on a phone
     domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
               else f"[{frame}.first - {room}, {frame}.last]")
     x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(domain), nice=False, zero=False),
               axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False,
-                            labelExpr="format(datum.value, '~g')", labelOverlap=True))
+                            labelExpr=f"format({shown}, '~g')", labelOverlap=True))
     y = alt.Y("y:Q", title=None,
               scale=alt.Scale(type="log" if log else "linear", nice=False, clamp=True, zero=False,
                               domain=alt.ExprRef(f"[{frame}.low, {frame}.high]")),
@@ -83,8 +85,8 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     dashes = alt.Chart(named("expected")).mark_line(
         strokeWidth=1.6, strokeDash=[5, 4], clip=True, tooltip=None).encode(
         x=x, y=y, detail="label:N", color=literal_color())
-    tooltip = [alt.Tooltip("label:N", title="Line"), alt.Tooltip("x:Q", title=x_title),
-               alt.Tooltip("shown:N", title="Value")]
+    of_x = [alt.Tooltip("x:Q", title=x_title)] if base is None else []
+    tooltip = [alt.Tooltip("label:N", title="Line"), *of_x, alt.Tooltip("shown:N", title="Value")]
     lines = [alt.Chart(named("lines")).mark_line(strokeWidth=2.2, clip=True).encode(
         x=x, y=y, detail="label:N", color=literal_color(), tooltip=tooltip)]
     if points:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS
-from initviz.core.wording import number
 from initviz.training.coordinate_check import (
     OPTIMIZERS,
     PARAMETRIZATIONS,
@@ -23,6 +22,7 @@ from initviz.training.coordinate_check import (
     every_setting,
     sentence,
     sizes_table,
+    slope_text,
     slopes,
 )
 
@@ -90,8 +90,7 @@ def _json(measured: list[Coordinates]) -> str:
 
 def _text(measured: list[Coordinates]) -> str:
     table = slopes(measured)
-    table["text"] = [f"{number(row.slope)} ± {number(row.error)}" if math.isfinite(row.slope) else "not defined"
-                     for row in table.itertuples()]
+    table["text"] = [slope_text(row.slope, row.error) for row in table.itertuples()]
     table["what"] = ["initialization" if step == 0 else f"change, step {step}" for step in table.step]
     wide = table.pivot_table(index=["parametrization", "optimizer", "what"], columns="layer", values="text",
                              aggfunc="first", sort=False).reset_index()

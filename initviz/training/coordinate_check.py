@@ -8,6 +8,7 @@ fits a large one. Source: Yang et al. 2022, "Tensor Programs V", table 3 (muP) a
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -26,6 +27,7 @@ from initviz.core.network import SEED, SIZE, Network
 from initviz.core.propagation import LOSSES, QUIET, backward, forward
 from initviz.core.statistics import moments
 from initviz.core.validation import Interval, check
+from initviz.core.wording import cut
 from initviz.training.adam import Adam
 from initviz.training.sweeps import in_order
 
@@ -36,6 +38,7 @@ RATES = MappingProxyType({"sgd": 1.0, "adam": 0.01})  # with which a network of 
 STEPS = Interval(1, 100, integer=True)
 SEEDS = Interval(1, 1000, integer=True)
 HIDDEN = Interval(1, 20, integer=True)
+MOST_WIDTHS = 12  # that a text may name
 SEPARATE = 0.25  # a slope this far from 0 is said to depend on the width
 
 Power = float  # of width / base width
@@ -61,6 +64,27 @@ PARAMETRIZATIONS: Mapping[str, Parametrization] = MappingProxyType({
     "mup": Parametrization(
         "muP", "Yang et al. 2022, table 3", -0.5, MappingProxyType({"sgd": (1, 0, -1), "adam": (0, -1, -1)})),
 })
+
+
+_FLAT = (0.0, 0.0, 0.0)
+# What counting powers of the width gives for z1, z2 and the output of two hidden layers, where it is known: by
+# parametrization, optimizer and step (0: the initial sizes). Of muP every change is flat.
+_EXPECTED: Mapping[tuple[str, str, int], tuple[Power, Power, Power]] = MappingProxyType({
+    ("standard", "sgd", 0): _FLAT, ("standard", "adam", 0): _FLAT,
+    ("mup", "sgd", 0): (0, 0, -1 / 2), ("mup", "adam", 0): (0, 0, -1 / 2),
+    ("standard", "sgd", 1): (-1 / 2, 1 / 2, 1), ("standard", "adam", 1): (0, 1, 3 / 2)})
+
+
+def expected_slopes(parametrization: str, optimizer: str, step: int) -> tuple[Power, Power, Power] | None:
+    """Slopes of log size against log width that counting powers of the width gives for z1, z2 and the output of two
+    hidden layers: of the initial sizes (``step`` 0) or of the changes since. None where sums of several powers compete.
+
+    A step of SGD moves an output weight by its rate times an activation, of size 1, and a hidden weight by an output
+    weight, of size 1/sqrt(width), times an activation: sums over the width of such steps times activations are width
+    and sqrt(width). Adam divides by a gradient's size: sums of equal steps are width, and through the output's
+    weights width^(3/2). Source: Yang and Hu 2021; Yang et al. 2022, appendix J.
+    """
+    return _FLAT if parametrization == "mup" and step else _EXPECTED.get((parametrization, optimizer, step))
 
 
 @dataclass(frozen=True)
@@ -154,6 +178,15 @@ def _pass(network: Network, weights: Sequence[Array], biases: Sequence[Array], b
     return zs, of_weights[::-1] + of_biases[::-1]
 
 
+def read_widths(text: str, most: int = WIDTHS[-1]) -> tuple[int, ...]:
+    """Widths from a text such as "64, 128, 256", smallest first; ValueError where it is none."""
+    parts = re.split(r"[\s,;]+", text.strip(" ,;\n\t"))
+    if not all(re.fullmatch("[0-9]{1,7}", part) for part in parts) or not 2 <= len(set(parts)) <= MOST_WIDTHS:
+        raise ValueError(f"widths must be 2 to {MOST_WIDTHS} different whole numbers such as 64, 128, 256, got "
+                         f"{cut(text)!r}")
+    return tuple(sorted({check("widths", int(part), Interval(8, most, integer=True)) for part in parts}))
+
+
 def every_setting(widths: Sequence[int] = WIDTHS, parametrizations: Sequence[str] = tuple(PARAMETRIZATIONS),
                   optimizers: Sequence[str] = OPTIMIZERS, seeds: int = 3, **fields: object) -> list[CoordinateSettings]:
     """Every network of a check, narrow ones first; ValueError for fewer than two widths."""
@@ -212,6 +245,14 @@ def slope(widths: Sequence[float], sizes: Sequence[float]) -> tuple[float, float
     rest = y - y.mean() - steepness * x
     error = math.sqrt(float(rest @ rest) / (len(x) - 2) / float(x @ x)) if len(x) > 2 else math.nan
     return steepness, error
+
+
+def slope_text(steepness: float, error: float) -> str:
+    """A slope with its standard error, in words: to two decimals, as errors are of that order."""
+    if not math.isfinite(steepness):
+        return "not defined"
+    shown = f"{round(steepness, 2) + 0.0:.2f}".replace("-", "−")
+    return f"{shown} ± {error:.2f}" if math.isfinite(error) else shown
 
 
 def slopes(measured: Sequence[Coordinates]) -> pd.DataFrame:

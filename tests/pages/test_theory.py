@@ -8,8 +8,8 @@ from initviz.theory.mean_field import Field
 
 THEORY = "pages/theory.py"
 TABS = ("Signal and gradient", "Variance map", "Two inputs", "Dead neurons", "Depth × width",
-        "Singular values", "Number formats")
-SMALL = {"depth": 4, "width": 8, "batch": 8, "deepest": 10, "widest": 16, "seeds": 5}
+        "Singular values", "Number formats", "Coordinate check")
+SMALL = {"widths": "8, 16", "depth": 4, "width": 8, "batch": 8, "deepest": 10, "widest": 16, "seeds": 5}
 POINTS = {
     "ordinary": {}, "relu": {"activation": "relu", "sigma_w": 1.4},
     "relu, no weights": {"activation": "relu", "sigma_w": 0},
@@ -90,3 +90,18 @@ def test_a_phase_says_what_becomes_of_two_inputs_and_how_much_of_it_this_depth_f
     selu = sentences.phase(Field("selu").fixed_point(1.0, 0.0), 4)
     assert "by 1.072 over the 3 hidden layers" in selu
     assert "by ten in" in selu
+
+
+def test_a_coordinate_check_ends_with_a_slope_a_layer_and_one_sentence_a_rate():
+    at = visit(THEORY, show="Coordinate check", **SMALL)
+    held = at.session_state["coordinate check"]
+    assert held.finished
+    assert {one.settings.width for one in held.measured} == {8, 16}
+    said = words(at)
+    assert all(f"{name} with {optimizer}: " in said for name in ("Standard", "muP") for optimizer in ("SGD", "Adam"))
+    assert sound(at.run()).session_state["coordinate check"] is held
+
+
+@pytest.mark.parametrize("widths", ["8", "8, many", "8, 100000"])
+def test_widths_that_are_none_get_one_sentence(widths):
+    assert "Widths must be" in visit(THEORY, show="Coordinate check", **(SMALL | {"widths": widths})).error[0].value

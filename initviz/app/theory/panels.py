@@ -17,6 +17,7 @@ from initviz.app.controls import set_controls
 from initviz.app.settings import CONTROLS, Settings
 from initviz.app.theory import quantities as outlook
 from initviz.app.theory import sentences as say
+from initviz.app.theory import width
 from initviz.charts import curves, depth, staircase, survival
 from initviz.charts.picture import UNORDERED, color_of
 from initviz.core.initializers import label_of
@@ -242,8 +243,8 @@ def _number_formats(view: TheoryView) -> None:
 TABS: Mapping[str, Callable[[TheoryView], None]] = MappingProxyType({
     "Signal and gradient": _signal_and_gradient, "Variance map": _variance_map, "Two inputs": _two_inputs,
     "Dead neurons": _dead_neurons, "Depth × width": _depth_and_width, "Singular values": _singular_values,
-    "Number formats": _number_formats})
-WITHOUT_LAYERS = ("Depth × width",)  # does not speak of this network's own depth
+    "Number formats": _number_formats, "Coordinate check": lambda view: width.show(view.settings)})
+WITHOUT_LAYERS = ("Depth × width", "Coordinate check")  # do not speak of this network's own depth
 
 
 def show_tabs(view: TheoryView) -> None:
