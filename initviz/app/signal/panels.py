@@ -48,12 +48,11 @@ def is_active(key: str, settings: Settings) -> bool:
 
 def presets(settings: Settings) -> None:
     """A button for each classic case; the one that is shown is marked."""
-    active = [preset.label for key, preset in BLOCK_PRESETS.items() if is_active(key, settings)]
+    active = any(is_active(key, settings) for key in BLOCK_PRESETS)
     with st.container(horizontal=True, gap="xsmall"):
         for key in PRESETS:
             _preset_button(key, settings)
-        with st.popover(active[0] if active else "Skips and norms", key="block_presets",
-                        icon=":material/check:" if active else ":material/layers:",
+        with st.popover("Blocks", key="block_presets", icon=":material/check:" if active else None,
                         help="Residual and normalized networks: the classic cases."):
             for key, preset in BLOCK_PRESETS.items():
                 _preset_button(key, settings)

@@ -76,12 +76,12 @@ def _words(settings: Settings, measured: Sequence[check.Coordinates]) -> None:
     rates = " and ".join(f"{rate:g} ({OPTIMIZER_LABELS[key]})" for key, rate in check.RATES.items())
     st.caption(
         f"{first.hidden} hidden layers of ReLU, {SEEDS} networks of each width with weights of standard deviation "
-        f"1/√fan_in, {first.batch} standard normal inputs of {first.features} features, {check.BASE_WIDTH} the width at "
-        f"which the parametrizations are one network and have the rates {rates}; of the sidebar only the seed counts. Behind a "
-        "name: the slope of log size against log width by least squares and its standard error. Dashed: the slope "
-        "that counting powers of the width gives, where one power leads. muP draws the output's weights smaller by "
-        "√(64/width) and scales the rates of each layer with the width. :small[Yang et al. 2022, table 3 and appendix "
-        "D.1.] `initviz coordinates --workers N` computes the same in N processes.")
+        f"1/√fan_in, {first.batch} standard normal inputs of {first.features} features. {check.BASE_WIDTH} is the "
+        f"width at which the parametrizations are one network, with the rates {rates}; of the sidebar only the seed "
+        "counts. Behind a name: the slope of log size against log width by least squares and its standard error. "
+        "Dashed: the slope that counting powers of the width gives, where one power leads. muP draws the output's "
+        "weights smaller by √(64/width) and scales the rates of each layer with the width. :small[Yang et al. 2022, "
+        "table 3 and appendix D.1.] `initviz coordinates --workers N` computes the same in N processes.")
 
 
 def _table(slopes: pd.DataFrame) -> pd.DataFrame:
