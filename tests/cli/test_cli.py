@@ -315,7 +315,23 @@ def test_a_product_takes_one_thread_whatever_loaded_numpy():
     assert threads(command, OPENBLAS_NUM_THREADS="2") == {min(2, os.cpu_count())}
 
 
-def test_the_package_can_be_built_and_brings_the_command_and_its_data(tmp_path):
+ALONE = """
+import sys
+sys.modules.update(dict.fromkeys(("streamlit", "cachetools", "pyarrow", "torch", "pytest")))  # as if not installed
+import initviz
+from initviz.cli import main
+assert initviz.__file__.startswith(sys.path[0]), initviz.__file__
+assert main(["diagnose", "--sizes", "64-32-10", "--activation", "relu", "--init", "torch_linear"]) == 0
+assert main(["simulate", "--sizes", "64-32-10", "--init", "he_normal"]) == 0
+*statements, chart = sys.argv[1].strip().splitlines()
+names = {}
+exec("\\n".join(statements), names)
+shown = eval(chart, names)._repr_mimebundle_(None, None)
+assert "vega" in str(shown), shown
+"""
+
+
+def test_the_built_package_works_outside_the_checkout_without_what_only_the_app_needs(tmp_path):
     pytest.importorskip("setuptools", minversion="77", reason="pip brings it where it builds")
     root = Path(__file__).parents[2]
     for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
@@ -329,10 +345,18 @@ def test_the_package_can_be_built_and_brings_the_command_and_its_data(tmp_path):
         names = wheel.namelist()
         metadata, scripts = (wheel.read(next(name for name in names if name.endswith(end))).decode()
                              for end in ("/METADATA", "/entry_points.txt"))
+        wheel.extractall(tmp_path / "alone")
     assert {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")} == {"initviz"}
-    assert {"initviz/data/digits.csv.gz", "initviz/files/weights/orders.py"} <= set(names)
+    assert {f"initviz/{path.relative_to(root / 'initviz').as_posix()}" for path in (root / "initviz" / "data").rglob("*")
+            if path.is_file()} <= set(names)
+    assert not any(name.startswith("initviz/app/") for name in names)
     assert "initviz = initviz.__main__:main" in scripts
     assert "Requires-Dist: numpy" in metadata
+    _, in_a_notebook = (root / "README.md").read_text().split("A chart in a notebook:\n\n```python\n")
+    done = subprocess.run([sys.executable, "-c", ALONE, in_a_notebook.split("```")[0]], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(tmp_path / "alone"), "PYTHONSAFEPATH": "1"}, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "Initialization: PyTorch's Linear" in done.stdout
 
 
 # ---------------------------------------------------------------------------------------------- several networks
