@@ -347,14 +347,15 @@ def test_the_built_package_works_outside_the_checkout_without_what_only_the_app_
                              for end in ("/METADATA", "/entry_points.txt"))
         wheel.extractall(tmp_path / "alone")
     assert {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")} == {"initviz"}
-    assert {f"initviz/{path.relative_to(root / 'initviz').as_posix()}" for path in (root / "initviz" / "data").rglob("*")
-            if path.is_file()} <= set(names)
+    data = [path for path in (root / "initviz" / "data").rglob("*") if path.is_file()]
+    assert {path.relative_to(root).as_posix() for path in data} <= set(names)
     assert not any(name.startswith("initviz/app/") for name in names)
     assert "initviz = initviz.__main__:main" in scripts
     assert "Requires-Dist: numpy" in metadata
     _, in_a_notebook = (root / "README.md").read_text().split("A chart in a notebook:\n\n```python\n")
-    done = subprocess.run([sys.executable, "-c", ALONE, in_a_notebook.split("```")[0]], cwd=tmp_path, capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(tmp_path / "alone"), "PYTHONSAFEPATH": "1"}, timeout=120)
+    done = subprocess.run([sys.executable, "-c", ALONE, in_a_notebook.split("```")[0]], cwd=tmp_path, text=True,
+                          env=os.environ | {"PYTHONPATH": str(tmp_path / "alone"), "PYTHONSAFEPATH": "1"},
+                          capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "Initialization: PyTorch's Linear" in done.stdout
 
