@@ -31,7 +31,8 @@ with rest:
         lesson.draw(key, outcome, seed)
         with st.container(horizontal=True):
             lesson.offer_next(key)
-            st.link_button("Go on from here", experiments.explorer_address(step.page, {"seed": seed} | step.changes),
+            address = experiments.explorer_address(step.page, {"seed": seed} | step.changes | step.more)
+            st.link_button("Go on from here", address + ("#zeros" if step.more else ""),
                            icon=":material/open_in_new:", key="explore", help="The same case, in a new tab, with every "
                            "control there is.")
         if key == list(STEPS)[-1]:

@@ -81,12 +81,13 @@ def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:
 
 
 def explorer_address(page: str, controls: Mapping[str, Any]) -> str:
-    """The address, beside this page's own, of a page with these controls.
+    """The address, beside this page's own, of a page with these controls; other names are of that page's own widgets.
 
     A link into a new tab: st.switch_page refuses a page whose widgets are bound to the address, and st.page_link
     leaves the session's own values standing.
     """
-    query = [(name, text) for name, value in controls.items() for text in write_address(name, value)]
+    query = [(name, text) for name, value in controls.items()
+             for text in (write_address(name, value) if name in CONTROLS else [str(value)])]
     return f"./{'' if page == FIRST_PAGE else page}?{urlencode(query)}"
 
 
@@ -127,6 +128,10 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
     if experiment.unchecked:
         st.caption(f":material/unpublished: † Not checked against the source's text: {experiment.unchecked}")
     st.markdown(f"**Why.** {linked(experiment.reason)}")
+    if experiment.limit is not None:
+        sentence, where = experiment.limit
+        page, _, anchor = where.partition("#")
+        st.markdown(f"**Its limit.** {sentence} [See it on {page.capitalize()}]({explorer_address(page, {})}#{anchor})")
     st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {linked(experiment.source)}"
                + (f"  \n**In the explorer.** {experiment.apart}" if experiment.apart else ""))
 

@@ -86,7 +86,8 @@ class Experiment:
     for each of ``knobs``. ``explore`` maps the knobs' values to a page's name and the controls that show the case
     there, None where no page does; ``unchecked`` says which published targets were not held against the source's text,
     empty where all were; ``apart`` says in a sentence what that page cannot show of it. ``condition``
-    completes "holds only if", for the settings that make it the verdict.
+    completes "holds only if", for the settings that make it the verdict. ``limit`` says in a sentence where the claim
+    ends, and names the page that shows it, with its anchor.
     """
 
     title: str
@@ -99,6 +100,7 @@ class Experiment:
     explore: Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]] | None = None
     condition: str = ""
     apart: str = ""
+    limit: tuple[str, str] | None = None
     unchecked: str = ""
 
     def defaults(self) -> dict[str, Any]:

@@ -47,3 +47,9 @@ def test_an_unknown_experiment_in_the_address_shows_the_first(page):
     name, experiments = PAGES[page]
     first = next(iter(experiments.values()))
     assert first.claim in words(visit(f"pages/{page}.py", **{name: "<b>nothing</b>"}))
+
+
+def test_the_notes_on_zeros_say_where_they_end_and_link_there():
+    at = visit("pages/notes.py", note="zeros_symmetry")
+    assert "**Its limit.**" in words(at)
+    assert "./symmetry?#zeros" in words(at)

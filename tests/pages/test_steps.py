@@ -3,7 +3,7 @@
 import pytest
 from pages.test_pages import charts, press, sound, visit, words
 
-from initviz.app.lesson.steps import STEPS
+from initviz.app.lesson.steps import GUESS_ORDER, STEPS
 
 LESSON = "pages/lesson.py"
 
@@ -20,23 +20,23 @@ def test_a_step_asks_first_and_then_computes(key):
     sound(at.radio(key=f"guess_{key}").set_value(STEPS[key].answers[0].label).run())
     assert len(charts(at)) == {"scaled": 2, "variance": 3}.get(key, 1)
     assert len(at.success) + len(at.warning) == 1
-    assert "Guesses so far: 1 of 9" in words(at)
+    assert "Guesses so far: 1 of 10" in words(at)
 
 
 def test_the_way_through_keeps_the_guesses_in_the_address():
     at = visit(LESSON)
     for key, step in STEPS.items():
         sound(at.radio(key=f"guess_{key}").set_value(step.answers[0].label).run())
-        if key != "train":
+        if key != list(STEPS)[-1]:
             press(at, "next_step")
-    assert at.query_params["guesses"] in ("000000000", ["000000000"])
-    assert "Guesses so far: 9 of 9, 1 of them right" in words(at)  # the first answers: only the first step's is right
+    assert at.query_params["guesses"] in ("0" * len(GUESS_ORDER), ["0" * len(GUESS_ORDER)])
+    assert "Guesses so far: 10 of 10, 1 of them right" in words(at)  # the first answers: only the first step's is right
 
 
 def test_a_link_opens_a_step_with_its_guesses():
     at = visit(LESSON, step=title("large"), guesses="02--2--")
     assert "Right. More than half" in at.success[0].value
-    assert "Guesses so far: 3 of 9, 3 of them right" in words(at)
+    assert "Guesses so far: 3 of 10, 3 of them right" in words(at)
 
 
 def test_an_address_may_name_a_step_by_its_key():
@@ -79,15 +79,16 @@ def test_the_lesson_begun_again_has_no_guesses_and_the_reset_of_the_controls_kee
     at = visit(LESSON, step="large", guesses="02--2----", seed=5)
     press(at, "reset")
     assert at.session_state["seed"] == 0
-    assert "Guesses so far: 3 of 9" in words(at)
+    assert "Guesses so far: 3 of 10" in words(at)
     press(at, "forget")
-    assert "Guesses so far: 0 of 9" in words(at)
+    assert "Guesses so far: 0 of 10" in words(at)
     assert "guesses" not in at.query_params
     assert at.radio(key="guess_layer").value is None
 
 
 def test_the_last_step_closes_with_what_to_use_when():
-    at = visit(LESSON, step="train", guesses="------1--")
+    at = visit(LESSON, step="exceptions", guesses="---------1")
+    assert "A zero is harmless where its other factor is not zero" in words(at)
     assert "Use this when" in words(at)
     for source in ("arxiv.org/abs/1502.01852", "glorot10a"):
         assert source in words(at)

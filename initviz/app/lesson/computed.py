@@ -16,11 +16,13 @@ from initviz.core.initializers import label_of
 from initviz.core.simulation import Run, signal_ratio, simulate
 from initviz.core.wording import listed, number, percent
 from initviz.training.gradient_descent import History, Recipe, race, recorded_steps
+from initviz.training.zero_placement import WIRINGS, measure
 
 LEARNED = 0.5  # of the loss at chance: a convention
 DESCENT_RATE = 0.1  # of plain gradient descent, beside the race by Adam
 DESCENT_ON = ("normal", "xavier_normal")
 DEEP = 100
+LORA_STEPS = 20  # drawn
 STEADY = 0.1  # relative: factors a layer that differ by less are called one factor
 
 
@@ -151,3 +153,20 @@ def training(settings: Settings) -> Outcome:
                     "treats every neuron alike.")
     return Outcome(float(len(learned)), " ".join(text), plot=Plot(
         "Loss during training", "step", lines, guides=[(chance, "chance, ln 10")], points=False))
+
+
+def zeros_beside_random(settings: Settings) -> Outcome:
+    """The step in which both factors of a LoRA pair have got a gradient, and what both being zero would do."""
+    wiring = WIRINGS["lora"]
+    usual = measure(wiring.expression, dict(wiring.usual), seed=settings.seed)
+    zeros = measure(wiring.expression, dict(wiring.usual) | {"A": "zero"}, seed=settings.seed)
+    first = {name: usual.fates[name].first_step for name in ("A", "B")}
+    latest = max(math.inf if step is None else step for step in first.values())
+    moved = any(zeros.fates[name].first_step is not None for name in ("A", "B"))
+    plot = Plot("Largest entry of the gradient of A and of B over the steps (log axis)", "step", [
+        Line(name, np.arange(LORA_STEPS), np.array(usual.gradients[name][:LORA_STEPS])) for name in ("A", "B")],
+        log=True)
+    return Outcome(latest, f"B gets its first gradient in step {first['B']} and A in step {first['A']}. With A all "
+                   f"zeros too {'something moves' if moved else 'neither ever moves: each waits for the other'}. A "
+                   "zero is harmless where its other factor is not zero and something random stands behind it.",
+                   plot=plot)

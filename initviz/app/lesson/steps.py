@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from initviz.app.lesson import computed, small_network, variance
 from initviz.app.lesson.computed import Outcome
 from initviz.app.settings import Settings
+from initviz.training.zero_placement import WIRINGS
 
 TRAINING_STEPS, TRAINING_RATE = 100, 0.005
 TRAINED = ("zeros", "constant", "normal", "xavier_normal", "he_normal", "lecun_normal")
@@ -44,6 +45,7 @@ class Step:
     changes: Mapping[str, Any]
     compute: Callable[[Settings], Outcome]
     page: str = "signal"
+    more: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # of that page's own widgets
 
     def settings(self, seed: int) -> Settings:
         """The case as the explorer has it."""
@@ -171,8 +173,19 @@ STEPS: Mapping[str, Step] = MappingProxyType({
                 "stay copies, so that a layer can do no more than one neuron.")),
         _changes(TRAINED, depth=6, width=64, optimizer="adam", rate=TRAINING_RATE, steps=TRAINING_STEPS),
         computed.training, "training"),
+    "exceptions": Step(
+        "Zeros are fatal, except …", "People do put zeros into networks. To adapt a trained matrix W₀ LoRA adds a "
+        "product of two small ones: y = W₀ x + B A x, with A random and B all zeros.",
+        "In which step (the first is step 0) have both A and B got a gradient that is not exactly 0?",
+        (Answer("In step 0", 0, 0, "A's gradient is multiplied by B, which is all zeros in step 0: A has to wait."),
+         Answer("In step 1", 1, 1, "Here the zeros hold the gradient up for another time."),
+         Answer("Later, or never: zeros stay zeros", 2, math.inf, "B is zero, but what multiplies it, A x, is not: so "
+                "B gets a gradient at once. Zeros are stuck only where what multiplies them is zero and stays so, as in "
+                "a network of nothing but zeros.")),
+        _changes(("zeros", "xavier_normal")), computed.zeros_beside_random, "symmetry",
+        MappingProxyType({"wiring": WIRINGS["lora"].label})),
 })
 
 # The order of the guesses in the address: later steps stand at the end, so that a link keeps its meaning.
-GUESS_ORDER = ("layer", "zeros", "constant", "small", "large", "scaled", "train", "hand", "variance")
+GUESS_ORDER = ("layer", "zeros", "constant", "small", "large", "scaled", "train", "hand", "variance", "exceptions")
 assert set(GUESS_ORDER) == set(STEPS)

@@ -29,6 +29,8 @@ SETTING = (f"The digits, {SAMPLES} of them, hidden layers of {WIDTH} neurons, so
 EXACT = "Copies and zeros are exact, whatever the machine."
 NO_PART = "Largest part of the layer's values that round-off may take."
 NAMES = MappingProxyType({"zeros": "Zeros", "constant": "Constant", "xavier_normal": "Xavier"})
+LIMIT = ("A tensor of zeros is harmless where its other factor is not zero and something random stands behind it: "
+         "LoRA, ReZero, a zero output layer.", "symmetry#zeros")
 
 
 def activation_knob(default: str, *keys: str) -> Parameter:
@@ -226,7 +228,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "Exchanging two neurons of a layer changes nothing, so they get the same gradient and stay copies. A layer of "
         "copies is worth one neuron, however wide it is.",
         "Goodfellow, Bengio and Courville 2016, \"Deep Learning\", section 8.4", _symmetry, _knobs("tanh"),
-        to_symmetry("zeros"), apart=SHORTER),
+        to_symmetry("zeros"), apart=SHORTER, limit=LIMIT),
     "zeros_stuck": Experiment(
         "2. Zeros: getting stuck during training",
         "The gradients on each weight are the same, so the updates are identical and nothing differentiates.",
@@ -237,7 +239,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "all happens.",
         "Follows from dL/dW = hᵀδ with h and δ of copies; Goodfellow, Bengio and Courville 2016, section 8.4",
         _stuck, _knobs("sigmoid"), to_symmetry("zeros", moment=EARLY, matrix="gradient"),
-        "φ(0) = 0, where every weight's gradient is 0, or “each weight” is read as each neuron"),
+        "φ(0) = 0, where every weight's gradient is 0, or “each weight” is read as each neuron", limit=LIMIT),
     "zeros_vanish": Experiment(
         "3. Zeros: vanishing or exploding gradients",
         "All-zero weights can make the gradients vanish or explode.",
