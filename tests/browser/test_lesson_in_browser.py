@@ -9,7 +9,7 @@ from initviz.app.lesson.steps import GUESS_ORDER, STEPS
 
 pytestmark = pytest.mark.browser
 
-WRONG = "022021100"  # an answer to each step, most of them wrong
+WRONG = "0220211000"  # an answer to each step, most of them wrong
 HAND = f"lesson?step=hand&guesses={WRONG}"
 LABELS = ("() => [...document.querySelectorAll(\"[aria-label^='A small network'] svg text\")]"
           ".map(text => text.textContent)")

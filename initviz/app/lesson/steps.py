@@ -180,8 +180,8 @@ STEPS: Mapping[str, Step] = MappingProxyType({
         (Answer("In step 0", 0, 0, "A's gradient is multiplied by B, which is all zeros in step 0: A has to wait."),
          Answer("In step 1", 1, 1, "Here the zeros hold the gradient up for another time."),
          Answer("Later, or never: zeros stay zeros", 2, math.inf, "B is zero, but what multiplies it, A x, is not: so "
-                "B gets a gradient at once. Zeros are stuck only where what multiplies them is zero and stays so, as in "
-                "a network of nothing but zeros.")),
+                "B gets a gradient at once. Zeros are stuck only where what multiplies them is zero and stays so, as "
+                "in a network of nothing but zeros.")),
         _changes(("zeros", "xavier_normal")), computed.zeros_beside_random, "symmetry",
         MappingProxyType({"wiring": WIRINGS["lora"].label})),
 })
