@@ -11,6 +11,7 @@ import streamlit as st
 from initviz.app.address import write_address
 from initviz.app.controls import current_settings
 from initviz.app.entrance import FIRST_PAGE
+from initviz.app.history import choices_of_other_pages
 from initviz.app.settings import CONTROLS, DEFAULTS, Settings, in_use
 from initviz.core.validation import Choices, Interval
 
@@ -24,9 +25,11 @@ def address(query: Mapping[str, Sequence[str]]) -> str:
     return f"{base}?{urlencode(query, doseq=True)}" if query else base
 
 
-def _query() -> dict[str, list[str]]:
-    """What the page's address holds."""
-    return {key: st.query_params.get_all(key) for key in st.query_params if key not in NOT_SHARED}
+def _query(page: str) -> dict[str, list[str]]:
+    """What the page's address holds that means something on it."""
+    settings, others = current_settings(), choices_of_other_pages()
+    return {key: st.query_params.get_all(key) for key in st.query_params if key not in NOT_SHARED
+            and (in_use(key, page or FIRST_PAGE, settings) if key in CONTROLS else key not in others)}
 
 
 def _embed_code(query: Mapping[str, Sequence[str]], title: str) -> str:
@@ -35,13 +38,13 @@ def _embed_code(query: Mapping[str, Sequence[str]], title: str) -> str:
             'style="border: 0"></iframe>')
 
 
-def tools(title: str) -> None:
+def tools(page: str, title: str) -> None:
     """A link, the code to embed the page, and the switch to the view for a screen; in the sidebar."""
     with st.sidebar, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.popover("Share", icon=":material/share:", key="share", on_change="rerun",
                         help="A link to what is shown, and the code that puts it into another page.") as share:
             if share.open:
-                query = _query()
+                query = _query(page)
                 st.markdown("**Copy link**")
                 st.code(address(query), language=None, wrap_lines=True)
                 st.markdown("**Copy embed code**")
@@ -73,4 +76,4 @@ def name_network(page: str, title: str) -> None:
     """Where no controls are seen: which network is shown, and the way to them."""
     description = described(current_settings(), page)
     with st.bottom:
-        st.caption(f"**{title}** of initviz: {description}. [Open it with its controls]({address(_query())})")
+        st.caption(f"**{title}** of initviz: {description}. [Open it with its controls]({address(_query(page))})")

@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import StopException
 
 from initviz.app.affordable import race_terms
 from initviz.app.controls import control, current_settings, expect_choice
+from initviz.app.history import note_choices_of_fragment
 from initviz.app.pictures import show
 from initviz.app.settings import MEASURE_LABELS, Settings
 from initviz.app.training import sentences
@@ -57,6 +58,7 @@ def _look(watched: bool) -> None:
     except StopException:
         race.stop()  # the browser asks for one more look, which draws the stopped race
         raise
+    note_choices_of_fragment()
 
 
 def _race_on(settings: Settings, race: LiveRace, watched: bool) -> None:
