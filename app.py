@@ -14,7 +14,6 @@ sidebar_state: Literal["auto", "collapsed"] = "collapsed" if sharing.presenting(
 st.set_page_config(page_icon=Path(__file__).parent / "initviz/data/icon.png", layout="wide",
                    initial_sidebar_state=sidebar_state)
 
-app.open_address()
 app.write_settings()
 
 # A page's address is its file's name: see require_entrance for links into a server that has just started.
@@ -45,6 +44,7 @@ page = st.navigation({"": [
 st.set_page_config(page_title=f"{page.title} · initviz: weight initialization, seen",
                    initial_sidebar_state=sidebar_state)
 
+app.open_address()
 if not st.context.is_embedded:  # what a teacher puts into a page of their own shows no controls around it
     sharing.tools(page.url_path, page.title)
     app.sidebar(page.url_path)

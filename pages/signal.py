@@ -66,16 +66,14 @@ if settings.depth < 2:
 else:
     left, right = st.columns(2)
     with left:
-        st.markdown(f"**Forward →** {say.spread_title(settings.spread, 'activations')}")
+        st.markdown(f"**Forward →** {say.spread_title(settings.spread, 'activation', 'activations')}")
         app.show(depth.forward_picture(), scales[0], key="forward")
         st.caption(say.forward(runs, settings.spread))
     with right:
-        st.markdown(f"**← Backward** {say.spread_title(settings.spread, block_words.gradients(runs[0]))}")
+        st.markdown(f"**← Backward** {say.spread_title(settings.spread, 'delta', block_words.gradients(runs[0]))}")
         app.show(depth.backward_picture(), scales[1], key="backward")
         st.caption(say.backward(runs, settings.spread))
-    band = "" if of_blocks else "; shaded: its band for at least 95 % of all draws of the weights at this width"
-    st.caption(f"{say.theory(runs, theories)} Solid: measured. Dashed: mean-field theory, what infinitely wide "
-               f"layers do{band}. On the way back it begins with the measured error at the output."
+    st.caption(f"{say.theory(runs, theories)} {say.lines_and_bands(settings.spread, theory_has_band=not of_blocks)}"
                + (" :small[Yang and Schoenholz 2017; Yang et al. 2019; De and Smith 2020; Xiong et al. 2020.]"
                   if of_blocks else ""))
     if of_blocks and block_words.has_skips(of_blocks[0]):

@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 
 from initviz.app.address import read_address, write_address
-from initviz.app.controls import current_settings, set_controls
+from initviz.app.controls import UNREAD, current_settings, set_controls
 from initviz.app.settings import CONTROLS, DEFAULTS
 
 PAGE, CHOICES, BEFORE = "page shown", "choices of pages", "choices before"  # in the session
@@ -52,6 +52,8 @@ def write_settings() -> None:
     What is written before the navigation stands on the entry of the page that comes next. A page's choices that are no
     controls come back with their page.
     """
+    if UNREAD not in st.session_state:  # open_address comes first
+        return
     context, choices = _context(), st.session_state.setdefault(CHOICES, {})
     query = {key: st.query_params.get_all(key) for key in st.query_params}
     last, page = st.session_state.get(PAGE), context.page_script_hash
@@ -75,8 +77,8 @@ def note_choices() -> None:
     """After a page has run: what its address says beside the controls, for the page's next visit."""
     context = _context()
     said = {name: st.query_params.get_all(name) for name in _unbind(context, [*st.query_params])}
-    st.session_state[CHOICES][context.page_script_hash] = said
-    gone = (st.session_state[BEFORE] & {*st.query_params}) - said.keys()
+    st.session_state.setdefault(CHOICES, {})[context.page_script_hash] = said
+    gone = (st.session_state.get(BEFORE, set()) & {*st.query_params}) - said.keys()
     if gone:  # choices that have no widget any more
         st.query_params.from_dict({name: st.query_params.get_all(name) for name in st.query_params if name not in gone})
 
@@ -86,7 +88,7 @@ def note_choices_of_fragment() -> None:
     context = _context()
     if context.fragment_ids_this_run:
         said = {name: st.query_params.get_all(name) for name in _unbind(context, [*st.query_params])}
-        st.session_state[CHOICES][context.page_script_hash] |= said
+        st.session_state[CHOICES].setdefault(context.page_script_hash, {}).update(said)
 
 
 def choices_of_other_pages() -> set[str]:

@@ -38,7 +38,8 @@ SCALE_LABELS = MappingProxyType({"linear": "Linear", "symlog": "Symmetric log"})
 VIEW_LABELS = MappingProxyType({"one": "One sample", "all": "All samples"})
 SCRUB_LABELS = MappingProxyType({"none": "Off", "gain": "Gain", "constant": "Constant's value"})
 SCRUBBED = MappingProxyType({"gain": (0.0, 4.0, 0.2), "constant": (-0.5, 0.5, 0.05)})  # from, to, in steps of
-SPREAD_LABELS = MappingProxyType({"std": "Standard deviation", "rms": "Root mean square"})
+SPREAD_LABELS = MappingProxyType({
+    "std": "Standard deviation", "rms": "Root mean square", "median_rms": "Median sample"})
 TUNED_LABELS = MappingProxyType({"same": "Same for all", "best": "Best for each"})
 MEASURE_LABELS = MappingProxyType({
     "gradient_norm": "Gradient norm", "update_ratio": "Update ÷ weight", "dead_share": "Dead share",
@@ -204,7 +205,8 @@ class DeclaredSettings:
         "Networks of each size, each with weights of its own.")
     spread: str = setting(
         "Scale measured by", "std", SPREAD_LABELS, {"signal"},
-        "Standard deviation ignores a common offset; the root mean square does not.")
+        "Standard deviation ignores a common offset; the root mean square does not. The median sample has the middle "
+        "one of the samples' own root mean squares, which a few large ones do not move; its band holds 80 % of them.")
 
     @property
     def sizes(self) -> tuple[int, ...]:

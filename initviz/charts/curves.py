@@ -164,7 +164,7 @@ def _theory(series: Sequence[Series], log: bool) -> dict[str, Any]:
         if line.expected is None:
             continue
         y, least, most = (np.asarray(values, float) for values in line.expected)
-        keep = np.isfinite(y) & np.isfinite(most) & ((least > 0) | (not log))
+        keep = np.isfinite(y) & np.isfinite(most) & ((least >= 0) & (y > 0) | (not log))
         for name, values in (("x", np.asarray(line.x, float)), ("y", y), ("low", least), ("high", most)):
             parts[name].append(values[keep])
         labels += [line.label] * int(keep.sum())

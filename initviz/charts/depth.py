@@ -29,6 +29,11 @@ def backward_picture() -> Picture:
                           "hidden layer", log=True, labels_right=False)
 
 
+def statistic_of(quantity: str, spread: str) -> str:
+    """The statistic drawn of a quantity: only activations, which are of one sample each, have a median sample."""
+    return "rms" if spread == "median_rms" and quantity != "activation" else spread
+
+
 def _remark(values: Array) -> str:
     """Why points are missing on a log axis."""
     return ("overflow" if not np.isfinite(values).all() else "0" if not values.any()
@@ -37,19 +42,22 @@ def _remark(values: Array) -> str:
 
 def _series(run: Run, prediction: Prediction | BlockPrediction | None, quantity: str, spread: str,
             name: str) -> curves.Series:
-    layers = max(run.network.depth - 1, 1)
-    values = run.column(f"{quantity}_{spread}")[:layers]
+    layers, statistic = max(run.network.depth - 1, 1), statistic_of(quantity, spread)
+    values = run.column(f"{quantity}_{statistic}")[:layers]
     if quantity == "delta" and run.hidden_gradient_is_round_off:
         values = np.zeros(layers)
     lost = not np.isfinite(values).all()
     key = run.network.initializer
     expected = None
-    if isinstance(prediction, BlockPrediction):
-        line = prediction.expected(quantity, spread)[:layers]
+    if statistic == "median_rms":
+        low, high = (run.column(f"{quantity}_{quantile}_rms")[:layers] for quantile in ("p10", "p90"))
+        expected = values, low, high
+    elif isinstance(prediction, BlockPrediction):
+        line = prediction.expected(quantity, statistic)[:layers]
         expected = line, line, line
     elif prediction is not None:
-        least, most = prediction.band(quantity, spread)
-        expected = prediction.expected(quantity, spread)[:layers], least[:layers], most[:layers]
+        least, most = prediction.band(quantity, statistic)
+        expected = prediction.expected(quantity, statistic)[:layers], least[:layers], most[:layers]
     return curves.Series(name or label_of(key), color_of(key), np.arange(1, layers + 1), values, _remark(values),
                          lost_high=lost, expected=expected, marker=marker_of(key))
 
@@ -57,11 +65,12 @@ def _series(run: Run, prediction: Prediction | BlockPrediction | None, quantity:
 def _branch(run: BlockRun, prediction: BlockPrediction | None, spread: str) -> curves.Series:
     """What each block adds to the stream, after its scale: the blocks' own rows of a depth chart."""
     blocks = slice(1, run.network.depth - 1)
-    values = run.column(f"preactivation_{spread}")[blocks]
+    statistic = statistic_of("preactivation", spread)
+    values = run.column(f"preactivation_{statistic}")[blocks]
     key = run.network.initializer
     expected = None
     if prediction is not None:
-        line = prediction.expected("preactivation", spread)[blocks]
+        line = prediction.expected("preactivation", statistic)[blocks]
         expected = line, line, line
     return curves.Series(f"{label_of(key)}, branch", color_of(key), np.arange(2, run.network.depth), values,
                          _remark(values), lost_high=not np.isfinite(values).all(), expected=expected,
@@ -70,7 +79,10 @@ def _branch(run: BlockRun, prediction: BlockPrediction | None, spread: str) -> c
 
 def data(runs: Sequence[Run], predictions: Sequence[Prediction | BlockPrediction | None], quantity: str, spread: str,
          guides: Sequence[tuple[float, str]] = (), name: str = "") -> Data:
-    """One statistic ("std" or "rms") of the activations or deltas in the hidden layers.
+    """One statistic ("std", "rms" or "median_rms") of the activations or deltas in the hidden layers.
+
+    Of "median_rms" the line is the activations' root mean square in the median sample, and the band holds the middle
+    80 % of the samples.
 
     The output layer is left out: its few neurons have another scale (a network of one layer has no other). Zeros,
     overflows and round-off have no place on a log axis: such points are left out and the name says why.

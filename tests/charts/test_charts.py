@@ -17,6 +17,7 @@ from initviz.charts.picture import DIVERGING, MISSING, color_of, rgb, save, sequ
 from initviz.core.initializers import INITIALIZERS, label_of
 from initviz.core.simulation import QUANTITIES
 from initviz.core.wording import number
+from initviz.theory.prediction import can_predict, predict
 
 CASES = {
     "first visit": Settings(),
@@ -71,6 +72,25 @@ def test_depth_charts_have_a_finite_axis_and_a_name_for_every_run(name, picture,
     assert len(found["names"]) == len(RUNS[name])
     assert (found["lines"]["y"] > 0).all()
     assert picture().spec is picture().spec
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("quantity", ["activation", "delta"])
+def test_the_median_sample_is_drawn_with_the_middle_of_the_samples_whatever_theory_expects(name, quantity):
+    runs = RUNS[name]
+    predictions = [predict(run.network, make_batch(CASES[name].input, CASES[name].batch, seed=CASES[name].seed,
+                                                   features=CASES[name].width).x)
+                   if can_predict(run.network) else None for run in runs]
+    found = framed(depth.data(runs, predictions, quantity, "median_rms"))
+    assert np.isfinite(found["expected"][["x", "y", "low", "high"]]).all(axis=None)
+    for run in runs if quantity == "activation" else []:
+        label = label_of(run.network.initializer)
+        band, line = (found[table][lambda rows, label=label: rows["label"] == label] for table in ("expected", "lines"))
+        measured = run.column("activation_median_rms")[:max(run.network.depth - 1, 1)]
+        np.testing.assert_allclose(line["y"], measured[np.isfinite(measured) & (measured > 0)])
+        assert (band["low"] <= band["y"] * (1 + 1e-6)).all()
+        assert (band["y"] <= band["high"] * (1 + 1e-6)).all()
+        assert len(band) or not line.shape[0]
 
 
 def test_collapse_is_said_where_a_log_axis_cannot_show_it():

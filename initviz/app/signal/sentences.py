@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from initviz.app.settings import CONTROLS, QUANTITY_LABELS, SPREAD_LABELS, Settings
+from initviz.charts.depth import statistic_of
 from initviz.core.initializers import initialize, label_of
 from initviz.core.simulation import Run
 from initviz.core.statistics import correlation_baseline
@@ -61,14 +62,14 @@ def _moves(settings: Settings, key: str, low: float, high: float, name: str) -> 
 
 def _per_layer(runs: Sequence[Run], quantity: str, spread: str) -> str:
     """The factor by which a layer multiplies the statistic that is drawn, on average over the hidden layers."""
-    hidden = runs[0].network.depth - 1
+    hidden, statistic = runs[0].network.depth - 1, statistic_of(quantity, spread)
     if hidden < 2:
         return "There are fewer than two hidden layers: nothing to compare."
 
     def say(run: Run) -> str:
         if quantity == "delta" and run.hidden_gradient_is_round_off:
             return "none, since the errors cancel"
-        values = run.column(f"{quantity}_{spread}")[:hidden]
+        values = run.column(f"{quantity}_{statistic}")[:hidden]
         lost = np.flatnonzero(~np.isfinite(values))
         if lost.size:
             return f"overflow in layer {lost[0 if quantity == 'activation' else -1] + 1}"
@@ -76,7 +77,7 @@ def _per_layer(runs: Sequence[Run], quantity: str, spread: str) -> str:
         return number((last / first) ** (1 / (hidden - 1))) if first > 0 and last > 0 else "none"
 
     direction = "" if quantity == "activation" else " from right to left"
-    return f"{SPREAD_LABELS[spread]}{direction}, factor a layer on average: {grouped(runs, _name, say)}."
+    return f"{SPREAD_LABELS[statistic]}{direction}, factor a layer on average: {grouped(runs, _name, say)}."
 
 
 def forward(runs: Sequence[Run], spread: str) -> str:
@@ -109,6 +110,16 @@ def neurons(runs: Sequence[Run], layer: int) -> str:
             "magnitude, which stands above it.")
 
 
-def spread_title(spread: str, quantity: str) -> str:
-    """Heading of a depth chart."""
-    return f"{SPREAD_LABELS[spread]} of the {quantity} (log axis)"
+def spread_title(spread: str, quantity: str, name: str) -> str:
+    """Heading of a depth chart of the quantity, which is called ``name``."""
+    statistic = statistic_of(quantity, spread)
+    measured = "Root mean square in the median sample" if statistic == "median_rms" else SPREAD_LABELS[statistic]
+    return f"{measured} of the {name} (log axis)"
+
+
+def lines_and_bands(spread: str, *, theory_has_band: bool) -> str:
+    """What the lines and bands of the depth charts are."""
+    dashed = "Forward, shaded: the middle 80 % of the samples. Backward, dashed" if spread == "median_rms" else "Dashed"
+    band = "; shaded: its band for at least 95 % of all draws of the weights at this width" if theory_has_band else ""
+    return (f"Solid: measured. {dashed}: mean-field theory, what infinitely wide layers do{band}. On the way back it "
+            "begins with the measured error at the output.")
