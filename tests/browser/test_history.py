@@ -2,6 +2,8 @@
 
 import pytest
 
+from initviz.app.settings import PRESETS
+
 pytestmark = pytest.mark.browser
 ENTRIES = """() => navigation.entries().map(entry =>
   decodeURIComponent(entry.url.replace(/^.*?:\\d+\\//, "").replaceAll("+", " ")))"""
@@ -33,7 +35,7 @@ def test_a_preset_is_one_step_of_the_history_and_back_shows_what_was_shown_befor
     assert entries(window) == ["", "?init=Normal&std=1", "?activation=ReLU&init=Xavier normal&std=1"]
     window.act(window.page.go_back)
     assert shown(window) == large
-    assert checked(window) == {"Too large: 1.0"}
+    assert checked(window) == {PRESETS["large"].label}
     assert window.slider("std").input_value() == "1"
     window.act(window.page.go_back)
     assert shown(window) == first
