@@ -33,6 +33,9 @@ page = st.navigation({"": [
     st.Page("pages/diagnose.py", title="Diagnose",
             help="Your architecture, your data, your weights: what is wrong with the initialization, what fixes it, "
                  "its code"),
+    st.Page("pages/recording.py", title="Recording",
+            help="Your real PyTorch model, recorded by one line: signal, gradient, attention and weights of its first "
+                 "step"),
 ], "Facts": [
     st.Page("pages/notes.py", title="Notes",
             help="What notes on the subject say, sentence by sentence, put to the test"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,8 +25,12 @@ def _is(value: Any, name: str) -> bool:
 
 
 def _said(value: Any) -> str:
-    return f"{type(value).__name__} of {len(value)}" if isinstance(value, dict | list) else (
-        shown(value) if isinstance(value, str) else f"{value!r:.60}")
+    """A JSON value in a sentence, by JSON's own words."""
+    if isinstance(value, dict | list):
+        return f"an {'object' if isinstance(value, dict) else 'array'} of {len(value)}"
+    if isinstance(value, float) and math.isinf(value):
+        return "a number beyond the largest that there is"
+    return shown(value) if isinstance(value, str) else f"{json.dumps(value):.60}"
 
 
 def check_schema(value: Any, schema: Schema, where: str = "", root: Schema | None = None) -> None:

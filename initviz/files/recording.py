@@ -197,8 +197,9 @@ def read_recording(data: bytes, name: str = "the file") -> Recording:
     ``name`` is how sentences call the file.
     """
     given = _json(_unpacked(data, shown(name) if name != "the file" else name))
-    if isinstance(given, dict) and given.get("format") == "initviz recording" and given.get("version") != VERSION:
-        raise ValueError(f"version must be {VERSION}, the format that is read here, got {given.get('version')!r:.20}")
+    version = given.get("version") if isinstance(given, dict) else None
+    if type(version) is int and version != VERSION:
+        raise ValueError(f"version must be {VERSION}, the format that is read here, got {version!r:.20}")
     check_schema(given, _schema())
     rows = tuple(_made(Row, row) for row in given["rows"])
     parameters = tuple(_made(RecordedParameter, parameter) for parameter in given["parameters"])

@@ -10,8 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from initviz import app
-from initviz.app.diagnose.request import DiagnoseRequest, kept
+from initviz.app.diagnose.request import DiagnoseRequest
 from initviz.app.pictures import table_height
+from initviz.app.uploads import kept
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.network import Network
 from initviz.core.wording import listed, number

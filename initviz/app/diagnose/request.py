@@ -14,11 +14,11 @@ from initviz import app
 from initviz.app.outside_text import complain, plain
 from initviz.app.pictures import table_height
 from initviz.app.settings import Settings
+from initviz.app.uploads import ask_file, kept
 from initviz.core.batches import INPUTS, Batch, check_fit, make_normal
 from initviz.core.cost import check_diagnosis
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import read_sizes
-from initviz.core.wording import cut
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.uploaded_weights import UploadedWeights, initialization_for
 from initviz.files import csv_table as spreadsheet
@@ -30,57 +30,6 @@ FRAMEWORK_DEFAULTS = {"torch_linear": "PyTorch by default", "keras_dense": "Kera
 INITIALIZATIONS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
 SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label, "csv": "Your CSV"}
 MOST_MEGABYTES = 20
-
-
-@dataclass(frozen=True)
-class Failed:
-    """What could not be made, and the sentence that says why."""
-
-    sentence: str
-
-
-def kept(name: str, terms: Hashable, make: Callable[[], Any]) -> Any:
-    """What ``make`` gives for these terms, or its ValueError, kept in this session until the terms change."""
-    held = st.session_state.get(name)
-    if held is None or held[0] != terms:
-        try:
-            held = (terms, make())
-        except ValueError as error:  # kept too: a file that takes long to refuse is refused once
-            held = (terms, Failed(str(error)))
-        st.session_state[name] = held
-    if isinstance(held[1], Failed):
-        raise ValueError(held[1].sentence)
-    return held[1]
-
-
-@dataclass(frozen=True, eq=False)
-class Upload:
-    """A file that somebody gave in this session."""
-
-    name: str
-    file_id: str
-    data: bytes
-
-    def getvalue(self) -> bytes:
-        """What the file holds."""
-        return self.data
-
-
-def _uploaded(label: str, types: list[str], key: str, words: str) -> Upload | None:
-    """The file that is given, or was before another page of this session was visited; None where there is none."""
-    def forget(held: str = f"{key} held") -> None:
-        if st.session_state.get(key) is None:
-            st.session_state.pop(held, None)
-
-    file = st.file_uploader(label, types, key=key, width=420, max_upload_size=MOST_MEGABYTES, on_change=forget,
-                            help=words)
-    if file is not None:
-        st.session_state[f"{key} held"] = Upload(file.name, file.file_id, file.getvalue())
-    held: Upload | None = st.session_state.get(f"{key} held")
-    if file is None and held is not None:
-        st.button(plain(f"Forget {cut(held.name)}"), on_click=st.session_state.pop, args=(f"{key} held", None),
-                  key=f"{key}_forget", help="The file that was given before is still examined.")
-    return held
 
 
 def _initializer_label(key: str) -> str:
@@ -162,10 +111,10 @@ def _ask_weights() -> tuple[UploadedWeights | None, bool]:
     """The uploaded weights, where there is a readable file, and whether nothing is left to be chosen."""
     uploaded, settled, complaint = None, True, None
     with st.expander("Your weights", icon=":material/upload_file:"):
-        file = _uploaded(f"A {checkpoints.SUFFIXES_SAID} file",
+        file = ask_file(f"A {checkpoints.SUFFIXES_SAID} file",
                          [suffix[1:] for suffix in (*checkpoints.SUFFIXES, *checkpoints.CONVERSIONS)], "weights_file",
                          "The state dict of a multilayer perceptron: weights and biases. It is read in memory, never "
-                         "run, and forgotten with this session.")
+                         "run, and forgotten with this session.", MOST_MEGABYTES)
         if file is None:
             st.session_state.pop("weights read", None)
             return None, True
@@ -244,8 +193,8 @@ def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoint
 def _ask_table(settings: Settings, outputs: int | None) -> Data | None:
     """A batch of the uploaded table; None without a file."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        file = _uploaded("A CSV file of numbers", ["csv", "txt"], "data_file",
-                         "With a header or not. It is read in memory and forgotten with this session.")
+        file = ask_file("A CSV file of numbers", ["csv", "txt"], "data_file",
+                         "With a header or not. It is read in memory and forgotten with this session.", MOST_MEGABYTES)
         if file is None:
             st.session_state.pop("data read", None)
             st.info("Choose a CSV file.", icon=":material/upload_file:")

@@ -1,0 +1,148 @@
+"""What the page Recording shows of a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from initviz import app
+from initviz.app.outside_text import plain
+from initviz.app.pictures import table_height
+from initviz.app.recording.request import RecordingRequest
+from initviz.core.citations import linked
+from initviz.diagnosis.recording import Comparison, RecordingReport
+from initviz.diagnosis.recording.comparison import comparison_table, comparison_to_json
+from initviz.diagnosis.recording.recorded import RecordedFinding
+from initviz.diagnosis.recording.report import facts, table, to_json
+from initviz.diagnosis.recording.views import (
+    Compared,
+    attention_picture,
+    branch_of,
+    gradient_of,
+    places_of,
+    signal_of,
+)
+
+RECORDER = Path(__file__).parents[2] / "record/pytorch.py"
+USE = '''from recorder import record  # or, where initviz is installed: from initviz.record.pytorch import record
+
+record(model, inputs, targets, loss_function, "start.json.gz")
+# or any step: record(model, run, "start.json.gz"), where run() does the forward pass and returns the loss
+# steps=2 tells gradients that come later from those that never do; rate=optimizer adds update ÷ weight'''
+COLORS = {"error": "red", "warning": "orange", "note": "gray"}
+
+
+def show_recorder() -> None:
+    """The one file that records a model, to copy or to download, and the line that uses it."""
+    with st.expander("Copy the recorder", icon=":material/content_copy:", key="recorder", on_change="rerun") as box:
+        st.markdown("One file that needs PyTorch alone. It leaves parameters, buffers, gradients, random states and "
+                    "hooks as they were, and writes statistics of outputs, gradients and parameters: no sample, no "
+                    "text, no target, no weight.")
+        st.code(USE, language="python")
+        app.download("The recorder (recorder.py)", "recorder.py", lambda: RECORDER.read_text("utf-8"), "text/x-python",
+                     key="recorder_file", help="Put it beside your script.")
+        if box.open:
+            st.code(RECORDER.read_text("utf-8"), language="python", height=320)
+
+
+def show_answer(asked: RecordingRequest) -> None:
+    """The verdict and the first loss, before anything else."""
+    for report, name in ((asked.report, asked.name), (asked.other, asked.other_name)):
+        if report is None:
+            continue
+        said = facts(report)
+        show = {"error": st.error, "warning": st.warning}.get(report.severity or "", st.success)
+        show(f"**{plain(name)}.** {plain(report.verdict)}", icon=report.kind.icon)
+        st.caption(" · ".join(f"{fact}: {plain(said[fact])}" for fact in (
+            "Model", "Parameters", "Outputs", "Mode", "Optimizer", "Loss")))
+
+
+def show_findings(report: RecordingReport, name: str) -> None:
+    """Every finding: where, what, and what would mend it."""
+    st.markdown(f"**{plain(name)}.** {report.summary}")
+    for finding in report.findings:
+        st.markdown(_words(finding))
+
+
+def _words(finding: RecordedFinding) -> str:
+    remedy = f"  \n**To mend it:** {plain(finding.remedy)}" if finding.remedy else ""
+    return (f":{COLORS[finding.severity]}-badge[{finding.severity}] **{plain(finding.title)}**: {plain(finding.text)}"
+            f"{remedy}  \n:small[:gray[Rule: {plain(finding.rule)}. Source: {linked(finding.source)}. "
+            f"Firmness: {finding.firmness}.]]")
+
+
+def show_pictures(asked: RecordingRequest) -> None:
+    """Signal and gradient, branches and attention, in the order of execution."""
+    labels = (plain_label(asked.name), plain_label(asked.other_name))
+    view = Compared.of(asked.report, asked.view, asked.other, labels)
+    pictures = {
+        "Forward → Root mean square of the outputs (log axis)": view.picture(
+            "Scale of the outputs, module by module, log axis", signal_of),
+        "← Backward Root mean square of the gradient by the outputs (log axis)": view.picture(
+            "Scale of the gradient by the outputs, module by module, log axis", gradient_of),
+        "Branch ÷ skip at each addition (log axis)": Compared.of(asked.report, "all", asked.other, labels).picture(
+            "Branch over skip at each addition, log axis", branch_of, guides=[(1.0, "as large as the skip")]),
+        "Attention's entropy, and how alike tokens are": attention_picture(asked.report)}
+    shown = {title: found for title, found in pictures.items() if found is not None}
+    places = [column for _ in range(0, len(shown), 2) for column in st.columns(2)]
+    for place, (title, (picture, data)) in zip(places, shown.items(), strict=False):
+        with place:
+            st.markdown(f"**{title}**")
+            app.show(picture, data)
+    st.caption(_say_pictures(asked))
+
+
+def plain_label(name: str) -> str:
+    """A name beside a line."""
+    return name if len(name) <= 24 else f"{name[:21]}..."
+
+
+def _say_pictures(asked: RecordingRequest) -> str:
+    skips = sum(row.skip is not None for row in asked.report.recording.rows)
+    parts = ["Modules stand in the order in which they ran; a point names its module, its kind and its number."]
+    if asked.view == "depth":
+        parts.append("Along the depth stand embeddings, activations, and sums of a skip and its branch; what is inside "
+                     "a branch is left out, as its scale is set by a normalization before it or is small by design.")
+    elif asked.view != "all":
+        parts.append("A container has the numbers of the last output inside it.")
+    if skips:
+        parts.append("A branch far below its skip changes little; one far above drowns what came before.")
+    return " ".join(parts)
+
+
+def show_comparison(asked: RecordingRequest) -> None:
+    """What two recordings share and where they differ."""
+    if asked.other is None:
+        return
+    compared = Comparison(asked.report, asked.other)
+    st.subheader("Beside each other", anchor=False)
+    st.markdown(f"First: **{plain(asked.name)}**. Second: **{plain(asked.other_name)}**. {plain(compared.summary)}")
+    frame = comparison_table(compared)
+    if len(frame):
+        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
+    if compared.width_ratio != 1:
+        st.caption("A power of width of 0 keeps its size at every width. A rate transfers where the change by a step "
+                   "does so (Yang et al. 2022, the coordinate check); two recorded steps measure it.")
+    app.download("The comparison (JSON)", "comparison.json", lambda: comparison_to_json(compared), "application/json",
+                 key="comparison_json", help="Both reports, and every output that both recordings hold.")
+
+
+def show_tables(asked: RecordingRequest) -> None:
+    """Every output of the view, and the laws that the weights follow."""
+    report = asked.report
+    places = tuple(place.row for place in places_of(report.trunk, asked.view))
+    outputs, weights = st.tabs(["Outputs", "Weights"], key="recorded_tables")
+    with outputs:
+        frame = table(report, places)
+        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
+    with weights:
+        audited = report.weights.frame
+        frame = pd.DataFrame() if audited.empty else audited[["name", "kind", "shape", "std", "law"]].rename(columns={
+            "name": "Parameter", "kind": "Kind", "shape": "Shape", "std": "Std", "law": "Laws that may have drawn it"})
+        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)),
+                     column_config={"Std": st.column_config.NumberColumn(format="%.3g")})
+        st.caption("Named from the recorded moments, extremes and hashes; the weights are not in the file.")
+    app.download("The report (JSON)", "recording_report.json", lambda: to_json(report), "application/json",
+                 key="recording_json", help="Findings, the model's depth, and the laws of its weights.")

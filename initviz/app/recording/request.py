@@ -1,0 +1,94 @@
+"""What the page Recording asks: a recording, an example or somebody's own, and one to compare it with."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import streamlit as st
+
+from initviz import app
+from initviz.app.outside_text import complain
+from initviz.app.uploads import ask_file, kept
+from initviz.core.wording import cut
+from initviz.diagnosis.recording import RecordingReport, examine
+from initviz.diagnosis.recording.views import VIEWS
+from initviz.files.recording import MOST_BYTES, read_recording
+
+FOLDER = Path(__file__).parents[2] / "data/recordings"
+EXAMPLES: Mapping[str, str] = MappingProxyType({
+    "mlp": "ReLU network, default", "mlp_he": "ReLU network, He normal", "resnet": "ResNet-18", "gpt": "GPT, 12 blocks",
+    "gpt_wide": "GPT, 4 times as wide", "policy": "Actor-critic", "lora": "LoRA adapters"})
+FIRST = "mlp"
+NOTHING = "none"
+BESIDE: Mapping[str, str] = MappingProxyType({NOTHING: "Nothing", **EXAMPLES})
+
+
+@dataclass(frozen=True, eq=False)
+class RecordingRequest:
+    """A report and its name; where one is to be compared with it, that one's too."""
+
+    report: RecordingReport
+    name: str
+    other: RecordingReport | None
+    other_name: str
+    view: str
+
+
+@functools.cache
+def example_report(key: str) -> RecordingReport:
+    """The report on a shipped example, made once for all sessions."""
+    return examine(read_recording((FOLDER / f"{key}.json.gz").read_bytes()))
+
+
+def ask() -> RecordingRequest | None:
+    """What is to be shown; None after one sentence on what is wrong with a file."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        key = _choice("example", "Example", EXAMPLES, FIRST, "A recorded model of each kind. A recording of your own, "
+                                                             "below, takes its place.")
+        beside = _choice("beside", "Compare with", BESIDE, NOTHING,
+                         "Before and after a change, or one model at two widths.")
+        view = _choice("shown", "Shown", VIEWS, "depth",
+                       "The model's depth: the outputs along its trunk, whose scale can be compared. Modules: closed "
+                       "containers, each with its last output.")
+    with st.expander("Your own recordings", icon=":material/upload_file:"), st.container(horizontal=True):
+        first = _uploaded("A recording", "recording_file")
+        second = _uploaded("One to compare it with", "recording_beside")
+    try:
+        report, name = (example_report(key), EXAMPLES[key]) if first is None else first
+        if second is not None:
+            return RecordingRequest(report, name, *second, view)
+        other = example_report(beside) if beside != NOTHING else None
+        return RecordingRequest(report, name, other, BESIDE[beside], view)
+    except ValueError as error:
+        complain(error)
+        return None
+
+
+def _choice(key: str, label: str, labels: Mapping[str, str], default: str, words: str) -> str:
+    """One of several, in the address by its label or its key."""
+    app.expect_choice(key, label, labels, default)
+    if st.session_state.get(key, default) not in labels:  # of another page's widget of this name
+        del st.session_state[key]
+    chosen = st.selectbox(label, list(labels), list(labels).index(default), format_func=labels.__getitem__, key=key,
+                          bind="query-params", width=290, help=words)
+    return chosen if chosen in labels else default
+
+
+def _uploaded(label: str, key: str) -> tuple[RecordingReport, str] | None:
+    """The report on a file, where one is given; one sentence where it is none."""
+    file = ask_file(label, ["gz", "json"], key, "What record() wrote: statistics in JSON, compressed. It is read in "
+                    "memory, and forgotten with this session.", max(MOST_BYTES // 1_000_000, 1))
+    if file is None:
+        return None
+    try:
+        report: RecordingReport = kept(f"{key} read", file.file_id,
+                                       lambda: examine(read_recording(file.getvalue(), file.name)))
+    except ValueError as error:
+        complain(error)
+        st.caption("The example is shown instead.")
+        return None
+    return report, cut(file.name)

@@ -1,0 +1,130 @@
+"""Which outputs of a recording a picture shows, and the lines through them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from initviz.charts import curves, modules
+from initviz.charts.picture import UNORDERED, Data, Picture
+from initviz.core.wording import cut
+from initviz.diagnosis.recording.comparison import Comparison
+from initviz.diagnosis.recording.report import RecordingReport
+from initviz.diagnosis.recording.trunk import Trunk
+from initviz.files.recording import Row
+
+VIEWS: Mapping[str, str] = MappingProxyType({
+    "depth": "The model's depth", "1": "Outermost modules", "2": "Modules, two levels", "3": "Modules, three levels",
+    "all": "Every output"})
+COLORS = (UNORDERED[0], UNORDERED[1], UNORDERED[2])
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place of a picture's axis: its name, and the row whose numbers stand there."""
+
+    name: str
+    row: int
+
+
+def places_of(trunk: Trunk, view: str) -> list[Place]:
+    """The places of a view: those along the trunk, every output, or containers closed below so many levels.
+
+    A closed container has the numbers of the last output inside it.
+    """
+    rows = trunk.rows
+    if view in ("depth", "all"):
+        return [Place(cut(rows[place].label), place) for place in (trunk.levels if view == "depth" else trunk.measured)]
+    level = int(view)
+    places: list[Place] = []
+    held = None
+    for place in trunk.measured:
+        path = rows[place].path
+        parts = path.split(".")
+        closed = ".".join(parts[:level]) if path and len(parts) >= level else None
+        if closed is not None and closed == held:
+            places[-1] = Place(cut(closed), place)
+        else:
+            places.append(Place(cut(rows[place].label), place))
+        held = closed
+    return places
+
+
+def _series(label: str, color: str, rows: Sequence[Row | None], value: Callable[[Row], float]) -> curves.Series:
+    """A line through the rows that there are; what has no place on a log axis is said behind its name."""
+    kept = [(x, value(row)) for x, row in enumerate(rows) if row is not None and not math.isnan(value(row))]
+    values = np.array([y for _, y in kept], float)
+    lost = bool(np.isinf(values).any())
+    remark = "overflow" if lost else "0" if len(values) and not values.any() else (
+        "0 at some" if (values == 0).any() else "")
+    return curves.Series(label, color, np.array([x for x, _ in kept], float), values, remark, lost_high=lost)
+
+
+def signal_of(row: Row) -> float:
+    """Root mean square of an output."""
+    return row.rms
+
+
+def gradient_of(row: Row) -> float:
+    """Root mean square of the gradient by an output; NaN where there is none."""
+    return row.gradient.rms if row.gradient is not None else math.nan
+
+
+def branch_of(row: Row) -> float:
+    """A branch over its skip; NaN where the row is no sum of the two."""
+    return row.skip.branch_rms / row.skip.skip_rms if row.skip is not None and row.skip.skip_rms > 0 else math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """The rows of a view in one recording or in two, by name; None where the second has none."""
+
+    places: tuple[Place, ...]
+    labels: tuple[str, ...]
+    rows: tuple[tuple[Row | None, ...], ...]
+
+    @classmethod
+    def of(cls, report: RecordingReport, view: str, other: RecordingReport | None = None,
+           labels: tuple[str, ...] = ("",)) -> Compared:
+        """A view of a report, beside it the same outputs of another one."""
+        places = places_of(report.trunk, view)
+        rows: list[tuple[Row | None, ...]] = [tuple(report.recording.rows[place.row] for place in places)]
+        if other is not None:
+            second = {(pair.first.path, pair.first.kind, pair.first.call): pair.second
+                      for pair in Comparison(report, other).matched}
+            rows.append(tuple(second.get((row.path, row.kind, row.call)) for row in rows[0] if row is not None))
+        return cls(tuple(places), labels, tuple(rows))
+
+    def picture(self, alt: str, value: Callable[[Row], float], *, log: bool = True,
+                guides: Sequence[tuple[float, str]] = ()) -> tuple[Picture, Data] | None:
+        """A chart of one number of the rows that have it; None where none has."""
+        keep = [x for x, row in enumerate(self.rows[0]) if row is not None and not math.isnan(value(row))]
+        if not keep:
+            return None
+        series = [_series(label, color, [rows[x] for x in keep], value)
+                  for label, color, rows in zip(self.labels, COLORS, self.rows, strict=False)]
+        kinds = [row.kind for x in keep if (row := self.rows[0][x]) is not None]
+        return modules.picture(alt, log=log), modules.data(
+            series, [self.places[x].name for x in keep], [cut(kind) for kind in kinds], log=log, guides=guides)
+
+
+def attention_picture(report: RecordingReport) -> tuple[Picture, Data] | None:
+    """Entropy of attention and cosine between tokens over the depth; None where there are neither."""
+    trunk, rows = report.trunk, report.recording.rows
+    attention = {place for place in trunk.measured
+                 if not math.isnan(rows[place].entropy) and len(rows[place].shape) > 2}
+    stream = {place for place in trunk.levels if not math.isnan(rows[place].token_cosine)}
+    places = sorted(attention | stream)
+    if not places:
+        return None
+    series = [_series("entropy ÷ ln n", COLORS[0], [rows[place] if place in attention else None for place in places],
+                      lambda row: row.entropy),
+              _series("token cosine", COLORS[1], [rows[place] if place in stream else None for place in places],
+                      lambda row: row.token_cosine)]
+    return modules.picture("Entropy of attention and cosine between tokens, module by module", log=False), modules.data(
+        [line for line in series if len(line.x)], [cut(rows[place].label) for place in places],
+        [cut(rows[place].kind) for place in places], log=False)

@@ -1,0 +1,28 @@
+"""A person's own PyTorch model: what its first step does, from a recording of a few kilobytes."""
+
+import streamlit as st
+
+from initviz import app
+from initviz.app.recording import panels, request
+
+app.require_entrance()
+
+st.header("What does your real model do at its first step?", anchor=False)
+st.markdown("Record one training step of a PyTorch model, a ResNet, a GPT or a policy, by one line. The file is small, "
+            "holds no data and no weights, and this page needs no PyTorch to read it.")
+panels.show_recorder()
+
+with st.container():
+    asked = request.ask()
+if asked is None:
+    app.stop()
+
+panels.show_answer(asked)
+panels.show_pictures(asked)
+panels.show_comparison(asked)
+
+st.subheader("What is found", anchor=False)
+panels.show_findings(asked.report, asked.name)
+
+st.subheader("Module by module", anchor=False)
+panels.show_tables(asked)
