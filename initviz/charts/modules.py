@@ -14,14 +14,15 @@ from initviz.charts.picture import INK, Data, Picture, carried, literal_color, n
 HEIGHT = 300
 MOST_TICKS = 26  # module names that fit the axis of half a page
 MOST_LETTERS = 22  # of a name on the axis; the tooltip has it whole
-NAME_ROOM, PLAIN_ROOM = 0.3, 0.03  # of the range of x
+NAME_ROOM, PLAIN_ROOM = 0.36, 0.03  # of the range of x
 
 
 @functools.cache
 def picture(alt_text: str, *, log: bool) -> Picture:
     """Datasets lines, names, frame, ticks, levels, guides."""
     frame = "data('frame')[0]"
-    x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(f"[{frame}.first, {frame}.last + {frame}.room]"), nice=False,
+    room = f"{frame}.room * (width < {curves.SLIM} ? 1.9 : 1)"  # names are as long on a phone
+    x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(f"[{frame}.first, {frame}.last + {room}]"), nice=False,
                                      zero=False),
               axis=alt.Axis(title=None, grid=False, labelAngle=-40, labelOverlap=True, labelLimit=150,
                             **places_of("ticks", "x", "text")))
@@ -32,8 +33,8 @@ def picture(alt_text: str, *, log: bool) -> Picture:
     guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(
         x=alt.X("from:Q"), x2="to:Q", y=y)
     guide_names = alt.Chart(named("guides")).mark_text(
-        align="left", dx=3, dy=-6, fontSize=10, fill=INK, opacity=0.7, tooltip=None).encode(
-        x=alt.X("x:Q"), y=y, text="text:N")
+        align="right", dy=-7, fontSize=10, fill=INK, opacity=0.7, tooltip=None).encode(
+        x=alt.X("to:Q"), y=y, text="text:N")
     tooltip = [alt.Tooltip("place:N", title="Module"), alt.Tooltip("kind:N", title="Kind"),
                alt.Tooltip("label:N", title="Line"), alt.Tooltip("shown:N", title="Value")]
     lines = alt.Chart(named("lines")).mark_line(strokeWidth=2.2, clip=True).encode(
