@@ -50,6 +50,9 @@ with st.container(horizontal=True, gap="small"):
         signal.sample_panel(settings)
         with st.popover("Verdicts", icon=":material/rule:", width="stretch", help="The numbers behind each verdict."):
             signal.verdict_table(runs, theories)
+        with st.popover("Thresholds", icon=":material/straighten:", width="stretch",
+                        help="Where a verdict's lines are drawn, and who draws them there."):
+            signal.threshold_table()
 signal.scrubber(settings)
 with st.container(horizontal=True):
     for key in ("quantity", "scale", "scrub"):

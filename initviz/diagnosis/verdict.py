@@ -14,7 +14,7 @@ from initviz.core.simulation import Run, gradient_return
 from initviz.core.wording import number, ranges
 from initviz.diagnosis.findings import Finding, Measured
 from initviz.diagnosis.initialization import Initialization
-from initviz.diagnosis.layer_scales import Rates, rate_of, signal_levels
+from initviz.diagnosis.layer_scales import DEEPEST, Rates, rate_of, signal_levels
 from initviz.diagnosis.rules import findings_of
 from initviz.diagnosis.rules.scale import say_depth_limit, say_rates
 from initviz.diagnosis.thresholds import DEFAULTS, Thresholds
@@ -83,6 +83,15 @@ class Verdict:
     def icon(self) -> str:
         """The kind as a material icon."""
         return self.kind.icon
+
+    @property
+    def reach(self) -> tuple[tuple[str, str], ...]:
+        """The rates of signal and gradient, and how deep they would hold: (name, value) pairs."""
+        known = any(not math.isnan(rate) for rate in self.rates)
+        limit = f"{self.depth_limit:.0f}" if self.depth_limit < math.inf else f"beyond {DEEPEST:,}"
+        return (*((f"{name.capitalize()} a layer", "not defined" if math.isnan(rate) else f"× {number(rate, 3)}")
+                  for name, rate in self.rates._asdict().items()),
+                ("Scale holds to depth", limit if known else "not defined"))
 
     @property
     def words(self) -> str:

@@ -25,6 +25,7 @@ from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import label_of
 from initviz.core.simulation import NEURON_QUANTITIES, Run
 from initviz.core.wording import number
+from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS
 from initviz.diagnosis.verdict import judge
 
 GOOD, DOUBTFUL, BAD, PLAIN = "#1E9E5A", "#E0A100", "#D9482B", "#8A8F98"
@@ -74,7 +75,7 @@ def heads(runs: Sequence[Run]) -> list[Head]:
         judged = judge(run)
         severity = next((finding.severity for finding in judged.findings if finding.kind == judged.key), None)
         color = PLAIN if judged.key == "shallow" else COLORS[severity]
-        facts = "; ".join(f"{name} {value}" for name, value in judged.numbers)
+        facts = "; ".join(f"{name} {value}" for name, value in (*judged.numbers, *judged.reach))
         made.append(Head(f"{MARKS.get(judged.key, '!')} {judged.word}", color, f"{judged.sentence} {facts}."))
     return made
 
@@ -142,16 +143,24 @@ def scrubber(settings: Settings) -> None:
 
 
 def verdict_table(runs: Sequence[Run], theories: Sequence[str]) -> None:
-    """The numbers behind the verdicts, a row an initializer."""
-    rows = []
-    for run, theory in zip(runs, theories, strict=True):
-        judged = judge(run)
-        rows.append({"Initializer": label_of(run.network.initializer), "Verdict": judged.words, **dict(judged.numbers),
-                     "Theory": theory})
-    st.table(pd.DataFrame(rows).set_index("Initializer"))
+    """The verdicts in a sentence each, and the numbers behind them, a row an initializer."""
+    judged = {label_of(run.network.initializer): judge(run) for run in runs}
+    st.markdown("\n".join(f"- **{label}** {verdict.words} Theory: {theory}."
+                          for (label, verdict), theory in zip(judged.items(), theories, strict=True)))
+    st.table(pd.DataFrame([{"Initializer": label, **dict((*verdict.numbers, *verdict.reach))}
+                           for label, verdict in judged.items()]).set_index("Initializer"))
     st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the "
                "activations, last hidden layer ÷ first. Gradient: length of the deltas, first hidden layer ÷ last. "
-               "1 keeps the scale.")
+               "1 keeps the scale. A layer: the factor of one layer, by a straight line through the logarithms. Scale "
+               f"holds to depth: where the faster of the two, at its factor, leaves {number(DEFAULTS['shrunk'])} to "
+               f"{number(DEFAULTS['grown'])}.")
+
+
+def threshold_table() -> None:
+    """Where the lines between the verdicts are drawn, and by whom."""
+    st.table(pd.DataFrame([{"Line": line.label, "At": number(line.default), "What it does": line.help,
+                            "Source": line.source} for line in THRESHOLDS.values()]).set_index("Line"))
+    st.caption("[Diagnose](diagnose) moves each of them.")
 
 
 def blocks_panel(runs: Sequence[BlockRun]) -> None:
