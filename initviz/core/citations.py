@@ -90,6 +90,7 @@ CITATIONS = (
     _doi("Williams", 1997, "10.1162/089976698300017412"),
     _arxiv("Xiong", 2020, "2002.04745"),
     _arxiv("Yang and Schoenholz", 2017, "1712.08969"),
+    _arxiv("Yang and Hu", 2021, "2011.14522"),
     _arxiv("Yang", 2019, "1902.08129"),
     _arxiv("Yang", 2022, "2203.03466"),
     _arxiv("Zhang", 2019, "1901.09321"),

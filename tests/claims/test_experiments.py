@@ -178,7 +178,7 @@ def test_he_learns_at_22_and_30_layers_and_xavier_at_22_alone():
 
 def test_published_targets_that_were_not_held_against_the_text_are_marked():
     marked = [experiment for experiment in PAPERS.values() if experiment.unchecked]
-    assert len(marked) == 4
+    assert len(marked) == 6
     assert all(any(check.target is not None for check in result.checks)
                for result in [PAPERS["lu"].run(0, depth=20)])
 
@@ -325,6 +325,26 @@ def test_another_seed_gives_other_numbers():
     first, second = (PAPERS["hanin_rolnick"].run(seed, depth=20) for seed in (0, 1))
     assert [c.measured for c in first.checks] != [c.measured for c in second.checks]
     assert first.summary != second.summary
+
+
+@pytest.mark.parametrize("key", ["yang_schoenholz", "fixup", "de_smith", "batch_norm_gradient", "xiong"])
+def test_a_paper_of_blocks_opens_in_the_explorer_with_settings_that_it_can_afford(key):
+    for knobs in (PAPERS[key].defaults(), *ends(PAPERS[key])):
+        page, controls = PAPERS[key].explore(knobs)
+        assert page == "signal"
+        assert all(nearest_allowed(name, value)[1] == "" for name, value in controls.items())
+        settings = read_settings(DEFAULTS | controls)
+        assert affordable(settings)
+        assert settings.networks()[0].kind == settings.kind
+
+
+def test_a_residual_stream_grows_as_the_expectation_at_every_width_within_its_error():
+    for width in (64, 192):
+        grown, scaled, fixup = PAPERS["fixup"].run(5, width=width, blocks=6).checks
+        assert grown.target == 2**6
+        assert grown.holds
+        assert scaled.target == pytest.approx(2.6533, abs=1e-4)
+        assert fixup.low == fixup.high == fixup.measured == 1
 
 
 def test_a_verdict_follows_from_the_checks():

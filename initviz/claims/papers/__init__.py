@@ -9,9 +9,10 @@ from types import MappingProxyType
 
 from initviz.claims.experiment import Experiment
 from initviz.claims.papers import finite_width as chance
-from initviz.claims.papers import glorot, isometry, lectures, phases, variances
+from initviz.claims.papers import glorot, isometry, lectures, normalization, phases, residual, variances
 from initviz.claims.papers import self_normalizing as normalizing
 
 PAPERS: Mapping[str, Experiment] = MappingProxyType({
-    key: experiment for part in (variances, glorot, isometry, phases, normalizing, chance, lectures)
+    key: experiment
+    for part in (variances, glorot, isometry, phases, normalizing, chance, residual, normalization, lectures)
     for key, experiment in part.FIGURES.items()})

@@ -1,0 +1,75 @@
+"""Passes through stacks of networks of blocks, with the mean square of every signal and gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from initviz.core.arrays import Array
+from initviz.core.layers import Activation, Dense, Layer, draw_parameters
+from initviz.core.layers.chain import Place, chain_backward, chain_forward
+from initviz.core.network import INPUT_STREAM, stream
+from initviz.core.propagation import LOSSES, QUIET
+
+INPUT = "input"  # the path of the inputs' mean square
+SURE = 4  # standard errors: what a check leaves to the draw
+
+
+def mean_square(values: Array) -> Array:
+    """Over batch and width, network by network: (networks, batch, width) to (networks,)."""
+    squares: Array = np.square(values, dtype=float).mean(axis=(-2, -1))
+    return squares
+
+
+@dataclass
+class MeanSquares:
+    """Looks on while a signal passes: mean square of each layer's output, and of the gradient with respect to it, by
+    path: arrays (networks,).
+    """
+
+    signal: dict[str, Array] = field(default_factory=dict)
+    gradient: dict[str, Array] = field(default_factory=dict)
+    weights: Mapping[str, Array] = field(default_factory=dict)  # gradients of the parameters
+
+    def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
+        self.signal[path] = mean_square(y)
+
+    def backward(self, path: str, layer: Layer, dy: Array) -> None:
+        self.gradient[path] = mean_square(dy)
+
+    def signals(self, layers: Sequence[Layer], kind: type[Layer]) -> Array:
+        """Those at the outputs of all layers of one kind, not inside of branches: (layers, networks)."""
+        return np.array([self.signal[str(at)] for at, layer in enumerate(layers) if isinstance(layer, kind)])
+
+    def gradients(self, layers: Sequence[Layer], kind: type[Layer]) -> Array:
+        """The gradients' of the same."""
+        return np.array([self.gradient[str(at)] for at, layer in enumerate(layers) if isinstance(layer, kind)])
+
+
+def passed(layers: Sequence[Layer], width: int, networks: int, batch: int, seed: int, *,
+           back: bool = False) -> MeanSquares:
+    """Mean squares of so many networks, each on standard normal inputs of its own (batch, width).
+
+    ``back`` also sends a gradient back, that of softmax cross-entropy on random classes.
+    """
+    drawn = [draw_parameters(layers, width, seed=seed + 1000 * network, dtype="float32") for network in range(networks)]
+    parameters = {name: np.stack([own[name] for own in drawn]) for name in drawn[0]}
+    rng = stream(seed, INPUT_STREAM)
+    x = rng.standard_normal((networks, batch, width), np.float32)
+    seen = MeanSquares({INPUT: mean_square(x)})
+    place = Place(observer=seen)
+    with np.errstate(**QUIET):
+        output, saved = chain_forward(layers, parameters, x, place)
+        if back:
+            targets = rng.integers(0, output.shape[-1], batch)
+            error = LOSSES["softmax_ce"](output, targets)[1]
+            seen.weights = chain_backward(layers, parameters, saved, error, place)[1]
+    return seen
+
+
+def branch(width: int, first: str, activation: str = "relu") -> tuple[Layer, ...]:
+    """Two dense layers of one width, LeCun's the second, with an activation between them."""
+    return Dense(width, first), Activation(activation), Dense(width, "lecun_normal")
