@@ -112,7 +112,7 @@ def _zhang(seed: int, width: float, blocks: float) -> Result:
         checks.append(Check.within(
             f"Mean square after {count} blocks, {name}", float(growths[name][-1]), (1 + a * a) ** count, SURE * error,
             f"Derived: (1 + a²)^L, exact in expectation at any width; four standard errors of {FIXUP_NETWORKS} "
-            f"networks, {number(error, 2)} of it each."))
+            f"networks, {number(100 * error, 2)} % each."))
     fixup = Architecture.of("fixup", inputs=n, width=n, blocks=depth, seed=seed, outputs=CLASSES)
     squares = passed(fixup.layers, n, 1, FIXUP_BATCH, seed).signals(fixup.layers, Residual)[:, 0]
     growths["Fixup"] = np.r_[1.0, squares / squares[0]]
