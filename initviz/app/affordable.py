@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from initviz.app.settings import CONTROLS, Settings
 from initviz.core.architecture import Architecture
@@ -22,7 +22,9 @@ from initviz.core.cost import (
 )
 from initviz.core.validation import Choices
 from initviz.training.gradient_descent import STATES, Recipe
-from initviz.training.race import RaceTerms, race_peak_bytes
+
+if TYPE_CHECKING:
+    from initviz.training.race import RaceTerms
 
 MOST_TRAINING_OPERATIONS = 1200e9  # of one race, which shows itself as it goes and can be stopped
 MOST_ATTEMPT_OPERATIONS = 60e9  # of all attempts to break the symmetry, in float64 and not shown as they go
@@ -54,6 +56,8 @@ def affordable_attempt_steps(settings: Settings, steps: int) -> int:
 
 def race_terms(settings: Settings) -> RaceTerms:
     """What the race of these settings depends on."""
+    from initviz.training.race import RaceTerms  # here, because a page without a race need not wait for it
+
     recipe = Recipe(settings.optimizer, settings.rate, settings.steps, settings.minibatch)
     return RaceTerms(settings.plain_networks(), settings.input, settings.batch, recipe, settings.tuned == "best")
 
@@ -65,6 +69,8 @@ def peak_bytes(settings: Settings, *, training: bool = False, in_float64: bool =
     if in_float64:
         return training_bytes(settings.sizes, settings.batch, itemsize=8, states=STATES[settings.optimizer])
     if training and settings.init:
+        from initviz.training.race import race_peak_bytes
+
         return race_peak_bytes(race_terms(settings))
     return max((block_bytes(network, settings.batch) for network in settings.networks()
                 if isinstance(network, Architecture)), default=pass_bytes(settings.sizes, settings.batch))

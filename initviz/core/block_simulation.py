@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS, Architecture
@@ -54,6 +53,9 @@ from initviz.core.statistics import (
 )
 from initviz.core.validation import Interval, check
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 BLOCK_STATISTICS = ("skip_rms", "branch_rms", "branch_to_skip", "cosine")
 
 
@@ -89,6 +91,8 @@ class BlockRun(Run):
         """A row a layer in the order of the pass: path, kind, width, moments of its output as ``output_*``, and root
         mean square of the gradient with respect to it, ``gradient_rms``.
         """
+        import pandas as pd
+
         return pd.DataFrame([{"path": path, **row} for path, row in self.paths.items()])
 
 

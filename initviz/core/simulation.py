@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import pandas as pd
 
 from initviz.core.activations import Activation
 from initviz.core.architecture import Architecture
@@ -41,6 +40,8 @@ from initviz.core.statistics import (
 from initviz.core.validation import Interval, check
 
 if TYPE_CHECKING:
+    import pandas as pd  # half of what importing initviz would take: loaded by the first table
+
     from initviz.core.block_simulation import BlockRun
 
 QUANTITIES = ("activation", "preactivation", "delta", "weight", "weight_gradient")
@@ -125,6 +126,8 @@ class Run:
         all outgoing weights of a layer's neurons are equal, ``equal_samples`` where its output is the same for every
         sample, bit by bit.
         """
+        import pandas as pd
+
         return pd.DataFrame(self.columns)
 
     def column(self, name: str) -> Array:
@@ -136,6 +139,8 @@ class Run:
 
         ValueError for a quantity that was not counted.
         """
+        import pandas as pd
+
         check("quantity", quantity, self.counts.keys())
         bins, counts = self.bins[quantity], self.counts[quantity]
         edges = np.concatenate([[-np.inf], bins.edge_values, [np.inf]])
@@ -374,11 +379,15 @@ def gradient_return(run: Run) -> float:
 
 def layer_table(runs: Sequence[Run]) -> pd.DataFrame:
     """A row an initializer and layer: every statistic."""
+    import pandas as pd
+
     return pd.concat([run.layers.assign(initializer=run.network.initializer) for run in runs],
                      ignore_index=True).set_index(["initializer", "layer"]).reset_index()
 
 
 def histogram_table(runs: Sequence[Run], quantity: str) -> pd.DataFrame:
     """A row an initializer, layer and bin of one quantity."""
+    import pandas as pd
+
     return pd.concat([run.histogram(quantity).assign(initializer=run.network.initializer, quantity=quantity)
                       for run in runs], ignore_index=True).set_index(["initializer", "quantity", "layer"]).reset_index()

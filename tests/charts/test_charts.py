@@ -1,7 +1,10 @@
 """Every picture keeps one constant spec, whatever the run; what varies travels in its data."""
 
 import base64
+import importlib
+import inspect
 import io
+import pkgutil
 from dataclasses import replace
 
 import altair as alt
@@ -10,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from initviz import make_batch, simulate
+from initviz import charts, make_batch, simulate
 from initviz.app.settings import Settings
 from initviz.charts import curves, depth, distributions, frames, neurons
 from initviz.charts.picture import DIVERGING, MISSING, color_of, rgb, save, sequential, spread_apart
@@ -128,6 +131,24 @@ def test_a_heat_map_shows_signs_and_what_is_no_number():
     assert found["title"][0] == "He\nnormal\noverflow"
 
 
+GIVEN = {"str": "Title", "bool": True, "float": 4.0}
+
+
+def every_picture():
+    """What each function of the room makes that returns a Picture and asks for words, truths or numbers only."""
+    made = []
+    for module in map(importlib.import_module, (f"initviz.charts.{part.name}" for part in pkgutil.iter_modules(
+            charts.__path__))):
+        for make in vars(module).values():
+            if inspect.isroutine(inspect.unwrap(make)) and make.__module__ == module.__name__ and (
+                    make.__annotations__.get("return") == "Picture"):
+                asked = [parameter for parameter in inspect.signature(make).parameters.values()
+                         if parameter.default is inspect.Parameter.empty]
+                if all(parameter.annotation in GIVEN for parameter in asked):
+                    made.append(make(**{parameter.name: GIVEN[parameter.annotation] for parameter in asked}))
+    return made
+
+
 def test_every_chart_is_valid_and_can_be_saved():
     data = distributions.data(RUNS["first visit"], "activation")
     svg = save(distributions.picture(), data, height=300)
@@ -135,8 +156,10 @@ def test_every_chart_is_valid_and_can_be_saved():
     assert b"Xavier" in svg
     lines = depth.data(RUNS["first visit"], [None] * len(RUNS["first visit"]), "activation", "std")
     assert save(depth.forward_picture(), lines, height=300, form="png").startswith(b"\x89PNG")
-    for picture in (distributions.picture(), depth.forward_picture(), depth.backward_picture(), neurons.picture(),
-                    frames.boundaries(), frames.first_weights()):
+    pictures = every_picture()
+    assert len(pictures) >= 15
+    for picture in (*pictures, distributions.picture(), depth.forward_picture(), depth.backward_picture(),
+                    neurons.picture(), frames.boundaries(), frames.first_weights()):
         assert alt.Chart.from_dict({**picture.spec, "usermeta": {}}) is not None
         assert picture.alt
 
