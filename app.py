@@ -33,6 +33,8 @@ page = st.navigation({"": [
     st.Page("pages/diagnose.py", title="Diagnose",
             help="Your architecture, your data, your weights: what is wrong with the initialization, what fixes it, "
                  "its code"),
+    st.Page("pages/audit.py", title="Audit",
+            help="Any model's weights file: which initializer drew each tensor, and is it the one you asked for"),
     st.Page("pages/recording.py", title="Recording",
             help="Your real PyTorch model, recorded by one line: signal, gradient, attention and weights of its first "
                  "step"),

@@ -56,7 +56,7 @@ def _labels(table: Mapping[str, Any]) -> Mapping[str, str]:
 
 COMPARED = frozenset({"signal", "symmetry", "training", "theory"})  # pages that compare initializers in one network
 WITH_NETWORK = COMPARED | {"diagnose", "formulas"}
-EVERY_PAGE = WITH_NETWORK | {"lesson", "notes", "papers"}
+EVERY_PAGE = WITH_NETWORK | {"lesson", "audit", "notes", "papers"}
 
 
 @dataclass(frozen=True)

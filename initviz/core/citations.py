@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -45,6 +46,7 @@ CITATIONS = (
     _arxiv("Clevert", 2016, "1511.07289"),
     _arxiv("Collobert", 2011, "1103.0398"),
     _arxiv("De", 2020, "2002.10444"),
+    _arxiv("Devlin", 2019, "1810.04805"),
     Citation("Dugas", 2001, "https://papers.nips.cc/paper/1920-incorporating-second-order-functional-knowledge-for-better-option-pricing"),
     _arxiv("Elfwing", 2018, "1702.03118"),
     _doi("Fukumizu", 2000, "10.1016/S0893-6080(00)00009-5"),
@@ -106,6 +108,13 @@ def _any_citation() -> re.Pattern[str]:
     return re.compile("|".join(f"({citation.pattern})" for citation in CITATIONS))
 
 
-def linked(text: str) -> str:
-    """The text as Markdown in which every paper of CITATIONS is a link to where it can be read."""
-    return _any_citation().sub(lambda match: f"[{match[0]}]({CITATIONS[(match.lastindex or 1) - 1].url})", text)
+def linked(text: str, between: Callable[[str], str] = str) -> str:
+    """The text as Markdown in which every paper of CITATIONS is a link to where it can be read.
+
+    ``between`` is applied to all that is no citation, such as text from outside that must not be Markdown.
+    """
+    parts, at = [], 0
+    for match in _any_citation().finditer(text):
+        parts += [between(text[at:match.start()]), f"[{match[0]}]({CITATIONS[(match.lastindex or 1) - 1].url})"]
+        at = match.end()
+    return "".join([*parts, between(text[at:])])

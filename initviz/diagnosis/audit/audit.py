@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from initviz.core.arrays import Array
+from initviz.core.wording import shown
 from initviz.diagnosis.audit.kinds import place_of
 from initviz.diagnosis.audit.laws import TORCH_DEFAULT, bias_laws, laws_of, said
 from initviz.diagnosis.audit.measures import measure
@@ -19,25 +21,30 @@ from initviz.diagnosis.audit.recipes import Recipe, deviations, read_recipe
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
 from initviz.diagnosis.audit.rules import RULES, equal_groups, equal_tensors
 from initviz.files.weights.containers import opened
-from initviz.files.weights.tensors import Container, Limits
+from initviz.files.weights.tensors import Container, Limits, Tensor
 
 SEVERITIES = ("error", "warning", "note")
 STREAMED = Limits(100_000, 2**50, 2**50, 10**8)  # tensors are read one by one: the largest must fit, not the file
+FLOATING = ("float16", "bfloat16", "float32", "float64")
+OF_SCALE = ("scale", "trend", "fan", "default", "zeros")  # findings that a recipe settles
 LEAST_BIAS = 32  # values that tell a law of biases
 TRAINED = "none of the known: looks trained"
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found: a record a tensor, and findings, errors first.
-
-    ``tied`` has the names of tensors of different kinds that are one tensor, such as an embedding and the read-out.
-    """
+    """What an audit found: a record a tensor, findings, errors first, and the groups of equal tensors."""
 
     tensors: tuple[TensorRecord, ...]
     findings: tuple[AuditFinding, ...]
-    tied: tuple[tuple[str, ...], ...] = ()
+    equal: tuple[tuple[TensorRecord, ...], ...] = ()
     recipe: Recipe | None = None
+
+    @property
+    def tied(self) -> tuple[tuple[str, ...], ...]:
+        """Names of tensors of different kinds that are one tensor, such as an embedding and the read-out."""
+        return tuple(tuple(record.name for record in group) for group in self.equal
+                     if len({record.place.family for record in group}) > 1)
 
     @property
     def severity(self) -> str | None:
@@ -82,16 +89,61 @@ def _plain(number: float | None) -> float | str | None:
     return "not a number" if math.isnan(number) else "infinity" if number > 0 else "-infinity"
 
 
-def records_of(containers: Iterable[Container]) -> Iterator[TensorRecord]:
-    """A record a tensor, each read once; integers and empty tensors are passed over."""
+@dataclass(frozen=True)
+class Examination:
+    """What is kept of a file once its tensors have been read: a record each, and the groups of equal ones."""
+
+    tensors: tuple[TensorRecord, ...]
+    equal: tuple[tuple[TensorRecord, ...], ...]
+
+    def judged(self, recipe: Recipe | None = None) -> Audit:
+        """The audit; of what a recipe speaks, it takes the place of what scales alone would show."""
+        findings = [*equal_tensors(self.equal), *(finding for rule in RULES for finding in rule(self.tensors))]
+        if recipe is not None:
+            deviating = deviations(self.tensors, recipe)
+            known = {name for finding in deviating for name in finding.tensors}
+            covered = {record.name for record in self.tensors if recipe.entries_of(record.name)}
+            findings = [*deviating, *(finding for finding in findings if not known.issuperset(finding.tensors) and not (
+                finding.key in OF_SCALE and covered.issuperset(finding.tensors)))]
+        findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+        return Audit(self.tensors, tuple(findings), self.equal, recipe)
+
+
+def examine(containers: Iterable[Container]) -> Examination:
+    """The examination of open files: each tensor is read once, and once more where another one looks equal.
+
+    Integers and empty tensors are passed over. Raises ValueError where a tensor cannot be read, or stands twice.
+    """
+    load: dict[str, Callable[[], Array]] = {}
+    records = []
     for container in containers:
         for tensor in container:
-            if not tensor.size or tensor.dtype not in ("float16", "bfloat16", "float32", "float64"):
+            if not tensor.size or tensor.dtype not in FLOATING:
                 continue
-            values = tensor.load()
-            place, measured = place_of(tensor.name, tensor.shape), measure(np.atleast_1d(values))
-            laws = laws_of(np.atleast_1d(values), measured, place)
-            yield TensorRecord(tensor.name, tensor.shape, tensor.dtype, place, measured, tuple(laws), tensor.load)
+            if tensor.name in load:
+                raise ValueError(f"shards of one model must hold different tensors, and {shown(tensor.name)} stands "
+                                 "in two")
+            load[tensor.name] = tensor.load
+            records.append(record_of(tensor))
+    return examination_of(records, load)
+
+
+def examination_of(measured: Sequence[TensorRecord], load: Mapping[str, Callable[[], Array]]) -> Examination:
+    """The examination of tensors that have been measured; ``load`` reads one of them by its name."""
+    records = tuple(_beside_their_biases(measured))
+    return Examination(records, tuple(map(tuple, equal_groups(records, load))))
+
+
+def record_of(tensor: Tensor) -> TensorRecord:
+    """The record of a tensor, which is read and let go."""
+    try:
+        values = np.atleast_1d(tensor.load())
+    except MemoryError:
+        raise ValueError(f"the array {shown(tensor.name)} must fit into memory, and has {tensor.size:,} values"
+                         ) from None
+    place, measured = place_of(tensor.name, tensor.shape), measure(values)
+    return TensorRecord(tensor.name, tensor.shape, tensor.dtype, place, measured,
+                        tuple(laws_of(values, measured, place)))
 
 
 def _sibling(name: str) -> str:
@@ -125,28 +177,6 @@ def _drawn(weight: TensorRecord, bias: TensorRecord) -> bool:
     return bias.measures.one_value or torch or (enough and any(law.formula == TORCH_DEFAULT for law in laws))
 
 
-def audit_container(containers: Sequence[Container], recipe: Recipe | None = None) -> Audit:
-    """The audit of open files; of what a recipe speaks, it takes the place of what scales alone would show."""
-    return audit_records(list(records_of(containers)), recipe)
-
-
-def audit_records(found: Sequence[TensorRecord], recipe: Recipe | None = None) -> Audit:
-    """The same of tensors that have been measured."""
-    records = tuple(_beside_their_biases(found))
-    groups = equal_groups(records)
-    findings = [*equal_tensors(groups), *(finding for rule in RULES for finding in rule(records))]
-    tied = tuple(tuple(record.name for record in group) for group in groups
-                 if len({record.place.family for record in group}) > 1)
-    if recipe is not None:
-        deviating = deviations(records, recipe)
-        known = {name for finding in deviating for name in finding.tensors}
-        judged = {record.name for record in records if recipe.entries_of(record.name)}
-        findings = [*deviating, *(finding for finding in findings if not known.issuperset(finding.tensors) and not (
-            finding.key in ("scale", "trend", "fan", "default", "zeros") and judged.issuperset(finding.tensors)))]
-    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return Audit(records, tuple(findings), tied, recipe)
-
-
 def audit(paths: str | Path | Sequence[str | Path], recipe: str | Recipe | None = None) -> Audit:
     """The audit of a weights file, or of several shards of one model.
 
@@ -157,4 +187,4 @@ def audit(paths: str | Path | Sequence[str | Path], recipe: str | Recipe | None 
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     chosen = read_recipe(recipe) if isinstance(recipe, str) else recipe
     with ExitStack() as stack:
-        return audit_container([stack.enter_context(opened(Path(path), STREAMED)) for path in given], chosen)
+        return examine(stack.enter_context(opened(Path(path), STREAMED)) for path in given).judged(chosen)

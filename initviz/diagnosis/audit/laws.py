@@ -69,43 +69,55 @@ class Scale:
     """A standard deviation that a framework, a paper or a recipe gives.
 
     ``formula`` is how people write the law, ``std`` the standard deviation as an expression of fan_in and fan_out;
-    ``users`` are who draws by it, where no initializer of the table has that name.
+    ``users`` are who draws by it, where no initializer of the table has that name, and ``source`` says where that is
+    written: a paper, or a page's address. ``law`` takes the place of ``std`` where no expression says it.
     """
 
     formula: str
     family: str
     std: str
     users: tuple[str, ...] = ()
+    source: str = ""
     kinds: tuple[str, ...] = ("linear", "convolution", "recurrent", "embedding", "lora")
+    law: Law | None = None
 
     def at(self, fan_in: int, fan_out: int) -> float:
         """The standard deviation for these fans."""
+        if self.law is not None:
+            return math.sqrt(self.law.variance(fan_in, fan_out))
         return value(self.std, {"fan_in": fan_in, "fan_out": fan_out})
 
 
-# The frameworks' documentation; of 0.02: Radford et al. 2018, section 4.1, and the models' own code.
+TORCH_DOCS, KERAS_DOCS = "https://docs.pytorch.org/docs/stable", "https://keras.io/api/layers"
 SCALES = (
-    Scale(TORCH_DEFAULT, "uniform", "1 / sqrt(3 * fan_in)", ("PyTorch's Linear and Conv default",)),
-    Scale("N(0, 0.02²)", "normal", "0.02", ("GPT-2", "BERT", "ViT and other transformers")),
-    Scale("N(0, 0.02²) cut at 2σ", "truncated_normal", f"0.02 * {TRUNCATED_STD!r}", ("TensorFlow's BERT",)),
-    Scale("N(0, 0.01²)", "normal", "0.01", ("AlexNet",)),
-    Scale("N(0, 1)", "normal", "1", ("PyTorch's Embedding default",)),
-    Scale("U(±0.05)", "uniform", "0.05 / sqrt(3)", ("Keras' Embedding default",)),
+    Scale(TORCH_DEFAULT, "uniform", "1 / sqrt(3 * fan_in)", ("PyTorch's Linear and Conv default",),
+          f"{TORCH_DOCS}/generated/torch.nn.Linear.html"),
+    Scale("N(0, 0.02²)", "normal", "0.02", ("GPT-2", "BERT", "ViT and other transformers"),
+          "Radford et al. 2018, section 4.1; Devlin et al. 2019, appendix A.2"),
+    Scale("N(0, 0.02²) cut at 2σ", "truncated_normal", f"0.02 * {TRUNCATED_STD!r}", ("TensorFlow's BERT",),
+          "https://github.com/google-research/bert"),
+    Scale("N(0, 0.01²)", "normal", "0.01", ("AlexNet",), "Krizhevsky et al. 2012, section 5"),
+    Scale("N(0, 1)", "normal", "1", ("PyTorch's Embedding default",),
+          f"{TORCH_DOCS}/generated/torch.nn.Embedding.html"),
+    Scale("U(±0.05)", "uniform", "0.05 / sqrt(3)", ("Keras' Embedding default",),
+          f"{KERAS_DOCS}/core_layers/embedding/"),
     Scale("N(0, 1/fan_in)", "normal", "1 / sqrt(fan_in)"),
     Scale("N(0, 2/fan_in)", "normal", "sqrt(2 / fan_in)"),
     Scale("N(0, 2/(fan_in + fan_out))", "normal", "sqrt(2 / (fan_in + fan_out))"),
-    Scale("N(0, 1/fan_out)", "normal", "1 / sqrt(fan_out)", ("PyTorch's kaiming_normal_, fan_out, linear",)),
+    Scale("N(0, 1/fan_out)", "normal", "1 / sqrt(fan_out)", ("PyTorch's kaiming_normal_, fan_out, linear",),
+          f"{TORCH_DOCS}/nn.init.html"),
     Scale("N(0, 2/fan_out)", "normal", "sqrt(2 / fan_out)"),
     Scale("U(±√(3/fan_in))", "uniform", "1 / sqrt(fan_in)"),
     Scale("U(±√(6/fan_in))", "uniform", "sqrt(2 / fan_in)"),
     Scale("U(±√(6/fan_out))", "uniform", "sqrt(2 / fan_out)"),
     Scale("U(±√(6/(fan_in + fan_out)))", "uniform", "sqrt(2 / (fan_in + fan_out))"),
     Scale("N(0, 1/fan_in) cut at 2σ", "truncated_normal", "1 / sqrt(fan_in)"),
-    Scale("N(0, 2/fan_in) cut at 2σ", "truncated_normal", "sqrt(2 / fan_in)", ("He normal in Keras and JAX",)),
+    Scale("N(0, 2/fan_in) cut at 2σ", "truncated_normal", "sqrt(2 / fan_in)", ("He normal in Keras and JAX",),
+          f"{KERAS_DOCS}/initializers/"),
     Scale("N(0, 2/(fan_in + fan_out)) cut at 2σ", "truncated_normal", "sqrt(2 / (fan_in + fan_out))",
-          ("Xavier normal in Keras and JAX",)),
+          ("Xavier normal in Keras and JAX",), f"{KERAS_DOCS}/initializers/"),
     *(Scale("U(±1/√hidden)", "uniform", f"sqrt({gates} / (3 * fan_out))", (f"PyTorch's {cell} default",),
-            ("recurrent",))
+            f"{TORCH_DOCS}/generated/torch.nn.{cell}.html", ("recurrent",))
       for cell, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1))))
 
 
@@ -122,10 +134,15 @@ class FittingLaw:
     random: bool = True
 
     @property
+    def known_as(self) -> tuple[str, ...]:
+        """The names for people: without an initializer's key, and without one that another name begins with."""
+        names = dict.fromkeys(re.sub(r" \([a-z_]+(?:, \w+)?\)$", "", name) for name in self.names)
+        return tuple(name for name in names if not any(other.startswith(f"{name} ") for other in names))
+
+    @property
     def text(self) -> str:
         """The formula and who uses it, for people."""
-        plain = [re.sub(r" \([a-z_]+(?:, \w+)?\)$", "", name) for name in self.names]
-        return self.formula if self.free or not self.random else f"{self.formula}: {' or '.join(dict.fromkeys(plain))}"
+        return self.formula if self.free or not self.random else f"{self.formula}: {' or '.join(self.known_as)}"
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -165,13 +182,20 @@ def _scales() -> tuple[tuple[Scale, tuple[str, ...]], ...]:
         same = next((scale for scale in gathered if scale.family == law.family
                      and np.allclose([scale.at(*fans) for fans in PROBES], stds)), None)
         if same is None:  # a formula of the table alone, as a multiple of LeCun's
-            factor = stds[0] * math.sqrt(PROBES[0][0])
-            same = Scale(f"{law.family.replace('_', ' ')}, std {factor:.3g}/√fan_in", law.family,
-                         f"{factor!r} / sqrt(fan_in)")
+            factor, family = stds[0] * math.sqrt(PROBES[0][0]), law.family.replace("_", " ")
+            same = Scale(f"{family}, std {factor:.3g}/√fan_in", law.family, f"{factor!r} / sqrt(fan_in)")
             if not np.allclose([same.at(*fans) for fans in PROBES], stds):
-                continue  # a formula that no scale here writes down: such a tensor is named by its family alone
+                same = Scale(f"{family}, std by the formula of {name.split(' (')[0]}", law.family, "", law=law)
         gathered.setdefault(same, []).append(name)
     return tuple((scale, tuple(names)) for scale, names in gathered.items())
+
+
+def sources_of(law: FittingLaw) -> tuple[str, ...]:
+    """Where a law is written down: papers as they are cited, and addresses of pages."""
+    scales = [scale.source for scale in SCALES if scale.formula == law.formula and scale.source and (
+        not set(scale.users).isdisjoint(law.names))]
+    keys = [re.search(r"\(([a-z_]+)(?:, \w+)?\)$", name) for name in law.names]
+    return tuple(dict.fromkeys([*scales, *(INITIALIZERS[key[1]].source for key in keys if key)]))
 
 
 def _rms_band(count: int, kurtosis: float) -> tuple[float, float]:
@@ -229,7 +253,7 @@ def _number(value: float) -> str:
 
 def _one_value(measured: Measures) -> FittingLaw:
     names = {0.0: ("Zeros (zeros)",), 1.0: ("Ones (ones)",)}.get(measured.least, ())
-    return FittingLaw(f"one value: {_number(measured.least)}", (*names, "Constant (constant)"), random=False)
+    return FittingLaw(f"one value: {_number(measured.least + 0.0)}", (*names, "Constant (constant)"), random=False)
 
 
 def _fixed(values: Array, measured: Measures, place: Place) -> FittingLaw | None:

@@ -124,15 +124,26 @@ def read_recipe(given: str) -> Recipe:
     if not path.is_file():
         raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, or a TOML file, got {given!r}")
     if path.stat().st_size > MOST_FILE_BYTES:
-        raise ValueError(f"a recipe must be at most {MOST_FILE_BYTES / 1e6:g} MB, got {path.stat().st_size / 1e6:.1f}")
+        raise _too_long(path.stat().st_size)
+    return parse_recipe(path.read_bytes(), path.name)
+
+
+def _too_long(size: int) -> ValueError:
+    return ValueError(f"a recipe must be at most {MOST_FILE_BYTES / 1e6:g} MB, got {size / 1e6:.1f}")
+
+
+def parse_recipe(data: bytes, file_name: str) -> Recipe:
+    """The recipe that a TOML file of that name holds; ValueError where it is none."""
+    if len(data) > MOST_FILE_BYTES:
+        raise _too_long(len(data))
     try:
-        described = tomllib.loads(path.read_text("utf-8"))
+        described = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"a recipe must be TOML: {str(error)[:120]}") from None
+        raise ValueError(f"a recipe must be TOML: {' '.join(str(error).split())[:120]}") from None
     tables = described.get("tensor", [])
     if not isinstance(tables, list) or not tables or len(tables) > MOST_ENTRIES:
         raise ValueError(f"a recipe must have 1 to {MOST_ENTRIES} [[tensor]] tables")
-    return Recipe(str(described.get("name", path.stem))[:80], str(described.get("source", path.name))[:200],
+    return Recipe(str(described.get("name", Path(file_name).stem))[:80], str(described.get("source", file_name))[:200],
                   tuple(_entry(table) for table in tables))
 
 
@@ -173,12 +184,17 @@ def deviations(records: Sequence[TensorRecord], recipe: Recipe) -> list[AuditFin
     return findings
 
 
+def expected_std(record: TensorRecord, entry: Entry, depth: int) -> float:
+    """The standard deviation (of a constant: the value) that an entry asks of a tensor; ``depth`` is L."""
+    return value(entry.std, {"fan_in": record.place.fan_in or 1, "fan_out": record.place.fan_out or 1, "L": depth,
+                             "d": record.shape[-1] if record.shape else 1})
+
+
 def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -> AuditFinding | None:
-    measured, place = record.measures, record.place
+    measured = record.measures
     if entry.law == "any" or not measured.finite:
         return None
-    expected = value(entry.std, {"fan_in": place.fan_in or 1, "fan_out": place.fan_out or 1, "L": depth,
-                                 "d": record.shape[-1] if record.shape else 1})
+    expected = expected_std(record, entry, depth)
     if entry.law == "constant":
         if measured.one_value and math.isclose(measured.least, expected, rel_tol=2**-8, abs_tol=1e-30):
             return None
@@ -191,10 +207,13 @@ def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -
             return None
         error = sampling_error(expected, measured.count, entry.law)
         shown = record.described
-        wanted = f"{entry.law.replace('_', ' ')} of standard deviation {number(expected, 3)} ± {number(error, 1)}"
-        by = "" if scale_fits or not expected else f", {number(measured.rms / expected, 3)} times as much"
-    return AuditFinding("recipe", "error", f"{record.name} has {shown} where {recipe.name} asks for {wanted}{by}",
-                        (record.name,), measured.rms, expected, measured.rms / expected if expected else math.inf,
+        wanted = (f"a {entry.law.replace('_', ' ')} law of standard deviation {number(expected, 3)} ± "
+                  f"{number(error, 1)}")
+        apart = bool(expected and measured.rms and not scale_fits)
+        by = f", {number(measured.rms / expected, 3)} times as much" if apart else ""
+    text = f"{record.name} has {shown} where the recipe {recipe.name} asks for {wanted}{by}"
+    return AuditFinding("recipe", "error", text, (record.name,), measured.rms, expected,
+                        measured.rms / expected if expected else math.inf,
                         f"{entry.pattern}: {entry.law}, {entry.std}", recipe.source, error)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from initviz.core.arrays import Array
 from initviz.core.wording import number
 from initviz.diagnosis.audit.kinds import Place
 from initviz.diagnosis.audit.laws import FAMILIES, FittingLaw
@@ -15,10 +13,7 @@ from initviz.diagnosis.audit.measures import Measures
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """One tensor: its name, shape and number format, what it is and measures, and the laws that may have drawn it.
-
-    ``load`` reads it again while its file is open.
-    """
+    """One tensor: its name, shape and number format, what it is and measures, and the laws that may have drawn it."""
 
     name: str
     shape: tuple[int, ...]
@@ -26,13 +21,12 @@ class TensorRecord:
     place: Place
     measures: Measures
     laws: tuple[FittingLaw, ...]
-    load: Callable[[], Array] = field(repr=False, compare=False)
 
     @property
     def described(self) -> str:
         """In words: its distribution and scale."""
         if self.measures.one_value:
-            return f"one value, {number(self.measures.least)}"
+            return f"one value, {number(self.measures.least)},"
         kind = self.laws[0].formula if self.laws else "no known law"
         return f"a standard deviation of {number(self.measures.rms, 3)} ({kind})"
 

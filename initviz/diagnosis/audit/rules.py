@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from initviz.core.arrays import Array
 from initviz.core.wording import listed, number, percent
 from initviz.diagnosis.audit.laws import FAMILIES, SAME, TORCH_DEFAULT, fits_scale
 from initviz.diagnosis.audit.measures import ALMOST, SIDE
@@ -105,9 +106,9 @@ def _copies_along(record: TensorRecord, axis: int, severity: str) -> Iterator[Au
                            f"the cosine of two rows' or columns' first {SIDE} weights is below {ALMOST:g}", SYMMETRY, 0)
 
 
-def equal_tensors(equal: Iterable[list[TensorRecord]]) -> Iterator[AuditFinding]:
+def equal_tensors(equal: Iterable[Records]) -> Iterator[AuditFinding]:
     """Of groups of equal tensors those of one family, gathered over blocks that are copies as a whole."""
-    blocks: dict[tuple[tuple[int, ...], ...], list[list[TensorRecord]]] = {}
+    blocks: dict[tuple[tuple[int, ...], ...], list[Records]] = {}
     for group in equal:
         if len({record.place.family for record in group}) == 1 and group[0].place.numbers:
             blocks.setdefault(tuple(record.place.numbers for record in group), []).append(group)
@@ -120,8 +121,8 @@ def equal_tensors(equal: Iterable[list[TensorRecord]]) -> Iterator[AuditFinding]
                            "tensors that were drawn differ", SYMMETRY)
 
 
-def equal_groups(records: Records) -> list[list[TensorRecord]]:
-    """Groups of two or more tensors of random values that are equal, value by value."""
+def equal_groups(records: Records, load: Mapping[str, Callable[[], Array]]) -> list[list[TensorRecord]]:
+    """Groups of two or more tensors of random values that are equal, value by value; ``load`` reads one by its name."""
     alike: dict[tuple[object, ...], list[TensorRecord]] = {}
     for record in records:
         measured = record.measures
@@ -131,8 +132,8 @@ def equal_groups(records: Records) -> list[list[TensorRecord]]:
     groups = []
     for group in alike.values():
         if len(group) > 1:
-            first = group[0].load()
-            same = [group[0], *(record for record in group[1:] if np.array_equal(first, record.load()))]
+            first = load[group[0].name]()
+            same = [group[0], *(record for record in group[1:] if np.array_equal(first, load[record.name]()))]
             if len(same) > 1:
                 groups.append(same)
     return groups

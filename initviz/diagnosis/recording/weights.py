@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
-from initviz.diagnosis.audit.audit import Audit, audit_records
+from initviz.diagnosis.audit.audit import Audit, examination_of
 from initviz.diagnosis.audit.kinds import Place, place_of
 from initviz.diagnosis.audit.laws import laws_of
 from initviz.diagnosis.audit.measures import Measures
@@ -76,15 +76,15 @@ def _records(recording: Recording) -> Iterator[TensorRecord]:
         if parameter.count and parameter.dtype in FLOATS and not math.isnan(parameter.zero_share):
             place, measured = _place(parameter), _measures(parameter)
             laws = tuple(laws_of(None, measured, place)) if parameter.finite and parameter.rms < math.inf else ()
-            # Equal hashes stand for equal values.
-            fingerprint: Any = np.array([parameter.hash or parameter.name])
-            yield TensorRecord(parameter.name, parameter.shape, parameter.dtype, place, measured, laws,
-                               lambda fingerprint=fingerprint: fingerprint)  # type: ignore[misc]
+            yield TensorRecord(parameter.name, parameter.shape, parameter.dtype, place, measured, laws)
 
 
 def audit_recording(recording: Recording) -> Audit:
     """Which laws may have drawn each parameter, and what is wrong with them, from its recorded moments and hash."""
-    return audit_records(list(_records(recording)))
+    # Equal hashes stand for equal values.
+    fingerprints = {parameter.name: partial(np.array, [parameter.hash or parameter.name])
+                    for parameter in recording.parameters}
+    return examination_of(list(_records(recording)), fingerprints).judged()
 
 
 def as_findings(audited: Audit) -> Iterator[RecordedFinding]:

@@ -1,0 +1,1 @@
+"""The page Audit: which initializer drew each tensor of a weights file."""

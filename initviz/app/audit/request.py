@@ -1,0 +1,112 @@
+"""What the page Audit asks: a file or an example, and the recipe that it should follow."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import streamlit as st
+
+from initviz import app
+from initviz.app.audit.examples import EXAMPLES, examined_example
+from initviz.app.outside_text import complain, plain
+from initviz.core.wording import cut
+from initviz.diagnosis.audit import RECIPES, Audit, Examination, examine
+from initviz.diagnosis.audit.recipes import Recipe, parse_recipe
+from initviz.files.weights.containers import CONVERSIONS, SUFFIXES, SUFFIXES_SAID, checked, container
+from initviz.files.weights.tensors import Limits
+
+HELD = "audited file"  # in the session
+MOST_MEGABYTES, MOST_RECIPE_MEGABYTES = 40, 1
+MOST_TENSORS = 3000
+UPLOADED = Limits(MOST_TENSORS, MOST_MEGABYTES * 10**6, 2 * MOST_MEGABYTES * 10**6, 10**6)
+DEFAULT, NONE, FILE = "default", "none", "file"  # beside the names of RECIPES
+RECIPE_LABELS = {DEFAULT: "Default: the example's, none for your file", NONE: "None: the file alone",
+                 **{name: f"{name}: {recipe.source}" for name, recipe in RECIPES.items()}, FILE: "Your own, as TOML"}
+one_at_a_time = threading.Lock()  # so that only one upload's largest tensor is in memory at once
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A file that was given in this session: its examination, or why there is none; the file itself is not kept."""
+
+    name: str
+    file_id: str
+    examination: Examination | None
+    complaint: str = ""
+
+
+def ask(seed: int) -> tuple[str, Audit]:
+    """The name of what is looked at, and its audit."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    with st.expander("Your own file", icon=":material/upload_file:"):
+        held = _ask_file()
+    if held is not None and held.examination is None:
+        complain(ValueError(held.complaint))
+        st.caption("The example is shown instead.")
+        held = None
+    app.expect_choice("example", "Example", {key: example.label for key, example in EXAMPLES.items()})
+    app.expect_choice("recipe", "Recipe", RECIPE_LABELS)
+    with row:
+        example = st.selectbox("Example", list(EXAMPLES), key="example", width=330, bind="query-params",
+                               format_func=lambda key: EXAMPLES[key].label, disabled=held is not None,
+                               help="State dicts drawn here by the seed of the sidebar. Your own file takes their "
+                                    "place.")
+        chosen = st.selectbox("Recipe", list(RECIPE_LABELS), key="recipe", width=420, bind="query-params",
+                              format_func=RECIPE_LABELS.__getitem__,
+                              help="What each tensor should be: the file is held against it, tensor by tensor.")
+    example = example if example in EXAMPLES else next(iter(EXAMPLES))
+    recipe = _ask_recipe(chosen, None if held else EXAMPLES[example].recipe)
+    if held is not None and held.examination is not None:
+        return held.name, held.examination.judged(recipe)
+    return EXAMPLES[example].label, examined_example(example, seed).judged(recipe)
+
+
+def _ask_recipe(chosen: str, default: str | None) -> Recipe | None:
+    """The recipe that is chosen; None, after a sentence, where a file is none."""
+    if chosen != FILE:
+        return RECIPES.get((default if chosen == DEFAULT else chosen) or NONE)
+    file = st.file_uploader("A recipe", ["toml"], key="recipe_file", width=420, max_upload_size=MOST_RECIPE_MEGABYTES,
+                            help="[[tensor]] tables of pattern, law and std, such as the learned recipe that can be "
+                                 "downloaded below. Nothing in it is run.")
+    if file is None:
+        return None
+    try:
+        return parse_recipe(file.getvalue(), file.name)
+    except ValueError as error:
+        complain(error)
+        st.caption("The file is judged without a recipe instead.")
+        return None
+
+
+def _ask_file() -> Examined | None:
+    """The file that is given, or was before another page of this session was visited; None where there is none."""
+    def forget() -> None:
+        if st.session_state.get("audit_file") is None:
+            st.session_state.pop(HELD, None)
+
+    file = st.file_uploader(
+        f"A state dict: {SUFFIXES_SAID}", [suffix[1:] for suffix in (*SUFFIXES, *CONVERSIONS)], key="audit_file",
+        width=420, max_upload_size=MOST_MEGABYTES, on_change=forget,
+        help="It is read in memory tensor by tensor, never run, and not kept: only its table is, for this session.")
+    st.caption(f"Up to {MOST_MEGABYTES} MB and {MOST_TENSORS:,} tensors. The command line reads files larger than "
+               "memory, and the shards of one model together: `initviz audit FILE...`")
+    held: Examined | None = st.session_state.get(HELD)
+    if file is not None and (held is None or held.file_id != file.file_id):
+        with st.spinner("Reading each tensor"), one_at_a_time:
+            held = st.session_state[HELD] = _examined(file, file.name, file.file_id)
+    if file is None and held is not None:
+        st.button(plain(f"Forget {cut(held.name)}"), on_click=st.session_state.pop, args=(HELD, None),
+                  key="audit_forget", help="The file that was given before is still shown.")
+    return held
+
+
+def _examined(file: BinaryIO, name: str, file_id: str) -> Examined:
+    try:
+        examination = examine([checked(container(file, name, UPLOADED), UPLOADED)])
+        if not examination.tensors:
+            raise ValueError("the file must hold tensors of floating-point numbers, and has none")
+        return Examined(name, file_id, examination)
+    except ValueError as error:  # kept too: a file that takes long to refuse is refused once
+        return Examined(name, file_id, None, str(error))

@@ -1,0 +1,99 @@
+"""What an audit looks like: families of tensors over depth, and which tensors are equal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from initviz.charts import curves, equality
+from initviz.charts.picture import UNORDERED, Data, Picture
+from initviz.core.wording import listed
+from initviz.diagnosis.audit.audit import Audit
+from initviz.diagnosis.audit.recipes import blocks, expected_std
+from initviz.diagnosis.audit.records import TensorRecord, sampling_error
+
+MOST_FAMILIES, LEAST_MEMBERS = 8, 2
+BAND = 3  # sampling errors to either side
+
+
+def short_name(family: str) -> str:
+    """A family's name without what all tensors' names share: what stands before the block's number, and the end."""
+    return re.sub(r"[._/](?:weight|kernel)(?::0)?$", "", re.sub(r"^.*?#[._/]", "", family)) or family
+
+
+def scale_families(audit: Audit) -> list[list[TensorRecord]]:
+    """The families of random weights over blocks, those with findings first, each in the order of its numbers."""
+    families: dict[tuple[str, tuple[int, ...]], list[TensorRecord]] = {}
+    for record in audit.tensors:
+        if record.place.numbers and record.place.fan_in and record.measures.finite and record.measures.rms > 0:
+            families.setdefault((record.place.family, record.shape), []).append(record)
+    blamed = {name for finding in audit.findings for name in finding.tensors}
+    many = [sorted(family, key=lambda record: record.place.numbers) for family in families.values()
+            if len(family) >= LEAST_MEMBERS]
+    return sorted(many, key=lambda family: (not any(record.name in blamed for record in family), -len(family)))
+
+
+def scale_picture() -> Picture:
+    """Standard deviation of each family over the blocks; dashed and banded, what it should be."""
+    return curves.picture("Standard deviation of each kind of tensor against the block, and what is expected, log axis",
+                          "block", log=True)
+
+
+def scale_data(audit: Audit) -> Data:
+    """Lines of the first families; expected is what the recipe asks for, else the family's median."""
+    depth = blocks(audit.tensors)
+    chosen = scale_families(audit)[:MOST_FAMILIES]
+    names = [short_name(family[0].place.family) for family in chosen]
+    lines = [_series(audit, family, name, color, depth) for family, name, color in zip(
+        chosen, _distinct(names, chosen), UNORDERED, strict=False)]
+    return curves.data(lines, log=True, guides=_missed(lines))
+
+
+def _missed(lines: Sequence[curves.Series]) -> list[tuple[float, str]]:
+    """The expected levels at which the lines that should run there do not, and the names of those lines."""
+    missed: dict[float, list[str]] = {}
+    for line in lines:
+        assert line.expected is not None
+        expected, least, most = line.expected
+        if len(set(expected)) == 1 and ((line.y < least) | (line.y > most)).mean() > 0.5:
+            missed.setdefault(float(f"{expected[0]:.3g}"), []).append(line.label)
+    return [(level, f"expected of {listed(names)}") for level, names in missed.items()]
+
+
+def _distinct(names: Sequence[str], families: Sequence[Sequence[TensorRecord]]) -> list[str]:
+    """The names, with the shape behind those that several families share."""
+    return [f"{name} {' × '.join(map(str, family[0].shape))}" if names.count(name) > 1 else name
+            for name, family in zip(names, families, strict=True)]
+
+
+def _series(audit: Audit, family: Sequence[TensorRecord], name: str, color: str, depth: int) -> curves.Series:
+    rms = np.array([record.measures.rms for record in family])
+    middle = float(np.median(rms))
+    expected = np.array([_expected(audit, record, middle, depth) for record in family])
+    errors = np.array([BAND * sampling_error(std, record.measures.count)
+                       for std, record in zip(expected, family, strict=True)])
+    single = all(len(record.place.numbers) == 1 for record in family)
+    x = np.array([record.place.numbers[0] for record in family] if single else range(len(family)), float)
+    return curves.Series(name, color, x, rms, expected=(expected, expected - errors, expected + errors))
+
+
+def _expected(audit: Audit, record: TensorRecord, middle: float, depth: int) -> float:
+    for entry in audit.recipe.entries_of(record.name)[:1] if audit.recipe else ():
+        if entry.law not in ("any", "constant"):
+            return expected_std(record, entry, depth)
+    return middle
+
+
+def equality_data(audit: Audit) -> Data:
+    """The map of the kinds of tensors among which some are equal; a tensor without a number stands in column 0."""
+    group_of = {record.name: place for place, group in enumerate(audit.equal) for record in group}
+    families: dict[str, list[TensorRecord]] = {}
+    for record in audit.tensors:
+        families.setdefault(record.place.family, []).append(record)
+    shown = {family: members for family, members in families.items() if any(r.name in group_of for r in members)}
+    cells = [equality.Cell(record.name, row, column, group_of.get(record.name))
+             for row, members in enumerate(shown.values())
+             for column, record in enumerate(sorted(members, key=lambda record: record.place.numbers))]
+    return equality.data([short_name(family) for family in shown], cells)
