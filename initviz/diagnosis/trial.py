@@ -12,16 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from initviz.core.cost import connections
+import numpy as np
+
+from initviz.core.cost import connections, training_bytes
 from initviz.core.wording import number
 from initviz.diagnosis.findings import CONVENTION, Finding, loss_of_constant_output
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.report import Report
-from initviz.training.gradient_descent import OPTIMIZER_LABELS, Race, Recipe
+from initviz.training.gradient_descent import OPTIMIZER_LABELS, STATES, Race, Recipe
 
 RATES: Mapping[str, tuple[float, ...]] = MappingProxyType({"sgd": (0.05, 0.5), "adam": (1e-3, 3e-3)})
 STEPS, SAMPLES = 100, 64  # of one training; samples a step
 MOST_OPERATIONS = 100e9  # of a whole trial: some seconds on two cores
+SIDE_BY_SIDE_BYTES = 32e6  # of one race: where rates would take more, they are trained one after another
 AT_ONCE = 4  # steps between two looks at the clock
 LEARNS = 0.5  # of the loss without a look at the inputs: below it the network has learned something
 NEAR = 0.1  # of that loss: differences below it do not matter
@@ -58,75 +61,151 @@ def trial_operations(report: Report) -> float:
     return runs * STEPS * weights * (6 * min(SAMPLES, report.run.batch) + 30)
 
 
+def report_bytes(report: Report) -> float:
+    """Memory that a report holds: the parameters of the initialization and of every remedy."""
+    initializations = [report.initialization, *(remedy.initialization for remedy, _ in report.remedies)]
+    arrays = {id(array): array.nbytes for one in initializations for array in (*one.weights, *one.biases)}
+    return float(sum(arrays.values()))
+
+
+def trial_bytes(report: Report) -> float:
+    """Memory of a trial of a report at its peak, beside what the report holds: that of its dearest race."""
+    return max(_race_bytes(report.initialization, optimizer, _rates_at_once(report.initialization, optimizer))
+               for optimizer in RATES)
+
+
+def _race_bytes(initialization: Initialization, optimizer: str, rates: int) -> float:
+    batch = len(initialization.batch.x)
+    itemsize = np.dtype(initialization.network.dtype).itemsize
+    return training_bytes(initialization.network.sizes, batch, networks=rates, minibatch=min(SAMPLES, batch),
+                          states=STATES[optimizer], itemsize=itemsize)
+
+
+def _rates_at_once(initialization: Initialization, optimizer: str) -> int:
+    """How many of an optimizer's rates are trained side by side: all where they are small, else one."""
+    rates = len(RATES[optimizer])
+    return rates if _race_bytes(initialization, optimizer, rates) <= SIDE_BY_SIDE_BYTES else 1
+
+
 def candidates(report: Report) -> list[tuple[str, Initialization]]:
     """As it is, and the remedies that are offered; where none is, the first that was tried."""
     tried = report.offered or report.remedies[:1]
     return [("As it is", report.initialization), *((remedy.label, remedy.initialization) for remedy, _ in tried)]
 
 
-class Trial:
-    """The trainings of a report's candidates, side by side; ``advance`` until it is ``finished``."""
+@dataclass
+class _Candidate:
+    """An initialization on trial: what is left to be trained of it, and the best loss of what was."""
 
-    def __init__(self, report: Report) -> None:
-        self.candidates = candidates(report)
-        self.stopped = False
-        self.races = [[_race(initialization, optimizer) for optimizer in RATES]
-                      for _, initialization in self.candidates]
+    label: str
+    constant_output_loss: float
+    initialization: Initialization | None  # let go of when nothing is left
+    left: list[tuple[str, tuple[float, ...]]]  # optimizers, each with rates that are trained side by side
+    best: tuple[float, str, float] = (math.inf, "sgd", RATES["sgd"][0])  # loss, optimizer, rate
 
     @property
-    def _unfinished(self) -> list[Race]:
-        return [race for races in self.races for race in races if not race.finished]
+    def outcome(self) -> Outcome:
+        """The best that was reached."""
+        loss, optimizer, rate = self.best
+        share = loss / self.constant_output_loss if self.constant_output_loss else math.inf
+        return Outcome(self.label, loss, share, optimizer, rate)
+
+    def note(self, race: Race, optimizer: str, rates: tuple[float, ...]) -> None:
+        """Count what a race reached."""
+        for rate, history in zip(rates, race.histories, strict=True):
+            if history.loss and history.diverged_at is None:
+                self.best = min(self.best, (history.loss[-1], optimizer, rate))
+
+
+class Trial:
+    """The trainings of a report's candidates, one after another; ``advance`` until it is ``finished``.
+
+    Only the race that is run is held, and of those before it what they reached.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._candidates = [_candidate(label, initialization) for label, initialization in candidates(report)]
+        self.labels = tuple(candidate.label for candidate in self._candidates)
+        self.stopped = False
+        self._races = sum(len(candidate.left) for candidate in self._candidates)
+        self._race: Race | None = None
+
+    @property
+    def _current(self) -> _Candidate | None:
+        return next((candidate for candidate in self._candidates if candidate.left), None)
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        return self.stopped or not self._unfinished
+        return self.stopped or self._current is None
 
     @property
     def progress(self) -> float:
         """The share of all steps that is done, 0 to 1."""
-        done = [1.0 if race.finished else race.step / STEPS for races in self.races for race in races]
-        return sum(done) / len(done)
+        done = self._races - sum(len(candidate.left) for candidate in self._candidates)
+        return (done + (self._race.step / STEPS if self._race else 0.0)) / self._races
 
     def stop(self) -> None:
         """Train no further; what was reached so far counts."""
+        current = self._current
+        if current is not None and self._race is not None and not self.stopped:
+            current.note(self._race, *current.left[0])
+        self._let_go()
         self.stopped = True
 
+    def _let_go(self) -> None:
+        """Hold no parameters any longer."""
+        self._race = None
+        for candidate in self._candidates:
+            candidate.initialization = None
+
     def advance(self, until: float = math.inf) -> Trial:
-        """Train on, whichever is behind, until that moment of ``time.monotonic()``; returns itself."""
-        while not self.finished:
-            min(self._unfinished, key=lambda race: race.step).advance(AT_ONCE)
+        """Train on until that moment of ``time.monotonic()``; returns itself."""
+        while not self.stopped and (current := self._current) is not None:
+            optimizer, rates = current.left[0]
+            if self._race is None:
+                assert current.initialization is not None
+                self._race = _race(current.initialization, optimizer, rates)
+            self._race.advance(AT_ONCE)
+            if self._race.finished:
+                current.note(self._race, optimizer, rates)
+                self._race = None
+                del current.left[0]
+                if not current.left:
+                    current.initialization = None
             if time.monotonic() >= until:
                 break
         return self
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """What each candidate reached so far."""
-        return [_outcome(label, initialization, races)
-                for (label, initialization), races in zip(self.candidates, self.races, strict=True)]
+        """What the initialization as it is reached so far, and each remedy whose trainings have ended."""
+        as_it_is, *others = self._candidates
+        return [as_it_is.outcome, *(other.outcome for other in others if not other.left)]
 
     @property
     def answer(self) -> Answer:
         """Whether it is the initialization, from what was reached."""
+        if self._candidates[0].left:
+            return Answer("neither", "Open: the training of the initialization as it is has not ended; so far it "
+                          f"reaches a loss of {number(self.outcomes[0].loss)}.")
         return _answer(self.outcomes)
 
 
-def _race(initialization: Initialization, optimizer: str) -> Race:
-    network, rates = initialization.network, RATES[optimizer]
-    start = list(initialization.weights), list(initialization.biases)
-    return Race([start] * len(rates), initialization.batch, Recipe(optimizer, steps=STEPS, batch_size=SAMPLES),
+def _candidate(label: str, initialization: Initialization) -> _Candidate:
+    left = []
+    for optimizer, rates in RATES.items():
+        count = _rates_at_once(initialization, optimizer)
+        left += [(optimizer, rates[first:first + count]) for first in range(0, len(rates), count)]
+    return _Candidate(label, loss_of_constant_output(initialization.batch), initialization, left)
+
+
+def _race(initialization: Initialization, optimizer: str, rates: tuple[float, ...]) -> Race:
+    network = initialization.network
+    parameters = list(initialization.weights), list(initialization.biases)
+    return Race([parameters] * len(rates), initialization.batch, Recipe(optimizer, steps=STEPS, batch_size=SAMPLES),
                 activation=network.activation, activation_params=dict(network.activation_params), seed=network.seed,
                 rates=rates, record=range(0, STEPS + 1, STEPS // 10))
-
-
-def _outcome(label: str, initialization: Initialization, races: list[Race]) -> Outcome:
-    blind = loss_of_constant_output(initialization.batch)
-    reached = [(history.loss[-1] if history.loss and history.diverged_at is None else math.inf, optimizer, rate)
-               for (optimizer, rates), race in zip(RATES.items(), races, strict=True)
-               for rate, history in zip(rates, race.histories, strict=True)]
-    loss, optimizer, rate = min(reached)
-    return Outcome(label, loss, loss / blind if blind else math.inf, optimizer, rate)
 
 
 def _answer(outcomes: list[Outcome]) -> Answer:

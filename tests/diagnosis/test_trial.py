@@ -1,13 +1,17 @@
 """A short training answers whether it is the initialization."""
 
+import gc
+import sys
 import time
+import tracemalloc
+import weakref
 
 import pytest
 
 from initviz import Network, make_batch
 from initviz.diagnosis.initialization import initialization_of
 from initviz.diagnosis.report import diagnose
-from initviz.diagnosis.trial import STEPS, Trial, trial_operations, with_evidence
+from initviz.diagnosis.trial import STEPS, Trial, trial_bytes, trial_operations, with_evidence
 
 DIGITS = make_batch("digits", 256)
 
@@ -57,3 +61,34 @@ def test_the_cost_of_a_trial_grows_with_its_weights():
     small, large = (trial_operations(report_on("torch_linear", 4, width)) for width in (16, 64))
     assert small < large
     assert small > STEPS * 16 * 64
+
+
+def test_a_stopped_trial_answers_openly_and_holds_no_parameters():
+    report = report_on("torch_linear")
+    trial = Trial(report).advance(until=time.monotonic())
+    trial.stop()
+    assert trial.answer.text.startswith("Open: the training of the initialization as it is has not ended")
+    assert len(trial.outcomes) == 1
+    weights = weakref.ref(report.initialization.weights[0])
+    del report
+    gc.collect()
+    assert trial.stopped
+    assert weights() is None or sys.getrefcount(weights()) <= 3  # the draws that all pages share
+
+
+@pytest.mark.parametrize(("sizes", "batch"), [
+    ((64, 128, 128, 128, 10), 256), ((64, 512, 512, 10), 1024), ((64, 1024, 1024, 10), 64), ((64, 1536, 10), 512),
+    ((64, *[64] * 40, 10), 256)])
+def test_the_measured_peak_of_a_trial_lies_between_a_half_and_eleven_tenths_of_the_estimate(sizes, batch, monkeypatch):
+    monkeypatch.setattr("initviz.diagnosis.trial.STEPS", 10)  # of a hundred: the peak is that of the first
+    network = Network(sizes, "relu", "torch_linear")
+    report = diagnose(initialization_of(network, make_batch("digits", batch), "PyTorch"))
+    tracemalloc.start()
+    try:
+        trial = Trial(report).advance()
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert trial.finished
+    assert 0.5 < most / trial_bytes(report) < 1.1
+    assert held < 0.02 * most + 1e6

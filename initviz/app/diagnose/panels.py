@@ -13,6 +13,7 @@ from initviz import app
 from initviz.app.diagnose.request import DiagnoseRequest
 from initviz.app.pictures import table_height
 from initviz.app.uploads import kept
+from initviz.core.cost import MOST_BYTES
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.network import Network
 from initviz.core.wording import listed, number
@@ -28,6 +29,8 @@ from initviz.diagnosis.trial import (
     SAMPLES,
     STEPS,
     Trial,
+    report_bytes,
+    trial_bytes,
     trial_operations,
     with_evidence,
 )
@@ -64,10 +67,11 @@ def current_report(asked: DiagnoseRequest, lines: Thresholds) -> Report:
 
 def tried(report: Report) -> Report:
     """The answer to the page's question by a short training, with progress and a stop; the report after it."""
-    cost = trial_operations(report)
-    if cost > MOST_OPERATIONS:
-        st.caption(f"No training is tried: it would take about {cost / 1e9:,.0f} billion operations, where this app "
-                   f"allows {MOST_OPERATIONS / 1e9:,.0f}.")
+    cost, memory = trial_operations(report), report_bytes(report) + trial_bytes(report)
+    if cost > MOST_OPERATIONS or memory > MOST_BYTES:
+        st.caption(f"No training is tried: it would take about {cost / 1e9:,.0f} billion operations and "
+                   f"{memory / 1e6:,.0f} MB, where this app allows {MOST_OPERATIONS / 1e9:,.0f} and "
+                   f"{MOST_BYTES / 1e6:,.0f}.")
         return report
     held = st.session_state.get("trial")
     if held is None or held[0] is not report:
@@ -75,7 +79,7 @@ def tried(report: Report) -> Report:
     trial: Trial = held[1]
     with st.empty().container():
         with st.container(horizontal=True, vertical_alignment="center"):
-            words = f"Training it as it is and with {len(trial.candidates) - 1} remedies"
+            words = f"Training it as it is and with {len(trial.labels) - 1} remedies"
             bar = st.progress(trial.progress, "Tried" if trial.finished else words, width=420)
             st.button("Stop", icon=":material/stop:", on_click=trial.stop, disabled=trial.finished, key="stop_trial",
                       help="Answer from what has been trained so far.")
