@@ -20,6 +20,7 @@ from initviz.core.cost import (
     pass_operations,
     training_bytes,
 )
+from initviz.core.network import Network
 from initviz.core.validation import Choices
 from initviz.training.gradient_descent import STATES, Recipe
 
@@ -62,6 +63,11 @@ def race_terms(settings: Settings) -> RaceTerms:
     return RaceTerms(settings.plain_networks(), settings.input, settings.batch, recipe, settings.tuned == "best")
 
 
+def network_bytes(network: Network | Architecture, batch: int) -> float:
+    """Memory of one pass through a network."""
+    return block_bytes(network, batch) if isinstance(network, Architecture) else pass_bytes(network.sizes, batch)
+
+
 def peak_bytes(settings: Settings, *, training: bool = False, in_float64: bool = False) -> float:
     """Memory at its peak of one comparison, whose passes follow each other, or of a race; ``in_float64`` of training
     as the page Symmetry does, one network after another where they are large.
@@ -72,8 +78,8 @@ def peak_bytes(settings: Settings, *, training: bool = False, in_float64: bool =
         from initviz.training.race import race_peak_bytes
 
         return race_peak_bytes(race_terms(settings))
-    return max((block_bytes(network, settings.batch) for network in settings.networks()
-                if isinstance(network, Architecture)), default=pass_bytes(settings.sizes, settings.batch))
+    return max((network_bytes(network, settings.batch) for network in settings.networks()),
+               default=pass_bytes(settings.sizes, settings.batch))
 
 
 def affordable(settings: Settings, *, training: bool = False, in_float64: bool = False) -> bool:

@@ -11,11 +11,13 @@ from initviz.app.affordable import (
     MOST_TRAINING_OPERATIONS,
     affordable,
     nearest_affordable,
+    network_bytes,
     operations,
     peak_bytes,
     training_operations,
 )
 from initviz.app.caches import cached
+from initviz.app.capacity import room_for
 from initviz.app.controls import set_controls, stop
 from initviz.app.settings import CONTROLS, Settings
 from initviz.core.architecture import Architecture
@@ -43,9 +45,10 @@ def cached_runs(networks: tuple[Network | Architecture, ...], input_key: str, co
     batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
     row = min(sample, count) - 1
     plain = [network for network in networks if isinstance(network, Network)]
-    found = iter(simulate_each(plain, batch, scale=scale, counted=(quantity,), pairs=pairs, sample=row))
-    return [simulate_blocks(network, batch, scale=scale, counted=(quantity,), sample=row)
-            if isinstance(network, Architecture) else next(found) for network in networks]
+    with room_for(max(network_bytes(network, count) for network in networks)):
+        found = iter(simulate_each(plain, batch, scale=scale, counted=(quantity,), pairs=pairs, sample=row))
+        return [simulate_blocks(network, batch, scale=scale, counted=(quantity,), sample=row)
+                if isinstance(network, Architecture) else next(found) for network in networks]
 
 
 def compare(settings: Settings, *, pairs: bool = False) -> list[Run]:

@@ -92,7 +92,12 @@ def check_simulation(sizes: Sequence[int], batch: int, networks: int = 1, *, ort
            pass_bytes(sizes, batch), batch)
 
 
+def diagnosis_bytes(sizes: Sequence[int], batch: int) -> float:
+    """Memory of a diagnosis: one pass at a time, and the weights of every remedy."""
+    return pass_bytes(sizes, batch) + (DIAGNOSED_NETWORKS - 1) * 4 * connections(sizes)
+
+
 def check_diagnosis(sizes: Sequence[int], batch: int) -> None:
     """Raise ValueError where a diagnosis with its remedies is too costly for a shared machine."""
     _check(DIAGNOSED_NETWORKS * pass_operations(sizes, batch) + orthonormal_operations(sizes),
-           pass_bytes(sizes, batch) + (DIAGNOSED_NETWORKS - 1) * 4 * connections(sizes), batch)
+           diagnosis_bytes(sizes, batch), batch)

@@ -91,14 +91,23 @@ def draws_in_float64(network: Network) -> Parameters:
     return [w.astype(np.float64) for w in weights], [b.astype(np.float64) for b in biases]
 
 
+def _bytes_of_one(network: Network, samples: int, recipe: Recipe) -> float:
+    return training_bytes(network.sizes, samples, itemsize=8, states=STATES[recipe.optimizer])
+
+
+def development_bytes(networks: Sequence[Network], samples: int, recipe: Recipe) -> float:
+    """Memory of ``develop`` at its peak."""
+    one = _bytes_of_one(networks[0], samples, recipe)
+    return max(one, min(len(networks) * one, TOGETHER_BYTES))
+
+
 def develop(networks: Sequence[Network], batch: Batch, recipe: Recipe,
             steps: int) -> Generator[float, None, list[list[LayerView]]]:
     """Train the networks for so many steps, as many side by side as TOGETHER_BYTES lets; yields the share that is done,
     returns the hidden layers of each, from the draws of float32. A network that has diverged has none.
     """
     views: list[list[LayerView]] = []
-    together = max(1, int(TOGETHER_BYTES // training_bytes(networks[0].sizes, len(batch.x), itemsize=8,
-                                                           states=STATES[recipe.optimizer])))
+    together = max(1, int(TOGETHER_BYTES // _bytes_of_one(networks[0], len(batch.x), recipe)))
     for first in range(0, len(networks), together):
         group = networks[first:first + together]
         race = Race([draws_in_float64(network) for network in group], batch, replace(recipe, steps=steps),

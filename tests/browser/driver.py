@@ -56,6 +56,13 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+def free_port() -> int:
+    """A port of the loopback on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextlib.contextmanager
 def serve(script: str = "app.py") -> Iterator[str]:
     """A server of the app on a free loopback port; yields its address."""
@@ -64,11 +71,10 @@ def serve(script: str = "app.py") -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serve_process(script: str = "app.py") -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[[], str]]]:
-    """The same; yields its address, the process and what reads its log so far."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def serve_process(script: str = "app.py", port: int = 0) -> Iterator[
+        tuple[str, subprocess.Popen[bytes], Callable[[], str]]]:
+    """The same, on a port that may be given; yields its address, the process and what reads its log so far."""
+    port = port or free_port()
     with tempfile.TemporaryFile("w+") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", script, f"--server.port={port}",

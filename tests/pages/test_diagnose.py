@@ -76,7 +76,7 @@ def test_data_that_fit_the_sizes_are_offered():
     at = press(visit(DIAGNOSE, **SMALL | {"architecture": "784-16-16-3"}), "use_normal")
     assert at.session_state["data"] == "normal"
     assert not at.error
-    assert at.session_state["diagnosis"][1].run.network.sizes == (784, 16, 16, 3)
+    assert at.session_state["diagnosis"].value[1].run.network.sizes == (784, 16, 16, 3)
 
 
 def test_the_sentence_beside_the_pictures_has_numbers():
@@ -117,7 +117,7 @@ def test_the_code_is_a_whole_script_for_this_architecture(framework, which):
 
 def test_the_report_can_be_taken_away():
     at = visit(DIAGNOSE, **SMALL)
-    held = at.session_state["diagnosis"][1]
+    held = at.session_state["diagnosis"].value[1]
     assert json.loads(to_json(held))["network"] == "64-16-16-10"
     keys = {button.key for button in at.get("download_button")}
     assert {"report_html", "report_json", "weights_lsuv", "weights_rescaled", "weights_recommended"} <= keys
@@ -164,14 +164,14 @@ def test_own_weights_are_examined_and_bring_their_sizes(transposed):
     assert at.dataframe[0].value["Weights"].tolist() == [f"net.{layer}.weight" for layer in range(3)]
     assert at.dataframe[1].value["Array"].tolist() == [f"net.{layer}.weight" for layer in range(3)]
     assert len(charts(at)) == 2
-    report = at.session_state["diagnosis"][1]
+    report = at.session_state["diagnosis"].value[1]
     assert report.run.network.sizes == (64, 24, 16, 10)
     assert report.run.column("weight_std")[0] == pytest.approx(1e-3 * (2 / 64) ** 0.5, rel=0.1)
 
 
 def test_repaired_weights_go_back_into_the_names_and_shapes_that_came():
     at = upload(visit(DIAGNOSE, activation="ReLU"), "weights_file", "net.npz", state_dict((64, 24, 16, 10), gain=9.0))
-    report = at.session_state["diagnosis"][1]
+    report = at.session_state["diagnosis"].value[1]
     checkpoint = at.session_state["weights read"][1]
     lsuv = next(remedy.initialization for remedy, _ in report.remedies if remedy.key == "lsuv")
     held = np.load(io.BytesIO(checkpoint.write(lsuv.weights, lsuv.biases, checkpoint.readings("torch")[0])))
@@ -216,7 +216,7 @@ def test_a_bad_weights_file_leaves_the_csv_where_it_is():
     upload(at, "weights_file", "bad.npz", b"hello")
     assert len(at.error) == 1
     assert at.selectbox(key="target").value == "kind"
-    assert at.session_state["diagnosis"][1].initialization.batch.name == "mine.csv"
+    assert at.session_state["diagnosis"].value[1].initialization.batch.name == "mine.csv"
     assert len(charts(at)) == 2
 
 
@@ -236,7 +236,7 @@ def test_own_weights_that_do_not_fit_the_data_are_named_and_standard_normals_off
     assert "must have 784 inputs and 1 output, as net.npz has, got 64 inputs and 10 outputs of Digits" in said
     press(at, "use_normal")
     assert not at.error
-    assert at.session_state["diagnosis"][1].run.network.sizes == (784, 24, 16, 1)
+    assert at.session_state["diagnosis"].value[1].run.network.sizes == (784, 24, 16, 1)
 
 
 def square(save):
@@ -268,7 +268,7 @@ def test_an_order_that_nothing_settles_is_chosen_by_the_person_before_there_is_a
     assert not charts(at)
     sound(next(box for box in at.selectbox if box.label == "Order of its layers").select_index(1).run())
     assert len(charts(at)) == 2
-    file = at.session_state["diagnosis"][1].initialization.file
+    file = at.session_state["diagnosis"].value[1].initialization.file
     assert [names[0] for names in file["arrays"]] == ["fc1.weight", "fc2.weight", "bottleneck.weight", "out.weight"]
 
 
@@ -278,7 +278,7 @@ def test_the_target_can_be_said_to_be_numbers():
     sound(next(group for group in at.button_group if group.key == "target_kind").set_value("numbers").run())
     assert "The target 'kind' is read as numbers" in words(at).replace("\\", "")
     assert not at.error
-    assert at.session_state["diagnosis"][1].initialization.data["target_kind"] == "numbers"
+    assert at.session_state["diagnosis"].value[1].initialization.data["target_kind"] == "numbers"
 
 
 def test_nothing_uploaded_is_shown_as_markup():

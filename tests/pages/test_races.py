@@ -16,7 +16,7 @@ SMALL = {"input": "moons", "depth": 3, "width": 8, "batch": 16, "steps": 10}
 def raced(**query):
     """The Training page, looked at until its race has ended: in a browser a timer asks for each look."""
     at = visit(TRAINING, **query)
-    while "race" in at.session_state and at.session_state["race"].running:
+    while "race" in at.session_state and at.session_state["race"].value.running:
         sound(at.run())
     return at
 
@@ -47,7 +47,7 @@ def test_a_rate_that_diverges_is_said_with_its_step():
 def test_a_repeat_from_other_seeds_shows_the_spread():
     at = raced(**SMALL | {"init": ["he_normal"]})
     at.button(key="repeat").click().run()
-    while at.session_state["race"].running:
+    while at.session_state["race"].value.running:
         sound(at.run())
     assert str(MORE_SEEDS) in at.button(key="repeat").label
     assert " to " in at.dataframe[0].value["Last loss"][0]
@@ -55,7 +55,7 @@ def test_a_repeat_from_other_seeds_shows_the_spread():
 
 def test_a_race_that_runs_shows_all_its_panels_as_far_as_it_got_and_can_be_stopped():
     at = visit(TRAINING, **SMALL | {"width": 64, "depth": 10, "steps": 2000})
-    race = at.session_state["race"]
+    race = at.session_state["race"].value
     assert race.running
     assert len(at.get("vega_lite_chart")) == 4
     assert at.dataframe[0].value["What happened"].str.fullmatch(r"at step \d+ of 2000|learned|got worse").all()

@@ -10,9 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from initviz import app
+from initviz.app.capacity import CAPACITY, held_in_session, wait_for
 from initviz.app.diagnose.request import DiagnoseRequest
 from initviz.app.pictures import table_height
-from initviz.app.uploads import kept
 from initviz.core.cost import MOST_BYTES
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.network import Network
@@ -41,6 +41,7 @@ from initviz.training.gradient_descent import OPTIMIZER_LABELS
 
 LOUDER = 1.1  # times the first loss: a remedy's that is worth a word
 LOOK = 0.25  # seconds between two looks at a training
+SOON = 2.0  # seconds: a report that is drawn may then give way to others' work; it is made again in seconds
 ANSWER_ICONS = {"no": ":material/check_circle:", "yes": ":material/report:", "partly": ":material/hourglass_top:",
                 "neither": ":material/help:"}
 COLORS = {"error": "red", "warning": "orange", "note": "gray"}
@@ -60,8 +61,15 @@ def ask_lines() -> dict[str, float]:
 
 
 def current_report(asked: DiagnoseRequest, lines: Thresholds) -> Report:
-    """The report on a initialization, computed once for the same terms in a row."""
-    report: Report = kept("diagnosis", (asked.terms, tuple(lines.items())), lambda: diagnose(asked.make(), lines))
+    """The report on an initialization, computed once for the same terms in a row, while the server has room for it."""
+    holding, terms = held_in_session("diagnosis", SOON), (asked.terms, tuple(lines.items()))
+    if holding.value is None or holding.value[0] != terms:
+        CAPACITY.give_back(holding)
+        wait_for(holding, asked.nbytes)
+        with CAPACITY.using(holding):
+            holding.value = terms, diagnose(asked.make(), lines)
+        CAPACITY.take(holding, report_bytes(holding.value[1]))
+    report: Report = holding.value[1]
     return report
 
 
@@ -73,10 +81,24 @@ def tried(report: Report) -> Report:
                    f"{memory / 1e6:,.0f} MB, where this app allows {MOST_OPERATIONS / 1e9:,.0f} and "
                    f"{MOST_BYTES / 1e6:,.0f}.")
         return report
-    held = st.session_state.get("trial")
-    if held is None or held[0] is not report:
-        held = st.session_state["trial"] = (report, Trial(report))
-    trial: Trial = held[1]
+    diagnosis, holding = held_in_session("diagnosis"), held_in_session("trial")
+    terms = diagnosis.value and diagnosis.value[0]
+    if holding.value is None or holding.value[0] != terms:
+        CAPACITY.give_back(holding)
+        holding.value = terms, Trial(report)
+    trial: Trial = holding.value[1]
+    if not trial.finished:
+        wait_for(holding, trial_bytes(report), beside=diagnosis)
+    with CAPACITY.using(diagnosis), CAPACITY.using(holding):
+        _watch_trial(trial)
+        if trial.finished:
+            CAPACITY.take(holding, 0)
+    show_answer(trial)
+    return with_evidence(report, trial.answer)
+
+
+def _watch_trial(trial: Trial) -> None:
+    """Run a trial to its end under a progress bar."""
     with st.empty().container():
         with st.container(horizontal=True, vertical_alignment="center"):
             words = f"Training it as it is and with {len(trial.labels) - 1} remedies"
@@ -88,8 +110,6 @@ def tried(report: Report) -> Report:
             bar.progress(trial.progress, words)
             if trial.finished:
                 bar.progress(1.0, "Tried")
-    show_answer(trial)
-    return with_evidence(report, trial.answer)
 
 
 def show_answer(trial: Trial) -> None:

@@ -16,7 +16,7 @@ from initviz.app.pictures import table_height
 from initviz.app.settings import Settings
 from initviz.app.uploads import ask_file, kept
 from initviz.core.batches import INPUTS, Batch, check_fit, make_normal
-from initviz.core.cost import check_diagnosis
+from initviz.core.cost import check_diagnosis, diagnosis_bytes
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import read_sizes
 from initviz.diagnosis.initialization import Initialization
@@ -52,6 +52,7 @@ class DiagnoseRequest:
     """
 
     make: Callable[[], Initialization]
+    nbytes: float  # that its diagnosis takes
     terms: Hashable
     uploaded: UploadedWeights | None
 
@@ -94,7 +95,8 @@ def ask(settings: Settings) -> DiagnoseRequest | None:
             return None
         terms = (network, data.terms, settings.batch, uploaded)
         return DiagnoseRequest(lambda: initialization_for(
-            network, data.batch, _initializer_label(key), uploaded, data.chosen), terms, uploaded)
+            network, data.batch, _initializer_label(key), uploaded, data.chosen),
+            diagnosis_bytes(sizes, settings.batch), terms, uploaded)
     except ValueError as error:
         complain(error)
         return None

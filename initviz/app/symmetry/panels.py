@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from initviz.app.caches import cached
+from initviz.app.capacity import room_for
 from initviz.app.runs import cached_batch, watch
 from initviz.core.batches import Batch
+from initviz.core.cost import training_bytes
 from initviz.core.network import Network
 from initviz.training.gradient_descent import Recipe
-from initviz.training.symmetry import LayerView, Result, develop, try_all
+from initviz.training.symmetry import ATTEMPTS, LayerView, Result, develop, development_bytes, try_all
 
 
 def in_float64(batch: Batch) -> Batch:
@@ -23,7 +25,8 @@ def in_float64(batch: Batch) -> Batch:
 def cached_attempts(network: Network, input_key: str, count: int, recipe: Recipe, epsilon: float) -> list[Result]:
     """Every way to break the symmetry, tried."""
     batch = in_float64(cached_batch(input_key, count, network.seed, network.sizes[0]))
-    return watch(try_all(network, batch, recipe, epsilon), "Trying every way to break the symmetry")
+    with room_for(training_bytes(network.sizes, count, networks=len(ATTEMPTS), itemsize=8, states=2)):
+        return watch(try_all(network, batch, recipe, epsilon), "Trying every way to break the symmetry")
 
 
 @cached(32e6)
@@ -32,4 +35,5 @@ def cached_views(networks: tuple[Network, ...], input_key: str, count: int, reci
     """The hidden layers of each network after so many steps of training."""
     first = networks[0]
     batch = in_float64(cached_batch(input_key, count, first.seed, first.sizes[0]))
-    return watch(develop(networks, batch, recipe, steps), "Training the copies")
+    with room_for(development_bytes(networks, count, recipe)):
+        return watch(develop(networks, batch, recipe, steps), "Training the copies")

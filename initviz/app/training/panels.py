@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import StopException
 
 from initviz.app.affordable import race_terms
+from initviz.app.capacity import CAPACITY, WAITING, held_in_session
 from initviz.app.controls import control, current_settings, expect_choice
 from initviz.app.history import note_choices_of_fragment
 from initviz.app.pictures import show
@@ -21,23 +22,32 @@ from initviz.charts.picture import ORDERED, Data, color_of, sequential
 from initviz.core.initializers import label_of
 from initviz.core.wording import number
 from initviz.training import race as races
-from initviz.training.race import LiveRace
+from initviz.training.race import RECORD_BYTES, LiveRace, race_peak_bytes
 
 FIRST_LOOK, NEXT_LOOK = 0.15, 0.4  # seconds of racing between two looks at the curves: drawing them takes time, too
+LOOK_FOR_ROOM = 1.0  # seconds between the browser's requests while a race waits for others to end
 PAUSE = 0.1  # seconds between the browser's requests for the next look; one that comes too early waits
 
 
-def current_race(settings: Settings) -> LiveRace:
-    """The race for these settings: the one begun before where there is one, as far as it got."""
-    held, terms = st.session_state.get("race"), race_terms(settings)
-    if held is None or held.terms != terms:
-        held = st.session_state["race"] = LiveRace(terms)
-    return held
+def current_race(settings: Settings) -> LiveRace | None:
+    """The race for these settings: the one begun before where there is one, as far as it got; None where the memory
+    that it takes is still taken by others.
+    """
+    holding, terms = held_in_session("race"), race_terms(settings)
+    if holding.value is not None and holding.value.terms != terms:
+        CAPACITY.give_back(holding)
+    if holding.value is None or not holding.value.finished:
+        if not CAPACITY.take(holding, race_peak_bytes(terms)):
+            return None
+        with CAPACITY.using(holding):
+            holding.value = holding.value or LiveRace(terms)
+    race: LiveRace = holding.value
+    return race
 
 
 def forget_race() -> None:
     """Callback: the next run begins the race anew."""
-    st.session_state.pop("race", None)
+    CAPACITY.give_back(held_in_session("race"))
 
 
 def watch_race() -> None:
@@ -45,19 +55,27 @@ def watch_race() -> None:
 
     Nothing is computed for a person who has left.
     """
-    running = current_race(current_settings()).running
-    st.fragment(_look, run_every=PAUSE if running else None)(running)
+    race = current_race(current_settings())
+    watched = race is None or race.running
+    st.fragment(_look, run_every=None if not watched else PAUSE if race else LOOK_FOR_ROOM)(watched)
 
 
 def _look(watched: bool) -> None:
     """One look; the Stop of the browser's header, which ends its script, stops the race as the page's does."""
     settings = current_settings()
-    race = current_race(settings)
+    race, holding = current_race(settings), held_in_session("race")
+    if race is None:
+        st.info(f"{WAITING}.", icon=":material/hourglass_top:")
+        return
     try:
-        _race_on(settings, race, watched)
+        with CAPACITY.using(holding):
+            _race_on(settings, race, watched)
     except StopException:
         race.stop()  # the browser asks for one more look, which draws the stopped race
         raise
+    finally:
+        if race.finished:
+            CAPACITY.take(holding, RECORD_BYTES)
     note_choices_of_fragment()
 
 

@@ -1,0 +1,59 @@
+"""A server that is started anew under an open page: the browser finds its page and its settings again, by itself."""
+
+import pytest
+from browser.driver import LIMIT, Screen, free_port, serve_process
+
+
+def on_signal(window):
+    window.press("depth", "ArrowLeft", 2)
+    window.press("gain", "ArrowRight")
+    window.act(window.page.locator(".st-key-quantity").get_by_text("Deltas").click)
+
+
+def on_symmetry(window):
+    window.press("width", "ArrowRight")
+    window.act(window.page.locator(".st-key-matrix").get_by_text("Similarities").click)
+
+
+def on_theory(window):
+    window.act(window.page.get_by_role("tab", name="Variance map").click)
+    window.press("sigma_w", "ArrowRight", 2)
+
+
+def on_lesson(window):
+    window.act(window.page.locator(".st-key-step").get_by_text("Initialize with zeros").click)
+    window.act(window.page.locator(".st-key-guess_zeros label").nth(1).click)
+
+
+def on_diagnose(window):
+    sizes = window.page.locator(".st-key-architecture input")
+    sizes.fill("64-48-48-10")
+    window.act(lambda: sizes.press("Enter"))
+    window.press("gain", "ArrowRight", 2)
+
+
+@pytest.mark.parametrize(("address", "use"), [
+    ("", on_signal), ("symmetry", on_symmetry), ("theory", on_theory), ("lesson", on_lesson),
+    ("diagnose?seed=3", on_diagnose)])
+def test_an_open_page_is_found_again_with_its_settings_after_a_restart_of_the_server(browser, address, use):
+    port = free_port()
+    with serve_process(port=port) as (base, _, _):
+        window = Screen(browser, base).open(address)
+        use(window)
+        page, query, words, picture = window.page.url, window.query(), window.words(), window.picture()
+        assert query
+    window.page.get_by_text("Connection error").first.wait_for()
+    runs = window.runs
+    with serve_process(port=port):
+        window.page.wait_for_function("() => !document.querySelector('[data-testid=\"stConnectionStatus\"]')")
+        for _ in range(LIMIT * 10):
+            if window.runs > runs:
+                break
+            window.page.wait_for_timeout(100)
+        window.settle()
+        assert window.runs > runs
+        assert (window.page.url, window.query()) == (page, query)
+        assert window.words() == words
+        assert window.picture() == picture
+        assert window.page.get_by_text("Connection error").count() == 0
+        window.close()
