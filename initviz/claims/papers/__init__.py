@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 from initviz.claims.experiment import Experiment
 from initviz.claims.papers import finite_width as chance
-from initviz.claims.papers import glorot, isometry, lectures, normalization, phases, residual, variances
+from initviz.claims.papers import glorot, isometry, lectures, normalization, phases, residual, variances, zeros
 from initviz.claims.papers import self_normalizing as normalizing
 
 PAPERS: Mapping[str, Experiment] = MappingProxyType({
     key: experiment
-    for part in (variances, glorot, isometry, phases, normalizing, chance, residual, normalization, lectures)
+    for part in (variances, glorot, isometry, phases, normalizing, chance, residual, normalization, lectures,
+                 zeros)
     for key, experiment in part.FIGURES.items()})
