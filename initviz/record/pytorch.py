@@ -44,7 +44,8 @@ ROUND_OFF = 64  # multiples of eps, relative to a unit's largest output, within 
 FUNCTIONS = frozenset({
     "relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh",
     "tanh_", "sigmoid", "sigmoid_", "hardtanh", "hardswish", "hardsigmoid", "softplus", "softsign", "logsigmoid", "glu",
-    "prelu", "rrelu", "threshold", "scaled_dot_product_attention", "softmax", "log_softmax"})
+    "prelu", "rrelu", "threshold", "scaled_dot_product_attention", "softmax", "log_softmax",
+    "multi_head_attention_forward"})
 ADDITIONS = frozenset({"add", "add_", "__add__", "__radd__", "__iadd__"})
 SOFTMAX = frozenset({"softmax", "log_softmax", "logsumexp"})
 SATURATING = {"tanh": (0.0, 1.0), "sigmoid": (0.5, 0.5)}  # the middle of the range, and half its length
@@ -323,6 +324,32 @@ def _attention(query: Tensor, key: Tensor, mask: Tensor | None = None, causal: b
     return _entropy(scores)
 
 
+MULTI_HEAD = ("query", "key", "value", "embed_dim_to_check", "num_heads", "in_proj_weight", "in_proj_bias")
+
+
+def _multi_head(args: Any, kwargs: Any) -> dict[str, Any]:
+    """The entropy for the arguments of ``multi_head_attention_forward``, whose tensors are (tokens, samples, width)."""
+    given = {**dict(zip(MULTI_HEAD, args, strict=False)), **kwargs}
+    weight, bias, heads = given.get("in_proj_weight"), given.get("in_proj_bias"), given["num_heads"]
+    query, key, mask = given["query"], given["key"], given.get("attn_mask")
+    if weight is None or query.dim() != 3 or (mask is not None and mask.dim() != 2):
+        return {}
+    width = query.shape[-1]
+    parts = []
+    for place, tensor in enumerate((query, key)):
+        part = slice(place * width, (place + 1) * width)
+        projected = nn.functional.linear(tensor.detach()[:, :2].float(), weight.detach()[part].float(),
+                                         None if bias is None else bias.detach()[part].float())
+        parts.append(projected.unflatten(-1, (heads, -1)).permute(1, 2, 0, 3))
+    closed = torch.zeros(len(query), len(key), device=query.device)
+    padding = given.get("key_padding_mask")
+    for hidden in (mask, None if padding is None else padding[:2, None, None]):
+        if hidden is not None:  # True is closed, and numbers are added
+            hidden = hidden.detach()
+            closed = closed + (torch.where(hidden, -math.inf, 0.0) if hidden.dtype == torch.bool else hidden.float())
+    return _attention(parts[0], parts[1], closed)
+
+
 def _tensor(value: Any) -> Tensor | None:
     """The first tensor of numbers in what a module puts out."""
     if isinstance(value, Tensor):
@@ -520,7 +547,11 @@ class _Recorder(TorchFunctionMode):
         self.called.add(id(module))
         tensor = _tensor(output)
         if tensor is not None and (tensor.requires_grad or next(module.parameters(), None) is not None):
-            self.row(tensor, self.paths[id(module)], type(module).__name__, container=bool(module._modules))
+            scores = {}
+            if isinstance(module, nn.Softmax | nn.LogSoftmax) and not self.again and isinstance(inputs[0], Tensor):
+                with self.measuring():
+                    scores = _entropy(inputs[0], -1 if module.dim is None else module.dim)
+            self.row(tensor, self.paths[id(module)], type(module).__name__, container=bool(module._modules), **scores)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called by PyTorch for each of its functions."""
@@ -533,10 +564,11 @@ class _Recorder(TorchFunctionMode):
             return func(*args, **kwargs)  # its hook measures it
         before = self.before(name, args, kwargs, inputs) if not self.again or name in ADDITIONS else {}
         output = func(*args, **kwargs)
-        if isinstance(output, Tensor) and output.is_floating_point() and output.numel() and output.dim() and (
-                output.requires_grad and (name in FUNCTIONS or name == "logsumexp" or "skip" in before)):
+        tensor = _tensor(output)
+        if tensor is not None and tensor.requires_grad and (
+                name in FUNCTIONS or name == "logsumexp" or "skip" in before):
             path = self.paths[id(module)] if module is not None else ""
-            self.row(output, path, "add" if name in ADDITIONS else name.strip("_"), function=True, **before)
+            self.row(tensor, path, "add" if name in ADDITIONS else name.strip("_"), function=True, **before)
         return output
 
     def before(self, name: str, args: Any, kwargs: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
@@ -558,6 +590,8 @@ class _Recorder(TorchFunctionMode):
                     return {"skip": _skip_numbers(skip, branch) | {"identity": identity, "from": self.origin(skip)}}
             elif name == "scaled_dot_product_attention":
                 return self.sdpa(args, kwargs)
+            elif name == "multi_head_attention_forward":
+                return _multi_head(args, kwargs)
             elif name in SOFTMAX:
                 axis = kwargs.get("dim", args[1] if len(args) > 1 else -1)
                 if isinstance(axis, int) and first.dim() and first.shape[axis] > 1:

@@ -4,6 +4,7 @@ import copy
 import gzip
 import json
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from record.models import MODELS, gpt, mlp
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from initviz.files.recording import read_recording
 from initviz.record.pytorch import MOST_BYTES, record
 
 
@@ -243,3 +245,38 @@ def test_the_recorder_is_one_file_that_stands_alone():
     text = Path(record.__code__.co_filename).read_text("utf-8")
     assert "initviz.core" not in text
     assert "import numpy" not in text
+
+
+@pytest.mark.parametrize("form", [torch.float32, torch.bool])
+def test_attention_inside_modules_of_pytorch_has_the_entropy_of_its_weights(form):
+    torch.manual_seed(0)
+    attention, soft = nn.MultiheadAttention(16, 2, batch_first=True), nn.Softmax(-1)
+    nn.init.normal_(attention.in_proj_weight)
+    nn.init.normal_(attention.in_proj_bias)
+    x, later = torch.randn(2, 12, 16), torch.ones(12, 12, dtype=torch.bool).triu(1)
+    mask = later if form == torch.bool else torch.zeros(12, 12).masked_fill(later, -torch.inf)
+    model = nn.ModuleList([attention, soft])
+    seen = []
+
+    def run():
+        y, weights = attention(x, x, x, attn_mask=mask, average_attn_weights=False)
+        seen.append(weights.detach())
+        return (soft(y @ y.transpose(1, 2)) @ y).square().mean()
+
+    rows = {row["kind"]: row for row in record(model, run)["rows"]}
+    weights = seen[0][:, :, 1:]
+    expected = torch.special.entr(weights).sum(-1) / torch.arange(2, 13).log()
+    assert rows["multi_head_attention_forward"]["entropy"] == pytest.approx(float(expected.mean()), rel=1e-5)
+    assert 0 < rows["Softmax"]["entropy"] < 1
+
+
+def test_the_lines_of_the_readme_record_a_step(tmp_path, monkeypatch):
+    root = Path(__file__).parents[2]
+    lines, = re.findall(r"```python3\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "recorder.py").write_text(Path(record.__code__.co_filename).read_text("utf-8"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    model, _ = mlp()
+    exec(lines, {"model": model, "inputs": torch.randn(64, 20), "targets": torch.randint(0, 5, (64,)),
+                 "loss_function": F.cross_entropy})
+    assert read_recording((tmp_path / "start.json.gz").read_bytes()).loss.classes == 5

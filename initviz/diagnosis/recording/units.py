@@ -111,7 +111,8 @@ def saturated(m: Recorded) -> Iterator[RecordedFinding]:
 def attention(m: Recorded) -> Iterator[RecordedFinding]:
     """Attention that is decided before anything is learned."""
     rows = [(row.entropy, place) for place, row in enumerate(m.rows) if row.entropy < LEAST_ENTROPY
-            and row.kind in ("softmax", "scaled_dot_product_attention") and len(row.shape) > 2]
+            and plain_kind(row) in (
+                "softmax", "scaleddotproductattention", "multiheadattentionforward") and len(row.shape) > 2]
     if rows:
         entropy, place = min(rows)
         score = m.rows[place].score_std
@@ -128,7 +129,7 @@ def attention(m: Recorded) -> Iterator[RecordedFinding]:
 def decided(m: Recorded) -> Iterator[RecordedFinding]:
     """A policy that prefers an action before anything is learned."""
     for place, row in enumerate(m.rows):
-        if row.entropy < LEAST_POLICY and row.kind in ("softmax", "logsumexp") and len(row.shape) == 2:
+        if row.entropy < LEAST_POLICY and plain_kind(row) in ("softmax", "logsumexp") and len(row.shape) == 2:
             yield RecordedFinding(
                 "decided", "warning", "output", "The choice is made", f"The softmax of {m.label(place)} has an entropy "
                 f"of {number(row.entropy)} ln n before anything is learned: a policy that hardly explores.",
