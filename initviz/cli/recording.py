@@ -12,7 +12,7 @@ import pandas as pd
 from initviz.diagnosis.recording import Comparison, RecordingReport, examine
 from initviz.diagnosis.recording.comparison import comparison_table, comparison_to_json
 from initviz.diagnosis.recording.recorded import RecordedFinding
-from initviz.diagnosis.recording.report import facts, table, to_json
+from initviz.diagnosis.recording.report import facts, table, to_json, weights_table
 from initviz.diagnosis.thresholds import check_thresholds
 from initviz.files.recording import MOST_BYTES, read_recording
 
@@ -42,7 +42,7 @@ def add_command(each: Any) -> None:
                          help="moves a line, as for diagnose; may be repeated")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     command.add_argument("--all", action="store_true", help="print every recorded output, not only those along the "
-                                                            "model's depth")
+                                                            "model's depth, and every parameter")
     command.set_defaults(run=run_report)
 
 
@@ -96,6 +96,7 @@ def _text(report: RecordingReport, *, every: bool) -> str:
     return "\n\n".join([
         "\n".join(f"{name}: {_printable(value, 400)}" for name, value in facts(report).items()),
         _aligned(table(report, None if every else report.trunk.levels)),
+        *([_aligned(weights_table(report))] if every else []),
         "\n".join([report.summary, *_findings(report.findings)])])
 
 

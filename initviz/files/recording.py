@@ -94,6 +94,8 @@ class Row(Moments):
     saturated_share: float = math.nan
     entropy: float = math.nan
     score_std: float = math.nan
+    channel_mean_square: float = math.nan
+    channel_variance: float = math.nan
     skip: Skip | None = None
     gradient: Moments | None = None
 

@@ -34,7 +34,7 @@ def test_containers_are_closed_and_opened_without_a_new_chart(screen):
     closed = next(count for name, count in drawn(window).items() if name.startswith(SIGNAL))
     mark = "() => {document.querySelector(\"[data-testid='stVegaLiteChart'] svg\").dataset.kept = 'yes'}"
     window.page.evaluate(mark)
-    window.act(lambda: window.page.get_by_role("combobox", name="Shown").click())
+    window.page.get_by_role("combobox", name="Shown").click()
     window.act(lambda: window.page.get_by_role("option", name="Every output").click())
     opened = next(count for name, count in drawn(window).items() if name.startswith(SIGNAL))
     assert opened > 4 * closed
@@ -44,7 +44,7 @@ def test_containers_are_closed_and_opened_without_a_new_chart(screen):
 
 def test_an_uploaded_recording_is_compared_with_another_one(screen):
     window = screen("recording")
-    window.act(lambda: window.page.get_by_text("Your own recordings").click())
+    window.page.get_by_text("Your own recordings").click()
     files = window.page.locator("[data-testid='stFileUploaderDropzoneInput']")
     window.act(lambda: files.nth(0).set_input_files(str(FOLDER / "gpt.json.gz")))
     assert len(drawn(window)) == 4

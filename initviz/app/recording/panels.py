@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from initviz import app
@@ -15,7 +14,7 @@ from initviz.core.citations import linked
 from initviz.diagnosis.recording import Comparison, RecordingReport
 from initviz.diagnosis.recording.comparison import comparison_table, comparison_to_json
 from initviz.diagnosis.recording.recorded import RecordedFinding
-from initviz.diagnosis.recording.report import facts, table, to_json
+from initviz.diagnosis.recording.report import facts, table, to_json, weights_table
 from initviz.diagnosis.recording.views import (
     Compared,
     attention_picture,
@@ -56,7 +55,7 @@ def show_answer(asked: RecordingRequest) -> None:
         show = {"error": st.error, "warning": st.warning}.get(report.severity or "", st.success)
         show(f"**{plain(name)}.** {plain(report.verdict)}", icon=report.kind.icon)
         st.caption(" · ".join(f"{fact}: {plain(said[fact])}" for fact in (
-            "Model", "Parameters", "Outputs", "Mode", "Optimizer", "Loss")))
+            "Model", "Parameters", "Outputs", "Mode", "Optimizer", "Output sizes", "Loss")))
 
 
 def show_findings(report: RecordingReport, name: str) -> None:
@@ -138,11 +137,9 @@ def show_tables(asked: RecordingRequest) -> None:
         frame = table(report, places)
         st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
     with weights:
-        audited = report.weights.frame
-        frame = pd.DataFrame() if audited.empty else audited[["name", "kind", "shape", "std", "law"]].rename(columns={
-            "name": "Parameter", "kind": "Kind", "shape": "Shape", "std": "Std", "law": "Laws that may have drawn it"})
-        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)),
-                     column_config={"Std": st.column_config.NumberColumn(format="%.3g")})
-        st.caption("Named from the recorded moments, extremes and hashes; the weights are not in the file.")
+        frame = weights_table(report)
+        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
+        st.caption("The laws are named from the recorded moments, extremes and hashes; the weights are not in the "
+                   "file. Update ÷ weight: of the optimizer's first step at its rate.")
     app.download("The report (JSON)", "recording_report.json", lambda: to_json(report), "application/json",
                  key="recording_json", help="Findings, the model's depth, and the laws of its weights.")

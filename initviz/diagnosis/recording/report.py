@@ -15,13 +15,14 @@ from initviz.diagnosis.audit.audit import Audit
 from initviz.diagnosis.findings import SEVERITIES
 from initviz.diagnosis.recording import learning, scale, units
 from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding
-from initviz.diagnosis.recording.trunk import Trunk
+from initviz.diagnosis.recording.trunk import Trunk, plain_kind
 from initviz.diagnosis.recording.weights import as_findings, audit_recording
 from initviz.diagnosis.rules import in_order
 from initviz.diagnosis.thresholds import DEFAULTS, Thresholds
 from initviz.diagnosis.verdict import KINDS, Kind
 from initviz.files.recording import Recording, Row
 
+MOST_HEADS = 4  # in a sentence
 # Causes before what they cause, as in the rules of a simulated network.
 RULES: tuple[Callable[[Recorded], Iterator[RecordedFinding]], ...] = (
     scale.overflow, scale.inputs, units.silent, units.copies, units.dead, scale.signal, units.saturated,
@@ -98,7 +99,34 @@ def facts(report: RecordingReport) -> dict[str, str]:
         "Parameters": f"{parameters:,} in {len(recording.parameters):,} tensors",
         "Outputs": f"{len(report.trunk.measured):,} recorded, {len(report.trunk.levels):,} of them along the trunk",
         "Optimizer": cut(recording.optimizer) if recording.optimizer else "not given",
-        "Loss": say_loss(report), "Verdict": report.verdict}
+        "Output sizes": say_heads(report), "Loss": say_loss(report), "Verdict": report.verdict}
+
+
+def say_heads(report: RecordingReport) -> str:
+    """The sizes of the model's outputs, each head by itself, and how evenly a choice among actions is spread."""
+    rows = report.recording.rows
+    parts = [f"{report.recorded.label(place)} {number(rows[place].rms)}" for place in report.trunk.heads[:MOST_HEADS]]
+    choices = [row.entropy for row in rows if plain_kind(row) in ("softmax", "logsumexp") and len(row.shape) == 2
+               and not math.isnan(row.entropy)]
+    return ", ".join([*parts, *([f"entropy of the choice {number(choices[0])} ln n"] if choices else [])]) or "not seen"
+
+
+def weights_table(report: RecordingReport) -> pd.DataFrame:
+    """A row a parameter, in words: its laws, the gradient of each recorded step, and the first update beside it."""
+    laws = dict(zip((record.name for record in report.weights.tensors), report.weights.frame.get("law", ()),
+                    strict=True))
+    rows = []
+    for parameter in report.recording.parameters:
+        ratio = learning.update_ratio(report.recorded, parameter) if parameter.rate is not None else math.nan
+        rows.append({
+            "Parameter": cut(parameter.name), "Shape": " × ".join(map(str, parameter.shape)) or "1",
+            "Std": "" if math.isnan(parameter.std) else number(parameter.std),
+            "Laws that may have drawn it": laws.get(parameter.name, ""),
+            "Gradient, rms": ", then ".join("none" if gradient is None else "exactly 0" if gradient.exact_zero else
+                                            number(gradient.rms) for gradient in parameter.gradients),
+            "Update ÷ weight": "" if math.isnan(ratio) else number(ratio)})
+    frame = pd.DataFrame(rows)
+    return frame.loc[:, [name for name in frame if name == "Parameter" or (frame[name] != "").any()]]
 
 
 def say_loss(report: RecordingReport) -> str:
@@ -131,7 +159,9 @@ def _said(row: Row) -> dict[str, str]:
         "Different units": f"{row.distinct:,} of {row.units:,}" if row.distinct else "",
         "Units that are 0": f"{row.zero_units:,}" if row.units else "",
         "Effective rank": said(row.rank), "Token cosine": said(row.token_cosine),
-        "Entropy ÷ ln n": said(row.entropy),
+        "Entropy ÷ ln n": said(row.entropy), "Scores, std": said(row.score_std),
+        "Channels, mean² ÷ variance": said(row.channel_mean_square / row.channel_variance)
+        if row.channel_variance > 0 else "",
         "Saturated": "" if math.isnan(row.saturated_share) else percent(row.saturated_share),
         "Change by a step, rms": said(row.change_rms)}
 

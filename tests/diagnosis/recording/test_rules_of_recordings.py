@@ -13,7 +13,7 @@ from files.test_recording import mutations, packed, unpacked
 from initviz.core.wording import number
 from initviz.diagnosis.recording import Comparison, examine
 from initviz.diagnosis.recording.comparison import comparison_table, comparison_to_json
-from initviz.diagnosis.recording.report import facts, table, to_json
+from initviz.diagnosis.recording.report import facts, table, to_json, weights_table
 from initviz.files.recording import read_recording
 
 FOLDER = Path(__file__).parents[3] / "initviz/data/recordings"
@@ -243,6 +243,7 @@ def test_every_mutation_that_is_read_is_examined_and_compared():
         report = examine(recording)
         json.loads(to_json(report))
         table(report)
+        weights_table(report)
         facts(report)
         compared = Comparison(whole, report)
         json.loads(comparison_to_json(compared))
@@ -260,3 +261,19 @@ def test_a_recording_as_large_as_is_read_is_soon_examined():
     report = examine(read_recording(data))
     assert len(report.trunk.levels) == 4000
     json.loads(to_json(report))
+
+
+def test_each_head_of_a_policy_and_the_entropy_of_its_choice_are_told():
+    said = facts(example("policy"))["Output sizes"]
+    assert "actor 0.0048" in said
+    assert "critic 0.5" in said
+    assert "entropy of the choice 1 ln n" in said
+
+
+def test_the_weights_table_has_the_first_update_and_the_gradient_of_each_step():
+    policy = weights_table(example("policy")).set_index("Parameter")
+    actor = next(p for p in example("policy").recording.parameters if p.name == "actor.weight")
+    assert policy.loc["actor.weight", "Update ÷ weight"] == number(3e-4 / actor.rms)
+    lora = weights_table(example("lora")).set_index("Parameter")
+    assert lora.loc["0.lora_A", "Gradient, rms"].startswith("exactly 0, then ")
+    assert lora.loc["0.base.weight", "Gradient, rms"] == "none, then none"
