@@ -52,8 +52,8 @@ def ask() -> RecordingRequest | None:
         beside = _choice("beside", "Compare with", BESIDE, NOTHING,
                          "Before and after a change, or one model at two widths.")
         view = _choice("shown", "Shown", VIEWS, "depth",
-                       "The model's depth: the outputs along its trunk, whose scale can be compared. Modules: closed "
-                       "containers, each with its last output.")
+                       "The model's depth: outputs outside of branches, whose scale can be compared. Modules: "
+                       "closed containers, each with its last output.")
     with st.expander("Your own recordings", icon=":material/upload_file:"), st.container(horizontal=True):
         first = _uploaded("A recording", "recording_file")
         second = _uploaded("One to compare it with", "recording_beside")

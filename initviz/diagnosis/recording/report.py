@@ -97,7 +97,7 @@ def facts(report: RecordingReport) -> dict[str, str]:
     return {
         "Model": cut(recording.model), "Recorded with": cut(recording.framework), "Mode": ", ".join(how),
         "Parameters": f"{parameters:,} in {len(recording.parameters):,} tensors",
-        "Outputs": f"{len(report.trunk.measured):,} recorded, {len(report.trunk.levels):,} of them along the trunk",
+        "Outputs": f"{len(report.trunk.measured):,} recorded, {len(report.trunk.levels):,} along the model's depth",
         "Optimizer": cut(recording.optimizer) if recording.optimizer else "not given",
         "Output sizes": say_heads(report), "Loss": say_loss(report), "Verdict": report.verdict}
 
