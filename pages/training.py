@@ -5,6 +5,7 @@ import streamlit as st
 from initviz import app
 from initviz.app.blocks import plain_only
 from initviz.app.training import panels as training
+from initviz.app.training import request
 
 app.require_entrance()
 asked = app.current_settings()
@@ -12,13 +13,17 @@ asked = app.current_settings()
 st.header("What does an initialization cost?", anchor=False)
 settings = plain_only(asked, "The race stacks plain networks; `initviz.train` trains networks of blocks.")
 with st.container(horizontal=True):
-    for key in ("optimizer", "rate", "steps", "minibatch", "tuned"):
+    for key in ("optimizer", "rate", "steps", "minibatch", "tuned", "loss"):
         app.control(key)
+    source = request.ask_source()
 
 with st.container():
     app.refuse_the_unaffordable(settings, training=True)
     if not settings.init:
         st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
         app.stop()
+    terms = request.ask(settings, source)
+if terms is None:
+    app.stop()
 
-training.watch_race()
+training.watch_race(terms)

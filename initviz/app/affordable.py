@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from initviz.app.settings import CONTROLS, Settings
 from initviz.core.architecture import Architecture
+from initviz.core.batches import BOUNDS, INPUTS
 from initviz.core.cost import (
     MOST_BYTES,
     MOST_OPERATIONS,
@@ -23,9 +24,7 @@ from initviz.core.cost import (
 from initviz.core.network import Network
 from initviz.core.validation import Choices
 from initviz.training.gradient_descent import STATES, Recipe
-
-if TYPE_CHECKING:
-    from initviz.training.race import RaceTerms
+from initviz.training.race_terms import RaceTerms
 
 MOST_TRAINING_OPERATIONS = 1200e9  # of one race, which shows itself as it goes and can be stopped
 MOST_ATTEMPT_OPERATIONS = 60e9  # of all attempts to break the symmetry, in float64 and not shown as they go
@@ -42,8 +41,13 @@ def operations(settings: Settings) -> float:
 
 def training_operations(settings: Settings) -> float:
     """Floating-point operations of one race: three products a layer, step and contender."""
-    batch = settings.minibatch or settings.batch
-    return len(settings.init) * settings.steps * 6 * connections(settings.sizes) * batch
+    return race_operations(race_terms(settings)) if settings.init else 0.0
+
+
+def race_operations(terms: RaceTerms) -> float:
+    """The same of a race of these terms."""
+    batch = terms.recipe.batch_size or terms.batch
+    return len(terms.labels) * terms.recipe.steps * 6 * connections(terms.networks[0].sizes) * batch
 
 
 def affordable_attempt_steps(settings: Settings, steps: int) -> int:
@@ -57,10 +61,11 @@ def affordable_attempt_steps(settings: Settings, steps: int) -> int:
 
 def race_terms(settings: Settings) -> RaceTerms:
     """What the race of these settings depends on."""
-    from initviz.training.race import RaceTerms  # here, because a page without a race need not wait for it
-
     recipe = Recipe(settings.optimizer, settings.rate, settings.steps, settings.minibatch)
-    return RaceTerms(settings.plain_networks(), settings.input, settings.batch, recipe, settings.tuned == "best")
+    networks, loss = settings.plain_networks(), settings.wanted_loss
+    if loss in BOUNDS and INPUTS[settings.input].classes == 2:
+        networks = tuple(replace(network, sizes=(*network.sizes[:-1], 1)) for network in networks)
+    return RaceTerms(networks, settings.input, settings.batch, recipe, settings.tuned == "best", loss)
 
 
 def network_bytes(network: Network | Architecture, batch: int) -> float:

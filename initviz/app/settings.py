@@ -24,6 +24,7 @@ from initviz.core.architecture import Architecture
 from initviz.core.batches import INPUTS
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
+from initviz.core.propagation import LOSS_LABELS
 from initviz.core.simulation import QUANTITIES, SCALES
 from initviz.core.validation import Choices, Interval, Parameter, setting_of
 from initviz.training.gradient_descent import OPTIMIZER_HELP, OPTIMIZER_LABELS
@@ -46,6 +47,8 @@ MEASURE_LABELS = MappingProxyType({
     "symmetry_gap": "Symmetry gap"})
 MATRIX_LABELS = MappingProxyType({
     "activations": "Activations", "gradient": "Weight gradients", "similarities": "Similarities"})
+LOSS_CHOICES = MappingProxyType({"auto": "As the targets suggest"} | {
+    key: label[0].upper() + label[1:] for key, label in LOSS_LABELS.items()})
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 assert (tuple(QUANTITY_LABELS), tuple(SCALE_LABELS)) == (QUANTITIES, SCALES)
 
@@ -168,6 +171,10 @@ class DeclaredSettings:
     tuned: str = setting(
         "Rates", "same", TUNED_LABELS, {"training"},
         "Best for each tries eight rates per initializer first, so that none is blamed for a rate.")
+    loss: str = setting(
+        "Output and loss", "auto", LOSS_CHOICES, {"training", "diagnose"},
+        "What the outputs are and what is minimized. Classes suggest softmax and cross-entropy, numbers the squared "
+        "error. Two classes under a sigmoid or tanh need one output.")
     measure: str = setting(
         "Explain by", "gradient_norm", MEASURE_LABELS, {"training"},
         "What is drawn for each layer over the steps.")
@@ -213,6 +220,11 @@ class DeclaredSettings:
         """Inputs, hidden layers, outputs."""
         source = INPUTS[self.input]
         return (source.features or self.width, *[self.width] * (self.depth - 1), source.classes)
+
+    @property
+    def wanted_loss(self) -> str | None:
+        """The loss that was chosen, None for what the targets suggest."""
+        return None if self.loss == "auto" else self.loss
 
     def initializer_params(self, key: str) -> dict[str, Any]:
         """The parameters of the initializer ``key`` as these settings have them."""

@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from initviz.cli.options import FOUND, INIT, INPUT, activation_params, check_together
-from initviz.core.batches import INPUTS, Batch, batch_for, check_fit, with_loss
+from initviz.core.batches import INPUTS, Batch, batch_for, check_fit
 from initviz.core.cost import check_diagnosis, check_simulation
 from initviz.core.initializers import INITIALIZERS, law_of
-from initviz.core.network import Bias, Network, read_sizes
+from initviz.core.network import Bias, Network, read_sizes, with_output_bias
 from initviz.core.simulation import layer_table, simulate
 from initviz.core.validation import check
 from initviz.core.wording import named, number
@@ -50,10 +50,8 @@ def _network(options: argparse.Namespace, sizes: tuple[int, ...], key: str) -> N
 
 def _biases(options: argparse.Namespace, depth: int) -> Bias:
     """The biases of every layer, the last one's from ``--output-bias`` where that is given."""
-    bias = options.bias or 0.0
-    if options.output_bias is None:
-        return bias
-    return (*(bias[:-1] if isinstance(bias, tuple) else [bias] * (depth - 1)), options.output_bias)
+    bias: Bias = options.bias or 0.0
+    return bias if options.output_bias is None else with_output_bias(bias, options.output_bias, depth)
 
 
 def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
@@ -125,8 +123,7 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
         "kind": options.target_kind or "auto", "standardize": not options.raw, "one_hot": options.one_hot,
         "standardize_target": not options.raw_target, "drop": tuple(spreadsheet.names_in(options.drop or "", columns)),
         "inputs": tuple(spreadsheet.names_in(options.inputs, columns)) if options.inputs else None}
-    batch = read.batch(targets, count=options.batch, seed=options.seed, outputs=sizes[-1], **how)
-    batch = batch if options.loss is None else with_loss(batch, options.loss)
+    batch = read.batch(targets, count=options.batch, seed=options.seed, outputs=sizes[-1], loss=options.loss, **how)
     print(f"initviz: {spreadsheet.describe_target(targets, batch, not options.raw_target)}", file=sys.stderr)
     _check_columns(sizes, batch, read.counting(), how["drop"])
     return replace(batch, name=options.data.name), {

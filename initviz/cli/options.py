@@ -13,6 +13,7 @@ from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS
+from initviz.core.network import read_numbers
 from initviz.core.propagation import LOSS_LABELS, LOSSES
 from initviz.core.validation import check_parameters, setting_of
 from initviz.diagnosis.thresholds import THRESHOLDS
@@ -80,11 +81,9 @@ def _threshold(text: str) -> tuple[str, float]:
 def _numbers(text: str) -> float | tuple[float, ...]:
     """One number, or several with commas between them."""
     try:
-        found = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, or several with commas between them, got {text!r}"
-                                         ) from None
-    return found[0] if len(found) == 1 else found
+        return read_numbers("", text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).strip()) from None
 
 
 def _parameter(text: str) -> tuple[str, Any]:

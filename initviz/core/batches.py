@@ -21,7 +21,7 @@ from numpy.random import Generator
 from initviz.core.arrays import Array
 from initviz.core.initializers import DTYPES
 from initviz.core.network import INPUT_STREAM, SEED, stream
-from initviz.core.propagation import LOSSES
+from initviz.core.propagation import LOSSES, QUIET
 from initviz.core.validation import Interval, check
 
 BATCH = Interval(1, 1_000_000, integer=True)
@@ -43,6 +43,17 @@ class Batch:
     def features(self) -> int:
         """Number of inputs of the network."""
         return int(self.x.shape[1])
+
+    def classes(self) -> Array | None:
+        """Each sample's class (batch,), also where targets are 0 and 1 of sigmoids; None where they are numbers."""
+        if self.loss == "softmax_ce":
+            return self.targets
+        low, high = (-1, 1) if self.loss == "tanh_mse" else (0, 1)
+        if not np.isin(self.targets, (low, high)).all():
+            return None
+        if self.outputs == 1:
+            return None if self.loss == "mse" else (self.targets[:, 0] == high).astype(np.int64)
+        return self.targets.argmax(axis=1) if ((self.targets == high).sum(axis=1) == 1).all() else None
 
 
 @dataclass(frozen=True)
@@ -196,17 +207,35 @@ def with_loss(batch: Batch, loss: str, outputs: int | None = None) -> Batch:
     return Batch(batch.x, targets, loss, targets.shape[1], batch.name)
 
 
+def classes_for(outputs: int, loss: str | None) -> int:
+    """How many classes a network of so many outputs tells apart: two, where one sigmoid or tanh stands for them."""
+    return 2 if outputs == 1 and loss in BOUNDS else outputs
+
+
+def loss_of_constant_output(batch: Batch) -> float:
+    """The least loss without a look at the inputs: the entropy of the batch's classes, the targets' variance."""
+    if batch.loss == "bce":
+        return float(np.mean([entropy(np.array([share, 1 - share])) for share in batch.targets.mean(axis=0)]))
+    if batch.loss != "softmax_ce":
+        with np.errstate(**QUIET):
+            return float(np.var(batch.targets, axis=0).mean())
+    return entropy(np.bincount(batch.targets) / len(batch.targets))
+
+
+def entropy(shares: Array) -> float:
+    """-sum p ln p of shares that sum to 1."""
+    positive = shares[shares > 0]
+    return float(-(positive * np.log(positive)).sum())
+
+
 def batch_for(sizes: Sequence[int], key: str, count: int, *, seed: int = 0, loss: str | None = None) -> Batch:
     """A batch of the input ``key`` for a network of these sizes; standard normals suit any number of outputs.
 
     ``loss`` is by default that of the input: "softmax_ce", or "mse" for standard normals and one output. Raises
     ValueError where the input has other numbers of features or classes, or no targets for the loss.
     """
-    if key == "normal":
-        of_two = sizes[-1] == 1 and loss in BOUNDS
-        batch = make_normal(sizes[0], 2 if of_two else sizes[-1], count, seed=seed)
-    else:
-        batch = make_batch(key, count, seed=seed, features=sizes[0])
+    batch = (make_normal(sizes[0], classes_for(sizes[-1], loss), count, seed=seed) if key == "normal" else
+             make_batch(key, count, seed=seed, features=sizes[0]))
     batch = batch if loss is None else with_loss(batch, loss, sizes[-1])
     check_fit(sizes, batch)
     return batch

@@ -16,6 +16,7 @@ from initviz.core.activations import ACTIVATIONS, activation
 from initviz.core.arrays import Array
 from initviz.core.initializers import DTYPES, INITIALIZERS, Law, initialize, law_of
 from initviz.core.validation import ANY, Interval, check, check_parameters
+from initviz.core.wording import shown
 
 Pairs = tuple[tuple[str, Any], ...]
 Gain = float | tuple[float, ...]
@@ -37,9 +38,19 @@ def read_sizes(text: str) -> tuple[int, ...]:
     """Layer sizes, inputs to outputs, from a text such as "784-512-512-10"; ValueError where it is none."""
     parts = re.split(r"\s*(?:->|[-,;x×→])\s*|\s+", text.strip())
     if len(parts) < 2 or len(parts) > MOST_LAYERS + 1 or not all(re.fullmatch("[0-9]{1,7}", part) for part in parts):
-        shown = text if len(text) <= 40 else f"{text[:40]}..."
-        raise ValueError(f"sizes must be 2 to {MOST_LAYERS + 1} whole numbers such as 784-512-512-10, got {shown!r}")
+        said = text if len(text) <= 40 else f"{text[:40]}..."
+        raise ValueError(f"sizes must be 2 to {MOST_LAYERS + 1} whole numbers such as 784-512-512-10, got {said!r}")
     return tuple(check("sizes", int(part), SIZE) for part in parts)
+
+
+def read_numbers(field: str, text: str) -> float | tuple[float, ...]:
+    """One number, or several with commas between them, from a text such as "1.414, 1.414, 0.01"; ValueError for none.
+    """
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{field} must be a number, or several with commas between them, got {shown(text)}") from None
+    return found[0] if len(found) == 1 else found
 
 
 def _draw(initializer: str, params: Pairs, fan_in: int, fan_out: int, seed: int, layer: int, dtype: str) -> Array:
@@ -59,6 +70,12 @@ def _per_layer(field: str, value: Any, sizes: tuple[int, ...]) -> Gain:
         raise ValueError(f"{field} must be a number or {depth}, one per weight layer, got {len(value)}")
     each = tuple(float(check(f"{field} of layer {layer}", number, ANY)) for layer, number in enumerate(value, 1))
     return each[0] if len(set(each)) == 1 else each
+
+
+def with_output_bias(bias: Bias, output: NeuronBias, depth: int) -> Bias:
+    """The biases of ``depth`` layers, the last one's ``output``."""
+    hidden = bias[:-1] if isinstance(bias, tuple) else (bias,) * (depth - 1)
+    return (*hidden, output)
 
 
 def _biases(value: Any, sizes: tuple[int, ...]) -> Bias:

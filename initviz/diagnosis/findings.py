@@ -1,4 +1,4 @@
-"""A finding, what the rules that make findings look at, and the losses that they compare with."""
+"""A finding, and what the rules that make findings look at."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-from initviz.core.arrays import Array
-from initviz.core.batches import Batch
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
 from initviz.diagnosis.initialization import Initialization
@@ -86,20 +84,3 @@ class Measured:
     def depth_limit(self) -> float:
         """The depth, in weight layers, to which the rates hold; inf beyond 1,000."""
         return self.rates.depth_limit(self.thresholds["shrunk"], self.thresholds["grown"])
-
-
-def loss_of_constant_output(batch: Batch) -> float:
-    """The least loss without a look at the inputs: the entropy of the batch's classes, the targets' variance."""
-    if batch.loss == "bce":
-        return float(np.mean([entropy(np.array([share, 1 - share])) for share in batch.targets.mean(axis=0)]))
-    if batch.loss != "softmax_ce":
-        with np.errstate(**QUIET):
-            return float(np.var(batch.targets, axis=0).mean())
-    shares = np.bincount(batch.targets) / len(batch.targets)
-    return entropy(shares)
-
-
-def entropy(shares: Array) -> float:
-    """-sum p ln p of shares that sum to 1."""
-    positive = shares[shares > 0]
-    return float(-(positive * np.log(positive)).sum())

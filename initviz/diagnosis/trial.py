@@ -14,9 +14,10 @@ from types import MappingProxyType
 
 import numpy as np
 
+from initviz.core.batches import loss_of_constant_output
 from initviz.core.cost import connections, training_bytes
 from initviz.core.wording import number
-from initviz.diagnosis.findings import CONVENTION, Finding, loss_of_constant_output
+from initviz.diagnosis.findings import CONVENTION, Finding
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.report import Report
 from initviz.training.gradient_descent import OPTIMIZER_LABELS, STATES, Race, Recipe

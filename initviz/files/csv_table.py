@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.core.arrays import Array
-from initviz.core.batches import Batch, standardized
+from initviz.core.batches import BOUNDS, Batch, standardized, with_loss
 from initviz.core.network import INPUT_STREAM, SEED, stream
 from initviz.core.propagation import LOSS_LABELS
 from initviz.core.validation import Interval, check
@@ -58,7 +58,7 @@ class Table:
 
     def batch(self, target: str | Sequence[str], *, kind: str = "auto", standardize: bool = True, count: int = 128,
               seed: int = 0, inputs: Sequence[str] | None = None, drop: Sequence[str] = (), one_hot: bool = False,
-              standardize_target: bool = True, outputs: int | None = None) -> Batch:
+              standardize_target: bool = True, outputs: int | None = None, loss: str | None = None) -> Batch:
         """``count`` rows, or all where there are fewer, drawn by ``seed``: float32 inputs and the column ``target``.
 
         ``kind`` says what the target is: "classes", "numbers", predicted by the squared error, or "auto". Then words
@@ -66,7 +66,8 @@ class Table:
         count from 0 or 1 without a gap with 5 rows each. Several targets are numbers. Inputs are the columns
         ``inputs``, or all other columns of numbers, without those of ``drop``; with ``one_hot`` columns of few words,
         too, an input for each word. How many inputs there are never depends on the rows that are drawn; a constant
-        column is 0 when standardized. Two classes for one of ``outputs`` are 0 and 1 of a sigmoid ("bce"). Rows that
+        column is 0 when standardized. Two classes for one of ``outputs`` are 0 and 1 of a sigmoid ("bce"); ``loss``
+        says another than the target suggests, of which those with bounds leave the target in its own scale. Rows that
         miss a value are left out. ValueError where nothing is left.
         """
         targets = [target] if isinstance(target, str) else list(target)
@@ -80,9 +81,10 @@ class Table:
             whole &= np.isfinite(column) if column.dtype.kind == "f" else column != ""
         if whole.sum() < 2:
             raise ValueError("there must be at least two rows without a missing value")
-        wanted, loss, width = _targets({name: self.values[name][whole] for name in targets}, kind, standardize_target)
-        if (loss, width, outputs) == ("softmax_ce", 2, 1):
-            wanted, loss, width = wanted[:, None].astype(np.float32), "bce", 1
+        wanted, own_loss, width = _targets({name: self.values[name][whole] for name in targets}, kind,
+                                           standardize_target and loss not in BOUNDS)
+        if (own_loss, width, outputs) == ("softmax_ce", 2, 1):
+            wanted, own_loss, width = wanted[:, None].astype(np.float32), "bce", 1
         chosen = stream(check("seed", seed, SEED), INPUT_STREAM).permutation(int(whole.sum()))[:count]
         x = np.empty((len(chosen), len(columns)), np.float32)
         for place, column in enumerate(columns.values()):
@@ -92,7 +94,8 @@ class Table:
             elif np.abs(values).max() > LARGEST:
                 raise ValueError(f"numbers beyond {LARGEST:.1g} need to be standardized")
             x[:, place] = values[chosen]
-        return Batch(x, wanted[chosen], loss, width)
+        batch = Batch(x, wanted[chosen], own_loss, width)
+        return batch if loss is None else with_loss(batch, loss)
 
     def check(self, field: str, name: str) -> str:
         """The name, where it is a column's; ValueError that says which there are."""
@@ -201,7 +204,8 @@ def describe_target(name: str | Sequence[str], batch: Batch, standardized_target
     if np.isin(batch.targets, (0, 1)).all() or (batch.loss == "tanh_mse" and np.isin(batch.targets, (-1, 1)).all()):
         few = "2 classes for one output" if batch.outputs == 1 else f"{batch.outputs:,} classes or columns of 0 and 1"
         return f"{begin} {few}: {loss}."
-    return f"{begin} numbers, {'standardized' if standardized_target else 'in their own scale'}: {loss}."
+    changed = standardized_target and batch.loss == "mse"
+    return f"{begin} numbers, {'standardized' if changed else 'in their own scale'}: {loss}."
 
 
 # ---------------------------------------------------------------------------------------------- reading

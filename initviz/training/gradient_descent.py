@@ -194,6 +194,7 @@ class Race:
         dtype, count = weights[0].dtype, len(weights[0])
         self.recipe, self.batch, self.held_out = recipe, batch, held_out
         self._x, self._targets = batch.x.astype(dtype, copy=False), batch.targets
+        self._classes, self._held_out_classes = batch.classes(), held_out.classes() if held_out else None
         self._weights, self._biases = weights, biases
         with np.errstate(over="ignore"):  # an infinite rate diverges at once, as it should
             self._rates = np.array(rates if rates is not None else [recipe.rate] * count, dtype)[:, None, None]
@@ -343,10 +344,11 @@ class Race:
                                    self._activation, (), self._held_out_buffers, **self._params)
         return outputs
 
-    def _accuracy(self, outputs: Array, targets: Array) -> Array:
-        if self.batch.loss != "softmax_ce":
+    def _accuracy(self, outputs: Array, classes: Array | None) -> Array:
+        if classes is None:
             return np.full(len(outputs), math.nan)
-        return (outputs.argmax(axis=-1) == targets).mean(axis=-1)
+        chosen = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
+        return (chosen == classes).mean(axis=-1)
 
     def _record_step(self, updates: list[Array] | None, seen: Pass | None = None, norms: Array | None = None) -> None:
         """Record this step, of the whole training batch, not of the mini-batch: from a pass of it and the norms of its
@@ -362,8 +364,8 @@ class Race:
         if not len(self._running):
             return
         zs = seen.preactivations
-        accuracy = self._accuracy(zs[-1], self._targets)
-        held_out = self._accuracy(self._outputs(self.held_out), self.held_out.targets) if self.held_out else None
+        accuracy = self._accuracy(zs[-1], self._classes)
+        held_out = self._accuracy(self._outputs(self.held_out), self._held_out_classes) if self.held_out else None
         norms = _norms(seen.gradients) if norms is None else norms
         gaps = np.stack([symmetry_gap(w) for w in self._weights], axis=1)
         ratios = np.stack([_log_ratio(u, w) for u, w in zip(updates, self._weights, strict=True)], axis=1) \

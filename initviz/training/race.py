@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from initviz.core.arrays import Array
-from initviz.core.batches import INPUTS, Batch, make_split
+from initviz.core.batches import Batch, loss_of_constant_output
 from initviz.core.cost import training_bytes
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET, forward
@@ -25,18 +25,17 @@ from initviz.training.gradient_descent import (
     History,
     Parameters,
     Race,
-    Recipe,
     Workspace,
     best_rates,
     recorded_steps,
 )
+from initviz.training.race_terms import HELD_OUT, RaceTerms
 
 GRID = 28  # cells a side of a decision boundary
 REACH = 2.6  # of the plane, in standard deviations of the inputs
 IMAGES = (4, 3)  # rows and columns of the first neurons' weights
-LEARNED = 0.5  # of ln K: the loss counted as learned in the table
-STILL = 0.02  # of ln K: a loss that moved by less did not learn
-HELD_OUT = 256
+LEARNED = 0.5  # of the loss of a constant output, ln K of K classes: the loss counted as learned in the table
+STILL = 0.02  # of the same: a loss that moved by less did not learn
 SWEPT_RATES = {  # Adam divides by the gradient's size, and momentum 0.9 adds up to ten steps
     "sgd": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0), "momentum": (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
     "adam": (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)}
@@ -52,17 +51,6 @@ FILMED = ("digits", "moons", "circles", "spiral")
 WORKERS = 2
 STACKED = 1 << 16  # values of a layer: up to so many, fewer calls are worth more than what stays in the cache
 _POOL = ThreadPoolExecutor(WORKERS, "initviz-race")  # NumPy lets go of the interpreter inside its loops
-
-
-@dataclass(frozen=True)
-class RaceTerms:
-    """What a race depends on; two settings of the same terms share one race."""
-
-    networks: tuple[Network, ...]
-    input: str
-    batch: int
-    recipe: Recipe
-    tuned: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,12 +119,13 @@ def is_stacked(terms: RaceTerms) -> bool:
 
 def race_bytes(terms: RaceTerms, rates: int = 1) -> float:
     """Memory of a race at its peak, of so many rates tried at once for each contender."""
-    networks = len(terms.networks) * rates
+    contenders = len(terms.labels)
+    networks = contenders * rates
     filmed = 2 * WORKERS * GRID**2 * sum(terms.networks[0].sizes[1:]) * 4 if terms.networks[0].sizes[0] == 2 else 0
     return RECORD_BYTES + filmed + training_bytes(
         terms.networks[0].sizes, terms.batch, networks=networks, minibatch=terms.recipe.batch_size,
         states=STATES[terms.recipe.optimizer], held_out=HELD_OUT if rates == 1 else 0,
-        at_once=networks if is_stacked(terms) else min(WORKERS, len(terms.networks)) * rates)
+        at_once=networks if is_stacked(terms) else min(WORKERS, contenders) * rates)
 
 
 def rates_at_once(terms: RaceTerms) -> int:
@@ -160,19 +149,16 @@ class LiveRace:
     """
 
     def __init__(self, terms: RaceTerms) -> None:
-        self.terms, first = terms, terms.networks[0]
-        recipe, most = terms.recipe, INPUTS[terms.input].limit
-        held_out = min(HELD_OUT, most - terms.batch) if most else HELD_OUT
-        self.batch, self.held_out = make_split(terms.input, terms.batch, held_out, seed=first.seed,
-                                               features=first.sizes[0])
-        self.rates = [recipe.rate] * len(terms.networks)
+        self.terms, recipe, contenders = terms, terms.recipe, len(terms.labels)
+        self.batch, self.held_out = terms.batches()
+        self.rates = [recipe.rate] * contenders
         self.stopped = False
         self._untried = list(self._swept) if terms.tuned else []  # rates
         self._rates_at_once = rates_at_once(terms)
-        self._final_losses: list[list[float]] = [[] for _ in terms.networks]  # at each rate tried
+        self._final_losses: list[list[float]] = [[] for _ in range(contenders)]  # at each rate tried
         self._unseen = [0]  # seeds to race from, relative to the first
         self._seeds: list[list[History]] = []  # histories of the contenders, a list a seed that has been raced from
-        self.films: list[dict[int, NDArray[np.int8]]] = [{} for _ in terms.networks]  # frames by step, a contender each
+        self.films: list[dict[int, NDArray[np.int8]]] = [{} for _ in range(contenders)]  # frames by step
         self._phase: _Phase | None = None
         self._steps_of_finished_phases = 0
         self._begin_phase()
@@ -201,18 +187,17 @@ class LiveRace:
             self._phase = None
 
     def _sweep_of_rates(self, rates: Sequence[float]) -> _Phase:
-        recipe, networks = replace(self.terms.recipe, steps=self._sweep_steps), self.terms.networks
-        return _Phase.of("Trying rates", len(networks), is_stacked(self.terms), lambda group: best_rates(
-            [networks[i].parameters() for i in group], self.batch, recipe, rates, **self._options()))
+        recipe = replace(self.terms.recipe, steps=self._sweep_steps)
+        return _Phase.of("Trying rates", len(self.rates), is_stacked(self.terms), lambda group: best_rates(
+            [self.terms.parameters(i) for i in group], self.batch, recipe, rates, **self._options()))
 
     def _race_from_seed(self, more: int) -> _Phase:
-        networks = [replace(network, seed=network.seed + more) for network in self.terms.networks]
-        first, steps = networks[0], self.terms.recipe.steps
-        filmed = not more and first.depth > 1 and self.terms.input in FILMED
+        first, steps = self.terms.networks[0], self.terms.recipe.steps
+        filmed = not more and first.depth > 1 and self.terms.input in FILMED and self.terms.data is None
         frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
-        phase = _Phase.of("Training from another seed" if more else "Training", len(networks), is_stacked(self.terms),
+        phase = _Phase.of("Training from another seed" if more else "Training", len(self.rates), is_stacked(self.terms),
                           lambda group: Race(
-            [networks[i].parameters() for i in group], self.batch, self.terms.recipe, held_out=self.held_out,
+            [self.terms.parameters(i, more) for i in group], self.batch, self.terms.recipe, held_out=self.held_out,
             rates=[self.rates[i] for i in group], snapshots=[int(f) for f in frames if f <= steps] if filmed else (),
             snapshot=lambda parameters: frame(first, parameters), record=recorded_steps(steps, MOST_RECORDED),
             **self._options()))
@@ -274,9 +259,20 @@ class LiveRace:
         return (self._steps_of_finished_phases + (self._phase.step if self._phase else 0)) / whole if whole else 1.0
 
     @property
+    def loss_of_constant(self) -> float:
+        """The least loss without a look at the inputs; of softmax that of equal odds, ln K."""
+        return math.log(self.batch.outputs) if self.batch.loss == "softmax_ce" else loss_of_constant_output(self.batch)
+
+    @property
+    def classes(self) -> int:
+        """How many classes are told apart; 0 where numbers are predicted."""
+        classes = self.batch.classes()
+        return 0 if classes is None else max(self.batch.outputs, 2)
+
+    @property
     def histories(self) -> list[History]:
         """One a contender, as far as they got; empty ones while rates are tried."""
-        return self._seeds[0] if self._seeds else [History() for _ in self.terms.networks]
+        return self._seeds[0] if self._seeds else [History() for _ in self.terms.labels]
 
     @property
     def all_histories(self) -> list[list[History]]:
@@ -328,6 +324,8 @@ def boundary(network: Network, parameters: Parameters) -> NDArray[np.int8]:
     with np.errstate(**QUIET):
         *_, (_, outputs) = forward(weights, biases, grid(), network.activation, **dict(network.activation_params))
         outputs = np.nan_to_num(outputs.astype(np.float64))
+        if outputs.shape[1] == 1:  # of a sigmoid: the odds against 0
+            outputs = np.hstack([np.zeros_like(outputs), outputs])
         p = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
     chance = 1 / p.shape[1]
@@ -357,26 +355,26 @@ def frame(network: Network, parameters: Parameters) -> NDArray[np.int8]:
 
 def placed_points(batch: Batch, most: int = 150) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The first samples of a two-dimensional batch, as positions 0..1 of the plane shown, and their classes."""
-    inside = (np.abs(batch.x[:most]) < REACH).all(axis=1)
-    return (batch.x[:most][inside].astype(float) + REACH) / (2 * REACH), batch.targets[:most][inside]
+    inside, classes = (np.abs(batch.x[:most]) < REACH).all(axis=1), batch.classes()
+    assert classes is not None
+    return (batch.x[:most][inside].astype(float) + REACH) / (2 * REACH), classes[:most][inside]
 
 
-def outcome(history: History, classes: int, steps: int) -> str:
-    """In words, what became of one contender in a race of so many steps."""
+def outcome(history: History, constant: float, steps: int) -> str:
+    """In words, what became of one contender in a race of so many steps; ``constant`` is a constant output's loss."""
     if history.diverged_at is not None:
         return f"diverged at step {history.diverged_at}"
     if not history.loss:
         return "not begun"
     if not steps:
         return "not trained"
-    chance = math.log(classes)
-    if history.loss[-1] > history.loss[0] + STILL * chance:
+    if history.loss[-1] > history.loss[0] + STILL * constant:
         return "got worse"
-    if history.loss[-1] <= LEARNED * chance:
+    if history.loss[-1] <= LEARNED * constant:
         return "learned"
     if history.steps[-1] < steps:
         return f"at step {history.steps[-1]} of {steps}"
-    return "did not learn" if history.loss[0] - history.loss[-1] < STILL * chance else "still learning"
+    return "did not learn" if history.loss[0] - history.loss[-1] < STILL * constant else "still learning"
 
 
 def _spread(values: Sequence[float | int | None], missing: str) -> str:
@@ -402,13 +400,18 @@ def _last(history: History, values: Sequence[float], times: float = 1) -> float 
     return times * values[-1] if values and history.diverged_at is None else None
 
 
-def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Sequence[History]], classes: int,
+def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Sequence[History]], constant: float,
           steps: int) -> pd.DataFrame:
-    """A row a contender; ``histories`` holds one history a seed for each, and figures are median (least to most)."""
-    threshold = LEARNED * math.log(classes)
+    """A row a contender; ``histories`` holds one history a seed for each, and figures are median (least to most).
+
+    ``constant`` is the loss of a constant output, of which a part counts as learned.
+    """
+    threshold = LEARNED * constant
+    accuracies = [value for seeds in histories for history in seeds for value in history.accuracy]
+    of_classes = not accuracies or not all(map(math.isnan, accuracies))
     rows = []
     for label, rate, seeds in zip(labels, rates, histories, strict=True):
-        outcomes = [outcome(history, classes, steps) for history in seeds]
+        outcomes = [outcome(history, constant, steps) for history in seeds]
         what_happened = outcomes[0] if len(set(outcomes)) == 1 else ", ".join(
             f"{outcomes.count(words)} {words}" for words in dict.fromkeys(outcomes))
         begun = [history for history in seeds if history.loss or history.diverged_at is not None]
@@ -420,6 +423,7 @@ def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Seq
             "First loss": _spread([h.loss[0] if h.loss else None for h in begun],
                                   "overflow" if begun else "not begun"),
             "Last loss": _spread([_last(h, h.loss) for h in begun], ended),
-            "Accuracy, %": _spread([_last(h, h.accuracy, 100) for h in begun], ended),
-            "Held-out accuracy, %": _spread([_last(h, h.held_out_accuracy, 100) for h in begun], ended)})
+            **({"Accuracy, %": _spread([_last(h, h.accuracy, 100) for h in begun], ended),
+                "Held-out accuracy, %": _spread([_last(h, h.held_out_accuracy, 100) for h in begun], ended)}
+               if of_classes else {})})
     return pd.DataFrame(rows)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from initviz import ACTIVATIONS, INITIALIZERS, Batch, Network, make_batch
 from initviz.charts.picture import color_of
-from initviz.core.batches import make_normal
+from initviz.core.batches import loss_of_constant_output, make_normal
 from initviz.core.simulation import simulate
 from initviz.diagnosis.exports import to_html, to_json
-from initviz.diagnosis.findings import EXACT, RATIO, SEVERITIES, loss_of_constant_output
+from initviz.diagnosis.findings import EXACT, RATIO, SEVERITIES
 from initviz.diagnosis.initialization import initialization_from, initialization_of
 from initviz.diagnosis.layer_scales import extreme_changes, signal_levels
 from initviz.diagnosis.presentation import REMEDY_COLORS, UPLOADED_COLOR, comparison, pictures, say_pictures, table

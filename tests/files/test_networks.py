@@ -226,3 +226,75 @@ def test_what_is_no_plain_layer_is_refused_by_name(arrays, sentence):
     with pytest.raises(ValueError, match=sentence) as caught:
         read(arrays).layouts()
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("prefixes", [
+    ("q1", "q2"), ("Q1", "Q2"), ("qf1", "qf1_target"), ("critic_1", "critic_2"), ("actor", "critic"),
+    ("online", "target"), ("q_network", "target_network"), ("eval_net", "target_net"), ("policy_net", "value_net"),
+    ("policy", "policy_old"), ("model", "ema_model"), ("model", "model_ema.module"), ("net", "ema.net"),
+    ("layers", "shadow.layers"), ("module.actor", "module.critic"), ("_orig_mod.actor", "_orig_mod.critic"),
+    ("policy_net._orig_mod", "value_net._orig_mod"), ("qnetwork_local", "qnetwork_target"), ("teacher", "student"),
+    ("models.0", "models.1"), ("encoder_q", "encoder_k"), ("q_net.q_net", "q_net_target.q_net"), ("G", "D"),
+    ("netG", "netD"), ("generator", "discriminator"), ("left", "right")])
+@pytest.mark.parametrize("name", FORMATS)
+def test_two_networks_of_one_shape_are_never_one_whatever_they_are_called(prefixes, name):
+    held = layers(**{f"{prefix}.{2 * place}": pair for prefix in prefixes
+                     for place, pair in enumerate([(4, 64), (64, 64), (64, 4)])})
+    checkpoint = read(held, name)
+    assert sorted(checkpoint.networks()) == sorted(prefixes)
+    assert {network.sizes() for network in checkpoint.networks().values()} == {"4-64-64-4"}
+    with pytest.raises(ValueError, match="network must be chosen, as the file holds 2 networks"):
+        checkpoint.layouts()
+    with pytest.raises(ValueError, match="network must be chosen"):
+        checkpoint.readings("torch")
+
+
+@pytest.mark.parametrize(("pattern", "names"), [
+    (("fc{}", "target_fc{}"), ["fc", "target_fc"]), (("fc{}", "ema_fc{}"), ["fc", "ema_fc"]),
+    (("fc{}_a", "fc{}_b"), ["fc_a", "fc_b"]), (("q1_fc{}", "q2_fc{}"), ["q1", "q2"]),
+    (("actor{}", "critic{}"), ["actor", "critic"]), (("fc{}_pi", "fc{}_v"), ["fc_pi", "fc_v"])])
+@pytest.mark.parametrize("name", FORMATS)
+def test_two_networks_in_one_flat_list_of_names_are_told_apart(pattern, names, name):
+    held = layers(**{way.format(place + 1): pair for way in pattern for place, pair in enumerate([(4, 64), (64, 4)])})
+    networks = read(held, name).networks()
+    assert sorted(networks) == sorted(names)
+    assert {network.sizes() for network in networks.values()} == {"4-64-4"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_copy_may_be_told_by_what_follows_the_letter_of_its_weights(name):
+    rng = np.random.default_rng(0)
+    held = {f"{letter}{place}{copy}": rng.standard_normal(shape) for copy in ("", "_target")
+            for letter, place, shape in (("W", 1, (4, 8)), ("b", 1, (8,)), ("W", 2, (8, 4)), ("b", 2, (4,)))}
+    networks = read(held, name).networks()
+    assert sorted(networks) == ["main", "target"]
+    assert {network.sizes() for network in networks.values()} == {"4-8-4"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_two_critics_under_one_numbering_are_two(name):
+    sizes = [(6, 64), (64, 64), (64, 1)]
+    networks = read(layers(**{f"l{place + 1}": pair for place, pair in enumerate(2 * sizes)}), name).networks()
+    assert list(networks) == ["l1 to l3", "l4 to l6"]
+    assert {network.sizes() for network in networks.values()} == {"6-64-64-1"}
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "params/"])
+def test_a_prefix_of_a_wrapper_leaves_one_network(prefix):
+    checkpoint = read(layers(**{f"{prefix}fc{place}": pair for place, pair in enumerate([(4, 64), (64, 2)])}))
+    assert list(checkpoint.networks()) == [""]
+    assert checkpoint.sizes() == "4-64-2"
+
+
+def test_a_variational_autoencoder_is_offered_by_each_of_its_heads_and_named_for_it():
+    networks = read(layers(encoder__fc1=(20, 10), encoder__mu=(10, 3), encoder__logvar=(10, 3), decoder__fc1=(3, 10),
+                           decoder__fc2=(10, 20))).networks()
+    assert {name: network.sizes() for name, network in networks.items()} == {
+        "encoder.mu": "20-10-3", "encoder.logvar": "20-10-3", "decoder": "3-10-20",
+        "encoder+decoder by encoder.mu": "20-10-3-10-20", "encoder+decoder by encoder.logvar": "20-10-3-10-20"}
+
+
+def test_two_parts_that_chain_are_named_in_the_order_in_which_they_do():
+    networks = read(layers(**{"predictor.0": (5, 10), "predictor.2": (10, 5), "projector.0": (20, 10),
+                              "projector.2": (10, 5)}), "a.safetensors").networks()
+    assert networks["projector+predictor"].sizes() == "20-10-5-10-5"

@@ -300,3 +300,30 @@ def test_an_upload_survives_a_visit_to_another_page():
     assert len(charts(at)) == 2
     at.button(key="data_file_forget").click().run()
     assert not charts(at)
+
+
+def test_one_sigmoid_output_and_single_layers_can_be_said():
+    at = visit(DIAGNOSE, architecture="5-16-16-1", data="Standard normal", loss="Sigmoid and binary cross-entropy",
+               gains="1.4,1.4,0.01", output_init="LeCun normal", output_bias="-0.5", batch=32)
+    assert not at.error
+    report = at.session_state["diagnosis"].value[1]
+    assert report.initialization.batch.loss == "bce"
+    assert report.run.network.gain == (1.4, 1.4, 0.01)
+    assert report.run.network.bias == (0, 0, -0.5)
+    assert report.run.network.output_initializer == "lecun_normal"
+
+
+def test_a_table_of_two_classes_has_one_output_under_a_sigmoid():
+    rng = np.random.default_rng(0)
+    rows = "".join(f"{a:.3f},{b:.3f},{int(a > b)}\n" for a, b in rng.standard_normal((60, 2)))
+    at = upload(visit(DIAGNOSE, data="Your CSV", batch=32, loss="Sigmoid and binary cross-entropy"), "data_file",
+                "mine.csv", f"a,b,y\n{rows}".encode())
+    assert not at.error
+    assert at.session_state["diagnosis"].value[1].run.network.sizes[-1] == 1
+
+
+@pytest.mark.parametrize("field", ["gains", "biases", "output_bias"])
+def test_numbers_that_are_none_get_one_sentence(field):
+    at = visit(DIAGNOSE, **SMALL | {field: "1, <b>x</b>"})
+    assert len(at.error) == 1
+    assert "must be a number, or several with commas between them" in at.error[0].value

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
+from pages.test_diagnose import state_dict, table_of, upload
 from pages.test_pages import sound, visit
 
 from initviz.training.race import MORE_SEEDS
@@ -110,3 +112,70 @@ def test_the_small_network_at_the_head_of_symmetry_is_the_lessons():
     assert "Every weight's gradient is exactly 0" in said(at)
     at.button(key="by_hand_equal").click().run()
     assert "stay copies" in said(at)
+
+
+@pytest.mark.parametrize("loss", ["Sigmoid and binary cross-entropy", "Tanh and squared error",
+                                  "Sigmoid and squared error", "Squared error"])
+def test_a_race_of_another_output_and_loss_is_judged_by_it(loss):
+    at = raced(**SMALL | {"loss": loss, "init": ["zeros", "he_normal"], "steps": 200, "rate": 0.5})
+    race = at.session_state["race"].value
+    assert race.batch.outputs == (2 if loss == "Squared error" else 1)
+    assert f"**Loss** ({loss[0].lower()}{loss[1:]})" in said(at)
+    assert "No better than a constant output: Zeros" in said(at)
+    table = at.dataframe[0].value.set_index("Initializer")
+    assert table["What happened"]["Zeros"] != "learned"
+    assert float(table["Accuracy, %"]["He normal"]) > 80
+
+
+def test_single_layers_have_gains_biases_and_an_initializer_of_their_own_in_a_race():
+    at = raced(**SMALL | {"gains": "1.4, 1.4, 0.01", "output_init": "LeCun normal", "output_bias": "-0.1, -2.3"})
+    network = at.session_state["race"].value.terms.networks[0]
+    assert network.gain == (1.4, 1.4, 0.01)
+    assert network.output_initializer == "lecun_normal"
+    assert network.bias == (0, 0, (-0.1, -2.3))
+
+
+def test_gains_for_too_few_layers_get_one_sentence():
+    at = visit(TRAINING, **SMALL | {"gains": "1.4, 1.4"})
+    assert [error.value for error in at.error] == ["Gain must be a number or 3, one per weight layer, got 2."]
+
+
+def test_uploaded_weights_race_beside_what_initializers_draw():
+    at = upload(raced(**SMALL | {"init": ["he_normal"]}), "weights_file", "net.npz", state_dict((2, 16, 16, 2)))
+    while at.session_state["race"].value.running:
+        sound(at.run())
+    assert at.dataframe[-1].value["Initializer"].tolist() == ["net.npz", "He normal"]
+    race = at.session_state["race"].value
+    assert race.terms.networks[0].sizes == (2, 16, 16, 2)
+    assert race.histories[0].loss[-1] < race.histories[0].loss[0]
+
+
+def test_uploaded_weights_that_do_not_fit_the_input_are_offered_standard_normals():
+    at = upload(visit(TRAINING, **SMALL), "weights_file", "net.npz", state_dict((7, 16, 3)))
+    assert "7 features and 3 outputs" in at.error[0].value
+    sound(at.button(key="race_normal").click().run())
+    assert not at.error
+    assert at.session_state["race"].value.batch.x.shape == (16, 7)
+
+
+def test_an_uploaded_table_is_learned_from():
+    at = visit(TRAINING, **SMALL | {"trained_on": "Your CSV", "init": ["he_normal"], "batch": 32})
+    assert "Choose a CSV file" in at.info[-1].value
+    at = upload(at, "data_file", "mine.csv", table_of())
+    while at.session_state["race"].value.running:
+        sound(at.run())
+    race = at.session_state["race"].value
+    assert race.terms.networks[0].sizes == (3, 8, 8, 3)
+    assert race.held_out is not None
+    assert not at.error
+
+
+def test_a_table_of_numbers_is_a_regression_without_accuracies():
+    rng = np.random.default_rng(0)
+    rows = "".join(f"{a:.3f},{b:.3f},{a * b:.4f}\n" for a, b in rng.standard_normal((60, 2)))
+    at = upload(visit(TRAINING, **SMALL | {"trained_on": "Your CSV", "init": ["he_normal"], "batch": 32}),
+                "data_file", "mine.csv", f"a,b,y\n{rows}".encode())
+    while at.session_state["race"].value.running:
+        sound(at.run())
+    assert "Accuracy, %" not in at.dataframe[0].value
+    assert "(squared error)" in said(at)

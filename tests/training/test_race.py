@@ -57,7 +57,7 @@ def test_a_repeat_adds_seeds_and_keeps_the_first():
     assert len(seeds) == 1 + races.MORE_SEEDS
     assert seeds[0].loss == first
     assert len({tuple(seed.loss) for seed in seeds}) == len(seeds)
-    row = races.table(["He"], run.rates, run.all_histories, 2, 10).iloc[0]
+    row = races.table(["He"], run.rates, run.all_histories, math.log(2), 10).iloc[0]
     assert " to " in row["Last loss"]
 
 
@@ -92,9 +92,9 @@ def test_outcomes_are_told_apart():
     def history(*loss, diverged=None):
         return History(steps=list(range(len(loss))), loss=list(loss), diverged_at=diverged)
     chance = math.log(10)
-    assert races.outcome(history(chance, 0.1), 10, 1) == "learned"
-    assert races.outcome(history(chance, chance), 10, 1) == "did not learn"
-    assert races.outcome(history(chance, 0.8 * chance), 10, 1) == "still learning"
-    assert races.outcome(history(chance, 2 * chance), 10, 1) == "got worse"
-    assert races.outcome(history(chance, diverged=3), 10, 1) == "diverged at step 3"
-    assert races.outcome(history(diverged=0), 10, 1) == "diverged at step 0"
+    assert races.outcome(history(chance, 0.1), chance, 1) == "learned"
+    assert races.outcome(history(chance, chance), chance, 1) == "did not learn"
+    assert races.outcome(history(chance, 0.8 * chance), chance, 1) == "still learning"
+    assert races.outcome(history(chance, 2 * chance), chance, 1) == "got worse"
+    assert races.outcome(history(chance, diverged=3), chance, 1) == "diverged at step 3"
+    assert races.outcome(history(diverged=0), chance, 1) == "diverged at step 0"

@@ -14,8 +14,9 @@ from initviz import app
 from initviz.app.outside_text import complain, plain
 from initviz.app.pictures import table_height
 from initviz.app.settings import Settings
+from initviz.app.single_layers import ask_single_layers
 from initviz.app.uploads import ask_file, kept
-from initviz.core.batches import INPUTS, Batch, check_fit, make_normal
+from initviz.core.batches import BOUNDS, INPUTS, Batch, check_fit, classes_for, make_normal, with_loss
 from initviz.core.cost import check_diagnosis, diagnosis_bytes
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import read_sizes
@@ -72,18 +73,21 @@ def ask(settings: Settings) -> DiagnoseRequest | None:
         source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
                                       format_func=SOURCES.__getitem__, bind="query-params",
                                       help="What is sent through the network. Standard normals suit any sizes.")
+        app.control("loss", width=230)
     key, source = key if key in INITIALIZATIONS else INITIALIZATIONS[0], source if source in SOURCES else "digits"
     st.caption(f"From the sidebar: {settings.network(key).activation_entry()[0].label}, gain {settings.gain:g}, "
                f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}.")
-    uploaded, settled = _ask_weights()
+    uploaded, settled = ask_weights()
     try:
+        single = ask_single_layers()
         wanted = uploaded.reading.sizes[-1] if uploaded else read_sizes(text or "")[-1]
-        data = _ask_table(settings, wanted) if source == "csv" else None
+        data = ask_table(settings, wanted) if source == "csv" else None
         if not settled or (source == "csv" and data is None):
             return None
         sizes = uploaded.reading.sizes if uploaded else read_sizes(text or "")
         check_diagnosis(sizes, settings.batch)
         network = replace(settings.network(key), sizes=sizes)
+        network = network if uploaded else single.apply(network)
         data = data or _drawn(source, settings, sizes)
         if source == "csv" and uploaded is None and (fitting := _adapted(sizes, data.batch)) != sizes:
             st.info(plain(f"{data.batch.name} has {_count(data.batch.features, 'input')} and "
@@ -103,13 +107,15 @@ def ask(settings: Settings) -> DiagnoseRequest | None:
 
 
 def _drawn(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
-    """A batch drawn by the app."""
-    batch = (make_normal(sizes[0], sizes[-1], settings.batch, seed=settings.seed) if source == "normal" else
-             app.cached_batch(source, settings.batch, settings.seed, sizes[0]))
-    return Data(replace(batch, name=SOURCES[source]), source, {"input": source, "seed": settings.seed})
+    """A batch of the app's own."""
+    loss = settings.wanted_loss
+    batch = (make_normal(sizes[0], classes_for(sizes[-1], loss), settings.batch, seed=settings.seed)
+             if source == "normal" else app.cached_batch(source, settings.batch, settings.seed, sizes[0]))
+    batch = with_loss(batch, loss, sizes[-1]) if loss else batch
+    return Data(replace(batch, name=SOURCES[source]), (source, loss), {"input": source, "seed": settings.seed})
 
 
-def _ask_weights() -> tuple[UploadedWeights | None, bool]:
+def ask_weights() -> tuple[UploadedWeights | None, bool]:
     """The uploaded weights, where there is a readable file, and whether nothing is left to be chosen."""
     uploaded, settled, complaint = None, True, None
     with st.expander("Your weights", icon=":material/upload_file:"):
@@ -192,8 +198,8 @@ def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoint
     return reading
 
 
-def _ask_table(settings: Settings, outputs: int | None) -> Data | None:
-    """A batch of the uploaded table; None without a file."""
+def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Data | None:
+    """A batch of the uploaded table, with so many rows more to hold out; None where no file was given yet."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         file = ask_file("A CSV file of numbers", ["csv", "txt"], "data_file",
                          "With a header or not. It is read in memory and forgotten with this session.", MOST_MEGABYTES)
@@ -224,11 +230,13 @@ def _ask_table(settings: Settings, outputs: int | None) -> Data | None:
                                     help="Such as a column that counts the rows."))
     for note in read.notes:
         st.caption(plain(note))
-    terms = (file.file_id, target, kind, standardize, settings.batch, settings.seed, standardize_target, one_hot, drop,
-             outputs)
+    loss = settings.wanted_loss
+    outputs = 1 if loss in BOUNDS and outputs != 2 else outputs
+    terms = (file.file_id, target, kind, standardize, settings.batch + held_out, settings.seed, standardize_target,
+             one_hot, drop, outputs, loss)
     batch = kept("uploaded batch", terms, lambda: read.batch(
-        target, kind=kind, standardize=standardize, count=settings.batch, seed=settings.seed, drop=drop,
-        one_hot=one_hot, standardize_target=standardize_target, outputs=outputs))
+        target, kind=kind, standardize=standardize, count=settings.batch + held_out, seed=settings.seed, drop=drop,
+        one_hot=one_hot, standardize_target=standardize_target, outputs=outputs, loss=loss))
     st.caption(plain(spreadsheet.describe_target(target, batch, standardize_target)))
     return Data(replace(batch, name=file.name), terms, {
         "file": file.name, "target": target, "target_kind": kind, "standardize": standardize, "seed": settings.seed,

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 import numpy as np
 import streamlit as st
 from streamlit.runtime.scriptrunner import StopException
 
-from initviz.app.affordable import race_terms
 from initviz.app.capacity import CAPACITY, WAITING, held_in_session
 from initviz.app.controls import control, current_settings, expect_choice
 from initviz.app.history import note_choices_of_fragment
 from initviz.app.pictures import show
-from initviz.app.settings import MEASURE_LABELS, Settings
+from initviz.app.settings import MEASURE_LABELS
 from initviz.app.training import sentences
 from initviz.charts import curves, frames
 from initviz.charts.distributions import shown_layers
 from initviz.charts.picture import ORDERED, Data, color_of, sequential
 from initviz.core.initializers import label_of
+from initviz.core.propagation import LOSS_LABELS
 from initviz.core.wording import number
+from initviz.diagnosis.presentation import UPLOADED_COLOR
 from initviz.training import race as races
 from initviz.training.race import RECORD_BYTES, LiveRace, race_peak_bytes
+from initviz.training.race_terms import RaceTerms
 
 FIRST_LOOK, NEXT_LOOK = 0.15, 0.4  # seconds of racing between two looks at the curves: drawing them takes time, too
+UPLOADED = "uploaded"  # the contender that no initializer draws
 LOOK_FOR_ROOM = 1.0  # seconds between the browser's requests while a race waits for others to end
 PAUSE = 0.1  # seconds between the browser's requests for the next look; one that comes too early waits
 
 
-def current_race(settings: Settings) -> LiveRace | None:
-    """The race for these settings: the one begun before where there is one, as far as it got; None where the memory
+def current_race(terms: RaceTerms) -> LiveRace | None:
+    """The race of these terms: the one begun before where there is one, as far as it got; None where the memory
     that it takes is still taken by others.
     """
-    holding, terms = held_in_session("race"), race_terms(settings)
+    holding = held_in_session("race")
     if holding.value is not None and holding.value.terms != terms:
         CAPACITY.give_back(holding)
     if holding.value is None or not holding.value.finished:
@@ -50,26 +52,25 @@ def forget_race() -> None:
     CAPACITY.give_back(held_in_session("race"))
 
 
-def watch_race() -> None:
+def watch_race(terms: RaceTerms) -> None:
     """Show the race, and while it runs, again and again: the browser asks for each look, a short run of a fragment.
 
     Nothing is computed for a person who has left.
     """
-    race = current_race(current_settings())
+    race = current_race(terms)
     watched = race is None or race.running
-    st.fragment(_look, run_every=None if not watched else PAUSE if race else LOOK_FOR_ROOM)(watched)
+    st.fragment(_look, run_every=None if not watched else PAUSE if race else LOOK_FOR_ROOM)(terms, watched)
 
 
-def _look(watched: bool) -> None:
+def _look(terms: RaceTerms, watched: bool) -> None:
     """One look; the Stop of the browser's header, which ends its script, stops the race as the page's does."""
-    settings = current_settings()
-    race, holding = current_race(settings), held_in_session("race")
+    race, holding = current_race(terms), held_in_session("race")
     if race is None:
         st.info(f"{WAITING}.", icon=":material/hourglass_top:")
         return
     try:
         with CAPACITY.using(holding):
-            _race_on(settings, race, watched)
+            _race_on(race, watched)
     except StopException:
         race.stop()  # the browser asks for one more look, which draws the stopped race
         raise
@@ -79,22 +80,22 @@ def _look(watched: bool) -> None:
     note_choices_of_fragment()
 
 
-def _race_on(settings: Settings, race: LiveRace, watched: bool) -> None:
+def _race_on(race: LiveRace, watched: bool) -> None:
     """Race on for a moment, then draw all; ``watched`` is whether the browser asks for the next look."""
     if race.running:
         race.advance(until=time.monotonic() + (NEXT_LOOK if race.progress else FIRST_LOOK))
     if race.running != watched:
         st.rerun()
     _progress(race)
-    if settings.sizes[0] == 2:
+    in_the_plane = race.batch.features == 2
+    if in_the_plane:
         _decision_boundaries(race)
-    _loss_and_accuracy(settings, race)
-    if settings.sizes[0] != 2:
+    _loss_and_accuracy(race)
+    if not in_the_plane:
         _first_weights(race)
-    _layers(settings, race)
-    labels, classes = [label_of(key) for key in settings.init], settings.sizes[-1]
-    st.dataframe(races.table(labels, race.rates, race.all_histories, classes, settings.steps), hide_index=True,
-                 width="stretch")
+    _layers(race)
+    st.dataframe(races.table(race.terms.labels, race.rates, race.all_histories, race.loss_of_constant,
+                             race.terms.recipe.steps), hide_index=True, width="stretch")
     st.button(f"Repeat from {races.MORE_SEEDS} more seeds", icon=":material/casino:", on_click=race.repeat,
               key="repeat", disabled=not race.finished or not race.seeds_left,
               help="The same data and order, other weights: curves and table then show the spread, of at most "
@@ -112,38 +113,48 @@ def _progress(race: LiveRace) -> None:
         st.button("Again", icon=":material/replay:", on_click=forget_race, key="again", help="Run the race anew.")
 
 
-def _lines(settings: Settings, race: LiveRace, measure: str, *, log: bool, guide: tuple[float, str]) -> Data:
+def _colors(race: LiveRace) -> list[str]:
+    """The contenders' colors, that of uploaded weights first."""
+    drawn = [color_of(network.initializer) for network in race.terms.networks]
+    return [*([UPLOADED_COLOR] if race.terms.weights else []), *drawn]
+
+
+def _lines(race: LiveRace, measure: str, *, log: bool, guide: tuple[float, str]) -> Data:
     """The curves so far, a line a contender; after a repeat with the median over seeds in a band of least and most."""
     return curves.data([
-        curves.Series(label_of(key), color_of(key), np.array(history.steps), np.array(getattr(history, measure)),
+        curves.Series(label, color, np.array(history.steps), np.array(getattr(history, measure)),
                       f"diverged at {history.diverged_at}" if history.diverged_at is not None else "",
                       lost_high=history.diverged_at is not None, expected=races.spread_over_seeds(seeds, measure))
-        for key, history, seeds in zip(settings.init, race.histories, race.all_histories, strict=True)],
-        log=log, last=settings.steps, guides=[guide])
+        for label, color, history, seeds in zip(race.terms.labels, _colors(race), race.histories, race.all_histories,
+                                                strict=True)],
+        log=log, last=race.terms.recipe.steps, guides=[guide])
 
 
-def _loss_and_accuracy(settings: Settings, race: LiveRace) -> None:
-    labels, classes = [label_of(key) for key in settings.init], settings.sizes[-1]
-    left, right = st.columns(2)
+def _loss_and_accuracy(race: LiveRace) -> None:
+    labels, classes, constant = race.terms.labels, race.classes, race.loss_of_constant
+    softmax = race.batch.loss == "softmax_ce"
+    left, right = st.columns(2) if classes else (st.container(), None)
     with left:
-        st.markdown("**Loss** (cross-entropy) on the training batch, log axis")
-        equal_odds = math.log(classes), f"equal odds, ln {classes} = {number(math.log(classes))}"
+        st.markdown(f"**Loss** ({LOSS_LABELS[race.batch.loss]}) on the training batch, log axis")
+        guide = constant, (f"equal odds, ln {classes}" if softmax else "a constant output") + f" = {number(constant)}"
         show(curves.picture("Training loss against the step, one line an initializer, log axis", "step", log=True,
-                            points=False), _lines(settings, race, "loss", log=True, guide=equal_odds))
-        st.caption(sentences.losses(labels, race.all_histories, classes))
+                            points=False), _lines(race, "loss", log=True, guide=guide))
+        st.caption(sentences.losses(labels, race.all_histories, constant, softmax=softmax))
+    if right is None:
+        return
     with right:
         st.markdown("**Accuracy** on held-out samples, share that is right")
         show(curves.picture("Held-out accuracy against the step, one line an initializer", "step", log=False,
                             points=False),
-             _lines(settings, race, "held_out_accuracy", log=False, guide=(1 / classes, "chance")))
+             _lines(race, "held_out_accuracy", log=False, guide=(1 / classes, "chance")))
         st.caption(sentences.accuracies(labels, race.all_histories, classes))
 
 
 def _films(race: LiveRace) -> tuple[list[frames.Film], list[int]]:
     """A film of each contender that has one, and the steps of the longest."""
-    films = [frames.Film(label_of(network.initializer) + (" diverged" if history.diverged_at is not None else ""),
+    films = [frames.Film(label + (" diverged" if history.diverged_at is not None else ""),
                          np.stack(list(film.values())))
-             for network, history, film in zip(race.terms.networks, race.histories, race.films, strict=True) if film]
+             for label, history, film in zip(race.terms.labels, race.histories, race.films, strict=True) if film]
     return films, max((list(film) for film in race.films), key=len)
 
 
@@ -163,26 +174,29 @@ def _first_weights(race: LiveRace) -> None:
         st.caption("A pixel is the weight of one input: red positive, blue negative, scaled to the largest shown.")
 
 
-def _layers(settings: Settings, race: LiveRace) -> None:
+def _layers(race: LiveRace) -> None:
     """One measure of each layer of one contender over the steps."""
     with st.container(horizontal=True):
-        expect_choice("contender", "Contender", {key: label_of(key) for key in settings.init}, settings.init[-1])
+        labels = {**({UPLOADED: race.terms.labels[0]} if race.terms.weights else {}),
+                  **{network.initializer: label_of(network.initializer) for network in race.terms.networks}}
+        last = list(labels)[-1]
+        expect_choice("contender", "Contender", labels, last)
         contender = st.segmented_control(
-            "Contender", settings.init, default=settings.init[-1], required=True, format_func=label_of,
-            key="contender", help="Whose layers are drawn.", bind="query-params", wrap=True) or settings.init[-1]
+            "Contender", list(labels), default=last, required=True, format_func=labels.__getitem__,
+            key="contender", help="Whose layers are drawn.", bind="query-params", wrap=True) or last
         control("measure")
     measure = current_settings().measure
-    history = race.histories[settings.init.index(contender if contender in settings.init else settings.init[-1])]
+    history = race.histories[list(labels).index(contender if contender in labels else last)]
     values = np.array([*getattr(history, measure)] or np.zeros((0, 0)))
     known = np.isfinite(values).all(axis=1)  # not where a weight or an update is 0, as at the last step, which has none
     chosen = shown_layers(values.shape[1], len(ORDERED)) if values.size else []
-    names = ["output" if layer == settings.depth else f"layer {layer}" for layer in chosen]
+    names = ["output" if layer == race.terms.networks[0].depth else f"layer {layer}" for layer in chosen]
     layers = [curves.Series(name, color, np.array(history.steps)[known], values[known, layer - 1])
               for name, layer, color in zip(names, chosen, sequential(len(chosen)), strict=True)]
     logarithmic = measure in ("gradient_norm", "symmetry_gap")
     st.markdown(f"**{races.TITLES[measure]}** of each layer over the steps")
     show(curves.picture(f"{MEASURE_LABELS[measure]} of each layer over the steps", "step", log=logarithmic,
                         points=False),
-         curves.data(layers if known.any() else [], log=logarithmic, last=settings.steps,
+         curves.data(layers if known.any() else [], log=logarithmic, last=race.terms.recipe.steps,
                      guides=[(-3.0, "about 1e-3")] if measure == "update_ratio" else ()))
     st.caption(f"{sentences.layers(history, measure)} {races.EXPLANATIONS[measure]}")

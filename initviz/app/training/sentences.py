@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,8 +21,11 @@ def _last_values(labels: Sequence[str], seeds: Sequence[Sequence[History]], meas
     return last
 
 
-def losses(labels: Sequence[str], seeds: Sequence[Sequence[History]], classes: int) -> str:
-    """Who has learned most, and who nothing; ``seeds`` holds one history a seed for each contender, as the table."""
+def losses(labels: Sequence[str], seeds: Sequence[Sequence[History]], constant: float, *, softmax: bool = True) -> str:
+    """Who has learned most, and who nothing; ``seeds`` holds one history a seed for each contender, as the table.
+
+    ``constant`` is the loss of a constant output, of ``softmax`` that of equal odds.
+    """
     last = _last_values(labels, seeds, "loss")
     diverged = [f"{label} at step {histories[0].diverged_at}" for label, histories in zip(labels, seeds, strict=True)
                 if histories[0].diverged_at is not None]
@@ -31,13 +33,14 @@ def losses(labels: Sequence[str], seeds: Sequence[Sequence[History]], classes: i
         return f"Diverged: {listed(diverged)}." if diverged else ""
     least = number(min(last.values()))
     best = [label for label, loss in last.items() if number(loss) == least]
-    equal_odds = [label for label in last if last[label] > 0.98 * math.log(classes)]
+    unlearned = [label for label in last if last[label] > 0.98 * constant]
     step = max(history.steps[-1] for histories in seeds for history in histories[:1] if history.steps)
     median = ", the median over seeds" if max(map(len, seeds)) > 1 else ""
     sentences = [f"After {step} steps the lowest loss is {least}{median}: {listed(best)}"
                  f"{', a tie' if len(best) > 1 else ''}."]
-    if equal_odds:
-        sentences.append(f"No better than equal odds for every class: {listed(equal_odds)}.")
+    if unlearned:
+        than = "equal odds for every class" if softmax else "a constant output"
+        sentences.append(f"No better than {than}: {listed(unlearned)}.")
     if diverged:
         sentences.append(f"Diverged: {listed(diverged)}.")
     return " ".join(sentences)

@@ -12,13 +12,12 @@ from initviz.charts.plots import Line, Plot
 from initviz.claims.experiment import Check, Experiment, Result
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.arrays import Array
-from initviz.core.batches import Batch, make_batch
+from initviz.core.batches import Batch, loss_of_constant_output, make_batch
 from initviz.core.network import Network
 from initviz.core.propagation import Propagation, propagate
 from initviz.core.statistics import distinct_neurons
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
-from initviz.diagnosis.findings import loss_of_constant_output
 from initviz.training.gradient_descent import History, Parameters, Recipe, race, recorded_steps
 from initviz.training.symmetry import OBSERVED_STEPS
 

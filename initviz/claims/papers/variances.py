@@ -11,13 +11,12 @@ import numpy as np
 from initviz.charts.plots import Line, Plot
 from initviz.claims.experiment import Check, Experiment, Result
 from initviz.core.activations import activation
-from initviz.core.batches import make_batch
+from initviz.core.batches import loss_of_constant_output, make_batch
 from initviz.core.initializers import initialize, label_of, law_of, laws
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
-from initviz.diagnosis.findings import loss_of_constant_output
 from initviz.theory.mean_field import Field
 from initviz.training.gradient_descent import Recipe, race
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from initviz.core.batches import loss_of_constant_output
 from initviz.core.propagation import QUIET
 from initviz.core.statistics import ratio
 from initviz.core.wording import number
-from initviz.diagnosis.findings import CONVENTION, EXACT, Finding, Measured, loss_of_constant_output
+from initviz.diagnosis.findings import CONVENTION, EXACT, Finding, Measured
 from initviz.diagnosis.rules.grades import INPUT_SOURCE, LOSS_SOURCE, say_loss_rule
 
 LEARNED = 0.9  # of the loss without a look at the inputs: below it the weights know the data

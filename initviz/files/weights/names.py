@@ -11,7 +11,7 @@ from initviz.core.wording import MOST_NAMED, shown
 
 ROLES = re.compile(
     r"(?P<before>(?:.*(?:[._/\-]|(?<=[0-9])))?)(?:(?P<weight>weights?|kernel|w|coefs?|theta)|(?P<bias>bias(?:es)?|b|"
-    r"intercepts?))(?P<after>[_.\-]?[0-9]*)", re.IGNORECASE)
+    r"intercepts?))(?P<after>[_.\-]?[0-9]*(?:_[a-z]+[0-9]*)?)", re.IGNORECASE)
 
 
 def role(name: str) -> str:
@@ -21,7 +21,7 @@ def role(name: str) -> str:
 
 
 def layer_of(name: str) -> str:
-    """The name of the layer whose array this is: fc1 of fc1.weight, fc1.bias, fc1_w or fc1/kernel:0, 1 of W1."""
+    """The layer whose array this is: fc1 of fc1.weight, fc1.bias, fc1_w or fc1/kernel:0, 1 of W1, out of W_out."""
     match = ROLES.fullmatch(name.removesuffix(":0"))
     if match is None:
         return re.split(r"[./](?=[^./]*$)", name)[0] if re.search(r"[./]", name) else ""

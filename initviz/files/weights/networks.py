@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from initviz.files.weights.names import split
+from initviz.files.weights.names import by_template, split
 from initviz.files.weights.orders import Shape
 
 MOST_HEADS = 6  # layers among which heads are looked for
@@ -25,7 +25,7 @@ POLICY, VALUE = {"action", "actor", "policy", "pi", "act"}, {"value", "critic", 
 MEAN, SPREAD = {"mu", "mean", "means", "loc"}, {"logvar", "logstd", "var", "std", "sigma", "logsigma", "variance"}
 RIVALS = ((POLICY, VALUE), (MEAN, SPREAD), ({"online", "local"}, {"target"}),
           ({"teacher"}, {"student"}),
-          ({"generator", "gen"}, {"discriminator", "disc"}))
+          ({"generator", "gen", "g"}, {"discriminator", "disc", "d"}))
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,49 @@ def parts(layers: Sequence[str], ends: Ends) -> list[Part]:
     """
     members = tuple(range(len(layers)))
     first = [layer.split("_")[0] for layer in layers]
-    if not any(re.search(r"[./]", layer) for layer in layers) and len(set(first)) > 1 and min(
-            map(first.count, first)) > 1:
+    flat = not any(re.search(r"[./]", layer) for layer in layers)
+    if flat and (series := _series(layers, ends)):
+        return series
+    if flat and len(set(first)) > 1 and min(map(first.count, first)) > 1:
         return _parts([layer.replace("_", ".", 1) for layer in layers], members, 0, ends)
-    return _parts(layers, members, 0, ends)
+    found = _parts(layers, members, 0, ends)
+    return found if len(found) > 1 else _series(layers, ends) or _repeated(layers, ends) or found
+
+
+def _series(layers: Sequence[str], ends: Ends) -> list[Part]:
+    """Networks whose layers are numbered alike, as fc1, fc2 and target_fc1, target_fc2; none where there are none."""
+    groups = by_template(layers)
+    names, reaches = [_stem(layers[group[0]]) for group in groups], [ends(group) for group in groups]
+    if len(groups) < 2 or min(map(len, groups)) < 2 or not all(reaches):
+        return []
+
+    def apart(a: int, b: int) -> bool:
+        both = words(names[a]) | words(names[b])
+        return rivals(names[a], names[b]) or bool(both & ENCODERS and both & DECODERS) or (
+            len(groups[a]) == len(groups[b]) and reaches[a] == reaches[b])
+
+    if not all(apart(a, b) for a, b in combinations(range(len(groups)), 2)):
+        return []
+    series = [Part(name, tuple(group)) for name, group in zip(names, groups, strict=True)]
+    return [*series, *_both(series, ends)]
+
+
+def _repeated(layers: Sequence[str], ends: Ends) -> list[Part]:
+    """Networks that follow one another under one numbering, as two critics of l1 to l3 and l4 to l6; none else."""
+    order, *others = by_template(layers)
+    if others or len(order) < 4 or ends(order):
+        return []
+    for count in range(2, len(order) // 2 + 1):
+        size, rest = divmod(len(order), count)
+        runs = [tuple(order[first:first + size]) for first in range(0, len(order), size)]
+        if not rest and ends(runs[0]) and all(ends(run) == ends(runs[0]) for run in runs):
+            return [Part(f"{layers[run[0]]} to {layers[run[-1]]}", run) for run in runs]
+    return []
+
+
+def _stem(name: str) -> str:
+    """A layer's name without its number: target_fc of target_fc1, W_a of W1_a."""
+    return re.sub(r"[._/\-]*[0-9]+", "", name).strip("._/-") or "main"
 
 
 def _parts(layers: Sequence[str], members: tuple[int, ...], depth: int, ends: Ends) -> list[Part]:
@@ -113,7 +152,9 @@ def _both(parts: list[Part], ends: Ends) -> list[Part]:
         return []
     for pair in sorted((parts, parts[::-1]), key=lambda pair: not words(pair[0].name) & ENCODERS):
         layers = tuple(layer for part in pair for layer in part.layers)
-        if ends(layers):
+        one, other = ends(pair[0].layers), ends(pair[1].layers)
+        meet = not (one and other) or any(a[1] == b[0] for a in one for b in other)
+        if meet and ends(layers):
             return [Part("+".join(part.name for part in pair), layers)]
     return []
 

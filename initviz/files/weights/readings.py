@@ -205,9 +205,13 @@ class Checkpoint:
         checkpoints: dict[str, Checkpoint] = {}
         for part in parts(layers, self._ends):
             for one in self._heads(layers, part) or [part]:
-                name = one.name if one.name not in checkpoints else f"{one.name} ({len(checkpoints) + 1})"
+                name = one.name or "main"
+                name = f"{part.name} by {name}" if name in checkpoints else name
                 checkpoints[name] = self._only(one.layers, name)
-        return checkpoints if len(checkpoints) > 1 else {"": replace(next(iter(checkpoints.values())), named="")}
+        if len(checkpoints) > 1:
+            return checkpoints
+        only = next(iter(checkpoints.values()))
+        return {"": self if len(only._matrices) == len(self._matrices) else replace(only, named="")}
 
     def _heads(self, layers: Sequence[str], part: Part) -> list[Part]:
         """The networks of a part that has one of several layers in the same place, as its names or shapes say."""
@@ -244,6 +248,9 @@ class Checkpoint:
     @cached_property
     def _found(self) -> dict[str, tuple[list[Reading], bool]]:
         """Readings by layout and whether the first is sure: those that keep the numbers in the names, if any do."""
+        if not self.named and len(self._networks) > 1:
+            raise ValueError(f"network must be chosen, as the file holds {len(self._networks)} networks: "
+                             f"{listed(list(self._networks))}")
         by_layout = self._in_order or self._keeping([[index] for index in range(len(self._matrices))])
         if not by_layout:
             raise ValueError(self._why_nothing_fits())
