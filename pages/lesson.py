@@ -32,9 +32,8 @@ with rest:
         with st.container(horizontal=True):
             lesson.offer_next(key)
             address = experiments.explorer_address(step.page, {"seed": seed} | step.changes | step.more)
-            st.link_button("Go on from here", address + ("#zeros" if step.more else ""),
-                           icon=":material/open_in_new:", key="explore", help="The same case, in a new tab, with every "
-                           "control there is.")
+            st.link_button("Go on from here", address, icon=":material/open_in_new:", key="explore",
+                           help="The same case, in a new tab, with every control there is.")
         if key == list(STEPS)[-1]:
             closing.show(seed)
 lesson.show_progress(seed)

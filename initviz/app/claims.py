@@ -80,15 +80,22 @@ def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:
                         bind="query-params", help="Type to search. The address names what is chosen.")
 
 
-def explorer_address(page: str, controls: Mapping[str, Any]) -> str:
+def explorer_address(place: str, controls: Mapping[str, Any]) -> str:
     """The address, beside this page's own, of a page with these controls; other names are of that page's own widgets.
+
+    ``place`` is the page, with "#" and an anchor where a section of it is meant.
 
     A link into a new tab: st.switch_page refuses a page whose widgets are bound to the address, and st.page_link
     leaves the session's own values standing.
     """
     query = [(name, text) for name, value in controls.items()
              for text in (write_address(name, value) if name in CONTROLS else [str(value)])]
-    return f"./{'' if page == FIRST_PAGE else page}?{urlencode(query)}"
+    page, mark, anchor = place.partition("#")
+    return f"./{'' if page == FIRST_PAGE else page}?{urlencode(query)}{mark}{anchor}"
+
+
+def _page(place: str) -> str:
+    return place.partition("#")[0].capitalize()
 
 
 def show_page(name: str, what: str, experiments: Mapping[str, Experiment], seed: int, words: Mapping[str, str]) -> None:
@@ -109,11 +116,11 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
         st.button("Another seed", icon=":material/casino:", on_click=_another_seed, key="another_seed",
                   help=f"Run it again with other random numbers. This is seed {seed}; the sidebar sets any.")
         if experiment.explore is not None:
-            page, controls = experiment.explore(knobs)
+            where, controls = experiment.explore(knobs)
             case = "The nearest" if experiment.apart else "The same"
-            st.link_button("Open in the explorer", explorer_address(page, {"seed": seed, **controls}),
+            st.link_button("Open in the explorer", explorer_address(where, {"seed": seed, **controls}),
                            icon=":material/open_in_new:", key="explore", help=f"{case} case, in a new tab, on the page "
-                           f"{page.capitalize()} with every control there is. {experiment.apart}".strip())
+                           f"{_page(where)} with every control there is. {experiment.apart}".strip())
     result = result_of(experiment, seed, knobs)
     depends = condition(experiment, result)
     st.markdown(f":{COLORS[result.verdict]}-badge[{ICONS[result.verdict]} {words[result.verdict]}]"
@@ -130,8 +137,7 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
     st.markdown(f"**Why.** {linked(experiment.reason)}")
     if experiment.limit is not None:
         sentence, where = experiment.limit
-        page, _, anchor = where.partition("#")
-        st.markdown(f"**Its limit.** {sentence} [See it on {page.capitalize()}]({explorer_address(page, {})}#{anchor})")
+        st.markdown(f"**Its limit.** {sentence} [See it on {_page(where)}]({explorer_address(where, {})})")
     st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {linked(experiment.source)}"
                + (f"  \n**In the explorer.** {experiment.apart}" if experiment.apart else ""))
 

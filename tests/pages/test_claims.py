@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from pages.test_pages import press, visit, words
 
+from initviz.app.claims import explorer_address
 from initviz.claims.notes import NOTES
 from initviz.claims.papers import PAPERS
+from initviz.training.zero_placement import WIRINGS
 
 PAGES = {"notes": ("note", NOTES), "papers": ("paper", PAPERS)}
 ALL = [(page, key) for page, (_, experiments) in PAGES.items() for key in experiments]
@@ -53,3 +55,12 @@ def test_the_notes_on_zeros_say_where_they_end_and_link_there():
     at = visit("pages/notes.py", note="zeros_symmetry")
     assert "**Its limit.**" in words(at)
     assert "./symmetry?#zeros" in words(at)
+
+
+@pytest.mark.parametrize("key", ["lora", "rezero", "goyal"])
+def test_a_paper_on_zeros_opens_its_wiring_where_zeros_are_asked_about(key):
+    place, controls = PAPERS[key].explore(PAPERS[key].defaults())
+    assert explorer_address(place, controls).endswith("#zeros")
+    at = visit("pages/symmetry.py", depth=2, width=8, batch=8, **controls)
+    assert not at.warning
+    assert WIRINGS[at.selectbox(key="wiring").value].label == controls["wiring"]

@@ -48,7 +48,7 @@ def show(seed: int) -> None:
         st.markdown("**Never** all zeros or one constant in a layer whose neurons should differ: no training tells "
                     "copies apart. Biases may be 0, and so may a tensor whose other factor is not zero while "
                     "something random stands behind it, as the output layer's weights: "
-                    f"[where zeros may stand]({explorer_address('symmetry', {})}#zeros).")
+                    f"[where zeros may stand]({explorer_address('symmetry#zeros', {})}).")
         st.caption("GELU, SiLU and others have no rule that holds the scale exactly: "
                    f"[Formulas]({explorer_address('formulas', {})}) shows how each pair drifts with depth, "
                    f"[Diagnose]({explorer_address('diagnose', {})}) looks at your own network.")

@@ -182,7 +182,7 @@ STEPS: Mapping[str, Step] = MappingProxyType({
          Answer("Later, or never: zeros stay zeros", 2, math.inf, "B is zero, but what multiplies it, A x, is not: so "
                 "B gets a gradient at once. Zeros are stuck only where what multiplies them is zero and stays so, as "
                 "in a network of nothing but zeros.")),
-        _changes(("zeros", "xavier_normal")), computed.zeros_beside_random, "symmetry",
+        _changes(("zeros", "xavier_normal")), computed.zeros_beside_random, "symmetry#zeros",
         MappingProxyType({"wiring": WIRINGS["lora"].label})),
 })
 

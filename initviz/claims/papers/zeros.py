@@ -219,7 +219,7 @@ def _zero_identity(seed: int, width: float) -> Result:
 # ---------------------------------------------------------------------------------------------- the table
 
 def _to_zeros(wiring: str) -> Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]:
-    return lambda knobs: ("symmetry", MappingProxyType({"wiring": WIRINGS[wiring].label}))
+    return lambda knobs: ("symmetry#zeros", MappingProxyType({"wiring": WIRINGS[wiring].label}))
 
 
 ON_SYMMETRY = "There under “Where may zeros stand?”, as one small wiring."
