@@ -53,15 +53,13 @@ def overflow(m: Recorded) -> Iterator[RecordedFinding]:
 
 def _stretches(m: Recorded, *, forward: bool) -> list[Stretch]:
     trunk = m.trunk
-    links = trunk.links(forward=forward)
-
 
     def value(place: int, sign: int) -> float:
         if not forward:
             return trunk.gradient_length(place)
         return _entering(m, sign) if place == INPUT else trunk.level(place)
 
-    found = extreme_stretches([INPUT, *trunk.levels], links, value)
+    found = extreme_stretches(trunk, value, forward=forward)
     if not forward:  # from the later place back to the earlier one
         found = [Stretch(1 / stretch.value, stretch.begin, stretch.end, stretch.steps) for stretch in found]
     return [stretch for stretch in found if not within(stretch.value, m.thresholds)]

@@ -7,7 +7,7 @@ scale is compared forward up to a normalization, which sets it anew, and backwar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -164,26 +164,6 @@ class Trunk:
     def _feeds_activation(self, place: int) -> bool:
         return any(place in self.rows[other].sources for other in self.measured if is_activation(self.rows[other]))
 
-    def links(self, *, forward: bool) -> dict[int, list[int]]:
-        """Of each level the levels before it with nothing but other modules between, forward no normalization.
-
-        Forward also the INPUT, where its scale is known.
-        """
-        levels = frozenset(self.levels)
-        with_input = forward and self.recording.input is not None
-        reached: list[int] = []  # the bit of a place is one higher, that of the input the lowest
-        for row in self.rows:
-            sources = row.skip.sources if row.skip is not None and row.skip.identity else row.sources
-            bits = 0
-            if not (forward and is_normalization(row)):
-                bits = int(with_input and not sources and not is_embedding(row))
-                for source in sources:
-                    bits |= 1 << source + 1 if source in levels else reached[source]
-            reached.append(bits)
-        places = [INPUT, *self.levels] if with_input else self.levels
-        return {INPUT: []} | {place: [other for other in places if reached[place] >> other + 1 & 1]
-                              for place in self.levels}
-
     def preactivation_of(self, place: int) -> Row | None:
         """The row that an activation is computed from; None for another kind of row, or where it is not known."""
         row = self.rows[place]
@@ -206,30 +186,39 @@ class Trunk:
         return row.gradient.rms * math.sqrt(math.prod(row.shape) / row.shape[0])
 
 
-def extreme_stretches(places: Sequence[int], links: dict[int, list[int]], value: Callable[[int, int], float]
-                      ) -> list[Stretch]:
-    """The greatest fall and the greatest growth along the links, up to one each.
+def extreme_stretches(trunk: Trunk, value: Callable[[int, int], float], *, forward: bool) -> list[Stretch]:
+    """The greatest fall and the greatest growth from a level to a later one with nothing but modules between.
 
-    Links lead from each place to those before it, of which all stand earlier in ``places``. ``value`` is that of a
-    place, for a fall (-1) or a growth (1); those that are 0 or not finite are passed over.
+    ``value`` is that of a place, for a fall (-1) or a growth (1); those that are 0 or not finite are passed over.
+    Forward a normalization ends a stretch, and the INPUT, where its scale is known, begins one.
     """
-    return [max(found, key=lambda stretch: sign * math.log(stretch.value)) for sign in (-1, 1)
-            if (found := [stretch for stretch in _stretches(places, links, value, sign) if stretch.value != 1])]
+    found = ([*_stretches(trunk, value, sign, forward)] for sign in (-1, 1))
+    return [max(stretches, key=lambda stretch: sign * math.log(stretch.value))
+            for sign, stretches in zip((-1, 1), found, strict=True) if stretches]
 
 
-def _stretches(places: Sequence[int], links: dict[int, list[int]], value: Callable[[int, int], float], sign: int
-               ) -> Iterator[Stretch]:
-    """Of each place the change from the earlier one that is furthest from it."""
-    best: dict[int, tuple[float, int, int]] = {}  # the furthest value so far, its place, and the steps to it
-    for place in places:
-        own = value(place, sign)
-        for before in links[place]:
-            earlier = [(value(before, sign), before, 0), *([best[before]] if before in best else [])]
-            for other, begin, steps in earlier:
-                if 0 < other < math.inf and (place not in best or sign * other < sign * best[place][0]):
-                    best[place] = other, begin, steps + 1
-        if place in best and 0 < own < math.inf:
-            other, begin, steps = best[place]
-            change = math.exp(math.log(own) - math.log(other))
-            if 0 < change < math.inf:
-                yield Stretch(change, begin, place, steps)
+def _stretches(trunk: Trunk, value: Callable[[int, int], float], sign: int, forward: bool) -> Iterator[Stretch]:
+    """Of each level the change from the earlier one that is furthest from it."""
+    levels = frozenset(trunk.levels)
+    size = value(INPUT, sign) if forward and trunk.recording.input is not None else math.nan
+    entering = (size, INPUT, 0) if 0 < size < math.inf else None
+    carried: list[tuple[float, int, int] | None] = []  # by each row: the furthest value behind it, its place, the steps
+    for place, row in enumerate(trunk.rows):
+        sources = row.skip.sources if row.skip is not None and row.skip.identity else row.sources
+        behind = [kept for source in sources if (kept := carried[source]) is not None]
+        if not sources and entering is not None and not is_embedding(row):
+            behind.append(entering)
+        if forward and is_normalization(row):
+            behind = []
+        furthest = max(behind, key=lambda kept: -sign * kept[0], default=None)
+        if place in levels:
+            own = value(place, sign)
+            if 0 < own < math.inf:
+                if furthest is not None and 0 < (change := math.exp(math.log(own) - math.log(furthest[0]))) < math.inf:
+                    if change != 1:
+                        yield Stretch(change, furthest[1], place, furthest[2] + 1)
+                    furthest = max((furthest[0], furthest[1], furthest[2] + 1), (own, place, 0),
+                                   key=lambda kept: -sign * kept[0])
+                else:
+                    furthest = own, place, 0
+        carried.append(furthest)

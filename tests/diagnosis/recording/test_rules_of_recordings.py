@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -258,9 +259,21 @@ def test_a_recording_as_large_as_is_read_is_soon_examined():
     given["rows"] = [row | {"path": str(place), "from": [max(place - 1, 0)] if place else []} for place in range(4000)]
     given["parameters"] = [parameter | {"name": f"{place}.weight"} for place in range(4000)]
     data = gzip.compress(json.dumps(given).encode())
+    begun = time.process_time()
     report = examine(read_recording(data))
     assert len(report.trunk.levels) == 4000
     json.loads(to_json(report))
+    assert time.process_time() - begun < 15  # about 3
+
+
+def test_rows_that_all_come_from_all_others_are_soon_examined():
+    given = unpacked("mlp")
+    row = given["rows"][1]
+    given["rows"] = [row | {"path": str(place), "from": list(range(max(0, place - 120), place))}
+                     for place in range(4000)]
+    begun = time.process_time()
+    examine(read_recording(packed(given)))
+    assert time.process_time() - begun < 15
 
 
 def test_each_head_of_a_policy_and_the_entropy_of_its_choice_are_told():
