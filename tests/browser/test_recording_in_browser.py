@@ -61,3 +61,11 @@ def test_the_recorder_is_copied_by_one_click(screen):
         window.page.get_by_role("button", name="The recorder (recorder.py)").click()
     text = Path(download.value.path()).read_text("utf-8")
     assert text.startswith('"""Record what one training step')
+
+
+def test_the_example_of_one_page_is_not_asked_of_another(screen):
+    window = screen("recording?example=gpt")
+    for page in ("Audit", "Recording"):
+        window.visit(page)
+        assert window.page.locator("[data-testid='stException']").count() == 0
+    assert "GPT, 12 blocks" in " ".join(window.words())

@@ -46,9 +46,13 @@ def example_report(key: str) -> RecordingReport:
 
 def ask() -> RecordingRequest | None:
     """What is to be shown; None after one sentence on what is wrong with a file."""
+    app.expect_choice("example", "Example", EXAMPLES, FIRST)
+    _forget_unknown("example", EXAMPLES)
+    key = st.segmented_control("Example", list(EXAMPLES), default=FIRST, required=True, wrap=True, key="example",
+                               format_func=EXAMPLES.__getitem__, bind="query-params",
+                               help="A recorded model of each kind. A recording of your own, below, takes its place.")
+    key = key if key in EXAMPLES else FIRST
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        key = _choice("example", "Example", EXAMPLES, FIRST, "A recorded model of each kind. A recording of your own, "
-                                                             "below, takes its place.")
         beside = _choice("beside", "Compare with", BESIDE, NOTHING,
                          "Before and after a change, or one model at two widths.")
         view = _choice("shown", "Shown", VIEWS, "depth",
@@ -71,11 +75,16 @@ def ask() -> RecordingRequest | None:
 def _choice(key: str, label: str, labels: Mapping[str, str], default: str, words: str) -> str:
     """One of several, in the address by its label or its key."""
     app.expect_choice(key, label, labels, default)
-    if st.session_state.get(key, default) not in labels:  # of another page's widget of this name
-        del st.session_state[key]
+    _forget_unknown(key, labels)
     chosen = st.selectbox(label, list(labels), list(labels).index(default), format_func=labels.__getitem__, key=key,
                           bind="query-params", width=290, help=words)
     return chosen if chosen in labels else default
+
+
+def _forget_unknown(key: str, labels: Mapping[str, str]) -> None:
+    """Drop a value that another page's widget of this name has left."""
+    if key in st.session_state and st.session_state[key] not in labels:
+        del st.session_state[key]
 
 
 def _uploaded(label: str, key: str) -> tuple[RecordingReport, str] | None:
