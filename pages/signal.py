@@ -30,18 +30,11 @@ with st.container():
                 f"{blocks.LEAST_DEPTH}.", icon=":material/tune:")
         app.stop()
 
-# All is computed before anything is drawn: what arrives together is painted together.
+# What arrives together is painted together; theory's word, which takes longer, follows the first picture.
 runs = app.compare(settings, pairs=settings.layer > 0)
 of_blocks = [run for run in runs if isinstance(run, BlockRun)]
-if of_blocks:
-    predictions = [app.cached_block_prediction(run, settings.input) for run in of_blocks]
-    theories = [block_words.beside_theory(run, theory) for run, theory in zip(of_blocks, predictions, strict=True)]
-else:
-    predictions = [app.cached_prediction(run, settings.input) for run in runs]
-    theories = [against_theory(run, prediction) for run, prediction in zip(runs, predictions, strict=True)]
 one_sample = signal.shows_one_sample(settings)
 shapes = distributions.data(runs, settings.quantity, signal.heads(runs), one_sample=one_sample)
-scales = [depth.data(runs, predictions, quantity, settings.spread) for quantity in ("activation", "delta")]
 
 with st.container(horizontal=True, gap="small"):
     app.show(distributions.picture(), shapes, height=distributions.height(settings.depth), key="distributions",
@@ -49,7 +42,7 @@ with st.container(horizontal=True, gap="small"):
     with st.container(width=signal.PANEL_WIDTH, gap="small"):
         signal.sample_panel(settings)
         with st.popover("Verdicts", icon=":material/rule:", width="stretch", help="The numbers behind each verdict."):
-            signal.verdict_table(runs, theories)
+            verdicts = st.container()
         with st.popover("Thresholds", icon=":material/straighten:", width="stretch",
                         help="Where a verdict's lines are drawn, and who draws them there."):
             signal.threshold_table()
@@ -63,10 +56,19 @@ if of_blocks:
                                       block_words.copies(of_blocks)])))
 
 app.control("spread")
+if of_blocks:
+    predictions = [app.cached_block_prediction(run, settings.input) for run in of_blocks]
+    theories = [block_words.beside_theory(run, theory) for run, theory in zip(of_blocks, predictions, strict=True)]
+else:
+    predictions = [app.cached_prediction(run, settings.input) for run in runs]
+    theories = [against_theory(run, prediction) for run, prediction in zip(runs, predictions, strict=True)]
+with verdicts:
+    signal.verdict_table(runs, theories)
 if settings.depth < 2:
     st.info("A network of one layer has no hidden layer to follow: choose a depth of at least 2.",
             icon=":material/tune:")
 else:
+    scales = [depth.data(runs, predictions, quantity, settings.spread) for quantity in ("activation", "delta")]
     left, right = st.columns(2)
     with left:
         st.markdown(f"**Forward →** {say.spread_title(settings.spread, 'activation', 'activations')}")

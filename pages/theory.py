@@ -10,7 +10,7 @@ from initviz.app.theory import quantities as outlook
 from initviz.app.theory import sentences as say
 from initviz.charts import phase
 from initviz.diagnosis.verdict import against_theory
-from initviz.theory.prediction import field_of
+from initviz.theory.course import field_of
 
 app.require_entrance()
 asked = app.current_settings()

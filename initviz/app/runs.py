@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TypeVar
 
 import streamlit as st
@@ -26,9 +27,12 @@ from initviz.core.block_simulation import BlockRun, simulate_blocks
 from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS
 from initviz.core.network import Network
 from initviz.core.simulation import Run, simulate_each
-from initviz.theory.prediction import Prediction, can_predict, predict
+from initviz.theory.course import can_predict
+from initviz.theory.fluctuations import Fluctuations, fluctuations
+from initviz.theory.prediction import Prediction, predict
 from initviz.theory.residual import BlockPrediction, predict_blocks
 
+SAMPLES = 512  # of an input, from which the batches of theory's band are drawn
 Made = TypeVar("Made")
 
 
@@ -58,9 +62,16 @@ def compare(settings: Settings, *, pairs: bool = False) -> list[Run]:
 
 
 @cached(4e6)
+def _fluctuations(network: Network, input_key: str, count: int) -> Fluctuations:
+    """Those of networks of one law and batches of one input: of any seed, so ``network`` has none of its own."""
+    samples = cached_batch(input_key, max(count, SAMPLES), network.seed, network.sizes[0])
+    return fluctuations(network, samples.x, samples.targets, count)
+
+
+@cached(4e6)
 def _prediction(network: Network, input_key: str, count: int, delta_rms: float) -> Prediction:
     x = cached_batch(input_key, count, network.seed, network.sizes[0]).x
-    return predict(network, x, delta_rms**2)
+    return predict(network, x, delta_rms**2, _fluctuations(replace(network, seed=0), input_key, count))
 
 
 @cached(4e6)

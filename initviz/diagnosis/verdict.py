@@ -180,7 +180,7 @@ def against_theory(run: Run, prediction: Prediction | None) -> str:
     if run.network.depth < 2:
         return "no hidden layer to speak of"
     if np.isnan(prediction.band("activation", "rms")[0]).any():
-        return "no band, as so few neurons carry the signal that their average is none"
+        return "no band, as in some draws of the weights no signal is left"
     signal = run.column("activation_rms")[:-1]
     rounded = np.flatnonzero((signal == 0) & (prediction.activation_rms[:-1] < np.finfo(run.network.dtype).tiny))
     quantities = (("forward", "activation"), ("backward", "delta"))[:1 if rounded.size else 2]

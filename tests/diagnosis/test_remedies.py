@@ -11,8 +11,8 @@ from initviz.core.batches import batch_for
 from initviz.core.simulation import GROWN, SHRUNK
 from initviz.diagnosis.initialization import initialization_of
 from initviz.diagnosis.remedies import TOLERANCE, lsuv, recommended, remedies, rescale, standardize_inputs
+from initviz.theory.course import sigmas
 from initviz.theory.mean_field import Field
-from initviz.theory.prediction import sigmas
 from initviz.theory.recommendation import recommended_point
 
 DEEP = Network((64, *[256] * 11, 10), "tanh", "orthogonal")

@@ -14,10 +14,12 @@ from initviz.core.batches import make_batch
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.simulation import simulate, simulate_each
+from initviz.theory.course import can_predict, sigmas
 from initviz.theory.dead_neurons import born_dead, expected_dead_shares, mean_cosine
+from initviz.theory.fluctuations import fluctuations
 from initviz.theory.mean_field import Field, depth_scale, expectation
 from initviz.theory.phase_diagram import critical_line, phase_diagram
-from initviz.theory.prediction import can_predict, predict, sigmas
+from initviz.theory.prediction import predict
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden.json").read_text())["mean_field"]
 NAMES = {"leaky_relu_0.01": ("leaky_relu", (("negative_slope", 0.01),)),
@@ -199,23 +201,57 @@ BANDS = {
 }
 
 
-@pytest.mark.parametrize("name", BANDS)
-def test_the_band_holds_95_percent_of_200_seeds(name):
-    network = BANDS[name]
-    source = "moons" if network.sizes[0] == 2 else "digits"
+def _coverage(network, source, batch_size, seeds, wrong=1.0):
+    """Shares of seeds whose hidden layers all lie inside the band, and the least share of a single layer, by quantity
+    and statistic; the networks drawn have ``wrong`` times the gain of which the band is.
+    """
+    samples = make_batch(source, 512, seed=0, features=network.sizes[0])
+    fluctuating = fluctuations(network, samples.x, samples.targets, batch_size)
     inside: dict[tuple[str, str], list[np.ndarray]] = {}
-    for seed in range(200):
-        batch = make_batch(source, 16, seed=seed)
-        drawn = replace(network, seed=seed)
-        run, = simulate_each([drawn], batch, counted=(), pairs=False)
-        expected = predict(drawn, batch.x, float(run.column("delta_rms")[-1]) ** 2)
+    for seed in range(seeds):
+        batch = make_batch(source, batch_size, seed=seed, features=network.sizes[0])
+        run, = simulate_each([replace(network, seed=seed, gain=wrong * network.gain)], batch, counted=(), pairs=False)
+        expected = predict(network, batch.x, float(run.column("delta_rms")[-1]) ** 2, fluctuating)
         for quantity, statistic in (("preactivation", "rms"), ("activation", "rms"), ("activation", "std"),
                                     ("delta", "rms")):
             low, high = expected.band(quantity, statistic)
             found = run.column(f"{quantity}_{statistic}")
-            inside.setdefault((quantity, statistic), []).append((found >= low) & (found <= high))
-    for key, hits in inside.items():
-        assert np.mean(hits, axis=0)[:-1].min() >= 0.95, key
+            inside.setdefault((quantity, statistic), []).append(((found >= low) & (found <= high))[:-1])
+    hits = {key: np.array(values) for key, values in inside.items()}
+    return ({key: values.all(axis=1).mean() for key, values in hits.items()},
+            {key: values.mean(axis=0).min() for key, values in hits.items()})
+
+
+@pytest.mark.parametrize("name", BANDS)
+def test_the_band_holds_95_percent_of_200_seeds(name):
+    network = BANDS[name]
+    _, of_a_layer = _coverage(network, "moons" if network.sizes[0] == 2 else "digits", 16, 200)
+    for key, share in of_a_layer.items():
+        assert share >= 0.95, key
+
+
+CALIBRATED = {
+    "He, ReLU": (Network((64, *[64] * 10, 10), "relu", "he_normal"), "digits", 32),
+    "orthogonal, tanh": (Network((64, *[32] * 20, 10), "tanh", "orthogonal"), "digits", 32),
+    "He, GELU": (Network((64, *[32] * 12, 10), "gelu", "he_normal"), "digits", 8),
+    "sparse, tanh, few samples": (Network((64, *[64] * 5, 10), "tanh", "sparse", gain=0.26), "digits", 8),
+}
+
+
+@pytest.mark.parametrize("name", CALIBRATED)
+def test_whole_runs_lie_inside_the_band_for_about_96_percent_of_300_seeds(name):
+    network, source, batch_size = CALIBRATED[name]
+    whole, _ = _coverage(network, source, batch_size, 300)
+    for key, share in whole.items():
+        assert 0.92 <= share <= 0.99, key  # 94 to 98 %, and almost two standard errors of 300 seeds
+
+
+@pytest.mark.parametrize("wrong", [0.9, 1.1])
+def test_a_law_that_is_wrong_by_10_percent_in_gain_leaves_the_band_within_20_layers(wrong):
+    network = Network((64, *[256] * 19, 10), "relu", "he_normal")
+    whole, _ = _coverage(network, "digits", 32, 20, wrong)
+    assert whole["activation", "rms"] == 0
+    assert whole["delta", "rms"] == 0
 
 
 def test_the_band_of_one_input_is_no_wider_than_the_laws_it_claims():
@@ -228,13 +264,15 @@ def test_the_band_of_one_input_is_no_wider_than_the_laws_it_claims():
     he = spread(predict(BANDS["He, ReLU"], np.ones((1, 64))))[1:20]
     layers = np.arange(1, 20)  # that came before; each adds this log-variance, exactly: a chi-squared of a binomial
     claimed = np.sqrt(0.05194 * layers + 2 / n)
-    assert (he >= 0.95 * claimed).all()
-    assert (he <= 1.1 * claimed).all()
+    # That 96 % of whole runs lie inside takes fewer than three standard deviations, as many in every layer.
+    assert (he >= 0.75 * claimed).all()
+    assert (he <= claimed).all()
+    assert he / claimed == pytest.approx(np.full(19, (he / claimed).mean()), rel=0.1)
     # The variance of an average of z^2 in stable tanh layers at (1.3, 0.3): theory says 0.01016 for this width
     stable = spread(predict(Network((n, *[n] * 40, 10), "tanh", "lecun_normal", gain=1.3, bias_std=0.3),
                             np.ones((1, n))))[-2]
     claimed = math.sqrt(0.01016) / 0.607046791909
-    assert 0.95 * claimed <= stable <= 1.15 * claimed
+    assert 0.75 * claimed <= stable <= 1.15 * claimed
 
 
 def test_too_few_neurons_have_no_band():

@@ -21,8 +21,8 @@ from initviz.core.statistics import Bins
 from initviz.core.validation import Parameter
 from initviz.core.wording import number
 from initviz.diagnosis.remedies import recommended
+from initviz.theory.course import field_of, sigmas
 from initviz.theory.mean_field import Field
-from initviz.theory.prediction import field_of, sigmas
 
 PAIRS = (("he_normal", "relu"), ("xavier_normal", "relu"), ("torch_linear", "relu"), ("he_normal", "gelu"),
          ("he_normal", "silu"), ("he_normal", "elu"), ("lecun_normal", "tanh"), ("xavier_normal", "sigmoid"),

@@ -120,6 +120,7 @@ def spread_title(spread: str, quantity: str, name: str) -> str:
 def lines_and_bands(spread: str, *, theory_has_band: bool) -> str:
     """What the lines and bands of the depth charts are."""
     dashed = "Forward, shaded: the middle 80 % of the samples. Backward, dashed" if spread == "median_rms" else "Dashed"
-    band = "; shaded: its band for at least 95 % of all draws of the weights at this width" if theory_has_band else ""
+    band = ("; shaded: the band in which all hidden layers of a network of this width lie at once in about 96 % of all "
+            "draws of the weights, from draws of the very law" if theory_has_band else "")
     return (f"Solid: measured. {dashed}: mean-field theory, what infinitely wide layers do{band}. On the way back it "
             "begins with the measured error at the output.")

@@ -24,10 +24,11 @@ from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.simulation import Run
 from initviz.theory import precision as formats
+from initviz.theory.course import field_of
 from initviz.theory.dead_neurons import born_dead, expected_dead_shares
 from initviz.theory.jacobian import Spectrum
 from initviz.theory.mean_field import Field, FixedPoint
-from initviz.theory.prediction import Prediction, field_of
+from initviz.theory.prediction import Prediction
 from initviz.training.sweeps import Survival
 
 ONE_LAYER = "A network of one layer has no hidden layer: choose a depth of at least 2."
@@ -95,9 +96,10 @@ def _signal_and_gradient(view: TheoryView) -> None:
         app.show(depth.backward_picture(), depth.data([run], [prediction], "delta", "rms", name="this network"),
                 key="point_backward")
     st.caption(f"{say.scales(run, prediction)} Solid: this network, normal weights of standard deviation σ_w/√fan_in. "
-               "Dashed: theory. The band holds at least 95 % of all draws of the weights: each layer adds the variance "
-               "of an average over its neurons, (E φ⁴/(E φ²)² − 1)/width, to the logarithm of the squared length, "
-               "5/width for ReLU (Hanin and Nica 2018).")
+               "Dashed: theory. Shaded: the band in which all hidden layers lie at once in about 96 % of all draws of "
+               "the weights, from draws of the very law. It widens with depth: each layer adds the variance of an "
+               "average over its neurons to the logarithm of the squared length, 5/width for ReLU (Hanin and Nica "
+               "2018).")
 
 
 def _variance_map(view: TheoryView) -> None:

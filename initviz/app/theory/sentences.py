@@ -11,8 +11,9 @@ from initviz.app.settings import Settings
 from initviz.core.initializers import label_of
 from initviz.core.simulation import Run
 from initviz.core.wording import grouped, listed, number, percent
+from initviz.theory.course import can_predict, sigmas
 from initviz.theory.mean_field import FixedPoint
-from initviz.theory.prediction import Prediction, can_predict, sigmas
+from initviz.theory.prediction import Prediction
 
 PHASES = {
     "ordered": "ordered: the gradient shrinks from layer to layer",

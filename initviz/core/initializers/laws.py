@@ -42,7 +42,8 @@ class Law:
     ``draw(fan_in, fan_out, rng, dtype)`` returns an array of shape (fan_in, fan_out); ``variance`` and ``mean`` of
     (fan_in, fan_out) are those of its entries; ``bias``, where a rule draws biases too, returns an array (fan_out,)
     of mean 0 and variance ``bias_variance``. ``random`` is False where every draw is the same. ``family`` names the
-    distribution of an entry: a key of UNIT_DRAWS, "constant" or "other".
+    distribution of an entry: a key of UNIT_DRAWS, "constant" or "other". ``incoming`` is how many weights of a neuron
+    are not 0, where that does not grow with fan_in.
     """
 
     draw: Draw
@@ -52,6 +53,7 @@ class Law:
     bias_variance: Moment = _zero
     random: bool = True
     family: str = "other"
+    incoming: int | None = None
 
 
 def _unit_normal(shape: tuple[int, ...], rng: Generator, dtype: DTypeLike) -> Array:
@@ -176,7 +178,7 @@ def sparse(incoming: int) -> Law:
             np.put_along_axis(weights, silent, 0, axis=0)
         return weights
 
-    return Law(draw, variance=lambda fan_in, fan_out: min(incoming, fan_in) / fan_in)
+    return Law(draw, variance=lambda fan_in, fan_out: min(incoming, fan_in) / fan_in, incoming=incoming)
 
 
 def torch_linear() -> Law:
