@@ -264,9 +264,9 @@ def test_the_band_of_one_input_is_no_wider_than_the_laws_it_claims():
     he = spread(predict(BANDS["He, ReLU"], np.ones((1, 64))))[1:20]
     layers = np.arange(1, 20)  # that came before; each adds this log-variance, exactly: a chi-squared of a binomial
     claimed = np.sqrt(0.05194 * layers + 2 / n)
-    # That 96 % of whole runs lie inside takes fewer than three standard deviations, as many in every layer.
-    assert (he >= 0.75 * claimed).all()
-    assert (he <= claimed).all()
+    # That 96 % of whole runs lie inside takes about three standard deviations, as many in every layer.
+    assert (he >= 0.85 * claimed).all()
+    assert (he <= 1.1 * claimed).all()
     assert he / claimed == pytest.approx(np.full(19, (he / claimed).mean()), rel=0.1)
     # The variance of an average of z^2 in stable tanh layers at (1.3, 0.3): theory says 0.01016 for this width
     stable = spread(predict(Network((n, *[n] * 40, 10), "tanh", "lecun_normal", gain=1.3, bias_std=0.3),
