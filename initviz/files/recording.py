@@ -12,7 +12,7 @@ import io
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -203,7 +203,7 @@ def read_recording(data: bytes, name: str = "the file") -> Recording:
     if type(version) is int and version != VERSION:
         raise ValueError(f"version must be {VERSION}, the format that is read here, got {version!r:.20}")
     check_schema(given, _schema())
-    rows = tuple(_made(Row, row) for row in given["rows"])
+    rows = tuple(_made(Row, row) for row in _in_a_chain(given["rows"]))
     parameters = tuple(_made(RecordedParameter, parameter) for parameter in given["parameters"])
     _check_rows(rows)
     _check_parameters(parameters)
@@ -286,6 +286,17 @@ def _made(cls: type[Made], given: Mapping[str, Any]) -> Made:
     found = {field.name: _converted(given[field.name], hints[field.name])
              for field in fields(cls) if field.name in given}  # type: ignore[arg-type]
     return cls(**found)
+
+
+def _in_a_chain(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows; one that does not say what it was computed from comes from the measured row before."""
+    before: list[int] = []
+    for place, row in enumerate(rows):
+        if "same_as" in row:
+            yield row
+        else:
+            yield {"from": before} | row
+            before = [place]
 
 
 def _check_rows(rows: tuple[Row, ...]) -> None:

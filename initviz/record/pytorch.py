@@ -449,7 +449,7 @@ def _parameter(parameter: Tensor) -> dict[str, Any]:
         matrix = parameter.detach().reshape(len(parameter), -1)
         if matrix.numel() <= 1 << 22:
             found |= {"repeated": _repeated(matrix), "isometry": _rounded(_isometry(matrix))}
-        if matrix.numel() <= 1 << 14:
+        if matrix.numel() <= 1 << 12:
             values = torch.linalg.svdvals(matrix.double() if matrix.device.type != "mps" else matrix.float().cpu())
             found["singular_values"] = [_rounded(value) for value in (float(values[0]), float(values[-1]))]
     return found

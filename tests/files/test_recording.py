@@ -111,6 +111,22 @@ def test_a_small_file_that_unpacks_to_much_takes_little_memory():
     tracemalloc.stop()
 
 
+def test_a_recorder_of_another_framework_may_write_the_least():
+    def row(path, kind, rms):
+        return {"path": path, "kind": kind, "call": 1, "shape": [8, 4], "dtype": "float32", "rms": rms, "mean": 0,
+                "std": rms, "least": -rms, "most": rms, "zero_share": 0}
+
+    given = {"format": "initviz recording", "version": 1, "framework": "JAX 0.9", "model": "MLP",
+             "loss": {"value": 1.5}, "parameters": [
+                 {"name": "Dense_0/kernel", "module": "Dense", "shape": [4, 4], "dtype": "float32", "trainable": True,
+                  "gradients": []}],
+             "rows": [row("Dense_0", "Dense", 1.0), row("", "relu", 0.7), row("Dense_1", "Dense", 1.0)]}
+    VALIDATOR.validate(given)
+    recording = read_recording(packed(given))
+    assert [row.sources for row in recording.rows] == [(), (0,), (1,)]
+    assert recording.framework == "JAX 0.9"
+
+
 HOSTILE = (None, True, -1, 0, 1, 2, 1e308, -1e308, 10**400, 0.5, "", "nan", "inf", "-inf", "x", "x" * 1000, [], {},
            [0], [[]], {"a": 1}, [None], ["nan"], [-65, 1001], 3999, 10**12, "<b>&amp;</b>", "\0\n", [1] * 200)
 

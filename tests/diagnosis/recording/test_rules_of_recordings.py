@@ -232,6 +232,13 @@ def test_recordings_of_different_models_say_that_nothing_is_in_both():
     assert "No output has the same" in Comparison(example("mlp"), example("gpt")).summary
 
 
+def test_a_recording_without_sources_is_examined_as_a_chain():
+    given = unpacked("mlp")
+    for row in given["rows"]:
+        row.pop("from", None)
+    assert keys(examine(read_recording(packed(given)))) == keys(example("mlp"))
+
+
 # ---------------------------------------------------------------------------------------------- whatever comes
 
 def test_every_mutation_that_is_read_is_examined_and_compared():
