@@ -2,8 +2,9 @@
 
 import json
 import math
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -71,10 +72,12 @@ def test_measured_slopes_are_those_that_counting_powers_of_the_width_gives(table
 
 
 def test_a_pool_of_processes_measures_the_same():
-    settings = every_setting((16, 32), seeds=1, steps=1)
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        apart = sizes_table(list(coordinates(settings, executor=pool)))
-    assert sizes_table(list(coordinates(settings))).equals(apart)
+    given = [sys.executable, "-m", "initviz", "coordinates", "--widths", "16", "32", "--seeds", "1", "--steps", "1",
+             "--json"]
+    alone, apart = (subprocess.run([*given, "--workers", workers], capture_output=True, check=True).stdout
+                    for workers in ("1", "2"))
+    assert json.loads(apart)["sizes"]
+    assert apart == alone
 
 
 @pytest.mark.parametrize(("text", "widths"), [
