@@ -25,9 +25,8 @@ with st.container():
     if not settings.init:
         st.info("Choose at least one initializer in the sidebar, or a classic case above.", icon=":material/tune:")
         app.stop()
-    if settings.kind != "plain" and settings.depth < blocks.LEAST_DEPTH:
-        st.info(f"A network of blocks has at least one between its first and last layer: choose a depth of at least "
-                f"{blocks.LEAST_DEPTH}.", icon=":material/tune:")
+    if shallow := blocks.too_shallow(settings):
+        st.info(shallow, icon=":material/tune:")
         app.stop()
 
 # What arrives together is painted together; theory's word, which takes longer, follows the first picture.

@@ -3,15 +3,14 @@
 import streamlit as st
 
 from initviz import app
-from initviz.app.blocks import plain_only
+from initviz.app import blocks
 from initviz.app.training import panels as training
 from initviz.app.training import request
 
 app.require_entrance()
-asked = app.current_settings()
+settings = app.current_settings()
 
 st.header("What does an initialization cost?", anchor=False)
-settings = plain_only(asked, "The race stacks plain networks; `initviz.train` trains networks of blocks.")
 with st.container(horizontal=True):
     for key in ("optimizer", "rate", "steps", "minibatch", "tuned", "loss"):
         app.control(key)
@@ -22,6 +21,11 @@ with st.container():
     if not settings.init:
         st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
         app.stop()
+    if shallow := blocks.too_shallow(settings):
+        st.info(shallow, icon=":material/tune:")
+        app.stop()
+    if remarks := blocks.remarks_on_training(settings):
+        st.caption(remarks)
     terms = request.ask(settings, source)
 if terms is None:
     app.stop()

@@ -15,6 +15,7 @@ from initviz.core.cost import (
     MOST_OPERATIONS,
     block_bytes,
     block_operations,
+    block_weights,
     connections,
     orthonormal_operations,
     pass_bytes,
@@ -24,7 +25,7 @@ from initviz.core.cost import (
 from initviz.core.network import Network
 from initviz.core.validation import Choices
 from initviz.training.gradient_descent import STATES, Recipe
-from initviz.training.race_terms import RaceTerms
+from initviz.training.race_terms import RaceTerms, with_ends
 
 MOST_TRAINING_OPERATIONS = 1200e9  # of one race, which shows itself as it goes and can be stopped
 MOST_ATTEMPT_OPERATIONS = 60e9  # of all attempts to break the symmetry, in float64 and not shown as they go
@@ -46,8 +47,9 @@ def training_operations(settings: Settings) -> float:
 
 def race_operations(terms: RaceTerms) -> float:
     """The same of a race of these terms."""
-    batch = terms.recipe.batch_size or terms.batch
-    return len(terms.labels) * terms.recipe.steps * 6 * connections(terms.networks[0].sizes) * batch
+    first, batch = terms.networks[0], terms.recipe.batch_size or terms.batch
+    weights = block_weights(first) if isinstance(first, Architecture) else connections(first.sizes)
+    return len(terms.labels) * terms.recipe.steps * 6 * weights * batch
 
 
 def affordable_attempt_steps(settings: Settings, steps: int) -> int:
@@ -62,9 +64,9 @@ def affordable_attempt_steps(settings: Settings, steps: int) -> int:
 def race_terms(settings: Settings) -> RaceTerms:
     """What the race of these settings depends on."""
     recipe = Recipe(settings.optimizer, settings.rate, settings.steps, settings.minibatch)
-    networks, loss = settings.plain_networks(), settings.wanted_loss
+    networks, loss = settings.networks(), settings.wanted_loss
     if loss in BOUNDS and INPUTS[settings.input].classes == 2:
-        networks = tuple(replace(network, sizes=(*network.sizes[:-1], 1)) for network in networks)
+        networks = with_ends(networks, settings.sizes[0], 1)
     return RaceTerms(networks, settings.input, settings.batch, recipe, settings.tuned == "best", loss)
 
 

@@ -74,6 +74,21 @@ def architecture_of(settings: Settings, initializer: str) -> Architecture:
         initializer_params=settings.initializer_params(initializer))
 
 
+def too_shallow(settings: Settings) -> str:
+    """A sentence where the depth leaves no room for a block; empty where it does."""
+    if settings.kind == "plain" or settings.depth >= LEAST_DEPTH:
+        return ""
+    return ("A network of blocks has at least one between its first and last layer: choose a depth of at least "
+            f"{LEAST_DEPTH}.")
+
+
+def remarks_on_training(settings: Settings) -> str:
+    """What must be known of a race of these networks of blocks; empty where there is nothing."""
+    batch_norm = settings.kind != "plain" and normalization_of(settings) == "batch"
+    return " ".join(filter(None, [unfit_scheme(settings), "Under BatchNorm held-out samples are normalized by their "
+                                  "own batch, and points of the plane by all that are drawn." if batch_norm else ""]))
+
+
 def plain_only(settings: Settings, why: str) -> Settings:
     """The same settings for a page that shows plain networks alone; where blocks are chosen it says why."""
     if settings.kind == "plain":

@@ -252,7 +252,7 @@ class DeclaredSettings:
         """The networks to compare, in the order chosen, whatever the architecture: as plain ones."""
         return tuple(self.network(key) for key in self.init)
 
-    def networks(self) -> tuple[Network | Architecture, ...]:
+    def networks(self) -> tuple[Network, ...] | tuple[Architecture, ...]:
         """The networks to compare, in the order chosen: of blocks where the architecture is not plain."""
         if self.kind == "plain":
             return self.plain_networks()

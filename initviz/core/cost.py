@@ -53,10 +53,36 @@ def training_bytes(sizes: Sequence[int], batch: int, *, networks: int = 1, at_on
     return itemsize * (networks * (1 + states) * parameters + at_once * at_work + inputs)
 
 
+def block_weights(network: Architecture) -> int:
+    """Number of weights of a network of blocks' dense layers."""
+    return sum(width * layer.width for _, layer, width in walk(network.layers, network.inputs)
+               if isinstance(layer, Dense))
+
+
+def _block_signals(network: Architecture) -> int:
+    """Numbers a sample that a pass through a network of blocks keeps: a normalization keeps its output twice."""
+    return sum(layer.output_width(width) * (1 if isinstance(layer, Dense | Activation) else 2)
+               for _, layer, width in walk(network.layers, network.inputs))
+
+
+def block_training_bytes(network: Architecture, batch: int, *, networks: int = 1, at_once: int | None = None,
+                         minibatch: int = 0, states: int = 0, held_out: int = 0) -> float:
+    """``training_bytes`` of networks of blocks."""
+    parameters, signals = block_weights(network), _block_signals(network)
+    largest = max(width * layer.width for _, layer, width in walk(network.layers, network.inputs)
+                  if isinstance(layer, Dense))
+    at_work = parameters + 2 * signals * ((minibatch or batch) + held_out) + 6 * largest
+    if minibatch:
+        at_work += parameters + 2 * signals * batch
+    inputs = (batch + held_out + (minibatch or 0)) * network.inputs
+    at_once = networks if at_once is None else at_once
+    itemsize = 8 if network.dtype == "float64" else 4
+    return itemsize * (networks * (1 + states) * parameters + at_once * at_work + inputs)
+
+
 def block_operations(network: Architecture, batch: int) -> float:
     """Floating-point operations of one simulation of a network of blocks, as ``pass_operations`` counts them."""
-    weights = sum(width * layer.width for _, layer, width in walk(network.layers, network.inputs)
-                  if isinstance(layer, Dense))
+    weights = block_weights(network)
     neurons = sum(width * width for width in network.sizes[1:])
     return batch * (6 * weights + neurons) + OPERATIONS_OF_A_DRAW * weights
 
@@ -66,11 +92,7 @@ def block_bytes(network: Architecture, batch: int) -> float:
     parameters and their gradients.
     """
     itemsize = 8 if network.dtype == "float64" else 4
-    signals = weights = 0
-    for _, layer, width in walk(network.layers, network.inputs):
-        signals += layer.output_width(width) * (1 if isinstance(layer, Dense | Activation) else 2)
-        weights += width * layer.width if isinstance(layer, Dense) else 0
-    return itemsize * (batch * signals + 2 * weights)
+    return itemsize * (batch * _block_signals(network) + 2 * block_weights(network))
 
 
 def check_block_simulation(network: Architecture, batch: int, networks: int = 1) -> None:

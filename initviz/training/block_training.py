@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,14 +37,15 @@ class BlockRace(Race):
     """A Race of networks of one Architecture, from parameters by name.
 
     Histories have a column for each weight of a dense layer, ``weights`` (gradient norm, update ratio, symmetry gap),
-    and ``dead_share`` one for each activation. Under BatchNorm held-out samples are normalized by their own batch.
+    and ``dead_share`` one for each activation. ``snapshot`` is as in a Race, of parameters by name. Under BatchNorm
+    held-out samples are normalized by their own batch.
     Raises ValueError where parameters differ in shape, the batch does not fit, or the recipe has dropout.
     """
 
     def __init__(self, initial: Sequence[Mapping[str, Array]], batch: Batch, recipe: Recipe, *,
                  architecture: Architecture, held_out: Batch | None = None, seed: int = 0,
                  rates: Sequence[float] | None = None, record: Iterable[int] | None = None,
-                 snapshots: Iterable[int] = ()) -> None:
+                 snapshots: Iterable[int] = (), snapshot: Callable[[Mapping[str, Array]], Any] | None = None) -> None:
         if recipe.dropout:
             raise ValueError(f"dropout must be 0 for networks of blocks, got {recipe.dropout:g}")
         if not initial:
@@ -62,6 +63,9 @@ class BlockRace(Race):
         self._begin([np.stack([own[name] for own in initial]) for name in self.weights],
                     [np.stack([own[name].reshape(1, -1) for own in initial]) for name in names],
                     batch, recipe, held_out, seed, rates, record, snapshots)
+        if snapshot:
+            self._snapshots |= set(snapshots)
+            self._make_snapshot = lambda parameters: snapshot(self.named(*parameters))
 
     def _named(self) -> dict[str, Array]:
         """The parameters as the layers read them: views, so that they need no copy."""

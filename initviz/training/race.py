@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,19 +14,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from initviz.core.architecture import Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, loss_of_constant_output
-from initviz.core.cost import training_bytes
+from initviz.core.cost import block_training_bytes, training_bytes
+from initviz.core.layers import Activation, Dense, walk
+from initviz.core.layers.chain import chain_forward
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET, forward
 from initviz.core.wording import number
+from initviz.training.block_training import BlockRace
 from initviz.training.gradient_descent import (
     STATES,
     History,
     Parameters,
     Race,
+    Recipe,
     Workspace,
-    best_rates,
     recorded_steps,
 )
 from initviz.training.race_terms import HELD_OUT, RaceTerms
@@ -119,13 +123,16 @@ def is_stacked(terms: RaceTerms) -> bool:
 
 def race_bytes(terms: RaceTerms, rates: int = 1) -> float:
     """Memory of a race at its peak, of so many rates tried at once for each contender."""
-    contenders = len(terms.labels)
+    contenders, first = len(terms.labels), terms.networks[0]
     networks = contenders * rates
-    filmed = 2 * WORKERS * GRID**2 * sum(terms.networks[0].sizes[1:]) * 4 if terms.networks[0].sizes[0] == 2 else 0
-    return RECORD_BYTES + filmed + training_bytes(
-        terms.networks[0].sizes, terms.batch, networks=networks, minibatch=terms.recipe.batch_size,
-        states=STATES[terms.recipe.optimizer], held_out=HELD_OUT if rates == 1 else 0,
-        at_once=networks if is_stacked(terms) else min(WORKERS, contenders) * rates)
+    filmed = 2 * WORKERS * GRID**2 * sum(first.sizes[1:]) * 4 if first.sizes[0] == 2 else 0
+    numbers: Mapping[str, int] = {
+        "networks": networks, "minibatch": terms.recipe.batch_size, "states": STATES[terms.recipe.optimizer],
+        "held_out": HELD_OUT if rates == 1 else 0,
+        "at_once": networks if is_stacked(terms) else min(WORKERS, contenders) * rates}
+    return RECORD_BYTES + filmed + (
+        block_training_bytes(first, terms.batch, **numbers) if isinstance(first, Architecture)
+        else training_bytes(first.sizes, terms.batch, **numbers))
 
 
 def rates_at_once(terms: RaceTerms) -> int:
@@ -173,9 +180,17 @@ class LiveRace:
     def _sweep_steps(self) -> int:
         return min(SWEEP_STEPS, self.terms.recipe.steps)
 
-    def _options(self) -> dict[str, Any]:
+    def _race(self, group: Sequence[int], recipe: Recipe, more: int = 0, *, times: int = 1, **options: Any) -> Race:
+        """A race of some contenders from the seed plus ``more``, each so many times in turn."""
         first = self.terms.networks[0]
-        return {"activation": first.activation, "activation_params": dict(first.activation_params), "seed": first.seed}
+        options = {"seed": first.seed} | options
+        if isinstance(first, Architecture):
+            named = [self.terms.named_parameters(i, more) for i in group]
+            return BlockRace([own for own in named for _ in range(times)], self.batch, recipe, architecture=first,
+                             **options)
+        drawn = [self.terms.parameters(i, more) for i in group]
+        return Race([own for own in drawn for _ in range(times)], self.batch, recipe, activation=first.activation,
+                    activation_params=dict(first.activation_params), **options)
 
     def _begin_phase(self) -> None:
         """The next phase that is left, if any."""
@@ -188,19 +203,18 @@ class LiveRace:
 
     def _sweep_of_rates(self, rates: Sequence[float]) -> _Phase:
         recipe = replace(self.terms.recipe, steps=self._sweep_steps)
-        return _Phase.of("Trying rates", len(self.rates), is_stacked(self.terms), lambda group: best_rates(
-            [self.terms.parameters(i) for i in group], self.batch, recipe, rates, **self._options()))
+        return _Phase.of("Trying rates", len(self.rates), is_stacked(self.terms), lambda group: self._race(
+            group, recipe, times=len(rates), rates=list(rates) * len(group), record=[recipe.steps]))
 
     def _race_from_seed(self, more: int) -> _Phase:
         first, steps = self.terms.networks[0], self.terms.recipe.steps
         filmed = not more and first.depth > 1 and self.terms.input in FILMED and self.terms.data is None
         frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
         phase = _Phase.of("Training from another seed" if more else "Training", len(self.rates), is_stacked(self.terms),
-                          lambda group: Race(
-            [self.terms.parameters(i, more) for i in group], self.batch, self.terms.recipe, held_out=self.held_out,
+                          lambda group: self._race(
+            group, self.terms.recipe, more, held_out=self.held_out,
             rates=[self.rates[i] for i in group], snapshots=[int(f) for f in frames if f <= steps] if filmed else (),
-            snapshot=lambda parameters: frame(first, parameters), record=recorded_steps(steps, MOST_RECORDED),
-            **self._options()))
+            snapshot=lambda parameters: frame(first, parameters), record=recorded_steps(steps, MOST_RECORDED)))
         self._seeds.append(phase.in_order(lambda race: race.histories))
         return phase
 
@@ -318,11 +332,20 @@ def grid() -> NDArray[np.float32]:
     return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
 
 
-def boundary(network: Network, parameters: Parameters) -> NDArray[np.int8]:
+def _outputs(network: Network | Architecture, parameters: Parameters | Mapping[str, Array], x: Array) -> Array:
+    """What a network puts out for the inputs (batch, features)."""
+    if isinstance(network, Architecture):
+        assert isinstance(parameters, Mapping)
+        return chain_forward(network.layers, parameters, x)[0]
+    assert isinstance(parameters, tuple)
+    *_, (_, outputs) = forward(*parameters, x, network.activation, **dict(network.activation_params))
+    return outputs
+
+
+def boundary(network: Network | Architecture, parameters: Parameters | Mapping[str, Array]) -> NDArray[np.int8]:
     """Per cell of the plane ten times the class plus nine times the confidence above chance: (GRID, GRID)."""
-    weights, biases = parameters
     with np.errstate(**QUIET):
-        *_, (_, outputs) = forward(weights, biases, grid(), network.activation, **dict(network.activation_params))
+        outputs = _outputs(network, parameters, grid())
         outputs = np.nan_to_num(outputs.astype(np.float64))
         if outputs.shape[1] == 1:  # of a sigmoid: the odds against 0
             outputs = np.hstack([np.zeros_like(outputs), outputs])
@@ -333,12 +356,13 @@ def boundary(network: Network, parameters: Parameters) -> NDArray[np.int8]:
     return (10 * p.argmax(axis=1) + np.round(9 * confidence)).astype(np.int8).reshape(GRID, GRID)
 
 
-def weight_images(parameters: Parameters, side: int = 8) -> NDArray[np.int8]:
+def weight_images(weight: Array, side: int = 8) -> NDArray[np.int8]:
     """The first neurons' incoming weights as images (rows * (side + 1), columns * (side + 1)), -100 to 100.
 
-    Images are scaled to the largest magnitude among them; between them runs a line of zeros.
+    ``weight`` (fan_in, fan_out) is the first layer's. Images are scaled to the largest magnitude among them; between
+    them runs a line of zeros.
     """
-    weight = parameters[0][0].astype(np.float64)
+    weight = weight.astype(np.float64)
     sheet = np.zeros((IMAGES[0] * (side + 1), IMAGES[1] * (side + 1)))
     for neuron in range(min(weight.shape[1], IMAGES[0] * IMAGES[1])):
         row, column = divmod(neuron, IMAGES[1])
@@ -348,9 +372,29 @@ def weight_images(parameters: Parameters, side: int = 8) -> NDArray[np.int8]:
     return np.round(100 * sheet / (largest or 1)).astype(np.int8)
 
 
-def frame(network: Network, parameters: Parameters) -> NDArray[np.int8]:
-    """What is filmed at one step: the decision boundary for two inputs, else the first layer's weights as images."""
-    return boundary(network, parameters) if network.sizes[0] == 2 else weight_images(parameters)
+def frame(network: Network | Architecture, parameters: Parameters | Mapping[str, Array]) -> NDArray[np.int8]:
+    """What is filmed at one step: the decision boundary for two inputs, else the first layer's weights as images.
+
+    ``parameters`` are weights and biases, of a network of blocks a mapping of names.
+    """
+    if network.sizes[0] == 2:
+        return boundary(network, parameters)
+    return weight_images(parameters["0.weight"] if isinstance(parameters, Mapping) else parameters[0][0])
+
+
+def layer_names(network: Network | Architecture, measure: str) -> list[str]:
+    """What the columns of a history's measure are called: of a network of blocks its dense layers, or for "dead_share"
+    its activations.
+    """
+    if isinstance(network, Network):
+        return [*(f"layer {layer}" for layer in range(1, network.depth)), *(["output"] * (measure != "dead_share"))]
+    kind = Activation if measure == "dead_share" else Dense
+    paths = [path for path, layer, _ in walk(network.layers, network.inputs) if isinstance(layer, kind)]
+    stages = [next(stage for stage, own in enumerate(network.stages) if path.partition(".")[0] in own)
+              for path in paths]
+    of_stage = ["first layer", *(f"block {block}" for block in range(1, network.blocks + 1)), "output"]
+    return [of_stage[stage] + (f", layer {stages[:at].count(stage) + 1}" if stages.count(stage) > 1 else "")
+            for at, stage in enumerate(stages)]
 
 
 def placed_points(batch: Batch, most: int = 150) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from initviz.core.architecture import Architecture
+from initviz.core.arrays import Array
 from initviz.core.batches import INPUTS, Batch, make_split, with_loss
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.training.gradient_descent import Parameters, Recipe
+
+Networks = tuple[Network, ...] | tuple[Architecture, ...]
 
 HELD_OUT = 256
 
@@ -38,6 +42,15 @@ class RaceWeights:
     parameters: Parameters
 
 
+def with_ends(networks: Networks, inputs: int, outputs: int) -> Networks:
+    """The same networks for so many inputs and outputs."""
+    if isinstance(networks[0], Architecture):
+        return tuple(replace(network, inputs=inputs, outputs=outputs) for network in networks
+                     if isinstance(network, Architecture))
+    return tuple(replace(network, sizes=(inputs, *network.sizes[1:-1], outputs)) for network in networks
+                 if isinstance(network, Network))
+
+
 @dataclass(frozen=True)
 class RaceTerms:
     """What a race depends on; two settings of the same terms share one race.
@@ -45,7 +58,7 @@ class RaceTerms:
     ``loss`` is another than that of the data, which are of the table's ``input`` where no ``data`` are given.
     """
 
-    networks: tuple[Network, ...]
+    networks: Networks
     input: str
     batch: int
     recipe: Recipe
@@ -67,7 +80,14 @@ class RaceTerms:
             weights, biases = self.weights.parameters
             return [w.astype(dtype) for w in weights], [b.astype(dtype) for b in biases]
         network = self.networks[contender - (self.weights is not None)]
+        assert isinstance(network, Network)
         return replace(network, seed=network.seed + more).parameters()
+
+    def named_parameters(self, contender: int, more: int = 0) -> dict[str, Array]:
+        """The same of a network of blocks, by name."""
+        network = self.networks[contender]
+        assert isinstance(network, Architecture)
+        return network.draw(network.seed + more)
 
     def batches(self) -> tuple[Batch, Batch | None]:
         """The samples to train on and those that are held out."""

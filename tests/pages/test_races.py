@@ -9,6 +9,7 @@ import pytest
 from pages.test_diagnose import state_dict, table_of, upload
 from pages.test_pages import sound, visit
 
+from initviz.training import race as races
 from initviz.training.race import MORE_SEEDS
 
 TRAINING, SYMMETRY = "pages/training.py", "pages/symmetry.py"
@@ -39,6 +40,35 @@ def test_a_race_ends_with_pictures_and_a_table(changes):
     assert 3 <= len(at.get("vega_lite_chart")) <= 4
     happened = at.dataframe[0].value["What happened"]
     assert happened.str.len().gt(0).all()
+
+
+@pytest.mark.parametrize("kind", ["Residual", "Pre-norm", "Post-norm", "Normalized, no skip"])
+@pytest.mark.parametrize("changes", [{}, {"input": "digits", "measure": "dead_share", "activation": "relu"},
+                                     {"tuned": "best", "minibatch": 8, "optimizer": "adam"}])
+def test_networks_of_blocks_race_and_each_line_is_named_by_its_place(kind, changes):
+    at = raced(**SMALL | {"depth": 4, "kind": kind} | changes)
+    happened = at.dataframe[0].value["What happened"]
+    assert happened.str.len().gt(0).all()
+    held = at.session_state["race"]
+    assert {network.kind for network in held.terms.networks} == {
+        {"Residual": "residual", "Pre-norm": "pre_norm", "Post-norm": "post_norm"}.get(kind, "normalized")}
+    names = races.layer_names(held.terms.networks[0], changes.get("measure", "gradient_norm"))
+    measured = getattr(held.histories[-1], changes.get("measure", "gradient_norm"))
+    assert len(names) == len(measured[-1]) == len(set(names))
+    assert f"At step {SMALL['steps']}: {names[0]} " in said(at)
+
+
+def test_fixup_learns_where_zeros_do_not():
+    at = raced(**SMALL | {"kind": "Residual", "branch_scale": "Fixup", "init": ["he_normal", "zeros"], "steps": 100,
+                          "activation": "relu", "depth": 6, "rate": 0.5, "batch": 64})
+    happened = list(at.dataframe[0].value["What happened"])
+    assert happened[0] in ("learned", "still learning")
+    assert happened[1] == "did not learn"
+
+
+def test_a_depth_without_room_for_a_block_is_said_in_one_sentence():
+    assert "at least one between its first and last layer" in said(
+        visit(TRAINING, **SMALL | {"depth": 2, "kind": "Residual"}))
 
 
 def test_a_rate_that_diverges_is_said_with_its_step():

@@ -190,7 +190,8 @@ def _layers(race: LiveRace) -> None:
     values = np.array([*getattr(history, measure)] or np.zeros((0, 0)))
     known = np.isfinite(values).all(axis=1)  # not where a weight or an update is 0, as at the last step, which has none
     chosen = shown_layers(values.shape[1], len(ORDERED)) if values.size else []
-    names = ["output" if layer == race.terms.networks[0].depth else f"layer {layer}" for layer in chosen]
+    every_name = races.layer_names(race.terms.networks[0], measure)
+    names = [every_name[layer - 1] for layer in chosen]
     layers = [curves.Series(name, color, np.array(history.steps)[known], values[known, layer - 1])
               for name, layer, color in zip(names, chosen, sequential(len(chosen)), strict=True)]
     logarithmic = measure in ("gradient_norm", "symmetry_gap")
@@ -199,4 +200,4 @@ def _layers(race: LiveRace) -> None:
                         points=False),
          curves.data(layers if known.any() else [], log=logarithmic, last=race.terms.recipe.steps,
                      guides=[(-3.0, "about 1e-3")] if measure == "update_ratio" else ()))
-    st.caption(f"{sentences.layers(history, measure)} {races.EXPLANATIONS[measure]}")
+    st.caption(f"{sentences.layers(history, measure, every_name)} {races.EXPLANATIONS[measure]}")

@@ -14,13 +14,15 @@ from initviz.app.outside_text import complain
 from initviz.app.settings import Settings
 from initviz.app.single_layers import ask_single_layers
 from initviz.app.uploads import kept
+from initviz.core.architecture import Architecture
 from initviz.core.batches import INPUTS, Batch, check_fit, classes_for, make_normal
 from initviz.core.cost import MOST_BYTES
+from initviz.core.network import Network
 from initviz.core.wording import cut
 from initviz.diagnosis.uploaded_weights import UploadedWeights
 from initviz.files import csv_table as spreadsheet
 from initviz.training.race import race_peak_bytes
-from initviz.training.race_terms import HELD_OUT, RaceData, RaceTerms, RaceWeights
+from initviz.training.race_terms import HELD_OUT, RaceData, RaceTerms, RaceWeights, with_ends
 
 SOURCES = {"input": "The sidebar's input", "csv": "Your CSV"}
 
@@ -37,13 +39,15 @@ def ask_source() -> str:
 
 def ask(settings: Settings, source: str) -> RaceTerms | None:
     """The race that the controls describe; None after one sentence on what is wrong with it or missing."""
-    left, right = st.columns(2)
     try:
+        terms = race_terms(settings)
+        if isinstance(terms.networks[0], Architecture):
+            return _with_data(settings, source, terms)
+        left, right = st.columns(2)
         with left:
             single = ask_single_layers()
         with right:
             weights, settled = ask_weights()
-        terms = race_terms(settings)
         sizes = weights.reading.sizes if weights else terms.networks[0].sizes
         data = _data(settings, source, sizes, weights)
         if not settled or (source == "csv" and data is None):
@@ -54,13 +58,27 @@ def ask(settings: Settings, source: str) -> RaceTerms | None:
                 sizes = (training.features, *sizes[1:-1], training.outputs)
             check_fit(sizes, training)
             terms = replace(terms, data=data, batch=len(training.x))
-        networks = tuple(single.apply(replace(network, sizes=sizes)) for network in terms.networks)
+        networks = tuple(single.apply(replace(network, sizes=sizes)) for network in terms.networks
+                         if isinstance(network, Network))
         terms = replace(terms, networks=networks, weights=_race_weights(weights) if weights else None)
         _check_cost(terms)
         return terms
     except ValueError as error:
         complain(error)
         return None
+
+
+def _with_data(settings: Settings, source: str, terms: RaceTerms) -> RaceTerms | None:
+    """The race of networks of blocks; None where the data are missing, ValueError for one that costs too much."""
+    st.caption("Single layers and your own weights belong to the plain architecture.")
+    if source == "csv":
+        data = _data(settings, source, terms.networks[0].sizes, None)
+        if data is None:
+            return None
+        terms = replace(terms, data=data, batch=len(data.training.x), networks=with_ends(
+            terms.networks, data.training.features, data.training.outputs))
+    _check_cost(terms)
+    return terms
 
 
 def _race_weights(uploaded: UploadedWeights) -> RaceWeights:

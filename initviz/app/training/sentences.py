@@ -58,7 +58,7 @@ def accuracies(labels: Sequence[str], seeds: Sequence[Sequence[History]], classe
             f"by chance {percent(1 / classes)}.")
 
 
-def layers(history: History, measure: str) -> str:
+def layers(history: History, measure: str, names: Sequence[str]) -> str:
     """The first and the last layer at the end of the race, by what is drawn."""
     values = np.array([*getattr(history, measure)] or np.zeros((0, 0)))
     if not values.size:
@@ -71,4 +71,4 @@ def layers(history: History, measure: str) -> str:
     first, last = ((percent(float(value)) if measure == "dead_share" else number(float(value)))
                    for value in (row[0], row[-1]))
     step = history.steps[int(np.flatnonzero(known)[-1])]
-    return f"At step {step}: layer 1 {first}" + (f", the last one {last}." if len(row) > 1 else ".")
+    return f"At step {step}: {names[0]} {first}" + (f", {names[len(row) - 1]} {last}." if len(row) > 1 else ".")
