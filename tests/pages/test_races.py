@@ -49,7 +49,7 @@ def test_networks_of_blocks_race_and_each_line_is_named_by_its_place(kind, chang
     at = raced(**SMALL | {"depth": 4, "kind": kind} | changes)
     happened = at.dataframe[0].value["What happened"]
     assert happened.str.len().gt(0).all()
-    held = at.session_state["race"]
+    held = at.session_state["race"].value
     assert {network.kind for network in held.terms.networks} == {
         {"Residual": "residual", "Pre-norm": "pre_norm", "Post-norm": "post_norm"}.get(kind, "normalized")}
     names = races.layer_names(held.terms.networks[0], changes.get("measure", "gradient_norm"))

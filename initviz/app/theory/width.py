@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from initviz import app
+from initviz.app.capacity import room_for
 from initviz.app.outside_text import complain
 from initviz.app.settings import Settings
 from initviz.charts import coordinates as chart
@@ -55,13 +56,15 @@ def show(settings: Settings) -> None:
             st.markdown(f"**{parametrization.label}**, {OPTIMIZER_LABELS[optimizer]}: "
                         f"{moment[:1].lower()}{moment[1:]} (log axes)")
             places.append((key, app.show(chart.picture(), _data(one_check, key, optimizer, step), key=f"width_{key}")))
-    while not (one_check.finished or one_check.stopped):
-        one_check.advance(until=time.monotonic() + LOOK)
-        bar.progress(one_check.progress, _status(one_check))
-        for key, place in places:
-            app.show(chart.picture(), _data(one_check, key, optimizer, step), into=place)
-        if one_check.finished:
-            st.rerun()
+    left = one_check.settings[len(one_check.measured):]
+    with room_for(0.0 if one_check.stopped else check.peak_bytes(left)):
+        while not (one_check.finished or one_check.stopped):
+            one_check.advance(until=time.monotonic() + LOOK)
+            bar.progress(one_check.progress, _status(one_check))
+            for key, place in places:
+                app.show(chart.picture(), _data(one_check, key, optimizer, step), into=place)
+            if one_check.finished:
+                st.rerun()
     _words(settings, one_check.measured)
 
 
