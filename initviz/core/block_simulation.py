@@ -33,7 +33,6 @@ from initviz.core.simulation import (
     bins_of,
     border_of,
     errors_cancel,
-    second_thread,
     units_of,
 )
 from initviz.core.statistics import (
@@ -51,6 +50,7 @@ from initviz.core.statistics import (
     sample_scales_of_each,
     saturated_share,
 )
+from initviz.core.threads import second_thread
 from initviz.core.validation import Interval, check
 
 if TYPE_CHECKING:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
@@ -37,6 +35,7 @@ from initviz.core.statistics import (
     sample_scales_of_each,
     saturated_share,
 )
+from initviz.core.threads import second_thread
 from initviz.core.validation import Interval, check
 
 if TYPE_CHECKING:
@@ -240,127 +239,144 @@ def summarize(network: Network, weights: Sequence[Array], biases: Sequence[Array
     return _summarize_each([network], [weights], [biases], batch, scale, counted, True, sample)[0]
 
 
-@contextmanager
-def second_thread(large: bool) -> Iterator[Callable[..., None]]:
-    """What does a piece of work: at once, as a small layer is still in the processor's cache; of ``large`` layers on a
-    thread of its own while the next product is computed, but never more than one piece behind.
-    """
-    if not large:
-        yield lambda work, *given: work(*given)
-        return
-    pending: list[Future[None]] = []
+class _Layers:
+    """Measures every layer of some networks of one shape and activation, stacked: (networks, batch, width)."""
 
-    def wait() -> None:
-        while pending:
-            pending.pop().result()
+    def __init__(self, network: Network, weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
+                 batch: Batch, x: Array, scale: str, counted: Sequence[str], pairs: bool, sample: int) -> None:
+        self.phi, _ = network.activation_entry()
+        self.count, self.depth, self.pairs, self.sample = len(weights), network.depth, pairs, sample
+        alone = self.count == 1
+        self.weights = [w[0][None] if alone else np.stack(w) for w in zip(*weights, strict=True)]
+        self.biases = [b[0][None, None] if alone else np.stack(b)[:, None] for b in zip(*biases, strict=True)]
+        self.bins = {q: bins_of(q, self.phi, scale) for q in QUANTITIES}
+        self.units = units_of(network.sizes, x, batch.targets, batch.loss)
+        shape = self.count, self.depth
+        self.counts = {check("counted", q, QUANTITIES): np.zeros((*shape, self.bins[q].count + 2), np.int64)
+                       for q in counted}
+        self.measured = {q: np.full((*shape, len(Moments._fields)), NAN) for q in QUANTITIES}
+        self.special = {name: np.full(shape, NAN) for name in LAYER_STATISTICS}
+        self.neurons: dict[str, list[Array]] = {
+            q: [np.empty(0)] * self.depth for q in NEURON_QUANTITIES if q in self.counts}
 
-    def do(work: Callable[..., None], *given: Any) -> None:
-        wait()
-        pending.append(pool.submit(np.errstate(**QUIET)(work), *given))
+    def measure(self, layer: int, quantity: str, values: Array) -> Array:
+        """Moments, counted bins and one sample's neurons of a quantity; returns the moments, a row a network."""
+        moments = self.measured[quantity][:, layer] = moments_of_each(values)
+        if quantity in self.neurons:
+            self.neurons[quantity][layer] = values[:, self.sample].copy()
+        if quantity in self.counts:
+            bins, unit = self.bins[quantity], self.units[quantity][layer]
+            for index, (of_network, (low, high)) in enumerate(zip(values, moments[:, 2:4].tolist(), strict=True)):
+                self.counts[quantity][index, layer] = bins.count_values(of_network, unit, (low, high))
+        return moments
 
-    with ThreadPoolExecutor(1, "initviz-statistics") as pool:
-        yield do
-        wait()
+    def forward(self, layer: int, z: Array, h: Array, buffers: Buffers) -> None:
+        """What a layer's preactivations and activations have to be asked."""
+        of_z, of_h = self.measure(layer, "preactivation", z), self.measure(layer, "activation", h)
+        diversity = diversity_of_each(h, of_h, buffers, pairs=self.pairs)
+        scales = sample_scales_of_each(h, np.maximum(np.abs(of_h[:, 2]), np.abs(of_h[:, 3])))
+        for names, table in ((Diversity._fields, diversity), (SAMPLE_SCALES, scales)):
+            for name, values in zip(names, table.T, strict=True):
+                self.special[name][:, layer] = values
+        self.special["participation_baseline"][:, layer] = participation_baseline(*h.shape[1:])
+        self._count_equals(layer, h)
+        if layer < self.depth - 1:
+            self._measure_activation(layer, (z, of_z), (h, of_h))
+
+    def _measure_activation(self, layer: int, before: tuple[Array, Array], after: tuple[Array, Array]) -> None:
+        """Shares of dead and of saturated neurons, of those networks whose values are finite."""
+        for name, share, wanted, (values, of_values) in (
+                ("dead_share", dead_share, self.phi.dies, before),
+                ("saturated_share", lambda h: saturated_share(h, self.phi.lower, self.phi.upper), self.phi.saturates,
+                 after)):
+            if wanted:
+                for index in np.flatnonzero(np.isfinite(of_values[:, 2:4]).all(axis=1)):
+                    self.special[name][index, layer] = share(values[index])
+
+    def _count_equals(self, layer: int, h: Array) -> None:
+        """Neurons with equal weights, samples with equal outputs, equal outgoing weights."""
+        special = self.special
+        distinct, spread = special["distinct_neurons"][:, layer], special["sample_spread"][:, layer]
+        for index, values in enumerate(h):
+            special["distinct_weights"][index, layer] = values.shape[1] if distinct[index] == values.shape[1] else (
+                distinct_weights(self.weights[layer][index], self.biases[layer][index, 0]))
+            special["equal_samples"][index, layer] = spread[index] == 0 and (values == values[:1]).all()
+            special["equal_outgoing"][index, layer] = layer + 1 < self.depth and has_equal_rows(
+                self.weights[layer + 1][index])
+
+    def backward(self, layer: int, delta: Array, gradient: Array) -> None:
+        """The same of a layer's deltas and weight gradients."""
+        self.measure(layer, "delta", delta)
+        self.measure(layer, "weight_gradient", gradient)
+
+    def columns(self, index: int) -> dict[str, Array]:
+        """Every statistic of one of the networks, by its column."""
+        return {f"{q}_{name}": self.measured[q][index, :, i].copy()
+                for q in QUANTITIES for i, name in enumerate(Moments._fields)} | {
+            name: values[index].copy() for name, values in self.special.items()}
 
 
 def _summarize_each(networks: Sequence[Network], weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
                     batch: Batch, scale: str, counted: Sequence[str], pairs: bool, sample: int) -> list[Run]:
     """``summarize`` for networks of one shape and activation, stacked: arrays are (networks, batch, width)."""
-    check("scale", scale, SCALES)
     first = networks[0]
-    phi, params = first.activation_entry()
     with np.errstate(**QUIET):
         x = batch.x.astype(first.dtype, copy=False)
+    check("scale", scale, SCALES)
+    _check_fits(networks, weights, biases, batch, x)
+    check("sample", sample, Interval(0, len(x) - 1, integer=True))
+    layers = _Layers(first, weights, biases, batch, x, scale, counted, pairs, sample)
+    loss, round_off, samples = _pass_through(layers, first, batch, x)
+    shape: dict[str, Array] = {"layer": np.arange(1, first.depth + 1), "fan_in": np.array(first.sizes[:-1]),
+                               "fan_out": np.array(first.sizes[1:])}
+    border = border_of(x, batch, first.sizes[-1])
+    return [Run(network, len(x), float(loss[index]), network.sizes[-1], shape | layers.columns(index), layers.bins,
+                layers.units, {q: of_all[index].copy() for q, of_all in layers.counts.items()}, samples[index],
+                round_off[index], sample=sample, neurons={
+                    q: [values[index] for values in of_layers] for q, of_layers in layers.neurons.items()}, **border)
+            for index, network in enumerate(networks)]
+
+
+def _check_fits(networks: Sequence[Network], weights: Sequence[Sequence[Array]], biases: Sequence[Sequence[Array]],
+                batch: Batch, x: Array) -> None:
+    """Raise ValueError where data, targets or parameters do not fit the networks."""
+    first = networks[0]
     if x.ndim == 2 and x.shape[1] != first.sizes[0]:
         raise ValueError(f"sizes must begin with {x.shape[1]}, as many inputs as the data has, got {first.sizes[0]}")
-    for network, own_weights, own_biases in zip(networks, weights, biases, strict=True):
-        check_shapes(own_weights, own_biases, x)
-        sizes = (x.shape[1], *(w.shape[1] for w in own_weights))
+    for network, its_weights, its_biases in zip(networks, weights, biases, strict=True):
+        check_shapes(its_weights, its_biases, x)
+        sizes = (x.shape[1], *(w.shape[1] for w in its_weights))
         if sizes != network.sizes:
             raise ValueError(f"weights must be those of the network's sizes {network.sizes}, got {sizes}")
     check_targets(batch.targets, batch.loss, len(x), first.sizes[-1])
-    check("sample", sample, Interval(0, len(x) - 1, integer=True))
-    alone = len(networks) == 1
-    stack = [w[0][None] if alone else np.stack(w) for w in zip(*weights, strict=True)]
-    shifts = [b[0][None, None] if alone else np.stack(b)[:, None] for b in zip(*biases, strict=True)]
 
-    bins = {q: bins_of(q, phi, scale) for q in QUANTITIES}
-    units = units_of(first.sizes, x, batch.targets, batch.loss)
-    depth, count = first.depth, len(networks)
-    counts = {check("counted", q, QUANTITIES): np.zeros((count, depth, bins[q].count + 2), np.int64) for q in counted}
-    measured = {q: np.full((count, depth, len(Moments._fields)), NAN) for q in QUANTITIES}
-    special = {name: np.full((count, depth), NAN) for name in LAYER_STATISTICS}
-    neurons: dict[str, list[Array]] = {q: [np.empty(0)] * depth for q in NEURON_QUANTITIES if q in counts}
 
-    def look_at(layer: int, quantity: str, values: Array) -> Array:
-        moments = measured[quantity][:, layer] = moments_of_each(values)
-        if quantity in neurons:
-            neurons[quantity][layer] = values[:, sample].copy()
-        if quantity in counts:
-            for index, (own, (low, high)) in enumerate(zip(values, moments[:, 2:4].tolist(), strict=True)):
-                counts[quantity][index, layer] = bins[quantity].count_values(own, units[quantity][layer], (low, high))
-        return moments
+def _pass_through(layers: _Layers, network: Network, batch: Batch,
+                  x: Array) -> tuple[Array, list[bool], list[list[Array]]]:
+    """Send the batch forward and the gradient back while every layer is measured.
 
-    def look_at_neurons(layer: int, z: Array, h: Array, buffers: Buffers) -> None:
-        of_z, of_h = look_at(layer, "preactivation", z), look_at(layer, "activation", h)
-        diversity = diversity_of_each(h, of_h, buffers, pairs=pairs)
-        for name, values in zip(Diversity._fields, diversity.T, strict=True):
-            special[name][:, layer] = values
-        special["participation_baseline"][:, layer] = participation_baseline(*h.shape[1:])
-        scales = sample_scales_of_each(h, np.maximum(np.abs(of_h[:, 2]), np.abs(of_h[:, 3])))
-        for name, values in zip(SAMPLE_SCALES, scales.T, strict=True):
-            special[name][:, layer] = values
-        look_for_equals(layer, h)
-        if layer == depth - 1:
-            return
-        for name, measure, wanted, seen in (
-                ("dead_share", dead_share, phi.dies, z),
-                ("saturated_share", lambda own: saturated_share(own, phi.lower, phi.upper), phi.saturates, h)):
-            if wanted:
-                for index in np.flatnonzero(np.isfinite((of_z if seen is z else of_h)[:, 2:4]).all(axis=1)):
-                    special[name][index, layer] = measure(seen[index])
-
-    def look_for_equals(layer: int, h: Array) -> None:
-        neurons, spread = special["distinct_neurons"][:, layer], special["sample_spread"][:, layer]
-        for index, values in enumerate(h):
-            special["distinct_weights"][index, layer] = values.shape[1] if neurons[index] == values.shape[1] else (
-                distinct_weights(stack[layer][index], shifts[layer][index, 0]))
-            special["equal_samples"][index, layer] = spread[index] == 0 and (values == values[:1]).all()
-            special["equal_outgoing"][index, layer] = layer + 1 < depth and has_equal_rows(stack[layer + 1][index])
-
-    def look_back(layer: int, delta: Array, gradient: Array) -> None:
-        look_at(layer, "delta", delta)
-        look_at(layer, "weight_gradient", gradient)
-
+    Returns, a row a network, the loss, whether the hidden gradient is round-off, and a few activations of each layer.
+    """
+    _, params = network.activation_entry()
     preactivations, activations = [], []
-    large = count * len(x) * max(first.sizes) > TOGETHER  # a small step would wait longer for the other thread
+    large = layers.count * len(x) * max(network.sizes) > TOGETHER  # a small step would wait longer for another thread
     with np.errstate(**QUIET), borrowed_buffers() as buffers, second_thread(large) as do:
-        for layer, (z, h) in enumerate(forward(stack, shifts, x, first.activation, (), buffers, **params)):
+        for layer, (z, h) in enumerate(forward(layers.weights, layers.biases, x, network.activation, (), buffers,
+                                               **params)):
             preactivations.append(z)
             activations.append(h)
-            do(look_at_neurons, layer, z, h, buffers)
-            look_at(layer, "weight", stack[layer])
+            do(layers.forward, layer, z, h, buffers)
+            layers.measure(layer, "weight", layers.weights[layer])
         loss, delta = LOSSES[batch.loss](activations[-1], batch.targets)
-        round_off = [depth > 1 and errors_cancel(own, w) for own, w in zip(delta, stack[-1], strict=True)]
-        backwards = backward(stack, x, preactivations, activations, delta, first.activation, (), buffers, keep=False,
-                             **params)
-        for layer, (delta, gradient) in zip(reversed(range(depth)), backwards, strict=True):
-            do(look_back, layer, delta, gradient)
-        samples = [[h[index, :SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations] for index in range(count)]
-
-    shape: dict[str, Array] = {"layer": np.arange(1, depth + 1), "fan_in": np.array(first.sizes[:-1]),
-                               "fan_out": np.array(first.sizes[1:])}
-    border = border_of(x, batch, first.sizes[-1])
-    runs = []
-    for index, network in enumerate(networks):
-        columns = shape | {f"{q}_{name}": measured[q][index, :, i].copy() for q in QUANTITIES
-                           for i, name in enumerate(Moments._fields)}
-        columns |= {name: values[index].copy() for name, values in special.items()}
-        runs.append(Run(network, len(x), float(loss[index]), network.sizes[-1], columns, bins, units,
-                        {q: of_all[index].copy() for q, of_all in counts.items()}, samples[index], round_off[index],
-                        sample=sample, neurons={q: [values[index] for values in layers]
-                                                for q, layers in neurons.items()}, **border))
-    return runs
+        round_off = [layers.depth > 1 and errors_cancel(errors, w)
+                     for errors, w in zip(delta, layers.weights[-1], strict=True)]
+        backwards = backward(layers.weights, x, preactivations, activations, delta, network.activation, (), buffers,
+                             keep=False, **params)
+        for layer, (delta, gradient) in zip(reversed(range(layers.depth)), backwards, strict=True):
+            do(layers.backward, layer, delta, gradient)
+        samples = [[h[index, :SAMPLE_ROWS, :SAMPLE_NEURONS].copy() for h in activations]
+                   for index in range(layers.count)]
+    return loss, round_off, samples
 
 
 def signal_ratio(run: Run) -> float:
