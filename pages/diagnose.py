@@ -7,16 +7,16 @@ from initviz.app.diagnose import panels, request
 from initviz.core.initializers import label_of
 from initviz.diagnosis.presentation import comparison, pictures, say_pictures
 from initviz.diagnosis.remedies import recommended
+from initviz.diagnosis.trial import with_evidence
 
 app.require_entrance()
-settings = app.current_settings()
 
 st.header("Is it the initialization?", anchor=False)
 st.markdown("Describe your network, and see what its initialization does to your data before anything is learned: "
             "what is wrong, by which rule, and what would fix it.")
 
 with st.container():
-    asked = request.ask(settings)
+    asked = request.ask()
     lines = panels.ask_lines()
 if asked is None:
     app.stop()
@@ -24,9 +24,10 @@ if asked is None:
 report = panels.current_report(asked, lines)
 better, why = recommended(report.initialization.network)
 
-judged = panels.tried(report)
+evidence = panels.tried(report)
+judged = with_evidence(report, evidence.answer) if evidence else report
 st.subheader("What is found", anchor=False)
-st.markdown(f"**{judged.summary}** {judged.verdict.words}")
+st.markdown(f"**{judged.summary}**" + ("" if judged.verdict.key == "trains" else f" {judged.verdict.words}"))
 panels.show_findings(judged)
 
 st.subheader("Layer by layer", anchor=False)
@@ -46,4 +47,4 @@ panels.show_remedies(report)
 st.subheader("The code", anchor=False)
 panels.show_code(report.initialization, better)
 st.caption(f"Recommended: {label_of(better.initializer)}, gain {better.gain:g}, biases 0. {why}")
-panels.show_downloads(report, asked.uploaded)
+panels.show_downloads(judged, evidence, asked.uploaded)

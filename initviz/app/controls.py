@@ -19,7 +19,14 @@ from initviz.app.address import (
 )
 from initviz.app.entrance import FIRST_PAGE
 from initviz.app.outside_text import plain
-from initviz.app.settings import CONTROLS, DEFAULTS, MOST_INITIALIZERS, Settings, in_use
+from initviz.app.settings import (
+    CONTROLS,
+    DEFAULTS,
+    MOST_INITIALIZERS,
+    PLACES_CONTROLS_ITSELF,
+    Settings,
+    in_use,
+)
 from initviz.core.validation import Choices, Interval, Parameter
 
 UNREAD, CHANGED = "address unread", "address changed"  # in the session
@@ -162,7 +169,7 @@ def widget(spec: Parameter, key: str, **options: Any) -> Any:
 def sidebar(page: str) -> None:
     """The controls that pages share and this one, by its address ("" is the first), uses; others keep their values."""
     page, settings = page or FIRST_PAGE, current_settings()
-    shown = [key for key in CONTROLS if in_use(key, page, settings)]
+    shown = [key for key in CONTROLS if in_use(key, page, settings) and page not in PLACES_CONTROLS_ITSELF]
     # Where a page chooses an initializer of its own, the parameters of all of them stand behind a click.
     folded = [key for key in shown if CONTROLS[key].place == "expander" or any(
         page not in CONTROLS[choice].pages for choice, _ in CONTROLS[key].owners)]

@@ -59,6 +59,7 @@ def _labels(table: Mapping[str, Any]) -> Mapping[str, str]:
 
 COMPARED = frozenset({"signal", "symmetry", "training", "theory"})  # pages that compare initializers in one network
 WITH_NETWORK = COMPARED | {"diagnose", "formulas"}
+PLACES_CONTROLS_ITSELF = frozenset({"diagnose"})  # pages without controls in the sidebar
 EVERY_PAGE = WITH_NETWORK | {"lesson", "audit", "notes", "papers"}
 
 

@@ -22,10 +22,11 @@ from initviz.core.validation import check
 from initviz.core.wording import named, number
 from initviz.diagnosis.exports import to_html, to_json
 from initviz.diagnosis.initialization import Initialization
-from initviz.diagnosis.presentation import comparison, facts, shares_of_largest, table
+from initviz.diagnosis.presentation import comparison, facts, say_trial, shares_of_largest, table, trial_table
 from initviz.diagnosis.remedies import recommended
 from initviz.diagnosis.report import Report, diagnose
 from initviz.diagnosis.thresholds import check_thresholds
+from initviz.diagnosis.trial import Evidence, Trial, with_evidence
 from initviz.diagnosis.uploaded_weights import UploadedWeights, initialization_for, write
 from initviz.files import csv_table as spreadsheet
 from initviz.files import weights as checkpoints
@@ -175,16 +176,19 @@ def _bars(lengths: Sequence[float]) -> list[str]:
     return ["" if math.isnan(length) else "#" * max(round(BAR * length), 1 if length > 0 else 0) for length in lengths]
 
 
-def text(report: Report) -> str:
-    """The report for a terminal."""
+def text(report: Report, evidence: Evidence | None = None) -> str:
+    """The report for a terminal, after the answer of a trial where one was made."""
     frame = table(report)
     for title, lengths in shares_of_largest(report).items():
         frame[title] = _bars(lengths)
-    findings = [f"[{finding.severity}] {finding.title}: {finding.text}\n    Law: {finding.rule}. Source: "
+    findings = [f"[{finding.severity}] {finding.title}: {finding.text}\n    Rule: {finding.rule}. Source: "
              f"{finding.source}. Firmness: {finding.firmness}." for finding in report.findings]
     parts = ["\n".join(f"{name}: {value}" for name, value in facts(report).items()),
              _aligned(frame) + "\nBars: hidden layers beside the largest.",
              "\n".join([report.summary, *findings])]
+    if evidence is not None:
+        parts.insert(1, f"Is it the initialization? {evidence.answer.text}\n{_aligned(trial_table(evidence))}\n"
+                        f"{say_trial()}")
     if report.remedies:
         parts += ["Before and after, on the same data:\n" + _aligned(comparison(report)),
                   "\n".join(f"{remedy.label}: {remedy.why}" for remedy, _ in report.remedies)]
@@ -207,9 +211,12 @@ def run_diagnose(options: argparse.Namespace) -> int:
     report = diagnose(_initialization(options, network, uploaded), lines)
     if options.repair:
         _write_repaired(options, report, uploaded)
+    evidence = Evidence.of(Trial(report).advance()) if options.trial else None
+    if evidence is not None:
+        report = with_evidence(report, evidence.answer)
     if options.html:
-        options.html.write_text(to_html(report), encoding="utf-8")
-    print(to_json(report) if options.json else text(report))
+        options.html.write_text(to_html(report, evidence), encoding="utf-8")
+    print(to_json(report, evidence) if options.json else text(report, evidence))
     return FOUND if report.severity == "error" else 0
 
 

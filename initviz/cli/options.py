@@ -43,7 +43,8 @@ USELESS_WITH: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
     "weights": (("sizes", "init", "param", "gain", "bias", "bias_std", "output_init", "output_bias"),
                 "which bring their own"),
     "data": (("input",), "which is the input"),
-    "code": (("json", "html", "repair", "out", "threshold", "data", "input", "loss"), "which prints no report")})
+    "code": (("json", "html", "trial", "repair", "out", "threshold", "data", "input", "loss"),
+             "which prints no report")})
 NEEDED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "weights": ("network", "layout", "order"), "data": ("target", "target_kind", "raw", "raw_target", "inputs", "drop",
                                                                          "one_hot"), "code": ("recommended",),
@@ -179,6 +180,9 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--threshold", type=_threshold, action="append", default=[], metavar="NAME=NUMBER",
                          help="moves a line; may be repeated (" + ", ".join(
                              f"{key}={line.default:g}" for key, line in THRESHOLDS.items()) + ")")
+    command.add_argument("--trial", action="store_true",
+                         help="train it for a moment as it is and with each remedy: is it the initialization? What "
+                              "then trains as it is alarms no more, in the exit code, too")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     command.add_argument("--html", type=Path, metavar="FILE", help="also write the report as one HTML file")
     command.add_argument("--repair", choices=REPAIRS, metavar="KEY",

@@ -15,9 +15,20 @@ from initviz.charts import curves
 from initviz.charts.picture import save
 from initviz.core.wording import number
 from initviz.diagnosis.findings import Finding
-from initviz.diagnosis.presentation import comparison, facts, pictures, say_pictures, settings, shares_of_largest, table
+from initviz.diagnosis.presentation import (
+    comparison,
+    facts,
+    pictures,
+    say_pictures,
+    say_trial,
+    settings,
+    shares_of_largest,
+    table,
+    trial_table,
+)
 from initviz.diagnosis.report import Report
 from initviz.diagnosis.thresholds import THRESHOLDS
+from initviz.diagnosis.trial import SAMPLES, STEPS, Evidence
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; max-width: 1080px; margin: 2rem auto; padding: 0 1rem }
@@ -46,13 +57,21 @@ def _findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return [_plain_values(vars(finding)) for finding in findings]
 
 
-def to_json(report: Report) -> str:
-    """The whole report; numbers that are not finite are words such as "overflow" and "not defined"."""
+def _trial(evidence: Evidence) -> dict[str, Any]:
+    return {**vars(evidence.answer), "steps": STEPS, "samples_a_step": SAMPLES,
+            "outcomes": [_plain_values(vars(outcome)) for outcome in evidence.outcomes]}
+
+
+def to_json(report: Report, evidence: Evidence | None = None) -> str:
+    """The whole report; numbers that are not finite are words such as "overflow" and "not defined".
+
+    ``evidence`` is what a trial gave, under "trial": null where none was made.
+    """
     return json.dumps({
         **{name.lower(): value for name, value in facts(report).items()},
         "seed": report.run.network.seed, "loss": _plain(report.run.loss), "severity": report.severity,
         "settings": settings(report), "measures": _plain_values(report.measures),
-        "findings": _findings(report.findings),
+        "findings": _findings(report.findings), "trial": _trial(evidence) if evidence else None,
         "layers": [_plain_values(row) for row in report.layers.to_dict("records")],
         "remedies": [{"key": remedy.key, "label": remedy.label, "why": remedy.why, "severity": remedied.severity,
                       "measures": _plain_values(remedied.measures), "findings": _findings(remedied.findings)}
@@ -83,7 +102,7 @@ def _html_finding(finding: Finding) -> str:
             f"Firmness: {escape(finding.firmness)}.</small></li>")
 
 
-def to_html(report: Report) -> str:
+def to_html(report: Report, evidence: Evidence | None = None) -> str:
     """One file with its charts inside, for any browser, with no server and no network. What people wrote is escaped."""
     about = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts(report).items())
     findings = "".join(map(_html_finding, report.findings)) or "<li>None.</li>"
@@ -91,12 +110,15 @@ def to_html(report: Report) -> str:
                      f"{save(*part, height=curves.HEIGHT).decode()}</figure>"
                      for title, part in pictures(report).items()) if report.run.network.depth > 1 else ""
     why = "".join(f"<li><b>{escape(remedy.label)}</b>: {escape(remedy.why)}</li>" for remedy, _ in report.remedies)
+    trial = ("" if evidence is None else
+             f"<h2>Is it the initialization?</h2><p><b>{escape(evidence.answer.text)}</b></p>"
+             f"{_html_table(trial_table(evidence))}<p><small>{escape(say_trial())}</small></p>")
     lines = pd.DataFrame([{"Threshold": THRESHOLDS[key].label, "Value": f"{value:g}", "Source": THRESHOLDS[key].source}
                           for key, value in report.thresholds.items()])
     return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             f"<title>Diagnosis of an initialization</title>"
             f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-            f"<h1>Diagnosis of an initialization</h1><table>{about}</table><h2>{escape(report.summary)}</h2>"
+            f"<h1>Diagnosis of an initialization</h1><table>{about}</table>{trial}<h2>{escape(report.summary)}</h2>"
             f"<ul>{findings}</ul>"
             f"<h2>Layer by layer</h2>{_html_table(table(report), shares_of_largest(report))}"
             "<p><small>Bars: hidden layers beside the largest.</small></p>"

@@ -14,9 +14,11 @@ from initviz.charts.picture import UNORDERED, Data, Picture, color_of
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import NeuronBias
 from initviz.core.propagation import LOSS_LABELS
-from initviz.core.wording import MOST_NAMED, number, percent
+from initviz.core.wording import MOST_NAMED, listed, number, percent
 from initviz.diagnosis.report import Report
+from initviz.diagnosis.trial import RATES, SAMPLES, STEPS, Evidence
 from initviz.files.weights import LAYOUT_LABELS
+from initviz.training.gradient_descent import OPTIMIZER_LABELS
 
 COLUMNS = {
     "layer": "Layer", "array": "Array", "shape": "Shape", "weight_std": "Weights, std",
@@ -80,6 +82,21 @@ def comparison(report: Report) -> pd.DataFrame:
 
     rows = [("As it is", report)] + [(remedy.label, other) for remedy, other in report.remedies]
     return pd.DataFrame([{"Initialization": label, **in_words(other)} for label, other in rows])
+
+
+def trial_table(evidence: Evidence) -> pd.DataFrame:
+    """A row a candidate of a trial: the lowest loss that it reached, and how, in words."""
+    return pd.DataFrame([{
+        "Initialization": outcome.label, "Loss": number(outcome.loss),
+        "Optimizer": OPTIMIZER_LABELS[outcome.optimizer], "Rate": f"{outcome.rate:g}"}
+        for outcome in evidence.outcomes])
+
+
+def say_trial() -> str:
+    """What the losses of a trial are."""
+    return (f"The lowest loss of the whole batch after {STEPS} steps of {SAMPLES} samples, over gradient descent at "
+            f"rates {listed([f'{rate:g}' for rate in RATES['sgd']])} and Adam at "
+            f"{listed([f'{rate:g}' for rate in RATES['adam']])}.")
 
 
 # ---------------------------------------------------------------------------------------------- what was examined

@@ -229,6 +229,19 @@ def _answer(outcomes: list[Outcome]) -> Answer:
     return Answer("yes", f"Yes: {stays}; {beside}.")
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a trial gave: its answer, and what each candidate reached."""
+
+    answer: Answer
+    outcomes: tuple[Outcome, ...]
+
+    @staticmethod
+    def of(trial: Trial) -> Evidence:
+        """The evidence of a trial, as far as it got."""
+        return Evidence(trial.answer, tuple(trial.outcomes))
+
+
 def with_evidence(report: Report, answer: Answer) -> Report:
     """The report after a trial: where it answers no, what did no harm alarms no more (errors become warnings, warnings
     notes), and the answer is the verdict.

@@ -37,6 +37,19 @@ def test_the_exit_code_is_1_where_a_finding_is_an_error(capsys, options, code):
     assert "Before and after" in out
 
 
+@pytest.mark.parametrize(("init", "answer", "key", "code"), [
+    ("torch_linear", "No: as it is it reaches a loss of", "no", 0),
+    ("zeros", "Yes: as it is it stays at a loss of", "yes", 1)])
+def test_a_trial_answers_whether_it_is_the_initialization(capsys, tmp_path, init, answer, key, code):
+    options = ["diagnose", "--sizes", "64-32-32-10", "--input", "digits", "--init", init, "--trial"]
+    found, out, err = said(capsys, *options, "--html", tmp_path / "report.html")
+    assert (found, err) == (code, "")
+    assert f"Is it the initialization? {answer}" in out
+    assert f"<b>{answer}" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    found, out, _ = said(capsys, *options, "--json")
+    assert (found, json.loads(out)["trial"]["key"]) == (code, key)
+
+
 @pytest.mark.parametrize(("std", "words"), [("1e-8", "The signal vanishes"), ("100", "The signal explodes")])
 def test_a_network_of_one_hidden_layer_can_be_an_error(capsys, std, words):
     code, out, _ = said(capsys, "diagnose", "--sizes", "784-64-10", "--init", "normal", "--param", f"std={std}")

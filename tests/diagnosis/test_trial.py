@@ -1,17 +1,20 @@
 """A short training answers whether it is the initialization."""
 
 import gc
+import json
 import sys
 import time
 import tracemalloc
 import weakref
+from html import escape
 
 import pytest
 
 from initviz import Network, make_batch
+from initviz.diagnosis.exports import to_html, to_json
 from initviz.diagnosis.initialization import initialization_of
 from initviz.diagnosis.report import diagnose
-from initviz.diagnosis.trial import STEPS, Trial, trial_bytes, trial_operations, with_evidence
+from initviz.diagnosis.trial import STEPS, Evidence, Trial, trial_bytes, trial_operations, with_evidence
 
 DIGITS = make_batch("digits", 256)
 
@@ -92,3 +95,16 @@ def test_the_measured_peak_of_a_trial_lies_between_a_half_and_eleven_tenths_of_t
     assert trial.finished
     assert 0.5 < most / trial_bytes(report) < 1.1
     assert held < 0.02 * most + 1e6
+
+
+def test_what_a_trial_gave_stands_in_the_files_of_a_report():
+    report = report_on("torch_linear", 4, 64)
+    evidence = Evidence.of(Trial(report).advance())
+    held = json.loads(to_json(report, evidence))["trial"]
+    assert (held["key"], held["text"], held["steps"]) == (evidence.answer.key, evidence.answer.text, STEPS)
+    assert [outcome["loss"] for outcome in held["outcomes"]] == [outcome.loss for outcome in evidence.outcomes]
+    page = to_html(report, evidence)
+    assert escape(evidence.answer.text) in page
+    assert all(escape(outcome.label) in page for outcome in evidence.outcomes)
+    assert json.loads(to_json(report))["trial"] is None
+    assert "Is it the initialization?" not in to_html(report)

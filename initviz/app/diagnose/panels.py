@@ -6,7 +6,6 @@ import functools
 import time
 from pathlib import PurePath
 
-import pandas as pd
 import streamlit as st
 
 from initviz import app
@@ -16,28 +15,24 @@ from initviz.app.pictures import table_height
 from initviz.core.cost import MOST_BYTES
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.network import Network
-from initviz.core.wording import listed, number
+from initviz.core.wording import listed
 from initviz.diagnosis.exports import to_html, to_json
 from initviz.diagnosis.findings import Finding
 from initviz.diagnosis.initialization import Initialization
-from initviz.diagnosis.presentation import COLUMNS, shares_of_largest, table
+from initviz.diagnosis.presentation import COLUMNS, say_trial, shares_of_largest, table, trial_table
 from initviz.diagnosis.report import Report, diagnose
 from initviz.diagnosis.thresholds import THRESHOLDS, Thresholds, clamp_thresholds
 from initviz.diagnosis.trial import (
     MOST_OPERATIONS,
-    RATES,
-    SAMPLES,
-    STEPS,
+    Evidence,
     Trial,
     report_bytes,
     trial_bytes,
     trial_operations,
-    with_evidence,
 )
 from initviz.diagnosis.uploaded_weights import UploadedWeights, write
 from initviz.files import source_code as export
 from initviz.files.weights import WRITTEN
-from initviz.training.gradient_descent import OPTIMIZER_LABELS
 
 LOUDER = 1.1  # times the first loss: a remedy's that is worth a word
 LOOK = 0.25  # seconds between two looks at a training
@@ -73,14 +68,14 @@ def current_report(asked: DiagnoseRequest, lines: Thresholds) -> Report:
     return report
 
 
-def tried(report: Report) -> Report:
-    """The answer to the page's question by a short training, with progress and a stop; the report after it."""
+def tried(report: Report) -> Evidence | None:
+    """The answer to the page's question by a short training, with progress and a stop; None where it costs too much."""
     cost, memory = trial_operations(report), report_bytes(report) + trial_bytes(report)
     if cost > MOST_OPERATIONS or memory > MOST_BYTES:
         st.caption(f"No training is tried: it would take about {cost / 1e9:,.0f} billion operations and "
                    f"{memory / 1e6:,.0f} MB, where this app allows {MOST_OPERATIONS / 1e9:,.0f} and "
                    f"{MOST_BYTES / 1e6:,.0f}.")
-        return report
+        return None
     diagnosis, holding = held_in_session("diagnosis"), held_in_session("trial")
     terms = diagnosis.value and diagnosis.value[0]
     if holding.value is None or holding.value[0] != terms:
@@ -93,8 +88,9 @@ def tried(report: Report) -> Report:
         _watch_trial(trial)
         if trial.finished:
             CAPACITY.take(holding, 0)
-    show_answer(trial)
-    return with_evidence(report, trial.answer)
+    evidence = Evidence.of(trial)
+    show_answer(evidence)
+    return evidence
 
 
 def _watch_trial(trial: Trial) -> None:
@@ -112,18 +108,13 @@ def _watch_trial(trial: Trial) -> None:
                 bar.progress(1.0, "Tried")
 
 
-def show_answer(trial: Trial) -> None:
+def show_answer(evidence: Evidence) -> None:
     """Yes or no, and the losses that say so."""
-    show = st.success if trial.answer.key == "no" else st.warning
-    show(trial.answer.text, icon=ANSWER_ICONS[trial.answer.key])
+    show = st.success if evidence.answer.key == "no" else st.warning
+    show(evidence.answer.text, icon=ANSWER_ICONS[evidence.answer.key])
     with st.expander("The losses", icon=":material/table:"):
-        st.table(pd.DataFrame([{
-            "Initialization": outcome.label, "Loss": number(outcome.loss),
-            "Optimizer": OPTIMIZER_LABELS[outcome.optimizer], "Rate": f"{outcome.rate:g}"}
-            for outcome in trial.outcomes]).set_index("Initialization"))
-        st.caption(f"The lowest loss of the whole batch after {STEPS} steps of {SAMPLES} samples, over gradient "
-                   f"descent at rates {listed([f'{rate:g}' for rate in RATES['sgd']])} and Adam at "
-                   f"{listed([f'{rate:g}' for rate in RATES['adam']])}.")
+        st.table(trial_table(evidence).set_index("Initialization"))
+        st.caption(say_trial())
 
 
 # ---------------------------------------------------------------------------------------------- what is shown
@@ -134,6 +125,8 @@ def show_findings(report: Report) -> None:
         st.success("No rule finds anything wrong with this initialization on this data.",
                    icon=":material/check_circle:")
     for finding in report.findings:
+        if finding.key == "trial":  # the answer stands above
+            continue
         st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.text}"
                     f"{_say_remedies(report, finding)}"
                     f"  \n:small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firmness}.]]")
@@ -196,14 +189,15 @@ def show_code(initialization: Initialization, better: Network) -> None:
     st.code(export.code(chosen, framework), language="python")
 
 
-def show_downloads(report: Report, uploaded: UploadedWeights | None) -> None:
+def show_downloads(report: Report, evidence: Evidence | None, uploaded: UploadedWeights | None) -> None:
     """The report and the repaired weights as files, the weights in the form in which they came."""
     form = WRITTEN[PurePath(uploaded.name).suffix.lower()] if uploaded else ".npz"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        app.download("Report (HTML)", "diagnosis.html", lambda: to_html(report), "text/html", key="report_html",
-                    help="One file with its charts inside; opens without a server and without a network.")
-        app.download("Report (JSON)", "diagnosis.json", lambda: to_json(report), "application/json", key="report_json",
-                    help="Findings, layers, remedies and thresholds.")
+        app.download("Report (HTML)", "diagnosis.html", lambda: to_html(report, evidence), "text/html",
+                     key="report_html",
+                     help="One file with its charts inside; opens without a server and without a network.")
+        app.download("Report (JSON)", "diagnosis.json", lambda: to_json(report, evidence), "application/json",
+                     key="report_json", help="Findings, the trial, layers, remedies and thresholds.")
         for remedy, _ in report.remedies:
             if remedy.key != "standardized":
                 app.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",

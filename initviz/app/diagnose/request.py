@@ -13,7 +13,7 @@ import streamlit as st
 from initviz import app
 from initviz.app.outside_text import complain, plain
 from initviz.app.pictures import table_height
-from initviz.app.settings import Settings
+from initviz.app.settings import CONTROLS, Settings
 from initviz.app.single_layers import ask_single_layers
 from initviz.app.uploads import ask_file, kept
 from initviz.core.batches import BOUNDS, INPUTS, Batch, check_fit, classes_for, make_normal, with_loss
@@ -29,6 +29,7 @@ FIRST_SIZES = "64-128-128-128-128-128-128-10"
 FRAMEWORK_DEFAULTS = {"torch_linear": "PyTorch by default", "keras_dense": "Keras by default",
                       "flax_dense": "Flax by default"}
 INITIALIZATIONS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
+BESIDE = ("activation", "loss")  # settings that stand beside the layer sizes
 SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label, "csv": "Your CSV"}
 MOST_MEGABYTES = 20
 
@@ -58,36 +59,35 @@ class DiagnoseRequest:
     uploaded: UploadedWeights | None
 
 
-def ask(settings: Settings) -> DiagnoseRequest | None:
+def ask() -> DiagnoseRequest | None:
     """What the controls describe; None after one sentence on what is wrong with it or missing."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
-                             help="From the inputs to the outputs, such as 784-512-512-10. Your weights bring "
-                                  "their own.")
-        app.expect_choice("initializer", "Initialization", {key: _initializer_label(key) for key in INITIALIZATIONS})
-        key = st.selectbox("Initialization", INITIALIZATIONS, format_func=_initializer_label, key="initializer",
-                           bind="query-params", width=290,
-                           help="The default of your framework, or any initializer of the table.")
-        app.expect_choice("data", "Data", SOURCES)
-        app.expect_choice("target_kind", "Target is", spreadsheet.TARGET_KINDS, "auto")  # asked once a file is there
-        source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
-                                      format_func=SOURCES.__getitem__, bind="query-params",
-                                      help="What is sent through the network. Standard normals suit any sizes.")
-        app.control("loss", width=230)
-    key, source = key if key in INITIALIZATIONS else INITIALIZATIONS[0], source if source in SOURCES else "digits"
-    st.caption(f"From the sidebar: {settings.network(key).activation_entry()[0].label}, gain {settings.gain:g}, "
-               f"{settings.batch} samples, seed {settings.seed}, biases {settings.bias:g} ± {settings.bias_std:g}.")
+    beside = st.container(horizontal=True, vertical_alignment="bottom")
     uploaded, settled = ask_weights()
+    text, key = FIRST_SIZES, INITIALIZATIONS[0]
+    with beside:
+        if uploaded is None:  # a file brings its own
+            text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
+                                 help="From the inputs to the outputs, such as 784-512-512-10.") or ""
+            app.expect_choice("initializer", "Initialization",
+                              {key: _initializer_label(key) for key in INITIALIZATIONS})
+            key = st.selectbox("Initialization", INITIALIZATIONS, format_func=_initializer_label, key="initializer",
+                               bind="query-params", width=270,
+                               help="The default of your framework, or any initializer of the table.")
+            key = key if key in INITIALIZATIONS else INITIALIZATIONS[0]
+        app.control("activation", width=170)
+        source = _ask_source()
+        app.control("loss", width=230)
+        settings = _ask_more(key, drawn=uploaded is None)
     try:
-        single = ask_single_layers()
-        wanted = uploaded.reading.sizes[-1] if uploaded else read_sizes(text or "")[-1]
+        single = ask_single_layers() if uploaded is None else None
+        wanted = uploaded.reading.sizes[-1] if uploaded else read_sizes(text)[-1]
         data = ask_table(settings, wanted) if source == "csv" else None
         if not settled or (source == "csv" and data is None):
             return None
-        sizes = uploaded.reading.sizes if uploaded else read_sizes(text or "")
+        sizes = uploaded.reading.sizes if uploaded else read_sizes(text)
         check_diagnosis(sizes, settings.batch)
         network = replace(settings.network(key), sizes=sizes)
-        network = network if uploaded else single.apply(network)
+        network = single.apply(network) if single else network
         data = data or _drawn(source, settings, sizes)
         if source == "csv" and uploaded is None and (fitting := _adapted(sizes, data.batch)) != sizes:
             st.info(plain(f"{data.batch.name} has {_count(data.batch.features, 'input')} and "
@@ -104,6 +104,31 @@ def ask(settings: Settings) -> DiagnoseRequest | None:
     except ValueError as error:
         complain(error)
         return None
+
+
+def _ask_source() -> str:
+    """What is sent through the network."""
+    app.expect_choice("data", "Data", SOURCES)
+    app.expect_choice("target_kind", "Target is", spreadsheet.TARGET_KINDS, "auto")  # asked once a file is there
+    source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
+                                  format_func=SOURCES.__getitem__, bind="query-params",
+                                  help="What is sent through the network. Standard normals suit any sizes.")
+    return source if source in SOURCES else "digits"
+
+
+def _ask_more(initializer: str, *, drawn: bool) -> Settings:
+    """The other settings that mean something here; ``drawn`` is whether the weights are, and not those of a file."""
+    settings = app.current_settings()
+    chosen = {("activation", settings.activation), *([("init", initializer)] if drawn else [])}
+    drawing = [key for key, spec in CONTROLS.items() if {("init", initializer)} & set(spec.owners)]
+    with st.popover("More", icon=":material/tune:", key="more",
+                    help="Gain, batch, seed, biases and what the initializer and the activation take."):
+        for key, spec in CONTROLS.items():
+            of_weights = key in ("gain", "bias", "bias_std", *drawing)
+            if key not in BESIDE and "diagnose" in spec.pages and (drawn or not of_weights) and (
+                    not spec.owners or chosen & set(spec.owners)):
+                app.control(key)
+    return app.current_settings()
 
 
 def _drawn(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
