@@ -1,0 +1,51 @@
+"""Where zeros may stand: which tensors of a small network get a gradient, and when, predicted and measured.
+
+A network is an expression of products, sums and activations over tensors initialized as zeros, as one constant, or at
+random. The prediction follows from the expression alone, without numbers: a product passes nothing on where one of its
+factors is zero, and passes nothing back to a factor where the other is. The measurement is gradient descent.
+"""
+
+from initviz.training.zero_placement.expressions import (
+    Activate,
+    Add,
+    Expression,
+    Input,
+    MatMul,
+    Multiply,
+    Pick,
+    Softmax,
+    Tensor,
+    Transpose,
+    tensors_of,
+)
+from initviz.training.zero_placement.measurement import APART, CONSTANT, Measured, descend, measure
+from initviz.training.zero_placement.prediction import Fate, is_zero, passes_at_zero, predict
+from initviz.training.zero_placement.wirings import STATES, WIRINGS, Wiring, combinations, learned_rank
+
+__all__ = [
+    "APART",
+    "CONSTANT",
+    "STATES",
+    "WIRINGS",
+    "Activate",
+    "Add",
+    "Expression",
+    "Fate",
+    "Input",
+    "MatMul",
+    "Measured",
+    "Multiply",
+    "Pick",
+    "Softmax",
+    "Tensor",
+    "Transpose",
+    "Wiring",
+    "combinations",
+    "descend",
+    "is_zero",
+    "learned_rank",
+    "measure",
+    "passes_at_zero",
+    "predict",
+    "tensors_of",
+]
