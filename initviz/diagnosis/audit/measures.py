@@ -13,10 +13,10 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.theory.precision import FORMATS
 
-BLOCK = 1 << 15  # values: so few that a block and its squares stay in the processor's cache
+BLOCK = 1 << 16  # values: so few that a block and its squares stay in the processor's cache
 SIDE = 192  # of the corner whose singular values are taken
 PROBED = 32  # rows or columns whose lengths are compared before more is computed
-SAMPLE = 1 << 16  # values among which zeros are counted
+SAMPLE = 1 << 14  # values among which zeros, and what number formats lose, are counted
 MOST_COMPARED = 4096  # neighbors of equal projection: more only make a finding longer
 LEAST_DIRECTION, ALMOST = 32, 0.99  # numbers of a direction, and the cosine of two that are almost one
 LEAST_VECTOR = 4  # shorter rows or columns are equal by accident
@@ -177,6 +177,12 @@ def _near_copies(matrix: Array) -> tuple[int, int]:
 
 def _almost_parallel(vectors: Array) -> int:
     if np.count_nonzero(vectors) < 0.9 * vectors.size:  # of few weights other than 0 a direction says little
+        return 0
+    rough = vectors.astype(np.float32)
+    rough /= np.maximum(np.sqrt(np.einsum("ij,ij->i", rough, rough)), np.finfo(np.float32).tiny)[:, None]
+    cosines = rough @ rough.T
+    np.fill_diagonal(cosines, 0)
+    if cosines.max() <= ALMOST - 1e-4:  # what single precision tells apart
         return 0
     lengths = np.sqrt(np.square(vectors).sum(axis=1))
     vectors = vectors[lengths > 0] / lengths[lengths > 0, None]

@@ -140,7 +140,7 @@ def _load(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, shape: tu
     try:
         with archive.open(entry) as packed:
             packed.read(start)
-            array = filled(packed.read, product(shape), stored, name)
+            array = filled(packed, product(shape), stored, name)
     except Exception:  # damaged data fails in many ways
         raise ValueError(f"the array {shown(name)} is damaged and cannot be unpacked") from None
     return array.reshape(shape, order="F" if fortran else "C").astype(FLOATS[dtype], copy=False)

@@ -293,7 +293,7 @@ def _load(file: BinaryIO, header: int, name: str, view: View, reach: int, spot: 
     file.seek(header + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
               + view.offset * ITEM_BYTES[dtype])
     stored = np.dtype(f"{spot}u2") if dtype == "bfloat16" else FLOATS[dtype].newbyteorder(spot)
-    flat = filled(file.read, reach, stored, name)
+    flat = filled(file, reach, stored, name)
     flat = from_bfloat16(flat) if dtype == "bfloat16" else flat.astype(FLOATS[dtype], copy=False)
     array = np.lib.stride_tricks.as_strided(flat, view.shape, [flat.itemsize * stride for stride in view.strides],
                                             writeable=False)

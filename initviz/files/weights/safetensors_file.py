@@ -84,9 +84,9 @@ def _load(file: BinaryIO, start: int, name: str, shape: tuple[int, ...], code: s
         raise not_floats(name, code)
     file.seek(start)
     if code == "BF16":
-        return from_bfloat16(filled(file.read, product(shape), np.dtype("<u2"), name)).reshape(shape)
+        return from_bfloat16(filled(file, product(shape), np.dtype("<u2"), name)).reshape(shape)
     dtype = FLOATS[NAMES[code]]
-    return filled(file.read, product(shape), dtype.newbyteorder("<"), name).reshape(shape).astype(dtype, copy=False)
+    return filled(file, product(shape), dtype.newbyteorder("<"), name).reshape(shape).astype(dtype, copy=False)
 
 
 def write(content: Content) -> bytes:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -91,16 +91,15 @@ def not_floats(name: str, dtype: str) -> ValueError:
     return ValueError(f"the array {shown(name)} must be of {ALLOWED}, got {dtype[:MOST_SHOWN]}")
 
 
-def filled(read: Callable[[int], bytes], count: int, dtype: np.dtype[Any], name: str) -> Array:
-    """``count`` values from what ``read(bytes)`` gives piece by piece; ValueError where there are fewer."""
+def filled(file: IO[bytes], count: int, dtype: np.dtype[Any], name: str) -> Array:
+    """``count`` values from where an open file stands; ValueError where there are fewer."""
     array = np.empty(count, dtype)
     view, place = memoryview(array.view(np.uint8).data), 0
     while place < len(view):
-        piece = read(min(CHUNK, len(view) - place))
-        if not piece:
+        read = file.readinto(view[place:place + CHUNK])  # type: ignore[attr-defined]  # binary files all have it
+        if not read:
             raise ValueError(f"the array {shown(name)} must have {array.nbytes:,} bytes, got {place:,}")
-        view[place:place + len(piece)] = piece
-        place += len(piece)
+        place += read
     return array
 
 
