@@ -141,9 +141,11 @@ def record_of(tensor: Tensor) -> TensorRecord:
     except MemoryError:
         raise ValueError(f"the array {shown(tensor.name)} must fit into memory, and has {tensor.size:,} values"
                          ) from None
-    place, measured = place_of(tensor.name, tensor.shape), measure(values)
-    return TensorRecord(tensor.name, tensor.shape, tensor.dtype, place, measured,
-                        tuple(laws_of(values, measured, place)))
+    place = place_of(tensor.name, tensor.shape)
+    with np.errstate(all="ignore"):  # numbers of a file may overflow and vanish
+        measured = measure(values)
+        laws = laws_of(values, measured, place)
+    return TensorRecord(tensor.name, tensor.shape, tensor.dtype, place, measured, tuple(laws))
 
 
 def _sibling(name: str) -> str:

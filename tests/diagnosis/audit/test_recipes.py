@@ -1,0 +1,171 @@
+"""Each built-in recipe finds nothing in a file that follows it, and the one tensor that does not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from initviz.diagnosis.audit import RECIPES, audit
+
+CUT = 0.8796256610342398  # the standard deviation of a unit normal cut at 2
+BLOCKS = 4
+
+
+class Draws:
+    """Tensors of each law, as frameworks draw them."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+    def normal(self, *shape, std):
+        return (std * self.rng.standard_normal(shape)).astype("f")
+
+    def uniform(self, *shape, end):
+        return self.rng.uniform(-end, end, shape).astype("f")
+
+    def cut(self, *shape, std):
+        values = self.rng.standard_normal(shape)
+        while (beyond := np.abs(values) > 2).any():
+            values[beyond] = self.rng.standard_normal(beyond.sum())
+        return (std / CUT * values).astype("f")
+
+
+def filled(value, *shape):
+    return np.full(shape, value, "f")
+
+
+def norm(name, width, weight="weight", bias="bias"):
+    return {f"{name}.{weight}": filled(1, width), f"{name}.{bias}": filled(0, width)}
+
+
+def torch_state(d):
+    return {"fc.weight": d.uniform(40, 90, end=90**-0.5), "fc.bias": d.uniform(40, end=90**-0.5),
+            "conv.weight": d.uniform(32, 8, 3, 3, end=72**-0.5), "embedding.weight": d.normal(100, 32, std=1),
+            "attn.in_proj_weight": d.uniform(96, 32, end=math.sqrt(6 / 128)), "attn.in_proj_bias": filled(0, 96),
+            "lstm.weight_hh_l0": d.uniform(256, 64, end=1 / 8), "gru.weight_ih_l0": d.uniform(192, 20, end=1 / 8),
+            **norm("norm1", 32)}
+
+
+def keras_state(d):
+    return {"dense/kernel": d.uniform(90, 40, end=math.sqrt(6 / 130)), "dense/bias": filled(0, 40),
+            "conv/kernel": d.uniform(3, 3, 8, 32, end=math.sqrt(6 / (72 + 288))),
+            "embedding/embeddings": d.uniform(100, 32, end=0.05), "norm/gamma": filled(1, 32),
+            "norm/beta": filled(0, 32)}
+
+
+def flax_state(d):
+    return {"Dense_0.kernel": d.cut(90, 40, std=90**-0.5), "Dense_0.bias": filled(0, 40),
+            "Conv_0.kernel": d.cut(3, 3, 8, 32, std=72**-0.5), "Embed_0.embedding": d.normal(100, 64, std=1 / 8),
+            "LayerNorm_0.scale": filled(1, 40), "LayerNorm_0.bias": filled(0, 40)}
+
+
+def gpt2_state(d):
+    state = {"wte.weight": d.normal(200, 48, std=0.02), "wpe.weight": d.normal(32, 48, std=0.01), **norm("ln_f", 48)}
+    for block in range(BLOCKS):
+        state |= {f"h.{block}.attn.c_attn.weight": d.normal(48, 144, std=0.02),
+                  f"h.{block}.attn.c_proj.weight": d.normal(48, 48, std=0.02 / math.sqrt(2 * BLOCKS)),
+                  f"h.{block}.mlp.c_fc.weight": d.normal(48, 192, std=0.02), **norm(f"h.{block}.ln_1", 48),
+                  f"h.{block}.mlp.c_proj.weight": d.normal(192, 48, std=0.02 / math.sqrt(2 * BLOCKS))}
+    return state
+
+
+def bert_state(d):
+    draw = d.cut if d.rng.random() < 0.5 else d.normal
+    std = 0.02 * (CUT if draw == d.cut else 1)
+    state = {"embeddings.word_embeddings.weight": draw(200, 48, std=std), **norm("embeddings.LayerNorm", 48)}
+    for block in range(BLOCKS):
+        at = f"encoder.layer.{block}"
+        state |= {f"{at}.attention.self.query.weight": draw(48, 48, std=std),
+                  f"{at}.attention.self.query.bias": filled(0, 48),
+                  f"{at}.output.dense.weight": draw(48, 192, std=std), **norm(f"{at}.output.LayerNorm", 48)}
+    return state
+
+
+def llama_state(d):
+    state = {"model.embed_tokens.weight": d.normal(200, 48, std=0.02), "lm_head.weight": d.normal(200, 48, std=0.02),
+             "model.norm.weight": filled(1, 48)}
+    for block in range(BLOCKS):
+        at = f"model.layers.{block}"
+        state |= {f"{at}.self_attn.{name}_proj.weight": d.normal(48, 48, std=0.02) for name in "qkvo"}
+        state |= {f"{at}.mlp.gate_proj.weight": d.normal(128, 48, std=0.02),
+                  f"{at}.mlp.down_proj.weight": d.normal(48, 128, std=0.02),
+                  f"{at}.input_layernorm.weight": filled(1, 48)}
+    return state
+
+
+def vit_state(d):
+    state = {"cls_token": d.normal(1, 1, 48, std=1e-6), "pos_embed": d.normal(1, 50, 48, std=0.02),
+             "patch_embed.proj.weight": d.uniform(48, 3, 4, 4, end=48**-0.5), "head.weight": filled(0, 10, 48),
+             "head.bias": filled(0, 10), **norm("norm", 48)}
+    for block in range(BLOCKS):
+        state |= {f"blocks.{block}.attn.qkv.weight": d.normal(144, 48, std=0.02),
+                  f"blocks.{block}.attn.qkv.bias": filled(0, 144), **norm(f"blocks.{block}.norm1", 48),
+                  f"blocks.{block}.mlp.fc1.weight": d.normal(192, 48, std=0.02)}
+    return state
+
+
+def fixup_state(d):
+    he = math.sqrt(2 / (32 * 9))
+    state = {"conv1.weight": d.normal(32, 3, 3, 3, std=he), "fc.weight": filled(0, 10, 32), "fc.bias": filled(0, 10)}
+    for block in range(BLOCKS):
+        state |= {f"layer1.{block}.conv1.weight": d.normal(32, 32, 3, 3, std=he / math.sqrt(BLOCKS)),
+                  f"layer1.{block}.conv2.weight": filled(0, 32, 32, 3, 3), f"layer1.{block}.scale": filled(1, 1),
+                  f"layer1.{block}.bias1a": filled(0, 1)}
+    return state
+
+
+def deepnorm_state(d):
+    state, gain = {}, (8 * BLOCKS) ** -0.25
+    for block in range(BLOCKS):
+        at = f"layers.{block}"
+        state |= {f"{at}.self_attn.{name}.weight": d.normal(48, 48, std=scale * math.sqrt(2 / 96)) for name, scale in (
+            ("q_proj", 1), ("k_proj", 1), ("v_proj", gain), ("out_proj", gain))}
+        state |= {f"{at}.fc1.weight": d.normal(192, 48, std=gain * math.sqrt(2 / 240)),
+                  f"{at}.fc2.weight": d.normal(48, 192, std=gain * math.sqrt(2 / 240)),
+                  f"{at}.fc1.bias": filled(0, 192), **norm(f"{at}.final_layer_norm", 48)}
+    return state
+
+
+def lora_state(d):
+    return {f"layers.{block}.q_proj.{name}": values for block in range(BLOCKS) for name, values in (
+        ("lora_A.weight", d.uniform(8, 64, end=1 / 8)), ("lora_B.weight", filled(0, 64, 8)))}
+
+
+STATES = {"torch": torch_state, "keras": keras_state, "flax": flax_state, "gpt2": gpt2_state, "bert": bert_state,
+          "llama": llama_state, "vit": vit_state, "fixup": fixup_state, "deepnorm": deepnorm_state, "lora": lora_state}
+FREE = ("wpe", "pos_embed", "cls_token", "patch_embed", "fc.bias")  # of which the recipes say nothing
+
+
+def found_in(state, tmp_path, recipe):
+    save_file({name: np.ascontiguousarray(values) for name, values in state.items()}, tmp_path / "a.safetensors")
+    return [finding for finding in audit(tmp_path / "a.safetensors", recipe).findings if finding.key == "recipe"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_file_that_follows_its_recipe_has_no_deviation(tmp_path, name):
+    assert [finding.text for finding in found_in(STATES[name](Draws()), tmp_path, name)] == []
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_tensor_that_deviates_is_one_finding_with_its_ratio(tmp_path, name):
+    state = STATES[name](Draws())
+    for key in [key for key in state if not any(free in key for free in FREE)][:12]:
+        wrong = state | {key: 1.5 * state[key] if state[key].any() else state[key] + np.float32(0.25)}
+        finding, = found_in(wrong, tmp_path, name)
+        assert (finding.tensors, finding.severity) == ((key,), "error")
+        assert finding.ratio > 1.3
+
+
+def test_the_three_ways_to_begin_lora_are_told_apart(tmp_path):
+    torch = pytest.importorskip("torch", reason="tests/requirements.txt brings PyTorch")
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(64, 8, bias=False).weight.detach()
+    zero = torch.zeros(64, 8)
+    for a, b, keys in ((linear, zero, set()), (0 * linear, zero, {"recipe", "both_zero"}),
+                       (torch.full_like(linear, 0.1), zero, {"recipe"})):
+        torch.save({"q.lora_A.weight": a, "q.lora_B.weight": b}, tmp_path / "lora.pt")
+        found = audit(tmp_path / "lora.pt", "lora").findings
+        assert {finding.key for finding in found if finding.severity == "error"} == keys
