@@ -75,7 +75,7 @@ _CUT = f"0.02 * {TRUNCATED_STD!r}"
 RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in (
     _recipe("torch", "PyTorch's defaults: reset_parameters of Linear, Conv, Embedding and the normalizations", *_NORMS,
             ("*emb*.weight", "normal", "1"), ("*in_proj_weight", "uniform", "sqrt(2 / (fan_in + fan_out))"),
-            *(("*weight_?h_l*", "uniform", f"sqrt({gates} / (3 * fan_out))") for gates in (4, 3, 1)),  # of the hidden size
+            *(("*weight_?h_l*", "uniform", f"sqrt({gates} / (3 * fan_out))") for gates in (4, 3, 1)),
             ("*in_proj_bias", "constant", "0"), ("*out_proj.bias", "constant", "0"),
             ("*weight", "uniform", "1 / sqrt(3 * fan_in)")),
     _recipe("keras", "Keras' defaults: glorot_uniform, zeros, embeddings U(-0.05, 0.05)",
