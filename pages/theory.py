@@ -16,12 +16,9 @@ app.require_entrance()
 asked = app.current_settings()
 
 st.header("What should happen?", anchor=False)
-st.markdown(
-    "In a wide layer a preactivation is normal, and one number says how wide: its variance, the *length* q. With "
-    "$\\sigma_w^2 = n_{in}\\,\\mathrm{Var}\\,W$ and $\\sigma_b^2 = \\mathrm{Var}\\,b$ the next layer's is "
-    "$V(q) = \\sigma_w^2\\,\\mathbb{E}\\,\\phi(\\beta + \\sqrt{q}\\,g)^2 + \\sigma_b^2$, where g is a unit normal, "
-    "$\\mathbb{E}$ the mean over it and $\\beta$ the sidebar's bias. What follows from it is drawn here over a real "
-    "network. :small[Poole et al. 2016; Schoenholz et al. 2017.]")
+st.markdown("Two numbers of an initialization say what a wide network does, before a weight is drawn: how spread the "
+            "weights are, σ_w, and how spread the biases, σ_b. Between networks that make all inputs alike and those "
+            "that tear near ones apart lies a line on which deep ones train.")
 
 settings = plain_only(asked, "Mean-field theory's diagram is one of layers without skip and normalization; Signal "
                       "draws what is expected of blocks.")
@@ -51,10 +48,11 @@ with left:
                + say.left_out(settings, *most))
 with right:
     st.markdown(f"**At the cross** the network is {say.phase(found, settings.depth)}.")
-    st.markdown("  \n".join(f"${symbol}$ = **{value}**  \n:small[:gray[{meaning}]]"
-                            for symbol, value, meaning in say.point(found)))
-    st.caption(f"Theory: {against_theory(run, prediction)}. A depth scale ξ is −1/ln of the factor by which a layer "
-               "shrinks a deviation. A network trains to a depth of about 6 ξ_c (Schoenholz et al. 2017, of one "
-               "setting).")
+    st.caption(f"Theory: {against_theory(run, prediction)}. A network trains to a depth of about 6 ξ_c (Schoenholz et "
+               "al. 2017, of one setting).")
+    with st.popover("More: symbols and formulas", icon=":material/functions:"):
+        st.markdown(say.FORMULAS)
+        st.markdown("  \n".join(f"${symbol}$ = **{value}**  \n:small[:gray[{meaning}]]"
+                                for symbol, value, meaning in say.point(found)))
 
-theory.show_tabs(theory.TheoryView(settings, network, run, prediction))
+theory.show_tabs(theory.TheoryView(settings, network, run, prediction, found))

@@ -7,7 +7,7 @@ from initviz.app.theory import sentences
 from initviz.theory.mean_field import Field
 
 THEORY = "pages/theory.py"
-TABS = ("Signal and gradient", "Variance map", "Two inputs", "Dead neurons", "Depth × width",
+TABS = ("What it means", "Signal and gradient", "Variance map", "Two inputs", "Dead neurons", "Depth × width",
         "Singular values", "Number formats", "Coordinate check")
 SMALL = {"widths": "8, 16", "depth": 4, "width": 8, "batch": 8, "deepest": 10, "widest": 16, "seeds": 5}
 POINTS = {

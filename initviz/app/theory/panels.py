@@ -18,6 +18,7 @@ from initviz.app.settings import CONTROLS, Settings
 from initviz.app.theory import quantities as outlook
 from initviz.app.theory import sentences as say
 from initviz.app.theory import width
+from initviz.app.theory.meaning import show_quantities
 from initviz.charts import curves, depth, staircase, survival
 from initviz.charts.picture import UNORDERED, color_of
 from initviz.core.initializers import label_of
@@ -73,6 +74,7 @@ class TheoryView:
     network: Network
     run: Run
     prediction: Prediction | None
+    fixed_point: FixedPoint
 
     @property
     def field(self) -> Field:
@@ -82,6 +84,11 @@ class TheoryView:
 
 def _info(words: str) -> None:
     st.info(words, icon=":material/tune:")
+
+
+def _meaning(view: TheoryView) -> None:
+    show_quantities(view.run, view.prediction, _cached_correlations(view.network, view.settings.correlation),
+                    view.fixed_point)
 
 
 def _signal_and_gradient(view: TheoryView) -> None:
@@ -243,6 +250,7 @@ def _number_formats(view: TheoryView) -> None:
 
 
 TABS: Mapping[str, Callable[[TheoryView], None]] = MappingProxyType({
+    "What it means": _meaning,
     "Signal and gradient": _signal_and_gradient, "Variance map": _variance_map, "Two inputs": _two_inputs,
     "Dead neurons": _dead_neurons, "Depth × width": _depth_and_width, "Singular values": _singular_values,
     "Number formats": _number_formats, "Coordinate check": lambda view: width.show(view.settings)})

@@ -21,6 +21,13 @@ PHASES = {
     "critical": "critical: the gradient keeps its scale",
     "unbounded": "without bound: the length of the signal grows in every layer"}
 
+FORMULAS = (
+    "In a wide layer a preactivation is normal, and one number says how wide: its variance, the *length* q. With "
+    "$\\sigma_w^2 = n_{in}\\,\\mathrm{Var}\\,W$ and $\\sigma_b^2 = \\mathrm{Var}\\,b$ the next layer's is "
+    "$V(q) = \\sigma_w^2\\,\\mathbb{E}\\,\\phi(\\beta + \\sqrt{q}\\,g)^2 + \\sigma_b^2$, where g is a unit normal, "
+    "$\\mathbb{E}$ the mean over it and $\\beta$ the sidebar's bias. A depth scale ξ is −1/ln of the factor by which a "
+    "layer shrinks a deviation. :small[Poole et al. 2016; Schoenholz et al. 2017.]")
+
 
 def _layers(depth: float) -> str:
     if math.isnan(depth):
@@ -62,6 +69,33 @@ def point(fixed_point: FixedPoint) -> list[tuple[str, str, str]]:
          "until a correlation's distance from $c^*$ has fallen to 1/e of it"),
         (r"\xi_\nabla", _layers(fixed_point.depth_of_gradient),
          f"until the squared gradient has {'grown by a factor of e' if grows else 'fallen to 1/e of it'}")]
+
+
+def length_goes(fixed_point: FixedPoint) -> str:
+    """Where the length settles, and how fast."""
+    if math.isinf(fixed_point.q):
+        return "Deep layers grow it without bound."
+    return (f"Deep layers settle at q* = {number(fixed_point.q, 3)}; depth scale of the way there, ξ_q: "
+            f"{_layers(fixed_point.depth_of_length)}.")
+
+
+def correlation_goes(fixed_point: FixedPoint) -> str:
+    """Where the correlation of two inputs settles, and how fast."""
+    if not math.isfinite(fixed_point.q):
+        return "It is not defined where the length grows without bound."
+    if math.isnan(fixed_point.correlation):
+        return "Any two inputs keep the correlation that they have."
+    return (f"Any two inputs end at c* = {number(fixed_point.correlation, 3)}; depth scale of the way there, ξ_c: "
+            f"{_layers(fixed_point.depth_of_correlation)}.")
+
+
+def gradient_goes(fixed_point: FixedPoint, hidden: int) -> str:
+    """By what a layer multiplies the gradient, what this depth feels of it, and its depth scale."""
+    if not (math.isfinite(fixed_point.chi) and fixed_point.chi > 0):
+        return f"χ₁ = {number(fixed_point.chi, 3)}."
+    over = math.exp(min((hidden - 1) * math.log(fixed_point.chi) / 2, 700))
+    return (f"χ₁ = {number(fixed_point.chi, 3)}: over these {hidden} hidden layers the gradient's length is multiplied "
+            f"by {number(over, 3)}; depth scale ξ_∇: {_layers(fixed_point.depth_of_gradient)}.")
 
 
 def left_out(settings: Settings, most_w: float, most_b: float) -> str:
