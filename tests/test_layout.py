@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def imported(path):
 def test_nothing_stands_beside_the_rooms():
     entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert entries <= {*ROOMS, "data", "__init__.py", "__main__.py", "py.typed"}
+
+
+def test_the_readme_lists_the_rooms_in_an_order_in_which_none_imports_one_above_it():
+    section = (PACKAGE.parent / "README.md").read_text().split("## How it is built")[1].split("Beside them:")[0]
+    listed = re.findall(r"^- `(\w+)/`: ", section, re.MULTILINE)
+    assert sorted(listed) == sorted(set(ROOMS) - {"record"})
+    assert all(set(ROOMS[room]) <= set(listed[place + 1:]) for place, room in enumerate(listed))
 
 
 @pytest.mark.parametrize(("room", "path"), list(modules()))
