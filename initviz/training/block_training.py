@@ -37,7 +37,8 @@ class BlockRace(Race):
     """A Race of networks of one Architecture, from parameters by name.
 
     Histories have a column for each weight of a dense layer, ``weights`` (gradient norm, update ratio, symmetry gap),
-    and ``dead_share`` one for each activation. ``snapshot`` is as in a Race, of parameters by name. Under BatchNorm
+    and ``dead_share`` one for each activation. ``snapshot`` and ``held_out_steps`` are as in a Race, of parameters by
+    name. Under BatchNorm
     held-out samples are normalized by their own batch.
     Raises ValueError where parameters differ in shape, the batch does not fit, or the recipe has dropout.
     """
@@ -45,7 +46,8 @@ class BlockRace(Race):
     def __init__(self, initial: Sequence[Mapping[str, Array]], batch: Batch, recipe: Recipe, *,
                  architecture: Architecture, held_out: Batch | None = None, seed: int = 0,
                  rates: Sequence[float] | None = None, record: Iterable[int] | None = None,
-                 snapshots: Iterable[int] = (), snapshot: Callable[[Mapping[str, Array]], Any] | None = None) -> None:
+                 snapshots: Iterable[int] = (), snapshot: Callable[[Mapping[str, Array]], Any] | None = None,
+                 held_out_steps: Iterable[int] | None = None) -> None:
         if recipe.dropout:
             raise ValueError(f"dropout must be 0 for networks of blocks, got {recipe.dropout:g}")
         if not initial:
@@ -62,7 +64,7 @@ class BlockRace(Race):
         self._phi, self._params = activation(architecture.activation), dict(architecture.activation_params)
         self._begin([np.stack([own[name] for own in initial]) for name in self.weights],
                     [np.stack([own[name].reshape(1, -1) for own in initial]) for name in names],
-                    batch, recipe, held_out, seed, rates, record, snapshots)
+                    batch, recipe, held_out, seed, rates, record, snapshots, held_out_steps)
         if snapshot:
             self._snapshots |= set(snapshots)
             self._make_snapshot = lambda parameters: snapshot(self.named(*parameters))

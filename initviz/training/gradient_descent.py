@@ -63,8 +63,8 @@ class History:
     """What training one network showed, at the recorded steps; step 0 is the initialization.
 
     ``loss`` and ``accuracy`` (NaN for mse) are those of the whole training batch, ``held_out_accuracy`` that of the
-    held-out batch where there is one. Per recorded step and layer: ``gradient_norm`` (Frobenius, of dL/dW),
-    ``update_ratio`` (log10 of rms(update) / rms(W); NaN where W or the update is 0), ``symmetry_gap`` (largest distance
+    held-out batch where there is one, NaN at steps at which it was not asked for. Per recorded step and layer:
+    ``gradient_norm`` (Frobenius, of dL/dW), ``update_ratio`` (log10 of rms(update) / rms(W); NaN where W or the update is 0), ``symmetry_gap`` (largest distance
     of a neuron's incoming weights from the first neuron's, relative to it) and ``dead_share``. ``snapshots`` maps a
     step to (weights, biases), or what the race made
     of them. ``diverged_at`` is the first step whose loss is not a finite number. ``seen_loss`` is the
@@ -89,6 +89,11 @@ class History:
         """
         last = zip(self.steps[-1:], self.loss[-1:], strict=True)
         return next((step for step, loss in [*enumerate(self.seen_loss), *last] if loss <= threshold), None)
+
+
+def last_known(values: Sequence[float]) -> float | None:
+    """The last value that is not NaN; None where there is none."""
+    return next((value for value in reversed(values) if not math.isnan(value)), None)
 
 
 def _copied(parameters: Parameters) -> Parameters:
@@ -161,7 +166,8 @@ class Race:
     ``initial`` are the (weights, biases) of each network; ``rates`` one learning rate for each, else the
     recipe's. ``advance`` runs a number of steps, ``histories`` holds what was recorded so far. ``snapshot``, where
     given, makes of the parameters at each step of ``snapshots`` what a history keeps of them, instead of a copy, of
-    which as many are kept as MOST_SNAPSHOT_BYTES allows.
+    which as many are kept as MOST_SNAPSHOT_BYTES allows. ``held_out_steps``, where given, are the recorded steps at
+    which the held-out samples go through, beside the last.
     Raises ValueError where shapes differ or the batch does not fit.
     """
 
@@ -170,7 +176,8 @@ class Race:
     def __init__(self, initial: Sequence[Parameters], batch: Batch, recipe: Recipe, *, activation: str,
                  activation_params: dict[str, Any] | None = None, held_out: Batch | None = None, seed: int = 0,
                  rates: Sequence[float] | None = None, record: Iterable[int] | None = None,
-                 snapshots: Iterable[int] = (), snapshot: Callable[[Parameters], Any] | None = None) -> None:
+                 snapshots: Iterable[int] = (), snapshot: Callable[[Parameters], Any] | None = None,
+                 held_out_steps: Iterable[int] | None = None) -> None:
         if not initial:
             raise ValueError("initial must hold the weights and biases of at least one network, got none")
         for weights, biases in initial:
@@ -182,14 +189,14 @@ class Race:
         self._activation = activation
         self._begin([np.stack(layers) for layers in zip(*(weights for weights, _ in initial), strict=True)],
                     [np.stack(layers)[:, None, :] for layers in zip(*(biases for _, biases in initial), strict=True)],
-                    batch, recipe, held_out, seed, rates, record, snapshots)
+                    batch, recipe, held_out, seed, rates, record, snapshots, held_out_steps)
         if snapshot:
             self._snapshots |= set(snapshots)
             self._make_snapshot = snapshot
 
     def _begin(self, weights: list[Array], biases: list[Array], batch: Batch, recipe: Recipe, held_out: Batch | None,
                seed: int, rates: Sequence[float] | None, record: Iterable[int] | None,
-               snapshots: Iterable[int]) -> None:
+               snapshots: Iterable[int], held_out_steps: Iterable[int] | None) -> None:
         """Set up training from stacks of weights (networks, fan_in, fan_out) and biases (networks, 1, fan_out)."""
         dtype, count = weights[0].dtype, len(weights[0])
         self.recipe, self.batch, self.held_out = recipe, batch, held_out
@@ -202,6 +209,7 @@ class Race:
                                            for _ in range(STATES[recipe.optimizer])]
         self._running = np.arange(count)  # which histories the rows of the stack belong to
         self._record = set(record if record is not None else recorded_steps(recipe.steps)) | {recipe.steps}
+        self._held_out_steps = self._record if held_out_steps is None else {*held_out_steps, recipe.steps}
         self._snapshots = self._affordable(sorted(set(snapshots)))
         self._make_snapshot = _copied
         self._order = stream(seed, ORDER_STREAM)
@@ -365,7 +373,10 @@ class Race:
             return
         zs = seen.preactivations
         accuracy = self._accuracy(zs[-1], self._classes)
-        held_out = self._accuracy(self._outputs(self.held_out), self._held_out_classes) if self.held_out else None
+        held_out = None
+        if self.held_out:
+            held_out = (self._accuracy(self._outputs(self.held_out), self._held_out_classes)
+                        if self.step in self._held_out_steps else np.full(len(seen.loss), math.nan))
         norms = _norms(seen.gradients) if norms is None else norms
         gaps = np.stack([symmetry_gap(w) for w in self._weights], axis=1)
         ratios = np.stack([_log_ratio(u, w) for u, w in zip(updates, self._weights, strict=True)], axis=1) \

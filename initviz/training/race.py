@@ -31,6 +31,7 @@ from initviz.training.gradient_descent import (
     Race,
     Recipe,
     Workspace,
+    last_known,
     recorded_steps,
 )
 from initviz.training.race_terms import HELD_OUT, RaceTerms
@@ -47,7 +48,8 @@ SWEEP_STEPS = 30
 MORE_SEEDS, MOST_SEEDS = 4, 21
 RECORD_BYTES = 0.3e6  # histories and films
 SWEEP_BYTES = 64e6  # that trying rates may take, where the race itself takes less
-MOST_RECORDED = 40  # steps: a look at all held-out samples costs more than a step
+MOST_RECORDED = 40  # steps
+HELD_OUT_EVERY = 4  # recorded steps: a look at all held-out samples costs as much as a step
 FRAMES = 12  # of a film, from the first step to the last
 TITLES = {"gradient_norm": "Norm of dL/dW (log axis)", "update_ratio": "log₁₀ of update ÷ weight",
           "dead_share": "Share of dead neurons", "symmetry_gap": "Symmetry gap (log axis)"}
@@ -209,12 +211,14 @@ class LiveRace:
     def _race_from_seed(self, more: int) -> _Phase:
         first, steps = self.terms.networks[0], self.terms.recipe.steps
         filmed = not more and first.depth > 1 and self.terms.input in FILMED and self.terms.data is None
+        recorded = recorded_steps(steps, MOST_RECORDED)
         frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
         phase = _Phase.of("Training from another seed" if more else "Training", len(self.rates), is_stacked(self.terms),
                           lambda group: self._race(
             group, self.terms.recipe, more, held_out=self.held_out,
             rates=[self.rates[i] for i in group], snapshots=[int(f) for f in frames if f <= steps] if filmed else (),
-            snapshot=lambda parameters: frame(first, parameters), record=recorded_steps(steps, MOST_RECORDED)))
+            snapshot=lambda parameters: frame(first, parameters), record=recorded,
+            held_out_steps=recorded[::HELD_OUT_EVERY]))
         self._seeds.append(phase.in_order(lambda race: race.histories))
         return phase
 
@@ -441,7 +445,8 @@ def spread_over_seeds(seeds: Sequence[History], measure: str) -> tuple[Array, Ar
 
 
 def _last(history: History, values: Sequence[float], times: float = 1) -> float | None:
-    return times * values[-1] if values and history.diverged_at is None else None
+    last = last_known(values)
+    return times * last if last is not None and history.diverged_at is None else None
 
 
 def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Sequence[History]], constant: float,

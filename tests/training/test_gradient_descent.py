@@ -12,6 +12,7 @@ from initviz.training.gradient_descent import (
     Race,
     Recipe,
     best_rates,
+    last_known,
     race,
     recorded_steps,
     symmetry_gap,
@@ -138,6 +139,18 @@ def test_held_out_accuracy_is_that_of_other_samples():
                    held_out=held_out).advance().histories[0]
     assert history.held_out_accuracy[-1] > 0.9
     assert len(history.held_out_accuracy) == len(history.steps)
+
+
+def test_held_out_samples_go_through_at_the_steps_asked_for_and_the_last():
+    training, held_out = make_split("circles", 50, 50, seed=3)
+    history, every = (race([Network((2, 8, 2), "tanh", "he_normal")], training, Recipe("sgd", 0.1, 20),
+                           held_out=held_out, record=range(0, 21, 2), **steps).advance().histories[0]
+                      for steps in ({"held_out_steps": [0, 8]}, {}))
+    looked = ~np.isnan(history.held_out_accuracy)
+    assert np.array(history.steps)[looked].tolist() == [0, 8, 20]
+    assert np.array(history.held_out_accuracy)[looked].tolist() == np.array(every.held_out_accuracy)[looked].tolist()
+    assert last_known(history.held_out_accuracy[:6]) == every.held_out_accuracy[4]
+    assert last_known([]) is None
 
 
 def test_snapshots_are_bounded_in_memory():

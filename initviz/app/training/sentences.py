@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from initviz.core.wording import listed, number, percent
-from initviz.training.gradient_descent import History
+from initviz.training.gradient_descent import History, last_known
 
 
 def _last_values(labels: Sequence[str], seeds: Sequence[Sequence[History]], measure: str) -> dict[str, float]:
     """Per contender the median over its seeds of the last value; those that diverged or have none are left out."""
     last: dict[str, float] = {}
     for label, histories in zip(labels, seeds, strict=True):
-        values = [getattr(history, measure)[-1] for history in histories
-                  if getattr(history, measure) and history.diverged_at is None]
+        values = [value for history in histories if history.diverged_at is None
+                  and (value := last_known(getattr(history, measure))) is not None]
         if values and histories[0].diverged_at is None:
             last[label] = float(np.median(values))
     return last
