@@ -64,10 +64,10 @@ class History:
 
     ``loss`` and ``accuracy`` (NaN for mse) are those of the whole training batch, ``held_out_accuracy`` that of the
     held-out batch where there is one, NaN at steps at which it was not asked for. Per recorded step and layer:
-    ``gradient_norm`` (Frobenius, of dL/dW), ``update_ratio`` (log10 of rms(update) / rms(W); NaN where W or the update is 0), ``symmetry_gap`` (largest distance
-    of a neuron's incoming weights from the first neuron's, relative to it) and ``dead_share``. ``snapshots`` maps a
-    step to (weights, biases), or what the race made
-    of them. ``diverged_at`` is the first step whose loss is not a finite number. ``seen_loss`` is the
+    ``gradient_norm`` (Frobenius, of dL/dW), ``update_ratio`` (log10 of rms(update) / rms(W); NaN where W or the update
+    is 0), ``symmetry_gap`` (largest distance of a neuron's incoming weights from the first neuron's, relative to it)
+    and ``dead_share``. ``snapshots`` maps a step to (weights, biases), or what the race made of them. ``diverged_at``
+    is the first step whose loss is not a finite number. ``seen_loss`` is the
     loss at every step, of the samples that the step saw.
     """
 
