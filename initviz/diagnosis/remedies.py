@@ -18,9 +18,11 @@ from initviz.core.batches import Batch, standardized
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET, activate, check_shapes
+from initviz.core.simulation import GROWN
 from initviz.core.statistics import moments
 from initviz.core.validation import Interval, check
 from initviz.diagnosis.initialization import Initialization, initialization_of
+from initviz.theory.mean_field import Field
 from initviz.theory.recommendation import recommended_point
 
 TOLERANCE, MOST_TRIES = 0.1, 10  # of Mishkin and Matas' own code
@@ -100,9 +102,10 @@ def recommended(network: Network) -> tuple[Network, str]:
         changes["initializer_params"] = INITIALIZERS[key].following(params)
         why = (f"He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through {label} (He et al. "
                "2015).")
-    elif network.activation == "sine":
+    elif network.activation == "sine" and (growth := _growth_by_siren(network)) ** max(network.depth - 2, 0) <= GROWN:
         key, changes["initializer_params"] = "siren", INITIALIZERS["siren"].following(params)
-        why = "SIREN's variance, 2 / (ω₀² fan_in), keeps the scale of what each sine reads (Sitzmann et al. 2020)."
+        why = ("SIREN's variance, 2 / (ω₀² fan_in), keeps the scale of what each sine reads (Sitzmann et al. 2020); a "
+               f"gradient grows by √χ₁ = {growth:.3g} a layer on its way back.")
     elif network.activation in ("selu", "linear"):
         key = "lecun_normal"
         why = f"LeCun's variance, 1 / fan_in, is the one that {label} keeps (Klambauer et al. 2017 of SELU)."
@@ -118,6 +121,14 @@ def recommended(network: Network) -> tuple[Network, str]:
                f"√χ₁ = {math.sqrt(point.chi):.2g} a layer, so that a deep network needs another activation or a "
                "normalization.")
     return replace(network, initializer=key, bias=0.0, **changes), why
+
+
+def _growth_by_siren(network: Network) -> float:
+    """sqrt(chi_1): what a layer of a wide sine network with SIREN's weights multiplies a gradient's length by."""
+    params = dict(network.activation_params)
+    law = INITIALIZERS["siren"].law(**INITIALIZERS["siren"].following(params))
+    sigma_w = math.sqrt(law.variance(1, 1))
+    return math.sqrt(Field("sine", network.activation_pairs).fixed_point(sigma_w, 0.0, sigma_w**2 / 2).chi)
 
 
 def remedies(initialization: Initialization) -> list[Remedy]:

@@ -8,9 +8,10 @@ import pytest
 
 from initviz import ACTIVATIONS, Network, make_batch, propagate
 from initviz.core.batches import batch_for
-from initviz.core.simulation import GROWN, SHRUNK
+from initviz.core.simulation import GROWN, SHRUNK, simulate
 from initviz.diagnosis.initialization import initialization_of
 from initviz.diagnosis.remedies import TOLERANCE, lsuv, recommended, remedies, rescale, standardize_inputs
+from initviz.diagnosis.report import diagnose
 from initviz.theory.course import sigmas
 from initviz.theory.mean_field import Field
 from initviz.theory.recommendation import recommended_point
@@ -92,6 +93,26 @@ def test_the_recommended_initialization_keeps_a_length_in_a_wide_layer(key):
     assert math.sqrt(math.prod(chi)) < GROWN
     assert math.sqrt(math.prod(chi)) > SHRUNK or not recommended_point(key).stable_edge
     assert why.endswith(".")
+
+
+def test_sirens_gradient_is_measured_and_a_deep_sine_network_gets_the_edge_of_chaos_instead():
+    shallow, why = recommended(Network((64, *[256] * 9, 10), "sine", "ones"))
+    assert shallow.initializer == "siren"
+    growth = float(why.split("√χ₁ = ")[1].split()[0])
+    deltas = simulate(shallow, BATCH, counted=()).column("delta_rms")
+    assert growth == pytest.approx((deltas[0] / deltas[8]) ** (1 / 8), rel=0.03)
+    deep, why = recommended(Network((64, *[256] * 49, 10), "sine", "ones"))
+    assert growth**48 > GROWN
+    assert (deep.initializer, deep.gain) == ("lecun_normal", pytest.approx(1 / 30, rel=1e-2))
+    assert "edge of chaos" in why
+
+
+@pytest.mark.parametrize("key", ACTIVATIONS)
+def test_fifty_layers_get_no_error_from_their_own_recommendation(key):
+    better, why = recommended(Network((64, *[256] * 49, 10), key, "ones"))
+    found = diagnose(initialization_of(better, BATCH, "recommended"), repair=False).findings
+    errors = [finding.kind for finding in found if finding.severity == "error"]
+    assert not errors or (key in ("sigmoid", "softplus") and "needs another activation" in why), errors
 
 
 def test_every_remedy_meets_the_same_data_and_the_recommended_start_is_not_its_own_remedy():
