@@ -3,8 +3,9 @@
     python -m tests.benchmarks.record
 
 The model has the shapes of GPT-2 small (124 million parameters, half of the blocks with fused attention), drawn at
-random, and two sequences of its 1,024 tokens. A plain step is a forward and a backward pass; both take turns in one
-process on all cores. Needs about 8 GB.
+random, and two sequences of 128 or 512 tokens. A plain step is a forward and a backward pass; both take turns in one
+process, on one thread and by the processor's time: on all cores a busy machine spreads the ratio from 0.8 to 4, and in
+one turn to 12, as PyTorch's threads wait for one another. Needs about 5 GB.
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import torch
 from record.models import gpt
 
 from initviz.record.pytorch import record
 
-TURNS = 3
+TOKENS, TURNS = (128, 512), 2
 
 
 def seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     work()
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
-def main() -> None:
-    model, run = gpt(vocabulary=50257, tokens=1024, width=768, heads=12, blocks=12)
+def measure(tokens: int) -> None:
+    model, run = gpt(vocabulary=50257, tokens=tokens, width=768, heads=12, blocks=12)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gpt2.json.gz"
 
@@ -41,9 +43,14 @@ def main() -> None:
         plain()
         times = [(seconds(plain), seconds(lambda: record(model, run, path))) for _ in range(TURNS)]
         ratios = sorted(recorded / step for step, recorded in times)
-        print(f"recording / plain step: {', '.join(f'{ratio:.2f}' for ratio in ratios)}; plain step "
-              f"{min(step for step, _ in times):.1f} s")
-        print(f"file: {path.stat().st_size / 1000:.1f} kB")
+        print(f"2 × {tokens} tokens: recording / plain step {', '.join(f'{ratio:.2f}' for ratio in ratios)}; plain "
+              f"step {min(step for step, _ in times):.1f} s; file {path.stat().st_size / 1000:.1f} kB", flush=True)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for tokens in TOKENS:
+        measure(tokens)
 
 
 if __name__ == "__main__":
