@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from initviz.core.arrays import Array
-from initviz.core.wording import shown
+from initviz.core.wording import named, shown
 from initviz.diagnosis.audit.kinds import place_of
 from initviz.diagnosis.audit.laws import TORCH_DEFAULT, bias_laws, laws_of, said
 from initviz.diagnosis.audit.measures import measure
@@ -23,6 +24,7 @@ from initviz.diagnosis.audit.rules import RULES, equal_groups, equal_tensors
 from initviz.files.weights.containers import opened
 from initviz.files.weights.tensors import Container, Limits, Tensor
 
+COLUMNS = ("name", "kind", "shape", "dtype", "std", "mean", "kurtosis", "largest_over_std", "law", "fan_in", "fan_out")
 SEVERITIES = ("error", "warning", "note")
 STREAMED = Limits(100_000, 2**50, 2**50, 10**8)  # tensors are read one by one: the largest must fit, not the file
 FLOATING = ("float16", "bfloat16", "float32", "float64")
@@ -33,12 +35,22 @@ TRAINED = "none of the known: looks trained"
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found: a record a tensor, findings, errors first, and the groups of equal tensors."""
+    """What an audit found: a record a tensor, findings, errors first, and the groups of equal tensors.
+
+    ``passed_over`` are name and number format of the tensors that are not judged: integers, empty ones, other formats.
+    """
 
     tensors: tuple[TensorRecord, ...]
     findings: tuple[AuditFinding, ...]
     equal: tuple[tuple[TensorRecord, ...], ...] = ()
     recipe: Recipe | None = None
+    passed_over: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def say_passed_over(self) -> str:
+        """How many tensors are not judged, and of which formats; empty where all are."""
+        formats = sorted({dtype for _, dtype in self.passed_over})
+        return f"Not judged: {len(self.passed_over):,} tensors, empty or of {named(formats)}" if formats else ""
 
     @property
     def tied(self) -> tuple[tuple[str, ...], ...]:
@@ -54,7 +66,10 @@ class Audit:
     @property
     def frame(self) -> pd.DataFrame:
         """A row a tensor: name, kind, shape, number format, moments, and the laws that may have drawn it."""
-        return pd.DataFrame([{
+        return pd.DataFrame(self._rows(), columns=None if self.tensors else list(COLUMNS))
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [{
             "name": record.name, "kind": record.place.kind, "shape": " × ".join(map(str, record.shape)) or "1",
             "dtype": record.dtype, "std": record.measures.std, "mean": record.measures.mean,
             "kurtosis": record.measures.kurtosis,
@@ -62,7 +77,7 @@ class Audit:
             "law": said(record.laws) or (TRAINED if record.measures.finite else "not all values are finite"),
             "fan_in": record.place.fan_in or None, "fan_out": record.place.fan_out or None,
             **{f"lost_{name}": lost for name, lost in record.measures.lost.items()}}
-            for record in self.tensors])
+            for record in self.tensors]
 
     def to_json(self) -> str:
         """One object: ``tensors``, a record a tensor, and ``findings``."""
@@ -75,6 +90,7 @@ class Audit:
                          "lost": {name: _plain(lost) for name, lost in record.measures.lost.items()}}
                         for record in self.tensors],
             "tied": [list(names) for names in self.tied],
+            "passed_over": [{"name": name, "dtype": dtype} for name, dtype in self.passed_over],
             "findings": [{"severity": finding.severity, "key": finding.key, "text": finding.text,
                           "tensors": list(finding.tensors), "measured": _plain(finding.measured),
                           "expected": _plain(finding.expected),
@@ -95,6 +111,7 @@ class Examination:
 
     tensors: tuple[TensorRecord, ...]
     equal: tuple[tuple[TensorRecord, ...], ...]
+    passed_over: tuple[tuple[str, str], ...] = ()
 
     def judged(self, recipe: Recipe | None = None) -> Audit:
         """The audit; of what a recipe speaks, it takes the place of what scales alone would show."""
@@ -106,7 +123,7 @@ class Examination:
             findings = [*deviating, *(finding for finding in findings if not known.issuperset(finding.tensors) and not (
                 finding.key in OF_SCALE and covered.issuperset(finding.tensors)))]
         findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-        return Audit(self.tensors, tuple(findings), self.equal, recipe)
+        return Audit(self.tensors, tuple(findings), self.equal, recipe, self.passed_over)
 
 
 def examine(containers: Iterable[Container]) -> Examination:
@@ -115,17 +132,18 @@ def examine(containers: Iterable[Container]) -> Examination:
     Integers and empty tensors are passed over. Raises ValueError where a tensor cannot be read, or stands twice.
     """
     load: dict[str, Callable[[], Array]] = {}
-    records = []
+    records, passed_over = [], []
     for container in containers:
         for tensor in container:
             if not tensor.size or tensor.dtype not in FLOATING:
+                passed_over.append((tensor.name, tensor.dtype))
                 continue
             if tensor.name in load:
                 raise ValueError(f"shards of one model must hold different tensors, and {shown(tensor.name)} stands "
                                  "in two")
             load[tensor.name] = tensor.load
             records.append(record_of(tensor))
-    return examination_of(records, load)
+    return replace(examination_of(records, load), passed_over=tuple(passed_over))
 
 
 def examination_of(measured: Sequence[TensorRecord], load: Mapping[str, Callable[[], Array]]) -> Examination:

@@ -12,7 +12,9 @@ from safetensors.numpy import save_file
 
 from initviz import INITIALIZERS, Network, Recipe, initialize, make_batch
 from initviz.core.initializers import law_of
+from initviz.core.initializers.laws import variance_scaling
 from initviz.diagnosis.audit import RECIPES, audit, examine, read_recipe
+from initviz.diagnosis.audit import laws as laws_module
 from initviz.diagnosis.audit.kinds import place_of
 from initviz.diagnosis.audit.laws import laws_of
 from initviz.diagnosis.audit.measures import measure
@@ -285,3 +287,35 @@ def test_the_biases_of_pytorch_follow_from_the_weight_beside_them(tmp_path):
     torch.save(torch.nn.LSTM(32, 64).state_dict(), tmp_path / "lstm.pt")
     assert "U(±1/√fan_in)" in audit(tmp_path / "linear.pt").frame.set_index("name").loc["bias", "law"]
     assert "PyTorch's LSTM default" in audit(tmp_path / "lstm.pt").frame.set_index("name").loc["bias_hh_l0", "law"]
+
+
+def test_tensors_that_are_not_judged_are_counted_and_an_audit_of_none_has_an_empty_table(tmp_path):
+    found = audit(saved({"steps": np.arange(3), "none.weight": np.zeros((0, 4), "f")}, tmp_path / "a.safetensors"))
+    assert (found.findings, len(found.frame), "law" in found.frame) == ((), 0, True)
+    assert {name for name, _ in found.passed_over} == {"steps", "none.weight"}
+    assert "2 tensors" in found.say_passed_over
+
+
+def test_shards_are_read_with_or_without_their_index_and_never_twice(tmp_path):
+    shards = [saved({f"{name}.weight": weights(seed=seed)}, tmp_path / f"{name}.safetensors")
+              for seed, name in enumerate("ab")]
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a.weight": "a.safetensors", "b.weight": "b.safetensors"}}))
+    assert list(audit(index).frame["name"]) == list(audit(shards).frame["name"]) == ["a.weight", "b.weight"]
+    with pytest.raises(ValueError, match="stands in two"):
+        audit([shards[0], shards[0]])
+
+
+def test_a_new_initializer_whose_formula_no_scale_writes_down_is_named_by_its_own_variance(monkeypatch):
+    law = variance_scaling(1.7, "fan_avg", "uniform")
+    monkeypatch.setattr(laws_module, "_table", lambda: (("New (new)", law),))
+    laws_module._scales.cache_clear()
+    try:
+        values = law.draw(60, 200, np.random.default_rng(0), np.float32).T
+        names = laws_of(values, measure(values), place_of("a.weight", values.shape))
+        assert any("New (new)" in entry.names for entry in names)
+        half = np.float32(0.5) * values
+        names = laws_of(half, measure(half), place_of("a.weight", values.shape))
+        assert not any("New (new)" in entry.names for entry in names)
+    finally:
+        laws_module._scales.cache_clear()
