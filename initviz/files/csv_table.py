@@ -15,7 +15,8 @@ from initviz.core.network import INPUT_STREAM, SEED, stream
 from initviz.core.propagation import LOSS_LABELS
 from initviz.core.validation import Interval, check
 from initviz.core.wording import MOST_NAMED, named, shown
-from initviz.files.csv_text import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, Columns, columns_of, is_number, parsed
+from initviz.files.csv_numbers import is_number, stray_word
+from initviz.files.csv_text import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, Columns, columns_of
 
 __all__ = ["MOST_BYTES", "MOST_COLUMNS", "MOST_ROWS", "TARGET_KINDS", "Table", "describe_target", "names_in", "read"]
 MOST_CLASSES, MOST_WORDS = 1_000, 50  # of a target, and of a column of words that is encoded
@@ -238,7 +239,7 @@ def _notes(table: Table) -> list[str]:
     if words:
         notes.append("Columns of words can be the target, and inputs only where their few words are encoded: "
                      f"{named(words)}.")
-    strays = [(name, place) for name in words[:MOST_NAMED] if (place := _stray_word(table.values[name]))]
+    strays = [(name, place) for name in words[:MOST_NAMED] if (place := stray_word(table.values.texts(name)))]
     notes += [f"Column {shown(name)} has numbers, and is one of words for {shown(cell)} in row {row:,}."
               for name, (row, cell) in strays]
     if empty:
@@ -253,12 +254,3 @@ def _notes(table: Table) -> list[str]:
         notes.append(f"{named(counting)} {'counts' if len(counting) == 1 else 'count'} the rows, which tells a network "
                      "nothing of them: leave out what is no measurement.")
     return notes
-
-
-def _stray_word(column: Array) -> tuple[int, str] | None:
-    """The first cell of a column of words that is no number, and its row, from 1; None where no cell is a number."""
-    is_word = np.isnan(parsed(column)) & (column != "")
-    if is_word.sum() == (column != "").sum():
-        return None
-    row = int(is_word.argmax())
-    return row + 1, str(column[row])

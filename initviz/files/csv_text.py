@@ -17,26 +17,14 @@ import pandas as pd
 
 from initviz.core.arrays import Array
 from initviz.core.wording import cut, named
+from initviz.files.csv_numbers import MISSING, converted, is_missing, is_number
 
 MOST_BYTES = 20 * 10**6
 MOST_COLUMNS, MOST_ROWS, MOST_CELLS = 2_000, 20_000, 2_000_000
 MOST_HEAD, HEAD_ROWS, HEAD_CELLS = 10**6, 20, 10_000  # letters, rows, cells: to learn how a file is written
 SEPARATORS = ",;\t|"
 SPACES = r"\s+"
-MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "-NaN", "nan", "-nan", "NULL", "null", "None")
-MINUS = "\u2212"
-SPACE, SIGN = "[ \t\n\f\r]*", f"[-+{MINUS}]?"  # of ASCII, spelled out: for \s pandas leaves Arrow's faster expressions
-MARKS = "' \u00a0\u202f"
-MONEY = "(?:[$\u20ac\u00a3\u00a5]|USD|EUR|GBP)?"
-DECORATED = {  # numbers with thousands separators, currency and percent signs, by their decimal sign
-    decimal: (rf"{SPACE}\(?{SPACE}{SIGN}{SPACE}{MONEY}{SPACE}{SIGN}"
-              rf"(?:[0-9]{{1,3}}(?:[{thousands}{MARKS}][0-9]{{3}})+|[0-9]+)?"
-              rf"(?:[{decimal}][0-9]*)?(?:[eE][-+]?[0-9]+)?{SPACE}(?:%|{MONEY}){SPACE}\)?{SPACE}")
-    for decimal, thousands in ((".", ","), (",", "."))}
-PLAIN_DECORATED = {decimal: re.compile(pattern) for decimal, pattern in DECORATED.items()}
-COMMENT = re.compile(rb"(?:(?<=\n)|(?<=\r)|\A)[ \t]*(?:#|//)[^\r\n]*(?:\r\n|\r|\n|\Z)")
-ROW = re.compile(rb"(?:\A|[\r\n])(?![ \t]*(?:#|//)|[ \t]*[\r\n])")  # the place before one that is no comment
-COMMENT_MARKS = (b"\n#", b"\r#", b"\n//", b"\r//")
+BLOCK = 1 << 18  # bytes that are looked through for comments at once
 SEP_LINE = re.compile(r"\s*\"?sep=(.)\"?[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)
 
 
@@ -78,6 +66,11 @@ class Columns(Mapping[str, Array]):
     def __contains__(self, name: object) -> bool:
         return name in self._held
 
+    def texts(self, name: str) -> pd.Series[Any]:
+        """A column of texts as a series, missing ones None."""
+        column = self._held[name]
+        return column if isinstance(column, pd.Series) else pd.Series(column, dtype="str")
+
     def words(self) -> list[str]:
         """The names of the columns of texts."""
         return [name for name, column in self._held.items() if not (
@@ -97,13 +90,20 @@ def columns_of(data: bytes) -> tuple[Columns, list[str]]:
     frame.columns = pd.Index(range(frame.shape[1]))
     values = Columns()
     decorated = []
+    columns = {place: _texts(frame[place]) for place in range(frame.shape[1]) if frame[place].dtype.kind not in "fiu"}
+    numbers = converted(columns, text.decimal)
     for place, name in enumerate(names):
         column = frame[place]
         if not name and column.dtype.kind == "f" and column.isna().all():
             continue  # what follows a separator at the end of each line
         name = name or f"column {place + 1}"
         name = name if name not in values else f"{name} ({place + 1})"
-        held, signs = _column(column, text.decimal)
+        signs = False
+        if place in numbers:
+            held, signs = numbers[place]
+        else:
+            held = columns[place] if place in columns else column.to_numpy(float, copy=True)
+        held = _finite(held) if isinstance(held, np.ndarray) else held
         values.put(name, held)
         if signs:
             decorated.append(name)
@@ -165,18 +165,38 @@ def _text(data: bytes) -> Text:
 
 def _without_comments(data: bytes, notes: list[str]) -> tuple[bytes, bytes]:
     """The lines that begin with neither # nor //, and the last comment above them; says in ``notes`` what it left."""
-    if data[:2].lstrip()[:1] != b"#" and not data.startswith(b"//") and not any(mark in data for mark in COMMENT_MARKS):
+    if b"#" not in data and b"//" not in data:
         return data, b""
-    first = ROW.search(data)
-    above = data[:first.end()] if first else data
-    data = data[len(above):]
-    comments = COMMENT.findall(above[-MOST_HEAD:])
-    count = above.count(b"#") if len(above) > MOST_HEAD else len(comments)
-    if any(mark in data for mark in COMMENT_MARKS):
-        data, more = COMMENT.subn(b"", data)
-        count += more
-    notes.append(f"{count:,} comment line{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} left out.")
-    return data, comments[-1] if comments else b""
+    kept, count, last, above = [], 0, b"", True
+    for block in _blocks(data):
+        if block.startswith(b"#") and block.count(b"\n#") == block.count(b"\n") - block.endswith(b"\n"):
+            comments = block.count(b"\n") + (not block.endswith(b"\n"))  # all lines are
+            last = block.rstrip(b"\r\n")[block.rstrip(b"\r\n").rfind(b"\n") + 1:] if above else last
+            count += comments
+            continue
+        if b"#" not in block and b"//" not in block:
+            kept.append(block)
+            above = above and block.isspace()
+            continue
+        for line in block.splitlines(keepends=True):
+            if line.lstrip(b" \t").startswith((b"#", b"//")):
+                count += 1
+                last = line if above else last
+            else:
+                kept.append(line)
+                above = above and line.isspace()
+    if count:
+        notes.append(f"{count:,} comment line{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} left out.")
+    return b"".join(kept), last
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """The data in pieces of whole lines."""
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\n", begin + BLOCK) + 1 or len(data)
+        yield data[begin:end]
+        begin = end
 
 
 def _check_bytes(data: bytes) -> None:
@@ -311,85 +331,11 @@ def _names(text: Text, frame: pd.DataFrame) -> list[str]:
     return ["" if name.startswith("Unnamed: ") else cut(name) for name in names]
 
 
-def _column(column: pd.Series[Any], decimal: str) -> tuple[Array | pd.Series[Any], bool]:
-    """Floats, NaN where missing or infinite, or texts, and whether signs stood by the numbers."""
-    if column.dtype.kind in "fiu":
-        return _finite(column.to_numpy(float, copy=True)), False
-    if column.dtype.kind == "b" or not isinstance(column.dtype, pd.StringDtype):
-        column = column.astype("str")
-    first = column.iloc[0]
-    if not isinstance(first, str):
-        first = next(iter(column.dropna().iloc[:1]), "")
-    if is_number(first):
-        codes, uniques = pd.factorize(column)
-        kinds = pd.Series(uniques, dtype=column.dtype)  # each text once
-        plain = _converted(kinds) if is_plain(first) else None
-        for sign in ("", *dict.fromkeys((decimal, *DECORATED))):
-            numbers = _undecorated(kinds, sign) if sign else plain
-            if numbers is not None:
-                return _finite(np.where(codes < 0, math.nan, numbers[codes])), bool(sign)
-    return column, False
-
-
-def _converted(column: pd.Series[Any]) -> Array | None:
-    """The numbers that a column of texts is, by the reader that reads files; None where one is a word."""
-    lines = column.tolist()
-    try:
-        numbers = pd.read_csv(io.StringIO("\n".join(["number", *lines])), na_values=list(MISSING),
-                              keep_default_na=False, quoting=csv.QUOTE_NONE, sep="\x1f", low_memory=False)["number"]
-    except Exception:  # pandas raises many kinds
-        return None
-    if len(numbers) != len(lines) or numbers.dtype.kind not in "fiu":
-        return None
-    return numbers.to_numpy(float, copy=True)
+def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column of no numbers as texts."""
+    return column if isinstance(column.dtype, pd.StringDtype) else column.astype("str")
 
 
 def _finite(numbers: Array) -> Array:
     numbers[np.isinf(numbers)] = math.nan
     return numbers
-
-
-def _undecorated(column: pd.Series[Any], decimal: str) -> Array | None:
-    """The numbers, where each text is one with its signs; (1,234) is below 0."""
-    if not is_decorated(column.iloc[0], decimal):
-        return None
-    if not column.str.fullmatch(DECORATED[decimal]).all():
-        return None
-    below = column.str.contains("(", regex=False).to_numpy(bool)
-    plain = column.str.replace(rf"USD|EUR|GBP|[^0-9eE{decimal}+\-{MINUS}]", "", regex=True)
-    numbers = _converted(plain.str.replace(MINUS, "-", regex=False).str.replace(decimal, ".", regex=False))
-    return None if numbers is None else np.where(below, -np.abs(numbers), numbers)
-
-
-def is_decorated(cell: str, decimal: str) -> bool:
-    """Whether a number stands here, with the signs that people write beside it."""
-    return bool(PLAIN_DECORATED[decimal].fullmatch(cell)) and bool(re.search("[0-9]", cell))
-
-
-def is_missing(cell: str) -> bool:
-    """Whether a cell says that there is no value."""
-    return cell.strip() in MISSING
-
-
-def is_number(cell: str, decimal: str = ".") -> bool:
-    """Whether a number stands here: what Python takes for one, but for underscores and nan, or one with its signs."""
-    if is_missing(cell):
-        return False
-    return is_plain(cell.replace(decimal, ".")) or any(is_decorated(cell, sign) for sign in DECORATED)
-
-
-def is_plain(cell: str) -> bool:
-    """Whether Python takes it for a number, but for underscores and nan."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell and not is_missing(cell)
-
-
-def parsed(texts: Array) -> Array:
-    """Floats, NaN where there is no number."""
-    try:
-        return pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(float, na_value=math.nan).copy()
-    except OverflowError:  # a whole number of hundreds of digits
-        return np.full(len(texts), math.nan)
