@@ -31,7 +31,7 @@ NOT_ASCII = re.compile("[^\x00-\x7f]+")
 
 def converted(columns: dict[int, pd.Series[Any]], decimal: str) -> dict[int, tuple[Array, bool]]:
     """The columns of texts that hold numbers alone: floats, NaN where missing, and whether signs stood by them."""
-    firsts = {place: next(iter(column.dropna().iloc[:1]), "") for place, column in columns.items()}
+    firsts = {place: _first(column) for place, column in columns.items()}
     left = {place: column for place, column in columns.items() if is_number(firsts[place])}
     numbers: dict[int, tuple[Array, bool]] = {}
     for sign in ("", *dict.fromkeys((decimal, *DECORATED))):
@@ -49,6 +49,12 @@ def converted(columns: dict[int, pd.Series[Any]], decimal: str) -> dict[int, tup
                     chosen, found.reshape(len(chosen), -1), strict=True)}
         left = {place: column for place, column in left.items() if place not in numbers}
     return numbers
+
+
+def _first(column: pd.Series[Any]) -> str:
+    """The first text that is not missing, "" where all are."""
+    first = column.iat[0]
+    return first if isinstance(first, str) else next(iter(column.dropna().iloc[:1]), "")
 
 
 def _batches(columns: dict[int, pd.Series[Any]],

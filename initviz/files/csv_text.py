@@ -90,11 +90,11 @@ def columns_of(data: bytes) -> tuple[Columns, list[str]]:
     frame.columns = pd.Index(range(frame.shape[1]))
     values = Columns()
     decorated = []
-    columns = {place: _texts(frame[place]) for place in range(frame.shape[1]) if frame[place].dtype.kind not in "fiu"}
+    kinds = frame.dtypes.tolist()
+    columns = {place: _texts(frame[place]) for place, kind in enumerate(kinds) if kind.kind not in "fiu"}
     numbers = converted(columns, text.decimal)
     for place, name in enumerate(names):
-        column = frame[place]
-        if not name and column.dtype.kind == "f" and column.isna().all():
+        if not name and kinds[place].kind == "f" and frame[place].isna().all():
             continue  # what follows a separator at the end of each line
         name = name or f"column {place + 1}"
         name = name if name not in values else f"{name} ({place + 1})"
@@ -102,7 +102,7 @@ def columns_of(data: bytes) -> tuple[Columns, list[str]]:
         if place in numbers:
             held, signs = numbers[place]
         else:
-            held = columns[place] if place in columns else column.to_numpy(float, copy=True)
+            held = columns[place] if place in columns else frame[place].to_numpy(float, copy=True)
         held = _finite(held) if isinstance(held, np.ndarray) else held
         values.put(name, held)
         if signs:
