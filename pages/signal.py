@@ -11,6 +11,7 @@ from initviz.charts import depth, distributions
 from initviz.charts.picture import save
 from initviz.core.block_simulation import BlockRun
 from initviz.core.simulation import histogram_table, layer_table
+from initviz.diagnosis.block_report import beside_theory
 from initviz.diagnosis.verdict import against_theory
 
 app.require_entrance()
@@ -57,7 +58,7 @@ if of_blocks:
 app.control("spread")
 if of_blocks:
     predictions = [app.cached_block_prediction(run, settings.input) for run in of_blocks]
-    theories = [block_words.beside_theory(run, theory) for run, theory in zip(of_blocks, predictions, strict=True)]
+    theories = [beside_theory(run, theory) for run, theory in zip(of_blocks, predictions, strict=True)]
 else:
     predictions = [app.cached_prediction(run, settings.input) for run in runs]
     theories = [against_theory(run, prediction) for run, prediction in zip(runs, predictions, strict=True)]
@@ -80,8 +81,8 @@ else:
     st.caption(f"{say.theory(runs, theories)} {say.lines_and_bands(settings.spread, theory_has_band=not of_blocks)}"
                + (" :small[Yang and Schoenholz 2017; Yang et al. 2019; De and Smith 2020; Xiong et al. 2020.]"
                   if of_blocks else ""))
-    if of_blocks and block_words.has_skips(of_blocks[0]):
-        signal.blocks_panel(of_blocks)
+    if of_blocks:
+        signal.blocks_panel(of_blocks, settings.input)
 
 layer = app.layer_control("layer", settings.depth)
 if layer:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from initviz.cli import audit, coordinates, recording
+from initviz.cli import audit, blocks, coordinates, recording
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS
 from initviz.core.frameworks import FRAMEWORKS
@@ -224,6 +224,6 @@ def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
     simulate.add_argument("--csv", action="store_true", help="print all statistics as CSV instead of a few as a table")
     for command in (diagnose, formulas, simulate):
         command.set_defaults(run=commands[command.prog.split()[-1]])
-    for module in (coordinates, audit, recording):
+    for module in (blocks, coordinates, audit, recording):
         module.add_command(each)
     return whole

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import pandas as pd
-
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import label_of
-from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
-from initviz.core.wording import listed, number
-from initviz.theory.residual import BlockPrediction, why_unknown
+from initviz.core.wording import listed
 
-BLOCK_COLUMNS = {"block": "Block", "skip_rms": "Skip", "branch_rms": "Branch", "output_rms": "Stream after it",
-                 "branch_to_skip": "Branch ÷ skip", "cosine": "Cosine", "delta_rms": "Gradient dL/dx"}
 # What a normalization makes of neurons that are copies, each equal to x for a sample.
 OF_COPIES = {
     "layer": "LayerNorm subtracts the mean over a sample's neurons, which of copies leaves 0 (or round-off) over the "
@@ -44,30 +37,6 @@ def rows_are(network: Architecture) -> str:
             if KINDS[network.kind].skips else
             "activations are what a block puts out, preactivations what goes into its normalization")
     return f"Layer 1 is the first dense layer, {blocks}: {what}."
-
-
-def blocks_table(run: BlockRun) -> pd.DataFrame:
-    """A row a block, in words: root mean square of skip, branch, stream and gradient, ratio and cosine."""
-    table = run.blocks[list(BLOCK_COLUMNS)].rename(columns=BLOCK_COLUMNS)
-    said = table.map(lambda value: number(float(value)) if np.isfinite(value) else "not defined")
-    said["Block"] = table["Block"].map("{:.0f}".format)
-    return said
-
-
-def beside_theory(run: BlockRun, prediction: BlockPrediction | None) -> str:
-    """How far a run is from what theory expects of it: words that follow "Theory:"."""
-    if prediction is None:
-        why = why_unknown(run.network.layers, run.network.inputs) or ""
-        return f"none, as {why[:1].lower()}{why[1:].rstrip('.')}"
-    said = []
-    for way, measured, expected in (("forward", run.column("activation_rms"), prediction.activation_rms),
-                                    ("backward", run.column("delta_rms"), prediction.delta_rms)):
-        with np.errstate(**QUIET):
-            apart = np.abs(np.log(measured[:-1] / expected[:-1]))
-        known = apart[np.isfinite(apart)]
-        if known.size:
-            said.append(f"{way} by a factor of {number(float(np.exp(known.max())), 3)}")
-    return f"at most off {' and '.join(said)}" if said else "nothing goes through, as measured"
 
 
 def copies(runs: Sequence[BlockRun]) -> str:

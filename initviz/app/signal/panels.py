@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from initviz.app.caches import cached
 from initviz.app.controls import control, expect_choice, set_controls
 from initviz.app.pictures import show
 from initviz.app.runs import cached_batch, compare
@@ -20,13 +21,18 @@ from initviz.app.signal import sentences as say
 from initviz.app.signal.live_slider import live_slider
 from initviz.charts import neurons
 from initviz.charts.distributions import Head
+from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch, digit_pixels
-from initviz.core.block_simulation import BlockRun
+from initviz.core.block_simulation import BlockRun, simulate_blocks
+from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import label_of
 from initviz.core.simulation import NEURON_QUANTITIES, Run
 from initviz.core.wording import number
+from initviz.diagnosis.block_remedies import lsuv_blocks
+from initviz.diagnosis.block_report import blocks_table
 from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS
 from initviz.diagnosis.verdict import judge
+from initviz.files.block_code import block_code
 
 GOOD, DOUBTFUL, BAD, PLAIN = "#1E9E5A", "#E0A100", "#D9482B", "#8A8F98"
 COLORS = {None: GOOD, "error": BAD, "warning": DOUBTFUL, "note": PLAIN}  # of a verdict's severity
@@ -163,9 +169,19 @@ def threshold_table() -> None:
     st.caption("[Diagnose](diagnose) moves each of them.")
 
 
-def blocks_panel(runs: Sequence[BlockRun]) -> None:
-    """Stream, branch and skip of every block of one initializer, on demand."""
-    with st.expander("Stream, branch and skip of every block", icon=":material/layers:"):
+@cached(1e6)
+def _after_lsuv(network: Architecture, input_key: str, count: int) -> str:
+    """The verdict on a network of blocks after LSUV on the same batch."""
+    batch = cached_batch(input_key, count, network.seed, network.inputs)
+    return judge(simulate_blocks(network, batch, counted=(), parameters=lsuv_blocks(network, batch))).words
+
+
+def blocks_panel(runs: Sequence[BlockRun], input_key: str) -> None:
+    """The report on one initializer's network of blocks, on demand: every block, findings, LSUV, and the code."""
+    with st.expander("Every block, findings and code", icon=":material/layers:", key="block_report",
+                     on_change="rerun") as box:
+        if not box.open:
+            return
         run = runs[0]
         if len(runs) > 1:
             keys = [run.network.initializer for run in runs]
@@ -174,10 +190,22 @@ def blocks_panel(runs: Sequence[BlockRun]) -> None:
                                           key="blocks_of", help="Whose blocks are listed.", bind="query-params",
                                           wrap=True)
             run = runs[keys.index(chosen) if chosen in keys else 0]
-        st.dataframe(block_words.blocks_table(run), hide_index=True, width="stretch")
-        st.caption("Root mean squares over batch and neurons, the branch after its scale. The cosine is that of skip "
-                   "and branch as vectors over the whole batch: near 0 their mean squares add up. It is not defined "
-                   "where one of them is 0.")
+        if block_words.has_skips(run):
+            st.dataframe(blocks_table(run), hide_index=True, width="stretch")
+            st.caption("Root mean squares over batch and neurons, the branch after its scale. The cosine is that of "
+                       "skip and branch as vectors over the whole batch: near 0 their mean squares add up. It is not "
+                       "defined where one of them is 0.")
+        st.markdown("**What is found**" if (found := judge(run).findings) else "Nothing found.")
+        for finding in found:
+            st.markdown(f":gray-badge[{finding.severity}] **{finding.title}**: {finding.text}  \n"
+                        f":small[:gray[Rule: {finding.rule}. Source: {finding.source}.]]")
+        st.markdown(f"**After LSUV** on the same batch (Mishkin and Matas 2016): "
+                    f"{_after_lsuv(run.network, input_key, run.batch)}")
+        expect_choice("block_framework", "Code", list(FRAMEWORKS))
+        framework = st.segmented_control("Code", list(FRAMEWORKS), default=next(iter(FRAMEWORKS)), required=True,
+                                         key="block_framework", bind="query-params",
+                                         help="This initialization, ready to run.")
+        st.code(block_code(run.network, framework or next(iter(FRAMEWORKS))), language="python", height=320)
 
 
 # ---------------------------------------------------------------------------------------------- one layer
