@@ -15,7 +15,7 @@ st.header("Is it the initialization?", anchor=False)
 st.markdown("Describe your network, and see what its initialization does to your data before anything is learned: "
             "what is wrong, by which rule, and what would fix it.")
 
-if settings.kind != "plain":
+if app.current_settings().kind != "plain":
     st.info("Here plain networks are examined; the page Signal has the report on networks of blocks.",
             icon=":material/layers:")
 

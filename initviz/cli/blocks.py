@@ -31,7 +31,7 @@ def add_command(each: Any) -> None:
                          help="what a paper sets, which the options below replace: "
                               f"{', '.join(SCHEMES)} (default: %(default)s)")
     for name, keys, words in (("kind", KINDS, "how blocks are built"),
-                              ("normalization", NORMALIZATIONS, "LayerNorm, RMSNorm or BatchNorm (default: the first that the kind allows)"),
+                              ("normalization", NORMALIZATIONS, "by default the first that the kind allows"),
                               ("activation", ACTIVATIONS, "inside of the blocks"),
                               ("initializer", INITIALIZERS, "of the dense layers")):
         command.add_argument(f"--{name}", choices=keys, metavar="KEY", help=f"{words}: {', '.join(keys)}")

@@ -58,7 +58,8 @@ def test_the_command_prints_the_code_of_every_scheme(scheme, capsys):
 
 
 @pytest.mark.parametrize(("given", "words"), [
-    (["--scheme", "fixup", "--kind", "pre_norm", "--normalization", "layer"], "kind must be residual where scheme is fixup"),
+    (["--scheme", "fixup", "--kind", "pre_norm", "--normalization", "layer"],
+     "kind must be residual where scheme is fixup"),
     (["--kind", "plain", "--normalization", "batch"], "normalization must be none where kind is plain"),
     (["--json", "--code", "JAX"], "--json must not be given with --code"),
     (["--width", "8000", "--blocks", "100"], "would take about")])
