@@ -68,10 +68,12 @@ def random_settings(count: int, seed: int) -> list[Setting]:
 
 
 def coverage(setting: Setting, draws: int) -> list[float]:
-    """Percent of draws whose hidden layers all lie inside the band, of each of QUANTITIES."""
+    """Percent of draws whose hidden layers all lie inside the band, of each of QUANTITIES; NaN where there is none."""
     network, source, batch_size = setting
     samples = make_batch(source, 512, seed=0, features=network.sizes[0])
     fluctuating = fluctuations(network, samples.x, samples.targets, batch_size)
+    if any(np.isnan(ends[:, :-1]).any() for ends in fluctuating.logs.values()):
+        return [math.nan] * len(QUANTITIES)
     inside = []
     for seed in range(1, draws + 1):
         batch = make_batch(source, batch_size, seed=seed, features=network.sizes[0])
@@ -86,6 +88,9 @@ def coverage(setting: Setting, draws: int) -> list[float]:
 def summary(name: str, settings: Iterable[Setting], draws: int) -> None:
     """Print in how many of the settings the share is as WANTED."""
     shares = np.array([coverage(setting, draws) for setting in settings])
+    without = np.isnan(shares).any(axis=1)
+    print(f"{name}: {without.sum()} of them without a band, as in some draws no signal is left")
+    shares = shares[~without]
     error = 100 * math.sqrt(0.04 * 0.96 / draws)
     for words, more in (("94 to 98 %", 0.0), ("the same, within two standard errors", 2 * error)):
         right = 100 * ((shares >= WANTED[0] - more) & (shares <= WANTED[1] + more)).mean(axis=0)
