@@ -68,8 +68,10 @@ class Capacity:
                 return False
             self._asking.discard(holding)
             self._held.add(holding)
-            holding.nbytes = nbytes
-            return True
+            less, holding.nbytes = holding.nbytes - nbytes, nbytes
+        if less >= SMALL:
+            release_free_memory()
+        return True
 
     def _has_turn(self, holding: Holding, nbytes: float) -> bool:
         """Whether nobody who asked before still asks, and there is room."""

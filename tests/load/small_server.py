@@ -79,7 +79,7 @@ class Visit:
         """Note what the server said; whether a run has ended."""
         kind = said.WhichOneof("type")
         self.waited()
-        self.asked = time.perf_counter()
+        self.asked = self.asked and time.perf_counter()
         if kind == "new_session" and not said.metadata.run.fragment_ids:
             self.wanted.clear()
         elif kind == "auto_rerun":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+import weakref
 from pathlib import PurePath
 
 import streamlit as st
@@ -29,8 +30,9 @@ from initviz.diagnosis.trial import (
     report_bytes,
     trial_bytes,
     trial_operations,
+    with_evidence,
 )
-from initviz.diagnosis.uploaded_weights import UploadedWeights, write
+from initviz.diagnosis.uploaded_weights import write
 from initviz.files import source_code as export
 from initviz.files.weights import WRITTEN
 
@@ -189,19 +191,32 @@ def show_code(initialization: Initialization, better: Network) -> None:
     st.code(export.code(chosen, framework), language="python")
 
 
-def show_downloads(report: Report, evidence: Evidence | None, uploaded: UploadedWeights | None) -> None:
-    """The report and the repaired weights as files, the weights in the form in which they came."""
+def show_downloads(report: Report, evidence: Evidence | None, asked: DiagnoseRequest, lines: Thresholds) -> None:
+    """The report and the repaired weights as files, the weights in the form in which they came.
+
+    A button lives as long as its session, and the report only while there is room for it: then it is made again.
+    """
+    uploaded, held = asked.uploaded, weakref.ref(report)
     form = WRITTEN[PurePath(uploaded.name).suffix.lower()] if uploaded else ".npz"
+
+    def again() -> Report:
+        return held() or diagnose(asked.make(), lines)
+
+    def judged() -> Report:
+        return with_evidence(again(), evidence.answer) if evidence else again()
+
+    def repaired(key: str) -> bytes:
+        return write(next(remedy.initialization for remedy, _ in again().remedies if remedy.key == key), uploaded)
+
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        app.download("Report (HTML)", "diagnosis.html", lambda: to_html(report, evidence), "text/html",
+        app.download("Report (HTML)", "diagnosis.html", lambda: to_html(judged(), evidence), "text/html",
                      key="report_html",
                      help="One file with its charts inside; opens without a server and without a network.")
-        app.download("Report (JSON)", "diagnosis.json", lambda: to_json(report, evidence), "application/json",
+        app.download("Report (JSON)", "diagnosis.json", lambda: to_json(judged(), evidence), "application/json",
                      key="report_json", help="Findings, the trial, layers, remedies and thresholds.")
         for remedy, _ in report.remedies:
             if remedy.key != "standardized":
-                app.download(f"{remedy.label} ({form})", f"{remedy.key}{form}",
-                            functools.partial(write, remedy.initialization, uploaded),
+                app.download(f"{remedy.label} ({form})", f"{remedy.key}{form}", functools.partial(repaired, remedy.key),
                             "application/octet-stream", key=f"weights_{remedy.key}",
                             help="These parameters in the names, layout and number format of your file."
                                  if uploaded else
