@@ -112,9 +112,9 @@ def test_a_race_that_costs_too_much_is_refused_with_the_nearest_that_does_not():
     {"matrix": "gradient", "init": ["zeros", "constant"]}, {"rate": 10, "activation": "linear", "moment": 100},
     {"init": ["ones"], "activation": "linear", "depth": 100, "width": 64, "batch": 8}, {"epsilon": 0}, {"constant": 0},
     {"hidden": 100}, {"steps": 0}])
-def test_symmetry_shows_four_pictures_and_a_table(changes):
+def test_symmetry_shows_four_pictures_the_wiring_and_a_table(changes):
     at = visit(SYMMETRY, **SMALL | changes)
-    assert len(at.get("vega_lite_chart")) == 4 or "diverged" in said(at)
+    assert len(at.get("vega_lite_chart")) == 5 or "diverged" in said(at)
     assert len(at.dataframe) == 1
 
 
