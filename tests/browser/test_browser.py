@@ -109,7 +109,8 @@ def test_the_settings_go_with_a_person_from_page_to_page(screen):
         window.visit(path.stem.capitalize())
         if path.stem == "diagnose":  # its seed stands behind a click
             window.page.locator(".st-key-more button").first.click()
-        assert window.page.locator(".st-key-seed input").input_value() == "7"
+        if path.stem != "recording":  # which draws nothing
+            assert window.page.locator(".st-key-seed input").input_value() == "7"
         window.page.keyboard.press("Escape")
         assert "seed=7" in window.query()
         page = window.page.url.split("?")[0].removeprefix(f"{window.base}/") or "signal"
