@@ -3,6 +3,8 @@
 import pytest
 from browser.driver import Screen, free_port, serve_process
 
+pytestmark = pytest.mark.browser
+
 
 def on_signal(window):
     window.press("depth", "ArrowLeft", 2)
@@ -29,7 +31,6 @@ def on_diagnose(window):
     sizes = window.page.locator(".st-key-architecture input")
     sizes.fill("64-48-48-10")
     window.act(lambda: sizes.press("Enter"))
-    window.press("gain", "ArrowRight", 2)
 
 
 @pytest.mark.parametrize(("address", "use"), [
