@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from initviz.app.address import (
+    RENAMED,
     nearest_allowed,
     nearest_to_texts,
     notice_of,
@@ -64,7 +65,10 @@ def open_address() -> None:
     """
     if UNREAD in st.session_state:
         return
-    query = {key: st.query_params.get_all(key) for key in st.query_params}
+    query = {RENAMED.get(key, key): st.query_params.get_all(key) for key in st.query_params}
+    if query.keys() != {*st.query_params}:
+        st.query_params.from_dict(query)
+        st.rerun()
     values, notices = read_address(query)
     st.session_state[UNREAD] = {key: texts for key, texts in query.items() if key not in CONTROLS}
     st.session_state[CHANGED] = list(notices.values())

@@ -327,3 +327,13 @@ def test_numbers_that_are_none_get_one_sentence(field):
     at = visit(DIAGNOSE, **SMALL | {field: "1, <b>x</b>"})
     assert len(at.error) == 1
     assert "must be a number, or several with commas between them" in at.error[0].value
+
+
+def test_a_link_of_before_opens_the_same_initialization_and_the_same_code():
+    at = visit(DIAGNOSE, **SMALL, start="He normal", code_start="As chosen")
+    assert at.selectbox(key="initializer").value == "he_normal"
+    assert at.segmented_control(key="code_of").value == "As chosen"
+    assert not at.toast
+    assert "start" not in at.query_params
+    bad = visit(DIAGNOSE, **SMALL, start="zzz")
+    assert "Initialization was not one of the choices" in bad.toast[0].value
