@@ -38,6 +38,11 @@ class _Drawing:
     places: dict[Expression, tuple[int, int]] = field(default_factory=dict)  # column, lane
     edges: list[tuple[Expression, Expression]] = field(default_factory=list)
 
+    @property
+    def lanes(self) -> int:
+        """How many rows there are."""
+        return 1 + max(lane for _, lane in self.places.values())
+
     def put(self, expression: Expression, lane: int) -> None:
         """Place an expression and what it is made of: inputs to its left, a second operand a lane below."""
         if expression in self.places:
@@ -80,16 +85,15 @@ def _operator(expression: Expression) -> str:
     return "×"
 
 
-def lanes(expression: Expression) -> int:
-    """How many rows a diagram has."""
+def _drawing(expression: Expression) -> _Drawing:
     drawing = _Drawing()
     drawing.put(expression, 0)
-    return 1 + max(lane for _, lane in drawing.places.values())
+    return drawing
 
 
 def height(expression: Expression) -> int:
     """Pixels."""
-    return LANE * lanes(expression)
+    return LANE * _drawing(expression).lanes
 
 
 @functools.cache
@@ -149,8 +153,7 @@ def data(expression: Expression, states: Mapping[str, str], answers: Mapping[str
 
     Edges whose value is exactly zero before training are dashed.
     """
-    drawing = _Drawing()
-    drawing.put(expression, 0)
+    drawing = _drawing(expression)
     zero = {name: state == "zero" for name, state in states.items()}
     segments: list[tuple[Any, ...]] = []  # two ends; whether level, cut at its ends, and zero
     arrows: list[tuple[int, int, bool]] = []
@@ -182,4 +185,4 @@ def data(expression: Expression, states: Mapping[str, str], answers: Mapping[str
     return {"segments": columns(segments, "x", "y", "x2", "y2", "level", "begins", "ends", "zero"),
             "arrows": columns(arrows, "x", "y", "upward"), "operators": columns(operators, "x", "y", "name"),
             "boxes": columns(boxes, "x", "y", "name", "state", "answer", "remark", "color"),
-            "frame": {"columns": [column + 2], "lanes": [1 + max(lane for _, lane in drawing.places.values())]}}
+            "frame": {"columns": [column + 2], "lanes": [drawing.lanes]}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -39,6 +40,36 @@ class Finding:
     firmness: str
 
 
+class HasSeverity(Protocol):
+    """Any finding."""
+
+    @property
+    def severity(self) -> str:
+        """One of SEVERITIES."""
+
+
+class Graded:
+    """What has findings, with their worst severity and their counts."""
+
+    findings: tuple[HasSeverity, ...]
+
+    @property
+    def severity(self) -> str | None:
+        """The worst finding's; None where there is none."""
+        return next((severity for severity in SEVERITIES if self.count(severity)), None)
+
+    def count(self, severity: str) -> int:
+        """How many findings of a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """The findings counted, in one sentence."""
+        counts = [f"{count} {severity}{'s' if count > 1 else ''}" for severity in SEVERITIES
+                  if (count := self.count(severity))]
+        return f"Findings: {', '.join(counts)}." if counts else "Nothing found."
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """What the rules look at: a run, the thresholds, and the parameters and the batch where they are known."""
@@ -58,10 +89,6 @@ class Measured:
     def hidden(self) -> int:
         """Number of hidden layers."""
         return self.run.network.depth - 1
-
-    def within(self, value: float) -> bool:
-        """Whether a ratio between layers neither vanishes nor explodes."""
-        return self.thresholds["shrunk"] <= value <= self.thresholds["grown"]
 
     def worst(self, column: str) -> tuple[int, float]:
         """The hidden layer, from 1, with the largest value of a column, and the value; (0, 0) where there is none."""

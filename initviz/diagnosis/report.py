@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from initviz.core.simulation import Run, gradient_return, summarize
-from initviz.diagnosis.findings import SEVERITIES, Finding
+from initviz.diagnosis.findings import SEVERITIES, Finding, Graded
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.layer_scales import signal_levels
 from initviz.diagnosis.remedies import Remedy, remedies, standardize_inputs, standardize_targets
@@ -21,7 +21,7 @@ from initviz.diagnosis.verdict import Verdict, verdict_on
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(Graded):
     """An examined initialization: its run, its findings in order of weight, and each remedy's report."""
 
     initialization: Initialization
@@ -29,23 +29,6 @@ class Report:
     findings: tuple[Finding, ...]
     thresholds: Thresholds
     remedies: tuple[tuple[Remedy, Report], ...] = ()
-
-    @property
-    def severity(self) -> str | None:
-        """The worst finding's; None where there is none."""
-        return next((severity for severity in SEVERITIES for finding in self.findings
-                     if finding.severity == severity), None)
-
-    def count(self, severity: str) -> int:
-        """How many findings of a severity."""
-        return sum(finding.severity == severity for finding in self.findings)
-
-    @property
-    def summary(self) -> str:
-        """The findings counted, in one sentence."""
-        counts = [f"{count} {severity}{'s' if count > 1 and severity != '' else ''}"
-                  for severity in SEVERITIES if (count := self.count(severity))]
-        return f"Findings: {', '.join(counts)}." if counts else "Nothing found."
 
     @cached_property
     def verdict(self) -> Verdict:

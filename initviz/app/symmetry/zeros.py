@@ -67,7 +67,7 @@ def show(seed: int) -> None:
     revealed = st.session_state.get(REVEALED) == case
     with picture:
         app.show(diagram.picture(), diagram.data(wiring.expression, states, {
-            name: _gradient(fate) for name, fate in fates.items()} if revealed else {}),
+            name: _step(fate, "step ") for name, fate in fates.items()} if revealed else {}),
             height=diagram.height(wiring.expression), key="wiring_diagram")
     if revealed:
         _answer(key, wiring, states, set(guess), fates, seed)
@@ -120,12 +120,8 @@ def _gradients(name: str, color: str, measurement: Measured) -> curves.Series:
     return curves.Series(symbol(name), color, np.arange(len(sizes)), sizes, remark)
 
 
-def _step(fate: Fate) -> str:
-    return "never" if fate.first_step is None else str(fate.first_step)
-
-
-def _gradient(fate: Fate) -> str:
-    return "never" if fate.first_step is None else f"step {fate.first_step}"
+def _step(fate: Fate, word: str = "") -> str:
+    return "never" if fate.first_step is None else f"{word}{fate.first_step}"
 
 
 def _differ(fate: Fate) -> str:

@@ -21,7 +21,7 @@ from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.training.block_training import block_race
 from initviz.training.gradient_descent import Recipe, race
-from initviz.training.zero_placement import APART, WIRINGS, Measured, measure
+from initviz.training.zero_placement import APART, WIRINGS, Measured, measure, numerical_rank
 
 SAMPLES = 128
 BY_CONSTRUCTION = "Derived: a product with an exact zero is an exact zero, in every precision."
@@ -42,17 +42,13 @@ def _values(factors: Measured) -> Array:
     return np.asarray(np.linalg.svd(factors.arrays["A"] @ factors.arrays["B"], compute_uv=False))
 
 
-def _rank(values: Array) -> int:
-    return int((values > APART * values[0]).sum()) if values[0] else 0
-
-
 def _lora(seed: int, rank: float) -> Result:
     """Which rank is learned from three initializations of A, B being zero."""
     units = {"in": LORA_SIDE, "a": int(rank), "out": LORA_SIDE}
     runs = {label: measure(WIRINGS["lora"].expression, {"W0": "random", "A": state, "B": "zero"}, seed=seed,
                            steps=LORA_STEPS, units=units)
             for label, state in ((RANDOM, "random"), (CONSTANT, "constant"), (ZERO, "zero"))}
-    ranks = {label: _rank(_values(run)) for label, run in runs.items()}
+    ranks = {label: numerical_rank(_values(run)) for label, run in runs.items()}
     first = {name: runs[RANDOM].fates[name].first_step for name in ("A", "B")}
     checks = [
         Check("Step of B's first gradient", float(-1 if first["B"] is None else first["B"]), 0, 0, 0,
@@ -189,7 +185,7 @@ def _zero_identity(seed: int, width: float) -> Result:
     for key, network, trained in zip(ZERO_COMPARED, networks, finished.parameters(), strict=True):
         before, after = network.parameters()[0], (trained or network.parameters())[0]
         changes[key] = np.linalg.svd(after[1] - before[1], compute_uv=False)
-    ranks = {key: _rank(values) for key, values in changes.items()}
+    ranks = {key: numerical_rank(values) for key, values in changes.items()}
     losses = {key: np.ravel(history.loss) for key, history in zip(ZERO_COMPARED, finished.histories, strict=True)}
     difference = max(float(np.abs(one - other).max()) for one, other in zip(
         networks[1].parameters()[0], again.parameters()[0], strict=True))

@@ -21,11 +21,11 @@ from initviz.diagnosis.audit.measures import measure
 from initviz.diagnosis.audit.recipes import Recipe, deviations, read_recipe
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
 from initviz.diagnosis.audit.rules import RULES, equal_groups, equal_tensors
+from initviz.diagnosis.findings import SEVERITIES, Graded
 from initviz.files.weights.containers import opened
 from initviz.files.weights.tensors import Container, Limits, Tensor
 
 COLUMNS = ("name", "kind", "shape", "dtype", "std", "mean", "kurtosis", "largest_over_std", "law", "fan_in", "fan_out")
-SEVERITIES = ("error", "warning", "note")
 STREAMED = Limits(100_000, 2**50, 2**50, 10**8)  # tensors are read one by one: the largest must fit, not the file
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 OF_SCALE = ("scale", "trend", "fan", "default", "zeros")  # findings that a recipe settles
@@ -34,7 +34,7 @@ TRAINED = "none of the known: looks trained"
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Graded):
     """What an audit found: a record a tensor, findings, errors first, and the groups of equal tensors.
 
     ``passed_over`` are name and number format of the tensors that are not judged: integers, empty ones, other formats.
@@ -57,11 +57,6 @@ class Audit:
         """Names of tensors of different kinds that are one tensor, such as an embedding and the read-out."""
         return tuple(tuple(record.name for record in group) for group in self.equal
                      if len({record.place.family for record in group}) > 1)
-
-    @property
-    def severity(self) -> str | None:
-        """The worst finding's; None where there is none."""
-        return next((severity for severity in SEVERITIES if any(f.severity == severity for f in self.findings)), None)
 
     @property
     def frame(self) -> pd.DataFrame:

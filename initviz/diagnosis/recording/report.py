@@ -12,7 +12,7 @@ import pandas as pd
 
 from initviz.core.wording import cut, number, percent
 from initviz.diagnosis.audit.audit import Audit
-from initviz.diagnosis.findings import SEVERITIES
+from initviz.diagnosis.findings import Graded
 from initviz.diagnosis.recording import learning, scale, units
 from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding
 from initviz.diagnosis.recording.trunk import Trunk, plain_kind
@@ -31,7 +31,7 @@ RULES: tuple[Callable[[Recorded], Iterator[RecordedFinding]], ...] = (
 
 
 @dataclass(frozen=True, eq=False)
-class RecordingReport:
+class RecordingReport(Graded):
     """An examined recording: its findings, gravest first, and the audit of its weights."""
 
     recorded: Recorded
@@ -49,34 +49,20 @@ class RecordingReport:
         return self.recorded.trunk
 
     @property
-    def severity(self) -> str | None:
-        """The worst finding's; None where there is none."""
-        return next((severity for severity in SEVERITIES if self.count(severity)), None)
-
-    def count(self, severity: str) -> int:
-        """How many findings of a severity."""
-        return sum(finding.severity == severity for finding in self.findings)
-
-    @property
-    def summary(self) -> str:
-        """The findings counted, in one sentence."""
-        counts = [f"{count} {severity}{'s' if count > 1 else ''}" for severity in SEVERITIES
-                  if (count := self.count(severity))]
-        return f"Findings: {', '.join(counts)}." if counts else "Nothing found."
+    def _decisive(self) -> RecordedFinding | None:
+        """The gravest finding that makes a verdict."""
+        return next((finding for finding in self.findings if finding.kind), None)
 
     @property
     def kind(self) -> Kind:
         """The kind of verdict: the gravest finding's that has one."""
-        first = next((finding for finding in self.findings if finding.kind), None)
-        return KINDS[first.kind if first else "healthy"]
+        return KINDS[self._decisive.kind if self._decisive else "healthy"]
 
     @property
     def verdict(self) -> str:
         """The verdict in words: the gravest finding's, or that signal and gradient keep their scale."""
-        first = next((finding for finding in self.findings if finding.kind), None)
-        if first is not None:
-            return f"{self.kind.word}. {first.text}"
-        return f"{self.kind.word}. Signal and gradient keep their scale along the model's depth."
+        text = "Signal and gradient keep their scale along the model's depth."
+        return f"{self.kind.word}. {self._decisive.text if self._decisive else text}"
 
 
 def examine(recording: Recording, thresholds: Thresholds = DEFAULTS) -> RecordingReport:

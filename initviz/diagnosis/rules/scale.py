@@ -31,6 +31,7 @@ from initviz.diagnosis.rules.grades import (
     say_gradient_rule,
     say_signal_rule,
     signal_is_error,
+    within,
 )
 
 TARGET_UPDATE = 1e-3  # of a weight in a step: CS231n, makemore part 3
@@ -82,7 +83,7 @@ def signal(m: Measured) -> Iterator[Finding]:
                       "follows from the median", EXACT)
         return
     beyond = [(signal_is_error(change.value, m.thresholds), change)
-              for change in _signal_changes(m) if not m.within(change.value)]
+              for change in _signal_changes(m) if not within(change.value, m.thresholds)]
     if beyond:
         error, change = min(beyond, key=lambda pair: (not pair[0], pair[1].end))
         change = _localized(m, change)
@@ -173,7 +174,7 @@ def _late(m: Measured, step: int) -> Finding:
 def _gradient_scale(m: Measured, backward: Array, norms: Array) -> Iterator[Finding]:
     """From the lengths of dL/dz, last hidden layer first, and the norms of dL/dW, first layer first."""
     of_norms, lines = ratio(float(norms[0]), float(norms[-1])), m.thresholds
-    beyond = [change for change in extreme_changes(backward) if not m.within(change.value)]
+    beyond = [change for change in extreme_changes(backward) if not within(change.value, m.thresholds)]
     if not beyond:
         return
     change = min(beyond, key=lambda change: change.end)

@@ -20,7 +20,7 @@ from initviz.training.zero_placement.expressions import (
 )
 from initviz.training.zero_placement.measurement import APART, CONSTANT, Measured, descend, measure
 from initviz.training.zero_placement.prediction import Fate, is_zero, passes_at_zero, predict
-from initviz.training.zero_placement.wirings import STATES, WIRINGS, Wiring, combinations, learned_rank
+from initviz.training.zero_placement.wirings import STATES, WIRINGS, Wiring, combinations, learned_rank, numerical_rank
 
 __all__ = [
     "APART",
@@ -45,6 +45,7 @@ __all__ = [
     "is_zero",
     "learned_rank",
     "measure",
+    "numerical_rank",
     "passes_at_zero",
     "predict",
     "tensors_of",

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from initviz.core.arrays import Array
 from initviz.training.zero_placement.expressions import (
     Activate,
     Add,
@@ -103,5 +104,9 @@ def learned_rank(a: str, b: str, *, seed: int = 0, steps: int = 50) -> int:
     """The rank of B A after so many steps, of a LoRA adapter of rank 8 whose factors are initialized so."""
     expression = WIRINGS["lora"].expression
     arrays = measure(expression, {"W0": "random", "A": a, "B": b}, seed=seed, steps=steps, units=LORA_UNITS).arrays
-    values = np.linalg.svd(arrays["A"] @ arrays["B"], compute_uv=False)
+    return numerical_rank(np.linalg.svd(arrays["A"] @ arrays["B"], compute_uv=False))
+
+
+def numerical_rank(values: Array) -> int:
+    """How many singular values, in falling order, are more than round-off."""
     return int((values > APART * values[0]).sum()) if values[0] else 0
