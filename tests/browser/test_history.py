@@ -103,3 +103,9 @@ def test_back_to_an_address_that_was_not_allowed_opens_the_nearest_that_is(scree
     window.settle()
     assert "depth=3" in window.query()
     assert "inf" not in window.query()
+
+
+def test_a_link_with_a_setting_by_its_former_name_opens_what_it_did(screen):
+    window = screen("diagnose?architecture=64-16-10&start=He normal")
+    assert window.query() == "?architecture=64-16-10&initializer=He normal"
+    assert window.page.locator(".st-key-initializer input").input_value() == "He normal"
