@@ -5,7 +5,6 @@ from typing import Any
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.batches import INPUTS, Batch, make_batch
-from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import INITIALIZERS, initialize, variance_scaling
 from initviz.core.layers import (
     Activation,
@@ -21,7 +20,7 @@ from initviz.core.layers import (
 from initviz.core.network import Network
 from initviz.core.propagation import Propagation, propagate
 from initviz.core.schemes import SCHEMES
-from initviz.core.simulation import Run, simulate
+from initviz.core.simulation import BlockRun, Run, simulate
 from initviz.theory.mean_field import Field
 from initviz.theory.prediction import predict
 from initviz.theory.residual import expect

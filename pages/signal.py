@@ -9,8 +9,7 @@ from initviz.app.signal import panels as signal
 from initviz.app.signal import sentences as say
 from initviz.charts import depth, distributions
 from initviz.charts.picture import save
-from initviz.core.block_simulation import BlockRun
-from initviz.core.simulation import histogram_table, layer_table
+from initviz.core.simulation import BlockRun, histogram_table, layer_table
 from initviz.diagnosis.block_report import beside_theory
 from initviz.diagnosis.verdict import against_theory
 
@@ -31,7 +30,7 @@ with st.container():
         app.stop()
 
 # What arrives together is painted together; theory's word, which takes longer, follows the first picture.
-runs = app.compare(settings, pairs=settings.layer > 0)
+runs = app.compare(settings, correlations=settings.layer > 0)
 of_blocks = [run for run in runs if isinstance(run, BlockRun)]
 one_sample = signal.shows_one_sample(settings)
 shapes = distributions.data(runs, settings.quantity, signal.heads(runs), one_sample=one_sample)
@@ -52,7 +51,7 @@ with st.container(horizontal=True):
         app.control(key)
 st.caption(f"{say.how_to_read(settings.quantity, one_sample, settings.sample)} A click on a layer opens its neurons.")
 if of_blocks:
-    st.caption(" ".join(filter(None, [block_words.rows_are(of_blocks[0].network), blocks.unfit_scheme(settings),
+    st.caption(" ".join(filter(None, [block_words.rows_are(of_blocks[0].network), settings.unfit_scheme,
                                       block_words.copies(of_blocks)])))
 
 app.control("spread")
@@ -90,7 +89,7 @@ if layer:
 
 with st.container(horizontal=True):
     app.download("Numbers (CSV)", "initviz-layers.csv",
-                 lambda: layer_table(app.compare(settings, pairs=True)).to_csv(index=False), "text/csv",
+                 lambda: layer_table(app.compare(settings, correlations=True)).to_csv(index=False), "text/csv",
                  key="numbers", help="Every statistic: a row an initializer and layer.")
     app.download("Histograms (CSV)", "initviz-histograms.csv",
                  lambda: histogram_table(runs, settings.quantity).to_csv(index=False), "text/csv",

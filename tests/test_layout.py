@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,30 @@ def imported(path):
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: imports are absolute"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def dependencies():
+    """The modules of the app and the package, and which of them each imports, inside functions too."""
+    root = PACKAGE.parent
+    paths = {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+             for path in (root / "app.py", *(root / "pages").glob("*.py"), *PACKAGE.rglob("*.py"))}
+    return {module: {name if name in paths else name.rpartition(".")[0] for name in imported(path)} & paths.keys()
+            for module, path in paths.items()}
+
+
+def circle(graph):
+    """Modules each of which imports the next, and the last the first; none where there is no circle."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_module_imports_one_that_imports_it():
+    graph = dependencies()
+    assert not circle(graph)
+    assert circle(graph | {"initviz.core.network": {"initviz.app.settings"}})
 
 
 def test_nothing_stands_beside_the_rooms():

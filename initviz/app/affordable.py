@@ -25,7 +25,8 @@ from initviz.core.cost import (
 from initviz.core.network import Network
 from initviz.core.validation import Choices
 from initviz.training.gradient_descent import STATES, Recipe
-from initviz.training.race_terms import RaceTerms, with_ends
+from initviz.training.race.memory import race_peak_bytes
+from initviz.training.race.terms import RaceTerms, with_ends
 
 MOST_TRAINING_OPERATIONS = 1200e9  # of one race, which shows itself as it goes and can be stopped
 MOST_ATTEMPT_OPERATIONS = 60e9  # of all attempts to break the symmetry, in float64 and not shown as they go
@@ -82,8 +83,6 @@ def peak_bytes(settings: Settings, *, training: bool = False, in_float64: bool =
     if in_float64:
         return training_bytes(settings.sizes, settings.batch, itemsize=8, states=STATES[settings.optimizer])
     if training and settings.init:
-        from initviz.training.race import race_peak_bytes
-
         return race_peak_bytes(race_terms(settings))
     return max((network_bytes(network, settings.batch) for network in settings.networks()),
                default=pass_bytes(settings.sizes, settings.batch))

@@ -23,10 +23,9 @@ from initviz.app.controls import set_controls, stop
 from initviz.app.settings import CONTROLS, Settings
 from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch, make_batch
-from initviz.core.block_simulation import BlockRun, simulate_blocks
 from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS
 from initviz.core.network import Network
-from initviz.core.simulation import Run, simulate_each
+from initviz.core.simulation import BlockRun, Run, simulate_blocks, simulate_each
 from initviz.theory.course import can_predict
 from initviz.theory.fluctuations import Fluctuations, fluctuations
 from initviz.theory.prediction import Prediction, predict
@@ -44,21 +43,22 @@ def cached_batch(key: str, count: int, seed: int, features: int) -> Batch:
 
 @cached(24e6)
 def cached_runs(networks: tuple[Network | Architecture, ...], input_key: str, count: int, scale: str, quantity: str,
-                pairs: bool, sample: int) -> list[Run]:
+                correlations: bool, sample: int) -> list[Run]:
     """Simulations of networks of one seed, with the histograms and one sample's neurons of one quantity."""
     batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
     row = min(sample, count) - 1
     plain = [network for network in networks if isinstance(network, Network)]
     with room_for(max(network_bytes(network, count) for network in networks)):
-        found = iter(simulate_each(plain, batch, scale=scale, counted=(quantity,), pairs=pairs, sample=row))
+        of_plain = iter(simulate_each(plain, batch, scale=scale, counted=(quantity,), correlations=correlations,
+                                      sample=row))
         return [simulate_blocks(network, batch, scale=scale, counted=(quantity,), sample=row)
-                if isinstance(network, Architecture) else next(found) for network in networks]
+                if isinstance(network, Architecture) else next(of_plain) for network in networks]
 
 
-def compare(settings: Settings, *, pairs: bool = False) -> list[Run]:
-    """A run for each chosen initializer, at least one; ``pairs`` measures correlations of neurons as well."""
-    return cached_runs(settings.networks(), settings.input, settings.batch, settings.scale, settings.quantity, pairs,
-                       settings.sample)
+def compare(settings: Settings, *, correlations: bool = False) -> list[Run]:
+    """A run for each chosen initializer, at least one; ``correlations`` measures correlations of neurons as well."""
+    return cached_runs(settings.networks(), settings.input, settings.batch, settings.scale, settings.quantity,
+                       correlations, settings.sample)
 
 
 @cached(4e6)

@@ -11,20 +11,13 @@ from dataclasses import dataclass, field, fields, make_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from initviz.app.blocks import (
-    ARCHITECTURE_LABELS,
-    BRANCH_LABELS,
-    NORMALIZATION_LABELS,
-    WITH_BLOCKS,
-    WITH_SKIPS,
-    architecture_of,
-)
 from initviz.core.activations import ACTIVATIONS
-from initviz.core.architecture import Architecture
+from initviz.core.architecture import BRANCH_SCALES, KINDS, Architecture
 from initviz.core.batches import INPUTS
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.propagation import LOSS_LABELS
+from initviz.core.schemes import SCHEMES
 from initviz.core.simulation import QUANTITIES, SCALES
 from initviz.core.validation import Choices, Interval, Parameter, setting_of
 from initviz.training.gradient_descent import OPTIMIZER_HELP, OPTIMIZER_LABELS
@@ -49,6 +42,15 @@ MATRIX_LABELS = MappingProxyType({
     "activations": "Activations", "gradient": "Weight gradients", "similarities": "Similarities"})
 LOSS_CHOICES = MappingProxyType({"auto": "As the targets suggest"} | {
     key: label[0].upper() + label[1:] for key, label in LOSS_LABELS.items()})
+USUAL_NORMALIZATIONS = MappingProxyType({
+    "residual": "none", "pre_norm": "layer", "post_norm": "layer", "normalized": "batch"})
+BORDERS = 2  # rows of a network of blocks that are no block: the first dense layer and the last
+ARCHITECTURE_LABELS = MappingProxyType({key: kind.label for key, kind in KINDS.items()})
+WITH_BLOCKS, WITH_SKIPS = tuple(USUAL_NORMALIZATIONS), tuple(key for key, kind in KINDS.items() if kind.skips)
+NORMALIZATION_LABELS = MappingProxyType({
+    "usual": "Usual", "none": "None", "layer": "LayerNorm", "rms": "RMSNorm", "batch": "BatchNorm"})
+BRANCH_LABELS = MappingProxyType({key: key.replace("sqrt(L)", "√L") for key in BRANCH_SCALES} | {
+    key: SCHEMES[key].label for key in ("fixup", "skipinit", "zero_gamma", "gpt2", "deepnorm")})
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 assert (tuple(QUANTITY_LABELS), tuple(SCALE_LABELS)) == (QUANTITIES, SCALES)
 
@@ -257,7 +259,49 @@ class DeclaredSettings:
         """The networks to compare, in the order chosen: of blocks where the architecture is not plain."""
         if self.kind == "plain":
             return self.plain_networks()
-        return tuple(architecture_of(self, key) for key in self.init)
+        return tuple(self.architecture(key) for key in self.init)
+
+    @property
+    def used_normalization(self) -> str:
+        """The normalization of a network of blocks: the chosen one, or the architecture's usual one.
+
+        Zero gamma speaks of the last normalization of a branch, so that its usual one is BatchNorm.
+        """
+        if self.normalization != "usual":
+            return self.normalization
+        zero_gamma = self.branch_scale == "zero_gamma" and self.kind == "residual"
+        return "batch" if zero_gamma else USUAL_NORMALIZATIONS[self.kind]
+
+    @property
+    def unfit_scheme(self) -> str:
+        """A sentence where the chosen scheme is not defined for the chosen architecture; empty where it is."""
+        if self.kind not in WITH_SKIPS or self.branch_scale not in SCHEMES:
+            return ""
+        scheme = SCHEMES[self.branch_scale]
+        if self.kind not in scheme.kinds:
+            where = " and ".join(KINDS[kind].label.lower() for kind in scheme.kinds)
+            return f"{scheme.label} is defined for {where} networks, so that branches have the scale 1 here."
+        if self.used_normalization == "none" and any(change.part == "branch_norm" for change in scheme.changes):
+            return f"{scheme.label} needs a normalization in each branch, so that branches have the scale 1 here."
+        return ""
+
+    def architecture(self, key: str) -> Architecture:
+        """The network of blocks that the initializer ``key`` draws: as many rows as its depth, at least one block.
+
+        Without a normalization pre-norm and post-norm are the residual network, and what has no skip the plain one.
+        """
+        kind, normalization = self.kind, self.used_normalization
+        if normalization == "none" and kind != "residual":
+            kind = "residual" if KINDS[kind].skips else "plain"
+        branch_scale = self.branch_scale if KINDS[kind].skips and not self.unfit_scheme else "1"
+        scheme = branch_scale if branch_scale in SCHEMES and kind in SCHEMES[branch_scale].kinds else "none"
+        return Architecture(
+            self.sizes[0], self.width, max(self.depth - BORDERS, 1), self.sizes[-1], kind, normalization,
+            expansion=SCHEMES[scheme].settings.get("expansion", 1),
+            branch_scale=branch_scale if branch_scale in BRANCH_SCALES else "1", scheme=scheme,
+            activation=self.activation, initializer=key, gain=self.gain, bias=self.bias, bias_std=self.bias_std,
+            seed=self.seed, activation_params=self.activation_params(self.activation),
+            initializer_params=self.initializer_params(key))
 
 # ----------------------------------------------------------------------- parameters of initializers and activations
 
@@ -297,7 +341,8 @@ def _controls() -> dict[str, Setting]:
     assert not declared.keys() & _TABLE_SETTINGS.keys(), "a parameter must name a setting of its own"
     ordered: dict[str, Setting] = {}
     for key, spec in declared.items():
-        ordered |= {key: spec} | {name: own for name, own in _TABLE_SETTINGS.items() if own.owners[0][0] == key}
+        ordered |= {key: spec} | {
+            name: parameter for name, parameter in _TABLE_SETTINGS.items() if parameter.owners[0][0] == key}
     return ordered
 
 
@@ -314,65 +359,3 @@ def in_use(key: str, page: str, settings: Settings) -> bool:
     chosen = {"init": settings.init, "activation": (settings.activation,), "kind": (settings.kind,)}
     return page in spec.pages and (not spec.owners or any(
         page not in CONTROLS[choice].pages or owner in chosen[choice] for choice, owner in spec.owners))
-
-
-# ---------------------------------------------------------------------------------------------- presets
-
-@dataclass(frozen=True)
-class Preset:
-    """A classic case: what to set, and what it shows."""
-
-    label: str
-    settings: Mapping[str, Any]
-    sentence: str
-
-
-def _preset(label: str, init: str, activation: str, sentence: str, **more: Any) -> Preset:
-    own = {key: spec.default for key, spec in CONTROLS.items()
-           if {("init", init), ("activation", activation)} & set(spec.owners)}
-    changes = {"init": (init,), "activation": activation, "gain": 1.0, "bias": 0.0, "bias_std": 0.0,
-               "kind": "plain"} | own | more
-    return Preset(label, MappingProxyType(changes), sentence)
-
-
-PRESETS: Mapping[str, Preset] = MappingProxyType({
-    "zero": _preset("Zeros", "zeros", "tanh", "All weights 0: nothing goes forward, nothing comes back."),
-    "constant": _preset("Constant", "constant", "tanh", "All weights 0.1: every layer holds one neuron many times.",
-                        constant=0.1),
-    "small": _preset("Too small", "normal", "tanh", "Normal weights of 0.01: the signal fades layer by layer.",
-                     std=0.01),
-    "large": _preset("Too large", "normal", "tanh", "Normal weights of 1: every neuron saturates.", std=1.0),
-    "xavier_tanh": _preset("Xavier, tanh", "xavier_normal", "tanh", "The combination Xavier was made for."),
-    "xavier_relu": _preset("Xavier, ReLU", "xavier_normal", "relu", "The signal loses a factor of 0.71 a layer."),
-    "he_relu": _preset("He, ReLU", "he_normal", "relu", "The combination He was made for."),
-    "lecun_selu": _preset("LeCun, SELU", "lecun_normal", "selu", "The self-normalizing combination."),
-})
-
-
-def _blocks(label: str, kind: str, init: str, sentence: str, *, branch_scale: str = "1",
-            activation: str = "relu", **more: Any) -> Preset:
-    return _preset(label, init, activation, sentence, kind=kind, normalization="usual",
-                   branch_scale=branch_scale, **more)
-
-
-HALVING = 0.841  # the fourth root of 1/2: two layers of He's variance and a ReLU then keep the mean square
-
-BLOCK_PRESETS: Mapping[str, Preset] = MappingProxyType({
-    "residual": _blocks(
-        "Residual: 2 to the L", "residual", "he_normal", "Each branch adds as much as its skip passes, as two layers "
-        "under He with a gain of 2^(−1/4) do: the mean square of the stream doubles in every block.", gain=HALVING),
-    "residual_scaled": _blocks(
-        "Residual, 1/√L", "residual", "he_normal", "The same with branches divided by √L: however deep the network is, "
-        "the mean square of the stream grows to at most e times its first.", branch_scale="1/sqrt(L)", gain=HALVING),
-    "fixup": _blocks("Fixup", "residual", "he_normal", "Zhang et al. 2019: the last layer of each branch and the "
-                     "output layer begin at zero, so that the stream passes unchanged.", branch_scale="fixup"),
-    "zero_gamma": _blocks("Zero gamma", "residual", "he_normal", "Goyal et al. 2017: the last BatchNorm of each branch "
-                          "begins with weight zero, so that blocks begin as their skips.", branch_scale="zero_gamma"),
-    "post_norm": _blocks("Post-norm, 2017", "post_norm", "xavier_uniform", "Vaswani et al. 2017: LayerNorm after each "
-                         "sum holds the stream at one size."),
-    "gpt2": _blocks("Pre-norm, GPT-2", "pre_norm", "normal", "Radford et al. 2019: weights of 0.02, those into the "
-                    "stream divided by √(2 L), so that the stream hardly grows.", branch_scale="gpt2",
-                    activation="gelu_tanh", std=0.02),
-    "batch_norm": _blocks("BatchNorm, no skip", "normalized", "he_normal", "Yang et al. 2019: the signal keeps its "
-                          "size, but the gradient's mean square grows π/(π − 1)-fold a layer on its way back."),
-})

@@ -10,9 +10,8 @@ from initviz.charts import curves
 from initviz.charts.picture import Data, Picture, color_of, marker_of
 from initviz.core.architecture import KINDS
 from initviz.core.arrays import Array
-from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import label_of
-from initviz.core.simulation import Run
+from initviz.core.simulation import BlockRun, Run
 from initviz.theory.prediction import Prediction
 from initviz.theory.residual import BlockPrediction
 

@@ -12,8 +12,8 @@ import pandas as pd
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
-from initviz.core.block_simulation import BlockRun, simulate_blocks
 from initviz.core.propagation import QUIET
+from initviz.core.simulation import BlockRun, simulate_blocks
 from initviz.core.wording import number
 from initviz.diagnosis.block_remedies import lsuv_blocks
 from initviz.diagnosis.thresholds import DEFAULTS, Thresholds

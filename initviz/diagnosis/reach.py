@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from initviz.core.architecture import KINDS
-from initviz.core.block_simulation import BlockRun
 from initviz.core.layers import Activation, BatchNorm, LayerNorm, Residual, RMSNorm, walk
-from initviz.core.simulation import Run
+from initviz.core.simulation import BlockRun, Run
 
 LATE = 3  # the latest first step that is no fault: each zero layer more costs another factor of the rate
 

@@ -7,15 +7,8 @@ from hypothesis import strategies as st
 
 from initviz.app.address import nearest_allowed, read_address, read_settings
 from initviz.app.affordable import affordable, nearest_affordable, operations
-from initviz.app.settings import (
-    BLOCK_PRESETS,
-    CONTROLS,
-    DEFAULTS,
-    MOST_INITIALIZERS,
-    PRESETS,
-    SCRUBBED,
-    Settings,
-)
+from initviz.app.presets import BLOCK_PRESETS, PRESETS
+from initviz.app.settings import CONTROLS, DEFAULTS, MOST_INITIALIZERS, SCRUBBED, Settings
 from initviz.core.architecture import Architecture
 from initviz.core.batches import make_batch
 from initviz.core.initializers import INITIALIZERS

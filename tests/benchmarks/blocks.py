@@ -16,8 +16,7 @@ import statistics
 from functools import partial
 
 import initviz
-from initviz.core.block_simulation import simulate_blocks
-from initviz.core.simulation import bins_of, units_of
+from initviz.core.simulation import bins_of, simulate_blocks, units_of
 from tests.benchmarks.simulate import Pass, contest
 
 SHAPES = ((12, 256, 256), (24, 512, 512))  # blocks, width, batch

@@ -77,7 +77,7 @@ def coverage(setting: Setting, draws: int) -> list[float]:
     inside = []
     for seed in range(1, draws + 1):
         batch = make_batch(source, batch_size, seed=seed, features=network.sizes[0])
-        run, = simulate_each([replace(network, seed=seed)], batch, counted=(), pairs=False)
+        run, = simulate_each([replace(network, seed=seed)], batch, counted=(), correlations=False)
         expected = predict(network, batch.x, float(run.column("delta_rms")[-1]) ** 2, fluctuating)
         ends = {of: expected.band(*of) for of in QUANTITIES}
         measured = {of: run.column("_".join(of)) for of in QUANTITIES}

@@ -20,7 +20,7 @@ from unittest import mock
 from initviz.app.affordable import race_terms
 from initviz.app.settings import Settings
 from initviz.app.training.panels import NEXT_LOOK
-from initviz.training.race import LiveRace
+from initviz.training.race.live import LiveRace
 
 STARTS = ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal")
 TRIES = 3
@@ -49,7 +49,7 @@ def trained(settings: Settings) -> Callable[[], None]:
     run = race(settings)
 
     def only_train() -> None:
-        with mock.patch.multiple("initviz.training.race", MOST_RECORDED=2, FILMED=()):
+        with mock.patch.multiple("initviz.training.race.live", MOST_RECORDED=2, FILMED=()):
             run()
     return only_train
 

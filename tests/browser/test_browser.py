@@ -8,7 +8,8 @@ import io
 import pytest
 from browser.driver import ROOT
 
-from initviz.app.settings import CONTROLS, DEFAULTS, PRESETS
+from initviz.app.presets import PRESETS
+from initviz.app.settings import CONTROLS, DEFAULTS
 from initviz.core.initializers import INITIALIZERS
 
 pytestmark = pytest.mark.browser

@@ -2,7 +2,7 @@
 
 import pytest
 
-from initviz.app.settings import PRESETS
+from initviz.app.presets import PRESETS
 
 pytestmark = pytest.mark.browser
 ENTRIES = """() => navigation.entries().map(entry =>

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from initviz import KINDS, SCHEMES, Architecture, Network, make_batch, propagate_layers, simulate
-from initviz.core import block_simulation
-from initviz.core.block_simulation import simulate_blocks
+from initviz.core.simulation import simulate_blocks
 
 BATCH = make_batch("digits", 64)
 
@@ -122,7 +121,7 @@ def test_a_batch_that_does_not_fit_is_refused_in_words():
 def test_a_second_thread_measures_the_same(monkeypatch):
     described = network(kind="pre_norm", normalization="layer", expansion=4)
     alone = simulate(described, BATCH)
-    monkeypatch.setattr(block_simulation, "TOGETHER", 0)
+    monkeypatch.setattr("initviz.core.simulation.blocks.TOGETHER", 0)
     together = simulate(described, BATCH)
     pd.testing.assert_frame_equal(together.layers, alone.layers)
     pd.testing.assert_frame_equal(together.every_layer, alone.every_layer)

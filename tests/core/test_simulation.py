@@ -325,7 +325,7 @@ def test_a_large_layer_is_summarized_beside_the_products_to_the_same_numbers(act
     network = Network((64, *[48] * 7, 10), activation, "he_normal", gain=3.0)
     batch = make_batch("digits", 96)
     at_once = simulate(network, batch)
-    monkeypatch.setattr("initviz.core.simulation.TOGETHER", 0)
+    monkeypatch.setattr("initviz.core.simulation.plain.TOGETHER", 0)
     beside = simulate(network, batch)
     assert beside.loss == at_once.loss
     for name, column in at_once.columns.items():
@@ -335,7 +335,7 @@ def test_a_large_layer_is_summarized_beside_the_products_to_the_same_numbers(act
 
 
 def test_a_failure_beside_the_products_is_raised(monkeypatch):
-    monkeypatch.setattr("initviz.core.simulation.TOGETHER", 0)
-    monkeypatch.setattr("initviz.core.simulation.diversity_of_each", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("initviz.core.simulation.plain.TOGETHER", 0)
+    monkeypatch.setattr("initviz.core.simulation.plain.diversity_of_each", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         simulate(Network((64, 8, 10)), make_batch("digits", 8))

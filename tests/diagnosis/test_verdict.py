@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from initviz import Architecture, make_batch, simulate
-from initviz.app.settings import PRESETS, Settings
+from initviz.app.presets import PRESETS
+from initviz.app.settings import Settings
 from initviz.core.wording import number, percent
 from initviz.diagnosis.verdict import KINDS, judge
 

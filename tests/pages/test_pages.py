@@ -14,15 +14,8 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Element, Widget
 
 from initviz.app.formulas import quantities
-from initviz.app.settings import (
-    CONTROLS,
-    DEFAULTS,
-    PRESETS,
-    QUANTITY_LABELS,
-    SCALE_LABELS,
-    SPREAD_LABELS,
-    Settings,
-)
+from initviz.app.presets import PRESETS
+from initviz.app.settings import CONTROLS, DEFAULTS, QUANTITY_LABELS, SCALE_LABELS, SPREAD_LABELS, Settings
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS
 from initviz.core.frameworks import FRAMEWORKS

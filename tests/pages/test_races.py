@@ -9,8 +9,8 @@ import pytest
 from pages.test_diagnose import state_dict, table_of, upload
 from pages.test_pages import sound, visit
 
-from initviz.training import race as races
-from initviz.training.race import MORE_SEEDS
+from initviz.training.race import outcomes
+from initviz.training.race.live import MORE_SEEDS
 
 TRAINING, SYMMETRY = "pages/training.py", "pages/symmetry.py"
 SMALL = {"input": "moons", "depth": 3, "width": 8, "batch": 16, "steps": 10}
@@ -52,7 +52,7 @@ def test_networks_of_blocks_race_and_each_line_is_named_by_its_place(kind, chang
     held = at.session_state["race"].value
     assert {network.kind for network in held.terms.networks} == {
         {"Residual": "residual", "Pre-norm": "pre_norm", "Post-norm": "post_norm"}.get(kind, "normalized")}
-    names = races.layer_names(held.terms.networks[0], changes.get("measure", "gradient_norm"))
+    names = outcomes.layer_names(held.terms.networks[0], changes.get("measure", "gradient_norm"))
     measured = getattr(held.histories[-1], changes.get("measure", "gradient_norm"))
     assert len(names) == len(measured[-1]) == len(set(names))
     assert f"At step {SMALL['steps']}: {names[0]} " in said(at)

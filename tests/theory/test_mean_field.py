@@ -210,7 +210,8 @@ def _coverage(network, source, batch_size, seeds, wrong=1.0):
     inside: dict[tuple[str, str], list[np.ndarray]] = {}
     for seed in range(seeds):
         batch = make_batch(source, batch_size, seed=seed, features=network.sizes[0])
-        run, = simulate_each([replace(network, seed=seed, gain=wrong * network.gain)], batch, counted=(), pairs=False)
+        drawn = replace(network, seed=seed, gain=wrong * network.gain)
+        run, = simulate_each([drawn], batch, counted=(), correlations=False)
         expected = predict(network, batch.x, float(run.column("delta_rms")[-1]) ** 2, fluctuating)
         for quantity, statistic in (("preactivation", "rms"), ("activation", "rms"), ("activation", "std"),
                                     ("delta", "rms")):

@@ -17,8 +17,7 @@ from initviz import (
     train,
 )
 from initviz.core.batches import make_split
-from initviz.training.block_training import block_race
-from initviz.training.gradient_descent import race
+from initviz.training.gradient_descent import block_race, race
 
 BATCH = make_batch("digits", 64, dtype="float64")
 

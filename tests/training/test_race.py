@@ -8,9 +8,10 @@ import pytest
 from initviz import Network
 from initviz.app.affordable import race_terms
 from initviz.app.settings import Settings
-from initviz.training import race as races
 from initviz.training.gradient_descent import History
-from initviz.training.race import LiveRace
+from initviz.training.race import films, outcomes
+from initviz.training.race.live import MORE_SEEDS, LiveRace
+from initviz.training.race.memory import SWEPT_RATES
 
 SMALL = replace(Settings(), input="moons", depth=3, width=16, batch=64, steps=20)
 
@@ -42,7 +43,7 @@ def test_a_stopped_race_keeps_what_it_has_and_goes_on():
 
 def test_each_start_gets_a_rate_of_its_own_where_asked():
     run = finished(replace(SMALL, tuned="best", init=("he_normal", "xavier_normal", "zeros")))
-    assert set(run.rates) <= set(races.SWEPT_RATES["sgd"])
+    assert set(run.rates) <= set(SWEPT_RATES["sgd"])
     assert all(history.steps[-1] == SMALL.steps for history in run.histories if history.diverged_at is None)
 
 
@@ -54,10 +55,10 @@ def test_a_repeat_adds_seeds_and_keeps_the_first():
     while not run.finished:
         run.advance(time.monotonic() + 0.05)
     (seeds,) = run.all_histories
-    assert len(seeds) == 1 + races.MORE_SEEDS
+    assert len(seeds) == 1 + MORE_SEEDS
     assert seeds[0].loss == first
     assert len({tuple(seed.loss) for seed in seeds}) == len(seeds)
-    row = races.table(["He"], run.rates, run.all_histories, math.log(2), 10).iloc[0]
+    row = outcomes.table(["He"], run.rates, run.all_histories, math.log(2), 10).iloc[0]
     assert " to " in row["Last loss"]
 
 
@@ -77,13 +78,13 @@ def test_films_hold_frames_within_their_codes_and_no_parameters_are_kept(setting
 def test_a_boundary_is_the_networks_own_decision():
     network = Network((2, 16, 16, 3), "tanh", "he_normal")
     weights, biases = network.parameters()
-    cells = races.boundary(network, (weights, biases))
-    line = (np.arange(races.GRID) + 0.5) / races.GRID * 2 * races.REACH - races.REACH
+    cells = films.boundary(network, (weights, biases))
+    line = (np.arange(films.GRID) + 0.5) / films.GRID * 2 * films.REACH - films.REACH
     x, y = np.meshgrid(line, line[::-1])
     h = np.stack([x.ravel(), y.ravel()], axis=1)
     for w, b in zip(weights[:-1], biases[:-1], strict=True):
         h = np.tanh(h @ w + b)
-    decided = (h @ weights[-1] + biases[-1]).argmax(axis=1).reshape(races.GRID, races.GRID)
+    decided = (h @ weights[-1] + biases[-1]).argmax(axis=1).reshape(films.GRID, films.GRID)
     assert len(np.unique(decided)) == 3
     assert (cells // 10 == decided).mean() > 0.99
 
@@ -92,9 +93,9 @@ def test_outcomes_are_told_apart():
     def history(*loss, diverged=None):
         return History(steps=list(range(len(loss))), loss=list(loss), diverged_at=diverged)
     chance = math.log(10)
-    assert races.outcome(history(chance, 0.1), chance, 1) == "learned"
-    assert races.outcome(history(chance, chance), chance, 1) == "did not learn"
-    assert races.outcome(history(chance, 0.8 * chance), chance, 1) == "still learning"
-    assert races.outcome(history(chance, 2 * chance), chance, 1) == "got worse"
-    assert races.outcome(history(chance, diverged=3), chance, 1) == "diverged at step 3"
-    assert races.outcome(history(diverged=0), chance, 1) == "diverged at step 0"
+    assert outcomes.outcome(history(chance, 0.1), chance, 1) == "learned"
+    assert outcomes.outcome(history(chance, chance), chance, 1) == "did not learn"
+    assert outcomes.outcome(history(chance, 0.8 * chance), chance, 1) == "still learning"
+    assert outcomes.outcome(history(chance, 2 * chance), chance, 1) == "got worse"
+    assert outcomes.outcome(history(chance, diverged=3), chance, 1) == "diverged at step 3"
+    assert outcomes.outcome(history(diverged=0), chance, 1) == "diverged at step 0"

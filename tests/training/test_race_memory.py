@@ -14,7 +14,7 @@ from initviz.app.affordable import affordable, peak_bytes, race_terms
 from initviz.app.settings import Settings
 from initviz.core.batches import make_split
 from initviz.core.cost import MOST_BYTES
-from initviz.training.race import MOST_SEEDS, LiveRace
+from initviz.training.race.live import MOST_SEEDS, LiveRace
 
 FIVE = ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal")
 EIGHT = (*FIVE, "xavier_uniform", "he_uniform", "orthogonal")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from initviz.core.architecture import KINDS, Architecture
-from initviz.core.block_simulation import BlockRun
 from initviz.core.initializers import label_of
-from initviz.core.simulation import Run
+from initviz.core.simulation import BlockRun, Run
 from initviz.core.wording import listed
 
 # What a normalization makes of neurons that are copies, each equal to x for a sample.

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from initviz.app.caches import cached
 from initviz.app.controls import control, expect_choice, set_controls
 from initviz.app.pictures import show
+from initviz.app.presets import BLOCK_PRESETS, PRESETS
 from initviz.app.runs import cached_batch, compare
-from initviz.app.settings import BLOCK_PRESETS, CONTROLS, PRESETS, SCRUBBED, VIEW_LABELS, Settings
+from initviz.app.settings import CONTROLS, SCRUBBED, VIEW_LABELS, Settings
 from initviz.app.signal import block_words
 from initviz.app.signal import sentences as say
 from initviz.app.signal.live_slider import live_slider
@@ -23,10 +24,9 @@ from initviz.charts import neurons
 from initviz.charts.distributions import Head
 from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch, digit_pixels
-from initviz.core.block_simulation import BlockRun, simulate_blocks
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import label_of
-from initviz.core.simulation import NEURON_QUANTITIES, Run
+from initviz.core.simulation import NEURON_QUANTITIES, BlockRun, Run, simulate_blocks
 from initviz.core.wording import number
 from initviz.diagnosis.block_remedies import lsuv_blocks
 from initviz.diagnosis.block_report import blocks_table
@@ -221,7 +221,7 @@ def _step_layer(layer: int) -> None:
 @st.dialog("Single neurons of a layer", width="large", on_dismiss=_close_layer, icon=":material/grid_on:")
 def layer_dialog(settings: Settings, layer: int) -> None:
     """Heat maps of one layer's neurons, one an initializer."""
-    runs = compare(settings, pairs=True)
+    runs = compare(settings, correlations=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         name = "Output layer" if layer == settings.depth else f"Layer {layer}"
         st.markdown(f"**{name}**: a column a neuron, a row a sample")

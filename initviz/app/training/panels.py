@@ -21,9 +21,11 @@ from initviz.core.initializers import label_of
 from initviz.core.propagation import LOSS_LABELS
 from initviz.core.wording import number
 from initviz.diagnosis.presentation import UPLOADED_COLOR
-from initviz.training import race as races
-from initviz.training.race import RECORD_BYTES, LiveRace, race_peak_bytes
-from initviz.training.race_terms import RaceTerms
+from initviz.training.race import outcomes
+from initviz.training.race.films import placed_points
+from initviz.training.race.live import MORE_SEEDS, MOST_SEEDS, LiveRace
+from initviz.training.race.memory import RECORD_BYTES, race_peak_bytes
+from initviz.training.race.terms import RaceTerms
 
 FIRST_LOOK, NEXT_LOOK = 0.15, 0.4  # seconds of racing between two looks at the curves: drawing them takes time, too
 UPLOADED = "uploaded"  # the contender that no initializer draws
@@ -94,12 +96,12 @@ def _race_on(race: LiveRace, watched: bool) -> None:
     if not in_the_plane:
         _first_weights(race)
     _layers(race)
-    st.dataframe(races.table(race.terms.labels, race.rates, race.all_histories, race.loss_of_constant,
+    st.dataframe(outcomes.table(race.terms.labels, race.rates, race.all_histories, race.loss_of_constant,
                              race.terms.recipe.steps), hide_index=True, width="stretch")
-    st.button(f"Repeat from {races.MORE_SEEDS} more seeds", icon=":material/casino:", on_click=race.repeat,
+    st.button(f"Repeat from {MORE_SEEDS} more seeds", icon=":material/casino:", on_click=race.repeat,
               key="repeat", disabled=not race.finished or not race.seeds_left,
               help="The same data and order, other weights: curves and table then show the spread, of at most "
-                   f"{races.MOST_SEEDS} seeds.")
+                   f"{MOST_SEEDS} seeds.")
 
 
 def _progress(race: LiveRace) -> None:
@@ -124,7 +126,7 @@ def _lines(race: LiveRace, measure: str, *, log: bool, guide: tuple[float, str])
     return curves.data([
         curves.Series(label, color, np.array(history.steps), np.array(getattr(history, measure)),
                       f"diverged at {history.diverged_at}" if history.diverged_at is not None else "",
-                      lost_high=history.diverged_at is not None, expected=races.spread_over_seeds(seeds, measure))
+                      lost_high=history.diverged_at is not None, expected=outcomes.spread_over_seeds(seeds, measure))
         for label, color, history, seeds in zip(race.terms.labels, _colors(race), race.histories, race.all_histories,
                                                 strict=True)],
         log=log, last=race.terms.recipe.steps, guides=[guide])
@@ -162,7 +164,7 @@ def _decision_boundaries(race: LiveRace) -> None:
     films, steps = _films(race)
     if films:
         st.markdown("**Decision boundaries**; the slider under the picture goes through the steps")
-        show(frames.boundaries(), frames.data(films, steps, races.placed_points(race.batch)))
+        show(frames.boundaries(), frames.data(films, steps, placed_points(race.batch)))
 
 
 def _first_weights(race: LiveRace) -> None:
@@ -190,14 +192,14 @@ def _layers(race: LiveRace) -> None:
     values = np.array([*getattr(history, measure)] or np.zeros((0, 0)))
     known = np.isfinite(values).all(axis=1)  # not where a weight or an update is 0, as at the last step, which has none
     chosen = shown_layers(values.shape[1], len(ORDERED)) if values.size else []
-    every_name = races.layer_names(race.terms.networks[0], measure)
+    every_name = outcomes.layer_names(race.terms.networks[0], measure)
     names = [every_name[layer - 1] for layer in chosen]
     layers = [curves.Series(name, color, np.array(history.steps)[known], values[known, layer - 1])
               for name, layer, color in zip(names, chosen, sequential(len(chosen)), strict=True)]
     logarithmic = measure in ("gradient_norm", "symmetry_gap")
-    st.markdown(f"**{races.TITLES[measure]}** of each layer over the steps")
+    st.markdown(f"**{outcomes.TITLES[measure]}** of each layer over the steps")
     show(curves.picture(f"{MEASURE_LABELS[measure]} of each layer over the steps", "step", log=logarithmic,
                         points=False),
          curves.data(layers if known.any() else [], log=logarithmic, last=race.terms.recipe.steps,
                      guides=[(-3.0, "about 1e-3")] if measure == "update_ratio" else ()))
-    st.caption(f"{sentences.layers(history, measure, every_name)} {races.EXPLANATIONS[measure]}")
+    st.caption(f"{sentences.layers(history, measure, every_name)} {outcomes.EXPLANATIONS[measure]}")

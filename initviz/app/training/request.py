@@ -21,8 +21,8 @@ from initviz.core.network import Network
 from initviz.core.wording import cut
 from initviz.diagnosis.uploaded_weights import UploadedWeights
 from initviz.files import csv_table as spreadsheet
-from initviz.training.race import race_peak_bytes
-from initviz.training.race_terms import HELD_OUT, RaceData, RaceTerms, RaceWeights, with_ends
+from initviz.training.race.memory import race_peak_bytes
+from initviz.training.race.terms import HELD_OUT, RaceData, RaceTerms, RaceWeights, with_ends
 
 SOURCES = {"input": "The sidebar's input", "csv": "Your CSV"}
 

@@ -13,14 +13,13 @@ from initviz.claims.experiment import Check, Experiment, Result
 from initviz.core.architecture import Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, make_batch
-from initviz.core.block_simulation import simulate_blocks
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.layers import propagate_layers
 from initviz.core.network import Network
+from initviz.core.simulation import simulate_blocks
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
-from initviz.training.block_training import block_race
-from initviz.training.gradient_descent import Recipe, race
+from initviz.training.gradient_descent import Recipe, block_race, race
 from initviz.training.zero_placement import APART, WIRINGS, Measured, measure, numerical_rank
 
 SAMPLES = 128

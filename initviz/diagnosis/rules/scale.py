@@ -9,8 +9,8 @@ import numpy as np
 
 from initviz.core.architecture import KINDS
 from initviz.core.arrays import Array
-from initviz.core.block_simulation import BlockRun
 from initviz.core.propagation import QUIET
+from initviz.core.simulation import BlockRun
 from initviz.core.statistics import ratio
 from initviz.core.wording import number
 from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO, Finding, Measured

@@ -20,7 +20,7 @@ from initviz.core.layers.chain import Place, chain_backward, chain_forward, path
 from initviz.core.layers.passes import check_layers
 from initviz.core.layers.residual import SavedResidual
 from initviz.core.propagation import LOSSES, QUIET, check_targets
-from initviz.core.simulation import (
+from initviz.core.simulation.quantities import (
     LAYER_STATISTICS,
     NEURON_QUANTITIES,
     QUANTITIES,
@@ -29,12 +29,12 @@ from initviz.core.simulation import (
     SAMPLE_SCALES,
     SCALES,
     TOGETHER,
-    Run,
     bins_of,
     border_of,
     errors_cancel,
     units_of,
 )
+from initviz.core.simulation.run import Run
 from initviz.core.statistics import (
     NAN,
     Diversity,

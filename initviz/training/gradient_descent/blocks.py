@@ -16,7 +16,8 @@ from initviz.core.layers import Activation, Dense, Layer, walk
 from initviz.core.layers.chain import Place, chain_backward, chain_forward
 from initviz.core.layers.passes import check_layers
 from initviz.core.propagation import LOSSES, check_targets
-from initviz.training.gradient_descent import Pass, Race, Recipe
+from initviz.training.gradient_descent.plain import Pass, Race
+from initviz.training.gradient_descent.recipe import Recipe
 
 
 class _Preactivations:

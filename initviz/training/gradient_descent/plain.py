@@ -1,4 +1,4 @@
-"""Training: gradient descent from given parameters, several networks of one shape at once on the same data and order.
+"""Race: several plain networks of one shape trained side by side, on the same data in the same order.
 
 The networks are stacked: one product a layer for all of them. A network whose loss leaves the finite numbers is taken
 out of the stack and marked; the others go on.
@@ -8,131 +8,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from initviz.core.activations import activation as named_activation
-from initviz.core.architecture import Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.buffers import Buffers
 from initviz.core.network import Network, stream
 from initviz.core.propagation import LOSSES, QUIET, backward, check_shapes, check_targets, forward
-from initviz.core.validation import Interval, check
 from initviz.training.adam import DECAY, SQUARE_DECAY, adam_update
+from initviz.training.gradient_descent.history import History, log_ratio, norms_of, recorded_steps, symmetry_gap
+from initviz.training.gradient_descent.recipe import STATES, Recipe
 
 Parameters = tuple[list[Array], list[Array]]
-
 ORDER_STREAM, DROPOUT_STREAM = 3, 4  # beside those of network.py
-OPTIMIZER_LABELS = MappingProxyType({"sgd": "Gradient descent", "momentum": "Momentum", "adam": "Adam"})
-OPTIMIZER_HELP = "How a gradient becomes a step; momentum 0.9, Adam with beta 0.9 and 0.999."
-OPTIMIZERS = tuple(OPTIMIZER_LABELS)
-STATES = MappingProxyType({"sgd": 0, "momentum": 1, "adam": 2})  # arrays beside each parameter
 MOMENTUM = 0.9
 MOST_SNAPSHOT_BYTES = 64e6
-POSITIVE = Interval(0, math.inf)
-WHOLE = Interval(0, 10_000_000, integer=True)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: optimizer ("sgd", "momentum" or "adam"), learning rate, steps, samples a step, dropout.
-
-    ``batch_size`` 0 is full batch. ``dropout`` is the share of hidden activations set to 0, the others scaled up.
-    """
-
-    optimizer: str = "sgd"
-    rate: float = 0.1
-    steps: int = 200
-    batch_size: int = 0
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        check("optimizer", self.optimizer, OPTIMIZERS)
-        check("rate", self.rate, POSITIVE)
-        check("steps", self.steps, WHOLE)
-        check("batch_size", self.batch_size, WHOLE)
-        check("dropout", self.dropout, Interval(0, 0.95))
-
-
-@dataclass(eq=False)
-class History:
-    """What training one network showed, at the recorded steps; step 0 is the initialization.
-
-    ``loss`` and ``accuracy`` (NaN for mse) are those of the whole training batch, ``held_out_accuracy`` that of the
-    held-out batch where there is one, NaN at steps at which it was not asked for. Per recorded step and layer:
-    ``gradient_norm`` (Frobenius, of dL/dW), ``update_ratio`` (log10 of rms(update) / rms(W); NaN where W or the update
-    is 0), ``symmetry_gap`` (largest distance of a neuron's incoming weights from the first neuron's, relative to it)
-    and ``dead_share``. ``snapshots`` maps a step to (weights, biases), or what the race made of them. ``diverged_at``
-    is the first step whose loss is not a finite number. ``seen_loss`` is the
-    loss at every step, of the samples that the step saw.
-    """
-
-    steps: list[int] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)
-    held_out_accuracy: list[float] = field(default_factory=list)
-    gradient_norm: list[Array] = field(default_factory=list)
-    update_ratio: list[Array] = field(default_factory=list)
-    symmetry_gap: list[Array] = field(default_factory=list)
-    dead_share: list[Array] = field(default_factory=list)
-    snapshots: dict[int, Any] = field(default_factory=dict)
-    diverged_at: int | None = None
-    seen_loss: list[float] = field(default_factory=list)
-
-    def steps_to(self, threshold: float) -> int | None:
-        """The first step whose loss, of the samples it saw, is at most ``threshold``, or the last where that of the
-        whole batch is after it; None where there is none.
-        """
-        last = zip(self.steps[-1:], self.loss[-1:], strict=True)
-        return next((step for step, loss in [*enumerate(self.seen_loss), *last] if loss <= threshold), None)
-
-
-def last_known(values: Sequence[float]) -> float | None:
-    """The last value that is not NaN; None where there is none."""
-    return next((value for value in reversed(values) if not math.isnan(value)), None)
 
 
 def _copied(parameters: Parameters) -> Parameters:
     weights, biases = parameters
     return [w.copy() for w in weights], [b.copy() for b in biases]
-
-
-LEAST_SQUARES = 1e-24  # of float32 numbers: below, single squares have lost digits or vanished
-
-
-def _squares(x: Array) -> Array:
-    """Sum of the squares over the last two axes; in float64 where float32 would lose them or overflow."""
-    total: Array = np.vecdot(x, x).sum(axis=-1, dtype=np.float64)
-    if x.dtype != np.float64 and not ((total > LEAST_SQUARES) & (total < math.inf)).all():
-        return np.square(x, dtype=np.float64).sum(axis=(-2, -1))
-    return total
-
-
-def _norms(gradients: Sequence[Array]) -> Array:
-    """Frobenius norm of each network's gradient in each layer: (networks, layers)."""
-    return np.stack([np.sqrt(_squares(gradient)) for gradient in gradients], axis=1)
-
-
-def symmetry_gap(weight: Array) -> Array:
-    """max_j ||w_j - w_1|| / ||w_1|| over the neurons (columns) of weights (..., fan_in, fan_out); 0/0 is 0."""
-    first = weight[..., :1]
-    apart = weight - first
-    squares = np.square(apart).sum(axis=-2).max(axis=-1)
-    if weight.dtype != np.float64 and not ((squares > LEAST_SQUARES) & (squares < math.inf)).all() and apart.any():
-        squares = np.square(apart, dtype=np.float64).sum(axis=-2).max(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(squares == 0, 0.0, np.sqrt(squares / _squares(first)))
-
-
-def recorded_steps(steps: int, most: int = 80) -> list[int]:
-    """At most about ``most`` steps from 0 to ``steps``: close together at first, then evenly spread."""
-    check("steps", steps, WHOLE)
-    early = [step for step in (0, 1, 2, 3, 5, 8) if step <= steps]
-    return sorted({*early, *np.linspace(0, steps, max(2, most - len(early))).round().astype(int).tolist()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,7 +206,7 @@ class Race:
             self.histories[index].seen_loss.append(loss)
         wanted = self.step in self._record or self.step in self._snapshots
         whole = wanted and x is self._x and not self.recipe.dropout
-        norms = _norms(seen.gradients) if whole else None
+        norms = norms_of(seen.gradients) if whole else None
         updates = self._updates(seen.gradients + seen.bias_gradients)
         if wanted:
             self._record_step(updates[: len(self._weights)], seen if whole else None, norms)
@@ -377,9 +276,9 @@ class Race:
         if self.held_out:
             held_out = (self._accuracy(self._outputs(self.held_out), self._held_out_classes)
                         if self.step in self._held_out_steps else np.full(len(seen.loss), math.nan))
-        norms = _norms(seen.gradients) if norms is None else norms
+        norms = norms_of(seen.gradients) if norms is None else norms
         gaps = np.stack([symmetry_gap(w) for w in self._weights], axis=1)
-        ratios = np.stack([_log_ratio(u, w) for u, w in zip(updates, self._weights, strict=True)], axis=1) \
+        ratios = np.stack([log_ratio(u, w) for u, w in zip(updates, self._weights, strict=True)], axis=1) \
             if updates else np.full(norms.shape, math.nan)
         dead = np.stack([(z.max(axis=-2) <= 0).mean(axis=-1) for z in zs[:-1]], axis=1) \
             if self._phi.dies and len(zs) > 1 else np.full((len(seen.loss), len(zs) - 1), math.nan)
@@ -400,13 +299,6 @@ class Race:
                 values.append(column[row])
 
 
-def _log_ratio(update: Array, weight: Array) -> Array:
-    """log10 of rms(update) / rms(weight), a network each; NaN where either is 0."""
-    moved, held = _squares(update), _squares(weight)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((moved > 0) & (held > 0), 0.5 * np.log10(moved / held), math.nan)
-
-
 def race(networks: Sequence[Network], batch: Batch, recipe: Recipe | None = None, **options: Any) -> Race:
     """A Race of networks of one shape and activation, from the parameters that they draw."""
     first = networks[0]
@@ -415,15 +307,6 @@ def race(networks: Sequence[Network], batch: Batch, recipe: Recipe | None = None
         raise ValueError("networks must have the same sizes, activation and dtype to be trained side by side")
     return Race([network.parameters() for network in networks], batch, recipe or Recipe(), activation=first.activation,
                 activation_params=dict(first.activation_params), **{"seed": first.seed} | options)
-
-
-def train(network: Network | Architecture, batch: Batch, recipe: Recipe | None = None, **options: Any) -> History:
-    """Train one network to the end; see Recipe for how and Race, or of an Architecture BlockRace, for the options."""
-    if isinstance(network, Architecture):
-        from initviz.training.block_training import block_race  # which is built on this module
-
-        return block_race([network], batch, recipe, **options).advance().histories[0]
-    return race([network], batch, recipe, **options).advance().histories[0]
 
 
 def best_rates(initial: Sequence[Parameters], batch: Batch, recipe: Recipe, rates: Sequence[float],

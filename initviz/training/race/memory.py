@@ -1,0 +1,50 @@
+"""How much memory a race takes, and how many rates may be tried at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from initviz.core.architecture import Architecture
+from initviz.core.cost import block_training_bytes, training_bytes
+from initviz.training.gradient_descent import STATES
+from initviz.training.race.films import GRID
+from initviz.training.race.terms import HELD_OUT, RaceTerms
+
+SWEPT_RATES = {  # Adam divides by the gradient's size, and momentum 0.9 adds up to ten steps
+    "sgd": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0), "momentum": (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+    "adam": (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)}
+RECORD_BYTES = 0.3e6  # histories and films
+SWEEP_BYTES = 64e6  # that trying rates may take, where the race itself takes less
+WORKERS = 2
+STACKED = 1 << 16  # values of a layer: up to so many, fewer calls are worth more than what stays in the cache
+
+
+def is_stacked(terms: RaceTerms) -> bool:
+    """Whether the contenders are trained as stacks, one a worker, and not each for itself."""
+    return (terms.recipe.batch_size or terms.batch) * max(terms.networks[0].sizes) <= STACKED
+
+
+def race_bytes(terms: RaceTerms, rates: int = 1) -> float:
+    """Memory of a race at its peak, of so many rates tried at once for each contender."""
+    contenders, first = len(terms.labels), terms.networks[0]
+    networks = contenders * rates
+    filmed = 2 * WORKERS * GRID**2 * sum(first.sizes[1:]) * 4 if first.sizes[0] == 2 else 0
+    numbers: Mapping[str, int] = {
+        "networks": networks, "minibatch": terms.recipe.batch_size, "states": STATES[terms.recipe.optimizer],
+        "held_out": HELD_OUT if rates == 1 else 0,
+        "at_once": networks if is_stacked(terms) else min(WORKERS, contenders) * rates}
+    return RECORD_BYTES + filmed + (
+        block_training_bytes(first, terms.batch, **numbers) if isinstance(first, Architecture)
+        else training_bytes(first.sizes, terms.batch, **numbers))
+
+
+def rates_at_once(terms: RaceTerms) -> int:
+    """How many rates may be tried side by side without more memory than the race itself, or than a moderate one."""
+    most = max(race_bytes(terms), SWEEP_BYTES)
+    return max((count for count in range(1, len(SWEPT_RATES[terms.recipe.optimizer]) + 1)
+                if race_bytes(terms, count) <= most), default=1)
+
+
+def race_peak_bytes(terms: RaceTerms) -> float:
+    """Memory that a race takes at its peak, the search for the best rates included."""
+    return max(race_bytes(terms), race_bytes(terms, rates_at_once(terms)) if terms.tuned else 0.0)
