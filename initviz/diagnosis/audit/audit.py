@@ -49,8 +49,8 @@ class Audit(Graded):
     @property
     def say_passed_over(self) -> str:
         """How many tensors are not judged, and of which formats; empty where all are."""
-        formats = sorted({dtype for _, dtype in self.passed_over})
-        return f"Not judged: {len(self.passed_over):,} tensors, empty or of {named(formats)}" if formats else ""
+        formats, count = sorted({dtype for _, dtype in self.passed_over}), len(self.passed_over)
+        return f"Not judged: {count:,} tensor{'s' * (count > 1)}, empty or of {named(formats)}" if formats else ""
 
     @property
     def tied(self) -> tuple[tuple[str, ...], ...]:
@@ -110,9 +110,12 @@ class Examination:
 
     def judged(self, recipe: Recipe | None = None) -> Audit:
         """The audit; of what a recipe speaks, it takes the place of what scales alone would show."""
-        findings = [*equal_tensors(self.equal), *(finding for rule in RULES for finding in rule(self.tensors))]
+        findings = [*equal_tensors(self.equal, self.tensors),
+                    *(finding for rule in RULES for finding in rule(self.tensors))]
         if recipe is not None:
-            deviating = deviations(self.tensors, recipe)
+            never = {name for finding in findings if finding.key == "both_zero" for name in finding.tensors}
+            deviating = [finding for finding in deviations(self.tensors, recipe) if not never.issuperset(
+                finding.tensors)]
             known = {name for finding in deviating for name in finding.tensors}
             covered = {record.name for record in self.tensors if recipe.entries_of(record.name)}
             findings = [*deviating, *(finding for finding in findings if not known.issuperset(finding.tensors) and not (
@@ -156,7 +159,7 @@ def record_of(tensor: Tensor) -> TensorRecord:
                          ) from None
     place = place_of(tensor.name, tensor.shape)
     with np.errstate(all="ignore"):  # numbers of a file may overflow and vanish
-        measured = measure(values)
+        measured = measure(place.matrix(values))
         laws = laws_of(values, measured, place)
     return TensorRecord(tensor.name, tensor.shape, tensor.dtype, place, measured, tuple(laws))
 
@@ -177,7 +180,7 @@ def _beside_their_biases(records: Sequence[TensorRecord]) -> Iterator[TensorReco
     biases = {_sibling(record.name): record for record in records if record.place.kind == "bias"}
     for record in records:
         key = _sibling(record.name)
-        if record.place.kind == "bias" and key in weights:
+        if record.place.kind == "bias" and key in weights and all(law.random for law in record.laws):
             record = replace(record, laws=tuple(bias_laws(record.measures, weights[key].place)))
         elif key in weights and weights[key] is record and key in biases and not _drawn(record, biases[key]):
             record = replace(record, laws=())
@@ -189,7 +192,8 @@ def _drawn(weight: TensorRecord, bias: TensorRecord) -> bool:
     torch = any(law.formula == TORCH_DEFAULT or "hidden" in law.formula for law in weight.laws)
     laws = bias_laws(bias.measures, weight.place)
     enough = bias.measures.count >= LEAST_BIAS
-    return bias.measures.one_value or torch or (enough and any(law.formula == TORCH_DEFAULT for law in laws))
+    filled = any(not law.random for law in bias.laws)
+    return filled or torch or (enough and any(law.formula == TORCH_DEFAULT for law in laws))
 
 
 def audit(paths: str | Path | Sequence[str | Path], recipe: str | Recipe | None = None) -> Audit:

@@ -6,17 +6,20 @@ import math
 import re
 from dataclasses import dataclass
 
+from initviz.core.arrays import Array
+
 NUMBER = re.compile(r"(?:(?<=[./_])|^)\d+(?=[./_]|$)")  # of a block: alone between separators
-EMBEDDING = re.compile(r"(?:^|[._/])(?:\w*emb\w*|wte|wpe|lm_embed\w*)(?:[._/]|$)", re.IGNORECASE)
+EMBEDDING = re.compile(
+    r"(?:^|[._/])(?:\w*emb\w*|wte|wpe|(?:\w*_)?tok(?:ens?)?|pos(?:itions?)?)(?:[._/]|$)", re.IGNORECASE)
 NORM = re.compile(
     r"(?:^|[._/])(?:\w*norm\w*|ln(?:_?\w+)?|bn\d*|gamma|beta|running_\w+)(?:[._/]|$)", re.IGNORECASE)
 BIAS = re.compile(r"(?:^|[._/])(?:\w*bias\w*|b\d*)$", re.IGNORECASE)
-LORA = re.compile(r"lora_?([AB])|lora_(up|down)", re.IGNORECASE)
-RECURRENT = re.compile(r"weight_(?:ih|hh)_l\d+|bias_(?:ih|hh)_l\d+")
-INPUTS_FIRST = re.compile(  # (fan_in, fan_out): Keras and Flax kernels, the Conv1D layers of GPT-2
-    r"(?:^|[._/])kernel(?::0)?$|(?:^|\.)h\.\d+\.(?:attn|mlp|crossattention)\.c_(?:attn|proj|fc|q)\w*\.weight$",
-    re.IGNORECASE)
+LORA = re.compile(r"lora[._]?(?:embedding_)?(?:[AB](?![a-z])|up|down)", re.IGNORECASE)
+RECURRENT = re.compile(r"weight_(?:ih|hh)(?:_l\d+|$)")
+INPUTS_FIRST = re.compile(r"(?:^|[._/])kernel(?::0)?$", re.IGNORECASE)  # of Keras and Flax
+GPT2 = re.compile(r"(?:^|\.)h\.\d+\.(?:attn|mlp|crossattention)\.c_(attn|proj|fc|q)\w*\.weight$")
 GATES = {"lstm": 4, "gru": 3}
+EXPERTS = re.compile(r"expert", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Place:
 
     ``kind`` is "linear", "convolution", "embedding", "norm", "bias", "recurrent", "lora" or "other"; ``fan_in`` and
     ``fan_out`` count a neuron's inputs and an input's neurons, 0 where a tensor has none; ``outputs_first`` says that
-    its first axis is the neurons'. ``family`` is the name with its numbers as "#", ``numbers`` those numbers.
+    its first axis is the neurons', else its last is. ``family`` is the name with its numbers as "#", ``numbers`` those
+    numbers; ``others`` are fans that it has where its shape may be meant otherwise.
     """
 
     kind: str
@@ -35,22 +39,50 @@ class Place:
     family: str
     numbers: tuple[int, ...]
     kernel: int = 1
+    others: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def meant(self) -> tuple[tuple[int, int], ...]:
+        """(fan_in, fan_out), the usual ones first."""
+        return ((self.fan_in, self.fan_out), *self.others)
 
     @property
     def fans(self) -> tuple[tuple[int, int], ...]:
         """(fan_in, fan_out) as frameworks count them; of a convolution also with fan_out as its filters alone."""
-        counted = (self.fan_in, self.fan_out)
-        return (counted, (self.fan_in, self.fan_out // self.kernel)) if self.kernel > 1 else (counted,)
+        return (*self.meant, (self.fan_in, self.fan_out // self.kernel)) if self.kernel > 1 else self.meant
+
+    def matrix(self, values: Array) -> Array:
+        """A tensor of this place with its kernel's axes beside its inputs': (neurons, inputs), or the other way."""
+        return values if values.ndim < 3 else values.reshape(self.matrix_shape(values.shape))
+
+    def matrix_shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """The lengths of ``matrix`` for a tensor of at least two axes."""
+        if self.outputs_first and self.kind != "embedding":
+            return shape[0], math.prod(shape[1:])
+        return math.prod(shape[:-1]), shape[-1]
 
 
 def place_of(name: str, shape: tuple[int, ...]) -> Place:
     """What the tensor of that name and shape is."""
     numbers = tuple(int(number[:18]) for number in NUMBER.findall(name))
-    outputs_first = not INPUTS_FIRST.search(name)
+    outputs_first = not INPUTS_FIRST.search(name) and not _is_conv1d(name, shape)
     kind = _kind(name, shape)
-    fan_in, fan_out = _fans(shape, outputs_first) if kind not in ("bias", "norm") else (0, 0)
+    of_matrix = shape[1:] if kind == "embedding" and len(shape) == 3 else shape
+    fan_in, fan_out = _fans(of_matrix, outputs_first) if kind not in ("bias", "norm") else (0, 0)
     kernel = math.prod(shape[2:] if outputs_first else shape[:-2]) if kind == "convolution" else 1
-    return Place(kind, fan_in, fan_out, outputs_first, NUMBER.sub("#", name), numbers, kernel)
+    others: tuple[tuple[int, int], ...] = ()
+    if len(shape) == 3 and EXPERTS.search(name):  # a matrix an expert, either way round
+        fan_in, fan_out, kernel, others = shape[2], shape[1], 1, ((shape[1], shape[2]),)
+    elif len(shape) == 3 and not outputs_first:  # of a convolution, or of heads and their lengths, out or in
+        others = ((shape[0], shape[1] * shape[2]), (shape[0] * shape[1], shape[2]))
+    return Place(kind, fan_in, fan_out, outputs_first, NUMBER.sub("#", name), numbers, kernel, others)
+
+
+def _is_conv1d(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a matrix of a GPT-2 is a Conv1D's, (in, out), and not a Linear's: c_proj alone has fewer outputs."""
+    found = GPT2.search(name)
+    return found is not None and len(shape) == 2 and (
+        shape[0] == shape[1] or (shape[0] > shape[1]) == (found[1] == "proj"))
 
 
 def _kind(name: str, shape: tuple[int, ...]) -> str:
@@ -58,11 +90,12 @@ def _kind(name: str, shape: tuple[int, ...]) -> str:
         return "recurrent"
     if LORA.search(name) and len(shape) >= 2:
         return "lora"
-    if BIAS.search(name) and (len(shape) < 2 or sorted(shape)[-2] == 1):
+    if BIAS.search(name) and (len(shape) < 2 or sorted(shape)[-2] == 1 or (
+            len(shape) == 2 and re.split(r"[./]", name)[-1] == "bias")):  # of several heads
         return "bias"
     if len(shape) < 2:
-        return "norm" if NORM.search(name) else "other"
-    if len(shape) == 2:
+        return "norm" if NORM.search(name) or re.split(r"[./]", name)[-1] in ("weight", "scale") else "other"
+    if len(shape) == 2 or (len(shape) == 3 and shape[0] == 1 and EMBEDDING.search(name)):
         return "embedding" if EMBEDDING.search(name) and not NORM.search(name.rpartition(".")[0]) else "linear"
     return "convolution" if len(shape) <= 5 else "other"
 

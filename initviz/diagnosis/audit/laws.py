@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -22,13 +22,14 @@ from initviz.core.initializers import INITIALIZERS, Law, law_of
 from initviz.core.initializers.laws import TRUNCATED_STD
 from initviz.diagnosis.audit.expressions import value
 from initviz.diagnosis.audit.kinds import Place
-from initviz.diagnosis.audit.measures import Measures
+from initviz.diagnosis.audit.measures import Measures, measure
 
 RARE = 1e-6  # a law is excluded by what it draws less often than this, in each of a few tests
 ROUNDING = 2.0**-8  # of bfloat16, the coarsest format that is read
 TRAINED_TOP, TRAINED_UNEVENNESS = 1.25, 8.0  # beyond: not independent entries
 SPARSE_INCOMING = 15
 FEW = 100
+CENTERED = 0.3  # share of zeros, a little below that of the smallest kernel, of two places
 MOST_SAID = 6  # laws in a line
 PROBES = ((3, 7), (96, 11))  # fans at which two formulas are compared
 
@@ -270,9 +271,10 @@ def _fixed(values: Array, measured: Measures, place: Place) -> FittingLaw | None
 
 
 def _sparse(values: Array, measured: Measures, place: Place) -> FittingLaw | None:
-    weight = values.T if place.outputs_first and values.ndim == 2 else values
-    if weight.ndim != 2:
+    matrix = place.matrix(values)
+    if matrix.ndim != 2:
         return None
+    weight = matrix.T if place.outputs_first else matrix
     if weight.shape[0] <= SPARSE_INCOMING:
         fits = fits_family(measured, "normal") and fits_scale(measured, "normal", 1.0)
         return FittingLaw("N(0, 1), every input kept", ("Sparse (sparse)",)) if fits else None
@@ -291,6 +293,19 @@ def _orthogonal(measured: Measures) -> FittingLaw | None:
     return FittingLaw(f"orthogonal, gain {_number(gain)}", ("Orthogonal (orthogonal)",))
 
 
+def _at_center(values: Array, measured: Measures, place: Place) -> FittingLaw | None:
+    """The law of a kernel whose weights other than 0 stand at its center, as of dirac_ and delta_orthogonal."""
+    if place.kernel == 1 or measured.zero_share < CENTERED:
+        return None
+    middle = tuple(length // 2 for length in (values.shape[2:] if place.outputs_first else values.shape[:-2]))
+    center = values[(..., *middle)] if place.outputs_first else values[middle]
+    if not center.any() or np.count_nonzero(center) < np.count_nonzero(values):
+        return None
+    within = measure(center)
+    law = _fixed(center, within, place) or _orthogonal(within)
+    return None if law is None else replace(law, formula=f"{law.formula}, at the kernel's center")
+
+
 def laws_of(values: Array | None, measured: Measures, place: Place) -> list[FittingLaw]:
     """All laws that may have drawn a tensor; none where it looks trained.
 
@@ -298,9 +313,13 @@ def laws_of(values: Array | None, measured: Measures, place: Place) -> list[Fitt
     """
     if not measured.finite:
         return []
-    by_value = () if values is None else (_fixed(values, measured, place), _sparse(values, measured, place))
-    laws = [law for law in (_one_value(measured) if measured.one_value else None, *by_value, _orthogonal(measured))
-            if law is not None]
+    found = [_one_value(measured) if measured.one_value else _gates(values) if place.kind == "bias" else None]
+    if values is not None and place.fan_in:
+        found += [_fixed(values, measured, place), _sparse(values, measured, place), _at_center(
+            values, measured, place)]
+    if place.fan_in and (place.kind != "embedding" or place.fan_out > 1):  # any single vector is its length times one
+        found.append(_orthogonal(measured))
+    laws = [law for law in found if law is not None]
     drawn_whole = measured.one_value and measured.count > 1
     if drawn_whole or measured.zero_share > 0.5 or (looks_trained(measured) and not laws):
         return laws
@@ -325,6 +344,17 @@ def _free(family: str, measured: Measures) -> FittingLaw:
         return FittingLaw(f"U(±{_number(end)})", ("Uniform (uniform)",), free=True)
     return FittingLaw(f"N(0, {_number(measured.rms / TRUNCATED_STD)}²) cut at 2σ",
                       ("Truncated normal (truncated_normal)",), free=True)
+
+
+def _gates(values: Array | None) -> FittingLaw | None:
+    """The bias of a recurrent cell of four gates whose second one, the forget gate, begins at another value."""
+    if values is None or values.ndim != 1 or values.size % 4 or values.size < 8:
+        return None
+    gates = values.reshape(4, -1)
+    if (gates != gates[:, :1]).any() or len({float(gate) for gate in gates[[0, 2, 3], 0]}) > 1:
+        return None
+    return FittingLaw(f"one value, {_number(float(gates[0, 0]))}, but {_number(float(gates[1, 0]))} at the forget gate",
+                      ("Keras' LSTM default",), random=False)
 
 
 def bias_laws(measured: Measures, weight: Place) -> list[FittingLaw]:

@@ -195,7 +195,8 @@ def _almost_parallel(vectors: Array) -> int:
 def _repeated(vectors: Array, projections: Array) -> tuple[int, int]:
     """How many vectors (rows) other than 0 equal another one to 1e-4 of their size, and how far apart such ones lie.
 
-    Compared are those whose projections are equal; the distance is the greatest common divisor of all.
+    Compared are those whose projections are equal, of few numbers other than 0 exactly; the distance is the greatest
+    common divisor of all.
     """
     order = np.argsort(projections, kind="stable")
     sorted_ = projections[order]
@@ -210,7 +211,8 @@ def _repeated(vectors: Array, projections: Array) -> tuple[int, int]:
         return 0, 0
     first, second = vectors[order[close]], vectors[order[close + 1]]
     largest = np.maximum(np.abs(first).max(axis=1), np.abs(second).max(axis=1))
-    equal = (np.abs(first - second).max(axis=1) <= 1e-4 * largest) & (largest > 0)
+    few = np.count_nonzero(first, axis=1) < LEAST_VECTOR  # nearly equal by accident
+    equal = (np.abs(first - second).max(axis=1) <= np.where(few, 0, 1e-4 * largest)) & (largest > 0)
     return int(equal.sum()), int(np.gcd.reduce(np.abs(order[close] - order[close + 1])[equal]))
 
 

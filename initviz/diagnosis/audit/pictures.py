@@ -11,6 +11,7 @@ from initviz.charts import curves, equality
 from initviz.charts.picture import UNORDERED, Data, Picture
 from initviz.core.wording import listed
 from initviz.diagnosis.audit.audit import Audit
+from initviz.diagnosis.audit.laws import FAMILIES
 from initviz.diagnosis.audit.recipes import blocks, expected_std
 from initviz.diagnosis.audit.records import TensorRecord, sampling_error
 
@@ -81,7 +82,7 @@ def _series(audit: Audit, family: Sequence[TensorRecord], name: str, color: str,
 
 def _expected(audit: Audit, record: TensorRecord, middle: float, depth: int) -> float:
     for entry in audit.recipe.entries_of(record.name)[:1] if audit.recipe else ():
-        if entry.law not in ("any", "constant"):
+        if entry.law in FAMILIES:
             return expected_std(record, entry, depth)
     return middle
 

@@ -20,7 +20,8 @@ from initviz.diagnosis.audit.kinds import NUMBER
 from initviz.diagnosis.audit.laws import FAMILIES, SCALES, fits_family, fits_scale
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord, sampling_error
 
-LAWS = (*FAMILIES, "constant", "any")
+LAWS = (*FAMILIES, "orthogonal", "constant", "any")
+SAME_GAIN = 0.01  # relative, as a matrix of bfloat16 is orthogonal
 MOST_ENTRIES, MOST_FILE_BYTES = 1000, 10**6
 
 
@@ -28,9 +29,9 @@ MOST_ENTRIES, MOST_FILE_BYTES = 1000, 10**6
 class Entry:
     """What tensors whose name matches ``pattern`` (with * and ?) should be.
 
-    ``law`` is normal, uniform, truncated_normal (each of mean 0 and standard deviation ``std``), constant (of ``std``
-    as its value) or any. ``std`` is an expression of fan_in, fan_out, L (the number of blocks) and d (the last length
-    of the shape).
+    ``law`` is normal, uniform, truncated_normal (each of mean 0 and standard deviation ``std``), orthogonal (of
+    ``std`` as its gain), constant (of ``std`` as its value) or any. ``std`` is an expression of fan_in, fan_out, L (the
+    number of blocks) and d (the last length of the shape); one of fans says nothing of a tensor that has none.
     """
 
     pattern: str
@@ -71,23 +72,30 @@ _NORMS = (("*norm*.weight", "constant", "1"), ("*ln_*.weight", "constant", "1"),
           ("*bn?.weight", "constant", "1"), ("*norm*.bias", "constant", "0"), ("*ln_*.bias", "constant", "0"),
           ("*bn?.bias", "constant", "0"), ("*running_mean", "constant", "0"), ("*running_var", "constant", "1"))
 _CUT = f"0.02 * {TRUNCATED_STD!r}"
+_LINEAR, _XAVIER = "1 / sqrt(3 * fan_in)", "sqrt(2 / (fan_in + fan_out))"  # of uniform laws
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in (
     _recipe("torch", "PyTorch's defaults: reset_parameters of Linear, Conv, Embedding and the normalizations", *_NORMS,
-            ("*emb*.weight", "normal", "1"), ("*in_proj_weight", "uniform", "sqrt(2 / (fan_in + fan_out))"),
-            *(("*weight_?h_l*", "uniform", f"sqrt({gates} / (3 * fan_out))") for gates in (4, 3, 1)),
+            *((f"*{name}*.weight", "normal", "1") for name in ("emb", "wte", "wpe", "tok", "pos")),
+            ("*in_proj_weight", "uniform", _XAVIER), ("*[qkv]_proj_weight", "uniform", _XAVIER),
+            *(("*weight_?h*", "uniform", f"sqrt({gates} / (3 * fan_out))") for gates in (4, 3, 1)),
             ("*in_proj_bias", "constant", "0"), ("*out_proj.bias", "constant", "0"),
-            ("*weight", "uniform", "1 / sqrt(3 * fan_in)")),
+            *((pattern, "uniform", std) for pattern in ("*attn.out_proj.weight", "*layers.*.linear?.weight")
+              for std in (_LINEAR, _XAVIER)),  # alone, and as nn.Transformer draws them again
+            ("*weight", "uniform", _LINEAR), ("*weight", "constant", "1")),  # of a normalization without a name
     _recipe("keras", "Keras' defaults: glorot_uniform, zeros, embeddings U(-0.05, 0.05)",
             ("*gamma*", "constant", "1"), ("*beta*", "constant", "0"), ("*embedding*", "uniform", "0.05 / sqrt(3)"),
-            ("*kernel*", "uniform", "sqrt(2 / (fan_in + fan_out))"), ("*bias*", "constant", "0")),
+            ("*recurrent_kernel*", "orthogonal", "1"), ("*lstm*bias*", "any", "1"),
+            ("*moving_mean*", "constant", "0"), ("*moving_variance*", "constant", "1"),
+            ("*kernel*", "uniform", _XAVIER), ("*bias*", "constant", "0")),
     _recipe("flax", "Flax's defaults: lecun_normal cut at two standard deviations, zeros",
             ("*scale", "constant", "1"), ("*embedding", "normal", "1 / sqrt(d)"),
             ("*kernel", "truncated_normal", "1 / sqrt(fan_in)"), ("*bias", "constant", "0")),
     _recipe("gpt2", "Radford et al. 2019, section 2.3: N(0, 0.02), what writes into the stream by 1/sqrt(2 L)", *_NORMS,
             ("*c_proj.weight", "normal", "0.02 / sqrt(2 * L)"), ("*wpe.weight", "any", "1"),
             ("*wte.weight", "normal", "0.02"), ("*lm_head.weight", "normal", "0.02"),
-            ("*c_attn.weight", "normal", "0.02"), ("*c_fc.weight", "normal", "0.02"), ("*bias", "any", "1")),
+            ("*c_attn.weight", "normal", "0.02"), ("*c_fc.weight", "normal", "0.02"),
+            ("*.c_*.bias", "constant", "0"), ("*bias", "any", "1")),
     _recipe("bert", "BERT's initializer_range: 0.02, cut at two standard deviations or not", *_NORMS,
             ("*LayerNorm.weight", "constant", "1"), ("*bias", "constant", "0"), ("*weight", "normal", "0.02"),
             ("*weight", "truncated_normal", _CUT)),
@@ -108,8 +116,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe
             ("*out_proj.weight", "normal", "(8 * L) ** -0.25 * sqrt(2 / (fan_in + fan_out))"),
             ("*fc?.weight", "normal", "(8 * L) ** -0.25 * sqrt(2 / (fan_in + fan_out))"),
             ("*[qk]_proj.weight", "normal", "sqrt(2 / (fan_in + fan_out))"), ("*bias", "constant", "0")),
-    _recipe("lora", "Hu et al. 2021, section 4.1, as in PEFT: A as PyTorch's Linear, B zero",
-            ("*lora_A*", "uniform", "1 / sqrt(3 * fan_in)"), ("*lora_B*", "constant", "0")))})
+    _recipe("lora", "Hu et al. 2021, section 4.1, as in PEFT: A as PyTorch's Linear or N(0, 1/rank), B zero",
+            ("*lora_A*", "uniform", _LINEAR), ("*lora_A*", "normal", "1 / fan_out"), ("*lora_B*", "constant", "0")))})
 
 
 def read_recipe(given: str) -> Recipe:
@@ -177,7 +185,7 @@ def deviations(records: Sequence[TensorRecord], recipe: Recipe) -> list[AuditFin
     depth = blocks(records)
     findings = []
     for record in records:
-        entries = recipe.entries_of(record.name)
+        entries = [entry for entry in recipe.entries_of(record.name) if record.place.fan_in or "fan_" not in entry.std]
         against = [_deviation(record, entry, recipe, depth) for entry in entries]
         if against and against[0] is not None and None not in against:
             findings.append(against[0])
@@ -185,9 +193,14 @@ def deviations(records: Sequence[TensorRecord], recipe: Recipe) -> list[AuditFin
 
 
 def expected_std(record: TensorRecord, entry: Entry, depth: int) -> float:
-    """The standard deviation (of a constant: the value) that an entry asks of a tensor; ``depth`` is L."""
-    return value(entry.std, {"fan_in": record.place.fan_in or 1, "fan_out": record.place.fan_out or 1, "L": depth,
-                             "d": record.shape[-1] if record.shape else 1})
+    """What an entry asks of a tensor: its standard deviation, the value of a constant, an orthogonal one's gain.
+
+    ``depth`` is L. Where the shape leaves open which length is fan_in, it is what comes nearest to what the tensor has.
+    """
+    last = record.shape[-1] if record.shape else 1
+    asked = [value(entry.std, {"fan_in": fan_in or 1, "fan_out": fan_out or 1, "L": depth, "d": last})
+             for fan_in, fan_out in record.place.meant]
+    return min(asked, key=lambda std: abs(std - record.measures.rms) if record.measures.finite else 0.0)
 
 
 def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -> AuditFinding | None:
@@ -201,6 +214,15 @@ def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -
         error, by = 0.0, ""
         shown = f"a mean of {number(measured.mean)}, a standard deviation of {number(measured.std)}"
         wanted = f"{number(expected)} everywhere"
+    elif entry.law == "orthogonal":
+        gain = measured.largest if measured.count == 1 else measured.isometry
+        if math.isclose(gain, expected, rel_tol=SAME_GAIN):
+            return None
+        return AuditFinding("recipe", "error", f"{record.name} has {record.described} where the recipe {recipe.name} "
+                            f"asks for an orthogonal matrix of gain {number(expected, 3)}", (record.name,),
+                            None if math.isnan(gain) else gain, expected,
+                            None if math.isnan(gain) or not expected else gain / expected,
+                            f"{entry.pattern}: {entry.law}, {entry.std}", recipe.source, 0)
     else:
         scale_fits = fits_scale(measured, entry.law, expected)
         if scale_fits and fits_family(measured, entry.law):
@@ -209,7 +231,7 @@ def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -
         shown = record.described
         wanted = (f"a {entry.law.replace('_', ' ')} law of standard deviation {number(expected, 3)} ± "
                   f"{number(error, 1)}")
-        apart = bool(expected and measured.rms and not scale_fits)
+        apart = bool(expected and measured.rms and not scale_fits and not measured.one_value)
         by = f", {number(measured.rms / expected, 3)} times as much" if apart else ""
     text = f"{record.name} has {shown} where the recipe {recipe.name} asks for {wanted}{by}"
     return AuditFinding("recipe", "error", text, (record.name,), measured.rms, expected,
@@ -231,6 +253,9 @@ def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:
     measures = [member.measures for member in members]
     if all(measured.one_value for measured in measures) and len({measured.least for measured in measures}) == 1:
         return "constant", repr(measures[0].least)
+    gains = [measured.isometry for measured in measures]
+    if math.isclose(min(gains), max(gains), rel_tol=SAME_GAIN):  # never so of NaN
+        return "orthogonal", f"{sum(gains) / len(gains):.4g}"
     for scale in SCALES:
         if all(member.place.fan_in and any(law.formula == scale.formula for law in member.laws) and any(
                 fits_scale(member.measures, scale.family, scale.at(*fans)) for fans in member.place.fans[:1])

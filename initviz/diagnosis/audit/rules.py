@@ -7,13 +7,13 @@ compares speaks only where nearly all of a family, or of a file, agree: a file o
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from initviz.core.arrays import Array
 from initviz.core.wording import listed, number, percent
+from initviz.diagnosis.audit.kinds import EXPERTS, LORA, NUMBER
 from initviz.diagnosis.audit.laws import FAMILIES, SAME, TORCH_DEFAULT, fits_scale
 from initviz.diagnosis.audit.measures import ALMOST, SIDE
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord, sampling_error
@@ -25,7 +25,6 @@ LEAST_COPY = 16  # values: smaller tensors are equal by accident
 STRONG, LEAST_TREND = 0.9, 1.5  # correlation with depth, and the factor over all of it
 GAINS = (0.1, 10.0)  # fan_in times the variance
 MOST_SUBNORMAL, MOST_LOST = 0.1, 0.05  # shares of the values
-EXPERTS = re.compile(r"expert", re.IGNORECASE)
 SYMMETRY = "Goodfellow, Bengio and Courville 2016, section 8.4"
 SAMPLING = "sampling error: std √((κ − 1) / 4N)"
 CONVENTION = "convention"
@@ -51,7 +50,7 @@ def _multiplied(records: Records) -> list[TensorRecord]:
 
 def _same_in_every_draw(record: TensorRecord) -> bool:
     """Whether the tensor is an identity or another matrix of a law that is not random."""
-    return any(law.formula == SAME for law in record.laws)
+    return any(law.formula.startswith(SAME) for law in record.laws)
 
 
 def not_finite(records: Records) -> Iterator[AuditFinding]:
@@ -69,9 +68,10 @@ def one_value(records: Records) -> Iterator[AuditFinding]:
         if not measured.one_value or record.place.fan_out < 2 or measured.count < LEAST_COPY:
             continue
         if measured.least:
+            neurons = record.place.matrix_shape(record.shape)[0 if record.place.outputs_first else 1]
             yield AuditFinding("copies", "error", f"{record.name} is {number(measured.least)} everywhere: its "
-                               f"{record.place.fan_out:,} neurons are copies", (record.name,), 1,
-                               float(record.place.fan_out), None, "neurons have different weights", SYMMETRY, 0)
+                               f"{neurons:,} neurons are copies", (record.name,), 1,
+                               float(neurons), None, "neurons have different weights", SYMMETRY, 0)
         elif record.place.kind != "lora":
             yield AuditFinding("zeros", "note", f"{record.name} is all zeros: harmless where what it multiplies is "
                                "not zero and something random stands behind it", (record.name,), 0, None, None,
@@ -89,7 +89,7 @@ def copied_neurons(records: Records) -> Iterator[AuditFinding]:
 
 def _copies_along(record: TensorRecord, axis: int, severity: str) -> Iterator[AuditFinding]:
     """Copies among a matrix's rows (``axis`` 0) or columns; of a kernel, among its filters."""
-    measured, whole = record.measures, record.shape[0] if axis == 0 else math.prod(record.shape[1:])
+    measured, whole = record.measures, record.place.matrix_shape(record.shape)[axis]
     what = "experts" if EXPERTS.search(record.name) and len(record.shape) == 3 and axis == 0 else (
         "neurons" if severity == "error" else "inputs")
     exact, distance = measured.copies[axis], measured.copy_distances[axis]
@@ -106,29 +106,47 @@ def _copies_along(record: TensorRecord, axis: int, severity: str) -> Iterator[Au
                            f"the cosine of two rows' or columns' first {SIDE} weights is below {ALMOST:g}", SYMMETRY, 0)
 
 
-def equal_tensors(equal: Iterable[Records]) -> Iterator[AuditFinding]:
-    """Of groups of equal tensors those of one family, gathered over blocks that are copies as a whole."""
-    blocks: dict[tuple[tuple[int, ...], ...], list[Records]] = {}
+def equal_tensors(equal: Iterable[Records], records: Records) -> Iterator[AuditFinding]:
+    """Of groups of equal tensors those of one family, gathered over blocks; as copies where all that is drawn is."""
+    blocks: dict[tuple[str, ...], list[Records]] = {}
     for group in equal:
         if len({record.place.family for record in group}) == 1 and group[0].place.numbers:
-            blocks.setdefault(tuple(record.place.numbers for record in group), []).append(group)
-    for groups in blocks.values():
+            blocks.setdefault(_stems(group), []).append(group)
+    for stems, groups in blocks.items():
         names = [record.name for group in groups for record in group]
-        text = (f"{shown([record.name for record in groups[0]])} are equal" if len(groups) == 1 else
-                f"{len(groups[0])} blocks are copies of one another: {shown([r.name for r in groups[0]])} are "
-                f"equal, and so are {len(groups) - 1} more of their tensors")
-        yield AuditFinding("equal", "error", text, tuple(names), len(groups[0]), 1, None,
+        text = f"{shown([record.name for record in groups[0]])} are equal"
+        more = len(groups) - 1
+        text += f", and so {'is one' if more == 1 else f'are {more}'} more of their tensors" if more else ""
+        if len(groups) > 1 and set(names).issuperset(
+                record.name for record in records if record.name.startswith(stems) and _comparable(record)):
+            text = f"{len(stems)} blocks are copies of one another: {text}"
+        biases = all(record.place.kind == "bias" for group in groups for record in group)
+        yield AuditFinding("equal", "warning" if biases else "error", text, tuple(names), len(groups[0]), 1, None,
                            "tensors that were drawn differ", SYMMETRY)
+
+
+def _stems(group: Records) -> tuple[str, ...]:
+    """The names of equal tensors up to the number that tells them apart: those of their blocks."""
+    numbers = [record.place.numbers for record in group]
+    varying = [at for at, column in enumerate(zip(*numbers, strict=True)) if len(set(column)) > 1]
+    if len(varying) != 1:
+        return tuple(record.name for record in group)
+    return tuple(record.name[:list(NUMBER.finditer(record.name))[varying[0]].end()] + "." for record in group)
+
+
+def _comparable(record: TensorRecord) -> bool:
+    """Whether a tensor holds random values, and so many that it equals no other one by accident."""
+    measured = record.measures
+    return (measured.finite and not measured.one_value and measured.count >= LEAST_COPY
+            and not _same_in_every_draw(record))
 
 
 def equal_groups(records: Records, load: Mapping[str, Callable[[], Array]]) -> list[list[TensorRecord]]:
     """Groups of two or more tensors of random values that are equal, value by value; ``load`` reads one by its name."""
     alike: dict[tuple[object, ...], list[TensorRecord]] = {}
     for record in records:
-        measured = record.measures
-        if (measured.finite and not measured.one_value and measured.count >= LEAST_COPY
-                and not _same_in_every_draw(record)):
-            alike.setdefault((record.shape, measured.key), []).append(record)
+        if _comparable(record):
+            alike.setdefault((record.shape, record.measures.key), []).append(record)
     groups = []
     for group in alike.values():
         if len(group) > 1:
@@ -144,10 +162,7 @@ def both_factors_zero(records: Records) -> Iterator[AuditFinding]:
     pairs: dict[str, list[TensorRecord]] = {}
     for record in records:
         if record.place.kind == "lora":
-            name = record.name
-            for one in ("lora_A", "lora_B", "lora_up", "lora_down", "loraA", "loraB"):
-                name = name.replace(one, "lora_#")
-            pairs.setdefault(name, []).append(record)
+            pairs.setdefault(LORA.sub("#", record.name), []).append(record)
     for factors in pairs.values():
         if len(factors) == 2 and all(f.measures.one_value and not f.measures.least for f in factors):
             yield AuditFinding("both_zero", "error", f"{listed([f.name for f in factors])} are both zero: the gradient "
@@ -218,7 +233,8 @@ def ignores_fan(records: Records) -> Iterator[AuditFinding]:
     """One scale for all matrices, whatever their fans, far from what any of them needs."""
     weights = [record for record in _weights(records) if record.measures.rms and record.measures.count >= LEAST_COPY]
     fans = {record.place.fan_in for record in weights}
-    if len(weights) < 3 or max(fans) < 4 * min(fans):
+    normalized = any(record.place.kind == "norm" for record in records)  # what brings the signal back to its scale
+    if normalized or len(weights) < 3 or max(fans) < 4 * min(fans):
         return
     middle = float(np.median([record.measures.rms for record in weights]))
     sharing = [record for record in weights if _agree(record, middle)]
@@ -244,9 +260,11 @@ def framework_default(records: Records) -> Iterator[AuditFinding]:
     common = set.intersection(*({law for law in record.laws if not law.free} for record in weights
                                 if record not in default))
     if common:
-        yield AuditFinding("default", "warning", f"{shown([r.name for r in default])} keep PyTorch's default where all "
-                           f"other weights follow {min(law.text for law in common)}", tuple(r.name for r in default),
-                           None, None, None, "layers of one model follow one law", CONVENTION)
+        verb = "keeps" if len(default) == 1 else "keep"
+        names = tuple(record.name for record in default)
+        yield AuditFinding("default", "warning", f"{shown(names)} {verb} PyTorch's default where all other weights "
+                           f"follow {min(law.text for law in common)}", names, None, None, None,
+                           "layers of one model follow one law", CONVENTION)
 
 
 def number_formats(records: Records) -> Iterator[AuditFinding]:

@@ -55,14 +55,15 @@ def saved(state, path):
 
 
 def draw(key, shape, rng):
-    """A tensor of PyTorch's layout (out, in, *kernel) as the initializer draws it."""
+    """A tensor of PyTorch's layout (out, in, *kernel) as the initializer draws it; a kernel from one matrix."""
     fan_in = math.prod(shape[1:])
     fan_out = shape[0] * math.prod(shape[2:])
     if len(shape) == 2:
         return np.ascontiguousarray(initialize(key, fan_in, shape[0], rng=rng, dtype="float32").T)
     law = law_of(key)  # of a convolution the fans count the kernel on both sides
     whole = law.draw(fan_in, shape[0], rng, np.float32)
-    gain = math.sqrt(law.variance(fan_in, fan_out) / law.variance(fan_in, shape[0]))
+    matrices = "orthogonal", "sparse"  # whose laws are of the whole matrix
+    gain = 1 if key in matrices else math.sqrt(law.variance(fan_in, fan_out) / law.variance(fan_in, shape[0]))
     return (gain * whole.T).reshape(shape).astype("f")
 
 
@@ -82,10 +83,9 @@ def test_nothing_is_found_in_a_file_that_follows_its_recipe(tmp_path, recipe):
 @pytest.mark.parametrize("key", [key for key, entry in INITIALIZERS.items()])
 def test_the_true_law_is_always_among_those_named(key):
     rng = np.random.default_rng(list(INITIALIZERS).index(key))
-    whole = key in ("orthogonal", "sparse", "identity", "zero_identity")  # of a kernel these are other matrices
     for shape in SHAPES * 3:
-        if len(shape) > 2 and (whole or not law_of(key).variance(9, 9)):
-            continue
+        if len(shape) > 2 and (key in ("identity", "zero_identity") or not law_of(key).variance(9, 9)):
+            continue  # drawn of matrices alone
         values = draw(key, shape, rng)
         names = laws_of(values, measure(values), place_of("block.weight", shape))
         assert any(f"({key}" in name for law in names for name in law.names), (shape, names)
@@ -96,9 +96,7 @@ def test_of_a_thousand_tensors_drawn_correctly_each_law_is_named_and_at_most_one
     rng = np.random.default_rng(0)
     keys = [(key, (4096, 1024)) for key in drawn]
     while len(keys) < 1000:
-        key, shape = drawn[rng.integers(len(drawn))], SHAPES[rng.integers(len(SHAPES))]
-        if not (len(shape) > 2 and key in ("orthogonal", "sparse")):  # of a kernel these are other matrices
-            keys.append((key, shape))
+        keys.append((drawn[rng.integers(len(drawn))], SHAPES[rng.integers(len(SHAPES))]))
     tensors = tuple(Tensor(f"layers.{number}.weight", shape, "float32",
                            lambda number=number, key=key, shape=shape: draw(key, shape, np.random.default_rng(number)))
                     for number, (key, shape) in enumerate(keys))
@@ -135,6 +133,16 @@ def test_equal_tensors_are_one_finding_for_blocks_that_are_copies(tmp_path):
              for seed, name in enumerate(("q", "k"))}
     found, = audit(saved(state, tmp_path / "a.safetensors")).findings
     assert (found.key, found.severity, len(found.tensors)) == ("equal", "error", 8)
+
+
+@needs_torch
+def test_blocks_are_called_copies_only_where_all_that_is_drawn_is_equal(tmp_path):
+    import torch
+    torch.manual_seed(0)
+    torch.save(torch.nn.Transformer(32, 2, 3, 3, 64).state_dict(), tmp_path / "whole.pt")
+    found = audit(tmp_path / "whole.pt").findings  # it draws all matrices again, and not the biases
+    assert [(finding.key, finding.severity) for finding in found] == [("equal", "warning")] * 2
+    assert all("blocks are copies" not in finding.text for finding in found)
 
 
 def test_a_tied_read_out_is_named_and_not_a_finding(tmp_path):
@@ -257,6 +265,43 @@ def test_laws_that_are_not_random_are_named_and_only_true_copies_found(tmp_path)
             assert keys({"a.weight": draw(key, shape, rng)}, tmp_path) == expected, (key, shape)
 
 
+def both_layouts(values):
+    """A kernel (out, in, *kernel) as PyTorch has it, and as Keras and Flax have it: (*kernel, in, out)."""
+    return {"a.weight": values, "b.kernel": np.moveaxis(values, (0, 1), (-1, -2))}
+
+
+@pytest.mark.parametrize("key", ["orthogonal", "sparse", "he_normal", "torch_linear"])
+def test_a_kernel_is_told_in_either_layout(tmp_path, key):
+    for shape in ((64, 16, 3, 3), (16, 64, 5), (8, 40, 1, 3)):
+        state = both_layouts(draw(key, shape, np.random.default_rng(0)))
+        found = json.loads(audit(saved(state, tmp_path / "a.safetensors")).to_json())
+        assert all(any(f"({key}" in law for law in tensor["laws"]) for tensor in found["tensors"]), shape
+        assert found["findings"] == []
+
+
+@pytest.mark.parametrize(("key", "law"), [("identity", "the same in every draw"), ("orthogonal", "orthogonal, gain 1")])
+def test_a_kernel_that_is_0_beside_its_center_is_told_by_what_stands_there(tmp_path, key, law):
+    kernel = np.zeros((32, 16, 3, 3), np.float32)
+    kernel[:, :, 1, 1] = draw(key, (32, 16), np.random.default_rng(0))
+    found = audit(saved(both_layouts(kernel), tmp_path / "a.safetensors"))
+    assert all(f"{law}, at the kernel's center" in named for named in found.frame["law"])
+    assert found.findings == ()
+
+
+def test_copied_filters_are_counted_in_either_layout(tmp_path):
+    kernel = draw("he_normal", (32, 16, 5, 5), np.random.default_rng(0))
+    kernel[3] = kernel[7]
+    found = audit(saved(both_layouts(kernel), tmp_path / "a.safetensors")).findings
+    assert [(finding.key, finding.measured) for finding in found] == [("copies", 1), ("copies", 1)]
+    assert "of b.kernel's 32 neurons" in found[1].text
+
+
+def test_a_matrix_of_few_weights_has_no_copies_by_accident(tmp_path):
+    rng = np.random.default_rng(0)
+    for seed in range(40):
+        assert keys({f"{seed}.weight": draw("sparse", (6, 800), rng)}, tmp_path) == []
+
+
 def test_a_finding_says_its_expectation_with_its_sampling_error(tmp_path):
     found = audit(saved(gpt2(scaled=False, width=64, blocks=4), tmp_path / "a.safetensors"), "gpt2").findings
     expected = 0.02 / math.sqrt(8)
@@ -276,6 +321,11 @@ def test_one_formula_is_said_once_with_all_its_names(tmp_path):
 
 def test_what_a_number_format_loses_is_found(tmp_path):
     assert ("format", "warning") in keys({"a.weight": 1e-8 * weights()}, tmp_path)
+    outlier = 1e-5 * weights()
+    outlier[0, 0] = 100
+    found = [finding for finding in audit(saved({"a.weight": outlier}, tmp_path / "b.safetensors")).findings
+             if finding.key == "format"]
+    assert [finding.text.split(" rounds")[0] for finding in found] == ["fp8 E4M3, scaled so that the largest fits,"]
     assert ("subnormal", "warning") in keys({"a.weight": (1e-5 * weights()).astype(np.float16)}, tmp_path)
 
 

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from initviz.diagnosis.audit import RECIPES, audit
+from initviz.diagnosis.audit.recipes import learned
 
 CUT = 0.8796256610342398  # the standard deviation of a unit normal cut at 2
 BLOCKS = 4
@@ -25,6 +26,11 @@ class Draws:
 
     def uniform(self, *shape, end):
         return self.rng.uniform(-end, end, shape).astype("f")
+
+    def orthogonal(self, rows, columns, gain=1.0):
+        tall = self.rng.standard_normal((max(rows, columns), min(rows, columns)))
+        q = (gain * np.linalg.qr(tall)[0]).astype("f")
+        return q if rows >= columns else q.T
 
     def cut(self, *shape, std):
         values = self.rng.standard_normal(shape)
@@ -46,11 +52,21 @@ def torch_state(d):
             "conv.weight": d.uniform(32, 8, 3, 3, end=72**-0.5), "embedding.weight": d.normal(100, 32, std=1),
             "attn.in_proj_weight": d.uniform(96, 32, end=math.sqrt(6 / 128)), "attn.in_proj_bias": filled(0, 96),
             "lstm.weight_hh_l0": d.uniform(256, 64, end=1 / 8), "gru.weight_ih_l0": d.uniform(192, 20, end=1 / 8),
+            "cell.weight_ih": d.uniform(256, 20, end=1 / 8), "cell.bias_ih": d.uniform(256, end=1 / 8),
+            "cross.q_proj_weight": d.uniform(32, 32, end=math.sqrt(6 / 64)),
+            "cross.bias_k": d.normal(1, 1, 32, std=0.1), "1.weight": filled(1, 32),
             **norm("norm1", 32)}
 
 
 def keras_state(d):
-    return {"dense/kernel": d.uniform(90, 40, end=math.sqrt(6 / 130)), "dense/bias": filled(0, 40),
+    forget = filled(0, 192)
+    forget[48:96] = 1
+    return {"lstm/lstm_cell/kernel": d.uniform(64, 192, end=math.sqrt(6 / 256)), "lstm/lstm_cell/bias": forget,
+            "lstm/lstm_cell/recurrent_kernel": d.orthogonal(48, 192), "gru/gru_cell/bias": filled(0, 2, 96),
+            "attention/attention_output/kernel": d.uniform(4, 16, 64, end=math.sqrt(6 / 128)),
+            "attention/query/kernel": d.uniform(64, 4, 16, end=math.sqrt(6 / 128)),
+            "attention/query/bias": filled(0, 4, 16),
+            "dense/kernel": d.uniform(90, 40, end=math.sqrt(6 / 130)), "dense/bias": filled(0, 40),
             "conv/kernel": d.uniform(3, 3, 8, 32, end=math.sqrt(6 / (72 + 288))),
             "embedding/embeddings": d.uniform(100, 32, end=0.05), "norm/gamma": filled(1, 32),
             "norm/beta": filled(0, 32)}
@@ -59,6 +75,8 @@ def keras_state(d):
 def flax_state(d):
     return {"Dense_0.kernel": d.cut(90, 40, std=90**-0.5), "Dense_0.bias": filled(0, 40),
             "Conv_0.kernel": d.cut(3, 3, 8, 32, std=72**-0.5), "Embed_0.embedding": d.normal(100, 64, std=1 / 8),
+            "Attention_0.query.kernel": d.cut(64, 4, 16, std=1 / 8), "Attention_0.query.bias": filled(0, 4, 16),
+            "Attention_0.out.kernel": d.cut(4, 16, 64, std=1 / 8),
             "LayerNorm_0.scale": filled(1, 40), "LayerNorm_0.bias": filled(0, 40)}
 
 
@@ -131,12 +149,13 @@ def deepnorm_state(d):
 
 def lora_state(d):
     return {f"layers.{block}.q_proj.{name}": values for block in range(BLOCKS) for name, values in (
-        ("lora_A.weight", d.uniform(8, 64, end=1 / 8)), ("lora_B.weight", filled(0, 64, 8)))}
+        ("lora_A.weight", d.uniform(8, 256, end=1 / 16)), ("lora_B.weight", filled(0, 256, 8)))}
 
 
 STATES = {"torch": torch_state, "keras": keras_state, "flax": flax_state, "gpt2": gpt2_state, "bert": bert_state,
           "llama": llama_state, "vit": vit_state, "fixup": fixup_state, "deepnorm": deepnorm_state, "lora": lora_state}
-FREE = ("wpe", "pos_embed", "cls_token", "patch_embed", "fc.bias")  # of which the recipes say nothing
+FREE = ("wpe", "pos_embed", "cls_token", "patch_embed", "fc.bias", "lstm_cell/bias", "bias_ih",
+        "bias_k")  # of which the recipes say nothing
 
 
 def found_in(state, tmp_path, recipe):
@@ -152,7 +171,7 @@ def test_a_file_that_follows_its_recipe_has_no_deviation(tmp_path, name):
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_tensor_that_deviates_is_one_finding_with_its_ratio(tmp_path, name):
     state = STATES[name](Draws())
-    for key in [key for key in state if not any(free in key for free in FREE)][:12]:
+    for key in [key for key in state if not any(free in key for free in FREE)][:14]:
         wrong = state | {key: 1.5 * state[key] if state[key].any() else state[key] + np.float32(0.25)}
         finding, = found_in(wrong, tmp_path, name)
         assert (finding.tensors, finding.severity) == ((key,), "error")
@@ -160,12 +179,50 @@ def test_each_tensor_that_deviates_is_one_finding_with_its_ratio(tmp_path, name)
 
 
 def test_the_three_ways_to_begin_lora_are_told_apart(tmp_path):
-    torch = pytest.importorskip("torch", reason="tests/requirements.txt brings PyTorch")
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
     torch.manual_seed(0)
     linear = torch.nn.Linear(64, 8, bias=False).weight.detach()
     zero = torch.zeros(64, 8)
-    for a, b, keys in ((linear, zero, set()), (0 * linear, zero, {"recipe", "both_zero"}),
+    for a, b, keys in ((linear, zero, set()), (0 * linear, zero, {"both_zero"}),
                        (torch.full_like(linear, 0.1), zero, {"recipe"})):
         torch.save({"q.lora_A.weight": a, "q.lora_B.weight": b}, tmp_path / "lora.pt")
         found = audit(tmp_path / "lora.pt", "lora").findings
         assert {finding.key for finding in found if finding.severity == "error"} == keys
+        assert len(found) == len(keys)
+
+
+def test_a_learned_recipe_holds_the_gains_of_orthogonal_layers(tmp_path):
+    def policy(head):
+        d = Draws()
+        return {"body.0.weight": d.orthogonal(64, 8, math.sqrt(2)), "body.2.weight": d.orthogonal(64, 64, math.sqrt(2)),
+                "actor.weight": d.orthogonal(4, 64, head), "critic.weight": d.orthogonal(1, 64)}
+
+    recipe = tmp_path / "recipe.toml"
+    save_file({name: np.ascontiguousarray(values) for name, values in policy(0.01).items()}, tmp_path / "a.safetensors")
+    recipe.write_text(learned(audit(tmp_path / "a.safetensors").tensors, "policy").to_toml())
+    assert 'law = "orthogonal"\nstd = "0.01"' in recipe.read_text()
+    assert found_in(policy(0.01), tmp_path, str(recipe)) == []
+    finding, = found_in(policy(1.0), tmp_path, str(recipe))
+    assert (finding.tensors, finding.ratio) == (("actor.weight",), pytest.approx(100, rel=0.01))
+
+
+def test_modules_of_pytorch_that_draw_by_laws_of_their_own_follow_the_recipe(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    torch.manual_seed(0)
+    modules = {"whole": torch.nn.Transformer(32, 2, 1, 1, 64), "cell": torch.nn.LSTMCell(16, 64),
+               "cross": torch.nn.MultiheadAttention(64, 4, kdim=32, vdim=48, add_bias_kv=True),
+               "images": torch.nn.Sequential(torch.nn.Conv2d(3, 32, 3), torch.nn.BatchNorm2d(32))}
+    torch.save({f"{name}.{key}": values for name, module in modules.items()
+                for key, values in module.state_dict().items()}, tmp_path / "modules.pt")
+    assert [finding.text for finding in audit(tmp_path / "modules.pt", "torch").findings] == []
+
+
+@pytest.mark.parametrize(("layout", "outputs_first"), [("Conv1D", False), ("Linear", True)])
+def test_gpt2_names_stand_for_either_layout(tmp_path, layout, outputs_first):
+    d = Draws()
+    state = {}
+    for name, fan_in, fan_out in (("attn.c_attn", 48, 144), ("mlp.c_fc", 48, 192), ("mlp.c_proj", 192, 48)):
+        shape = (fan_out, fan_in) if outputs_first else (fan_in, fan_out)
+        state[f"transformer.h.0.{name}.weight"] = d.uniform(*shape, end=fan_in**-0.5)
+    save_file(state, tmp_path / "a.safetensors")
+    assert all("PyTorch's Linear" in law for law in audit(tmp_path / "a.safetensors").frame["law"]), layout
