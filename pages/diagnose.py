@@ -4,9 +4,8 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.diagnose import panels, request
-from initviz.core.initializers import label_of
 from initviz.diagnosis.presentation import comparison, pictures, say_pictures
-from initviz.diagnosis.remedies import recommended
+from initviz.diagnosis.remedies import in_words, recommended
 from initviz.diagnosis.trial import with_evidence
 
 app.require_entrance()
@@ -50,5 +49,5 @@ panels.show_remedies(report)
 
 st.subheader("The code", anchor=False)
 panels.show_code(report.initialization, better)
-st.caption(f"Recommended: {label_of(better.initializer)}, gain {better.gain:g}, biases 0. {why}")
+st.caption(f"Recommended: {in_words(better)}. {why}")
 panels.show_downloads(report, evidence, asked, lines)

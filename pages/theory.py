@@ -47,7 +47,7 @@ with left:
                "chosen initializers in this network's hidden layers, the cross is the network drawn here."
                + say.left_out(settings, *most))
 with right:
-    st.markdown(f"**At the cross** the network is {say.phase(found, settings.depth)}.")
+    st.markdown(f"**At the cross** the network is {say.phase(found, prediction)}.")
     st.caption(f"Theory: {against_theory(run, prediction)}. A network trains to a depth of about 6 ξ_c (Schoenholz et "
                "al. 2017, of one setting).")
     with st.popover("More: symbols and formulas", icon=":material/functions:"):

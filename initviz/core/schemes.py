@@ -75,7 +75,8 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         "Plain", "Dense layers and activations alone, without a skip and without a normalization.", "baseline",
         ("plain",), _settings("plain")),
     "residual": Scheme(
-        "Residual", "Under He's variance the mean square of the stream doubles or more in every block.",
+        "Residual", "Under ReLU and He's variance the mean square of the stream doubles or more in every block, on "
+        "average; under tanh, which is bounded, it grows in proportion to the depth.",
         "He et al. 2016", ("residual",), _settings("residual")),
     "fixup": Scheme(
         "Fixup", "Branches begin at zero, and their first layers are drawn smaller the deeper the network is, so that "
@@ -123,6 +124,6 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         _settings("post_norm", normalization="layer", expansion=4, initializer="xavier_uniform")),
     "batch_norm": Scheme(
         "BatchNorm without skip", "Every layer is normalized over the batch: the signal keeps its size, and the "
-        "gradient grows by π/(π − 1) a layer on its way back under ReLU.",
+        "gradient's mean square grows by about π/(π − 1) a layer on its way back under ReLU.",
         "Yang et al. 2019", ("normalized",), _settings("normalized", normalization="batch")),
 })

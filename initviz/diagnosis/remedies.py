@@ -27,6 +27,14 @@ from initviz.theory.recommendation import recommended_point
 
 TOLERANCE, MOST_TRIES = 0.1, 10  # of Mishkin and Matas' own code
 RELU_LIKE = ("relu", "leaky_relu")
+# Activations that a law was made for. Its gradient may grow, so that very deep networks need another one.
+OWN_LAW = {"sine": "siren", "selu": "lecun_normal", "linear": "lecun_normal"}
+OWN_REASON = {
+    "sine": "SIREN's variance, 2 / (ω₀² fan_in), keeps the scale of what each sine reads (Sitzmann et al. 2020)",
+    "selu": "LeCun's variance, 1 / fan_in, is the one for which SELU keeps mean 0 and variance 1 (Klambauer et al. "
+            "2017)",
+    "linear": "LeCun's variance, 1 / fan_in, keeps the mean square of a signal through linear layers (LeCun et al. "
+              "1998, section 4.6)"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +110,11 @@ def recommended(network: Network) -> tuple[Network, str]:
         changes["initializer_params"] = INITIALIZERS[key].following(params)
         why = (f"He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through {label} (He et al. "
                "2015).")
-    elif network.activation == "sine" and (growth := _growth_by_siren(network)) ** max(network.depth - 2, 0) <= GROWN:
-        key, changes["initializer_params"] = "siren", INITIALIZERS["siren"].following(params)
-        why = ("SIREN's variance, 2 / (ω₀² fan_in), keeps the scale of what each sine reads (Sitzmann et al. 2020); a "
-               f"gradient grows by √χ₁ = {growth:.3g} a layer on its way back.")
-    elif network.activation in ("selu", "linear"):
-        key = "lecun_normal"
-        why = f"LeCun's variance, 1 / fan_in, is the one that {label} keeps (Klambauer et al. 2017 of SELU)."
+    elif (key := OWN_LAW.get(network.activation, "")) and (
+            growth := _growth_under(key, network)) ** max(network.depth - 2, 0) <= GROWN:
+        changes["initializer_params"] = INITIALIZERS[key].following(params)
+        why = OWN_REASON[network.activation] + (
+            f"; a gradient grows by √χ₁ = {growth:.4g} a layer on its way back." if growth > 1 + 1e-9 else ".")
     else:
         point = recommended_point(network.activation, params)
         key, changes["gain"], changes["bias_std"] = "lecun_normal", round(point.sigma_w, 4), round(point.sigma_b, 4)
@@ -123,12 +129,19 @@ def recommended(network: Network) -> tuple[Network, str]:
     return replace(network, initializer=key, bias=0.0, **changes), why
 
 
-def _growth_by_siren(network: Network) -> float:
-    """sqrt(chi_1): what a layer of a wide sine network with SIREN's weights multiplies a gradient's length by."""
-    params = dict(network.activation_params)
-    law = INITIALIZERS["siren"].law(**INITIALIZERS["siren"].following(params))
-    sigma_w = math.sqrt(law.variance(1, 1))
-    return math.sqrt(Field("sine", network.activation_pairs).fixed_point(sigma_w, 0.0, sigma_w**2 / 2).chi)
+def in_words(network: Network) -> str:
+    """A network's law in words, as its recommendation is said: initializer, gain and biases."""
+    gain = f" with a gain of {network.gain_of(0):g}" if network.gain_of(0) != 1 else ""
+    biases = f"biases of standard deviation {network.bias_std:g}" if network.bias_std else "biases 0"
+    return f"**{INITIALIZERS[network.initializer].label}**{gain}, {biases}"
+
+
+def _growth_under(key: str, network: Network) -> float:
+    """sqrt(chi_1): what a layer of a wide network under a law of 1/fan_in multiplies a gradient's length by."""
+    entry = INITIALIZERS[key]
+    sigma_w = math.sqrt(entry.law(**entry.following(dict(network.activation_params))).variance(1, 1))
+    return math.sqrt(Field(network.activation, network.activation_pairs).fixed_point(
+        sigma_w, 0.0, sigma_w**2 / 2).chi)
 
 
 def remedies(initialization: Initialization) -> list[Remedy]:

@@ -50,7 +50,7 @@ def test_a_promise_is_that_of_the_layer_chosen():
     ("sine", "siren", (2 / 128) ** 0.5 / 30)])
 def test_the_answer_for_a_layer_is_what_diagnose_recommends(activation, key, std):
     found = answer(replace(Settings(), activation=activation, gain=3.0))
-    assert found.label == INITIALIZERS[key].label
+    assert found.words == f"**{INITIALIZERS[key].label}**, biases 0"
     assert found.promises["hidden"].std == pytest.approx(std)
     assert found.why.endswith(".")
 

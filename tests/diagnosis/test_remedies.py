@@ -10,7 +10,7 @@ from initviz import ACTIVATIONS, Network, make_batch, propagate
 from initviz.core.batches import batch_for
 from initviz.core.simulation import GROWN, SHRUNK, simulate
 from initviz.diagnosis.initialization import initialization_of
-from initviz.diagnosis.remedies import TOLERANCE, lsuv, recommended, remedies, rescale, standardize_inputs
+from initviz.diagnosis.remedies import TOLERANCE, in_words, lsuv, recommended, remedies, rescale, standardize_inputs
 from initviz.diagnosis.report import diagnose
 from initviz.theory.course import sigmas
 from initviz.theory.mean_field import Field
@@ -105,6 +105,30 @@ def test_sirens_gradient_is_measured_and_a_deep_sine_network_gets_the_edge_of_ch
     assert growth**48 > GROWN
     assert (deep.initializer, deep.gain) == ("lecun_normal", pytest.approx(1 / 30, rel=1e-2))
     assert "edge of chaos" in why
+
+
+def test_selus_gradient_is_measured_and_a_very_deep_network_gets_the_edge_of_chaos_instead():
+    shallow, why = recommended(Network((64, *[256] * 49, 10), "selu", "ones"))
+    assert (shallow.initializer, shallow.gain, shallow.bias_std) == ("lecun_normal", 1, 0)
+    growth = float(why.split("√χ₁ = ")[1].split()[0])
+    assert growth == pytest.approx(math.sqrt(1.0715749925), rel=1e-3)  # Klambauer et al.'s constants, E phi'^2
+    network = Network((64, *[256] * 99, 10), "selu", "ones")
+    assert growth**98 > GROWN
+    deep = recommended(network)[0]
+    assert deep.bias_std > 0
+    found = diagnose(initialization_of(deep, BATCH, "recommended"), repair=False).findings
+    assert not [finding for finding in found if finding.severity != "note" and finding.key in ("signal", "gradient")]
+    line = recommended(Network((64, *[256] * 99, 10), "linear", "ones"))
+    assert (line[0].gain, "√χ₁" in line[1]) == (1, False)
+
+
+@pytest.mark.parametrize(("key", "said"), [
+    ("gelu", "**LeCun normal** with a gain of 1.4082, biases of standard deviation 0.4158"),
+    ("relu", "**He normal**, biases 0"), ("tanh", "**LeCun normal**, biases 0")])
+def test_a_recommendation_is_said_with_its_biases(key, said):
+    better, why = recommended(Network((64, 32, 10), key))
+    assert in_words(better) == said
+    assert ("biases of standard deviation" in why) == (better.bias_std > 0)
 
 
 @pytest.mark.parametrize("key", ACTIVATIONS)

@@ -1,8 +1,9 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from initviz import Architecture, make_batch, simulate
+from initviz import Architecture, Network, make_batch, propagate, simulate
 from initviz.app.presets import PRESETS
 from initviz.app.settings import Settings
 from initviz.core.wording import number, percent
@@ -82,3 +83,12 @@ def test_a_small_share_is_not_rounded_to_nothing():
 
 def test_presets_name_what_they_show():
     assert all(preset.sentence.endswith(".") for preset in PRESETS.values())
+
+
+def test_the_signal_of_a_verdict_is_that_of_the_median_sample_beside_the_median_input():
+    batch = make_batch("digits", 64, seed=0)
+    network = Network((64, *[64] * 9, 10), "gelu", "he_normal")
+    passed = propagate(*network.parameters(), batch.x, batch.targets, activation="gelu", loss=batch.loss)
+    last, first = (float(np.median(np.sqrt(np.square(x, dtype=float).mean(axis=1))))
+                   for x in (passed.activations[8], batch.x))
+    assert dict(judge(simulate(network, batch)).numbers)["Signal"] == number(last / first)

@@ -1,10 +1,15 @@
 """The Theory page: every tab, at ordinary and at extreme points."""
 
+import numpy as np
 import pytest
 from pages.test_pages import press, sound, visit, words
 
 from initviz.app.theory import sentences
+from initviz.core.batches import make_batch
+from initviz.core.network import Network
+from initviz.core.simulation import gradient_return, simulate
 from initviz.theory.mean_field import Field
+from initviz.theory.prediction import expected_correlations, predict
 
 THEORY = "pages/theory.py"
 TABS = ("What it means", "Signal and gradient", "Variance map", "Two inputs", "Dead neurons", "Depth × width",
@@ -82,14 +87,42 @@ def test_a_refused_size_is_refused_here_too():
     press(at, "afford")
 
 
+def at_point(activation, sigma_w, sigma_b, depth):
+    """Where deep layers settle, and the prediction of a network there, from a unit input."""
+    network = Network((64, *[64] * (depth - 1), 10), activation, "lecun_normal", sigma_w, bias_std=sigma_b)
+    return Field(activation).fixed_point(sigma_w, sigma_b, sigma_w**2 + sigma_b**2), predict(network, np.ones((1, 64)))
+
+
 def test_a_phase_says_what_becomes_of_two_inputs_and_how_much_of_it_this_depth_feels():
-    still = sentences.phase(Field("tanh").fixed_point(0.8, 0.0, 0.64), 10)
-    assert "inputs keep their correlation" in still
+    still = sentences.phase(*at_point("tanh", 0.8, 0.0, 10))
+    assert "leave two inputs' correlation as it is" in still
     assert "become alike" not in still
-    assert "inputs become alike" in sentences.phase(Field("tanh").fixed_point(0.8, 0.3, 0.7), 10)
-    selu = sentences.phase(Field("selu").fixed_point(1.0, 0.0), 4)
-    assert "by 1.072 over the 3 hidden layers" in selu
+    assert "inputs become alike" in sentences.phase(*at_point("tanh", 0.8, 0.3, 10))
+    selu = sentences.phase(*at_point("selu", 1.0, 0.0, 4))
+    assert "Over the 3 hidden layers drawn here the gradient's length is multiplied by 1.072;" in selu
     assert "by ten in" in selu
+    assert sentences.phase(Field("tanh").fixed_point(0, 0), None).endswith("as it is")
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "silu", "linear", "hardtanh", "softsign"])
+def test_deep_layers_leave_a_correlation_as_it_is_where_that_is_said_whatever_the_first_ones_did(activation):
+    network = Network((64, *[64] * 59, 10), activation, "lecun_normal", 0.8)
+    assert "as it is" in sentences.correlation_goes(Field(activation).fixed_point(0.8, 0.0, 0.64))
+    for first in (-0.5, 0.5, 0.9):
+        found = expected_correlations(network, first)
+        assert found[-1] == pytest.approx(found[29], abs=2e-3)
+    assert (abs(found[-1] - 0.9) > 5e-3) == (activation != "linear")  # so it is not the inputs' own
+
+
+def test_what_theory_does_to_a_gradient_is_said_of_the_network_shown_not_of_its_limit():
+    fixed_point, prediction = at_point("tanh", 1.0, 0.0, 10)
+    assert fixed_point.chi == pytest.approx(1)
+    said = sentences.gradient_goes(fixed_point, prediction)
+    factor = float(said.rsplit("by ", 1)[1].rstrip("."))
+    run = simulate(Network((64, *[512] * 9, 10), "tanh", "lecun_normal"), make_batch("normal", 64, features=64),
+                   counted=())
+    assert factor == pytest.approx(gradient_return(run), rel=0.15)
+    assert factor < 0.5
 
 
 def test_a_coordinate_check_ends_with_a_slope_a_layer_and_one_sentence_a_rate():

@@ -49,12 +49,13 @@ def show_answer(settings: Settings) -> None:
 
 def _show_recommended(settings: Settings) -> None:
     answer = quantities.answer(settings)
-    st.markdown(f"{ACTIVATIONS[settings.activation].label}: **{answer.label}**, biases 0. {answer.why}")
+    st.markdown(f"{ACTIVATIONS[settings.activation].label}: {answer.words}. {answer.why}")
     st.markdown("  \n".join(
         f":small[{quantities.LAYERS[role]} layer, {promise.fan_in} → {promise.fan_out}: standard deviation "
         f"**{number(promise.std, 3)}**]" for role, promise in answer.promises.items()))
-    st.caption(f"Theory expects of it, in {quantities.DRIFT_LAYERS} wide square layers: preactivations of variance 1 "
-               f"end at {number(float(answer.drift.length[-1]))}, a squared gradient is multiplied by "
+    st.caption(f"Theory expects of it, in {quantities.DRIFT_LAYERS} wide square layers and for unit inputs: the "
+               f"preactivations' variance goes from {number(float(answer.drift.length[0]))} to "
+               f"{number(float(answer.drift.length[-1]))}, a squared gradient is multiplied by "
                f"{number(float(answer.drift.gradient[-1]))} (Schoenholz et al. 2017).")
 
 
@@ -187,8 +188,8 @@ def _show_activation(key: str, settings: Settings) -> None:
     point = recommended_point(key, settings.activation_params(key))
     if point.stable_edge:
         biases = f", biases of standard deviation {number(point.sigma_b, 4)}" if point.sigma_b else ""
-        st.markdown(f":small[Recommended for deep networks: gain **{number(point.sigma_w, 4)}**{biases}, a stable "
-                    "point on the edge of chaos: χ₁ = 1 and V′(q) ≤ 1.]")
+        st.markdown(f":small[For the deepest networks: gain **{number(point.sigma_w, 4)}**{biases}, a stable point on "
+                    "the edge of chaos, χ₁ = 1 and V′(q) ≤ 1.]")
     values = quantities.parameters_in_words(entry.parameters, settings.activation_params(key))
     if values:
         st.markdown(f":small[Now {values}; the sidebar sets it.]")

@@ -20,7 +20,7 @@ from initviz.core.network import WEIGHT_STREAM, Network, Pairs, stream
 from initviz.core.statistics import Bins
 from initviz.core.validation import Parameter
 from initviz.core.wording import number
-from initviz.diagnosis.remedies import recommended
+from initviz.diagnosis.remedies import in_words, recommended
 from initviz.theory.course import field_of, sigmas
 from initviz.theory.mean_field import Field
 
@@ -172,9 +172,11 @@ def drifts(width: int) -> list[Drift]:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The initializer that suits an activation in a plain network: why, its weights by layer, and what follows."""
+    """The initialization that suits an activation in a plain network, in ``words``: why, its weights by layer, and what
+    follows.
+    """
 
-    label: str
+    words: str
     why: str
     promises: Mapping[str, Promise]
     drift: Drift
@@ -188,8 +190,7 @@ def answer(settings: Settings) -> Answer:
     for role in LAYERS:
         law, shape = law_of(key, first=role == "first", **params), layer_shape(role, settings)
         promises[role] = Promise(*shape, 0.0, network.gain_of(0)**2 * law.variance(*shape))
-    label = INITIALIZERS[key].label + (f" with a gain of {network.gain_of(0):g}" if network.gain != 1 else "")
-    return Answer(label, why, promises, drift(replace(network, sizes=(settings.width,) * 4)))
+    return Answer(in_words(network), why, promises, drift(replace(network, sizes=(settings.width,) * 4)))
 
 
 def drift_table(drifts: Sequence[Drift]) -> pd.DataFrame:

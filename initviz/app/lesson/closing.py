@@ -30,7 +30,7 @@ ADVICE = (
            "He et al. 2015", "https://arxiv.org/abs/1502.01852", "relu"),
     Advice("SELU", "lecun_normal", "SELU's own constants then hold mean 0 and variance 1", "Klambauer et al. 2017",
            "https://arxiv.org/abs/1706.02515", "selu"),
-    Advice("very deep linear or tanh networks", "orthogonal", "its matrices stretch no direction more than another",
+    Advice("very deep linear or tanh networks", "orthogonal", "square ones stretch no direction more than another",
            "Saxe et al. 2014", "https://arxiv.org/abs/1312.6120", "tanh"))
 
 
@@ -45,10 +45,11 @@ def show(seed: int) -> None:
             rows.append(f"- {advice.when}: **[{INITIALIZERS[advice.initializer].label}]({seen})**, {advice.why} "
                         f"([{advice.source}]({advice.link}))")
         st.markdown("\n".join(rows))
-        st.markdown("**Never** all zeros or one constant in a layer whose neurons should differ: no training tells "
-                    "copies apart. Biases may be 0, and so may a tensor whose other factor is not zero while "
-                    "something random stands behind it, as the output layer's weights: "
+        st.markdown("**Never** all zeros or one constant in every layer: copies with equal biases and equal outgoing "
+                    "weights stay copies under gradient descent and Adam. Biases may be 0, and so may a tensor whose "
+                    "other factor is not zero while something random stands behind it, as the output layer's weights: "
                     f"[where zeros may stand]({explorer_address('symmetry#zeros', {})}).")
-        st.caption("GELU, SiLU and others have no rule that holds the scale exactly: "
-                   f"[Formulas]({explorer_address('formulas', {})}) shows how each pair drifts with depth, "
-                   f"[Diagnose]({explorer_address('diagnose', {})}) looks at your own network.")
+        st.caption("Under He's rule GELU and SiLU lose their signal in deep networks; a gain of their own and random "
+                   f"biases hold it: [Formulas]({explorer_address('formulas', {})}) has them, and shows how popular "
+                   f"pairs drift with depth. [Diagnose]({explorer_address('diagnose', {})}) looks at your own "
+                   "network.")

@@ -155,11 +155,11 @@ def verdict_table(runs: Sequence[Run], theories: Sequence[str]) -> None:
                           for (label, verdict), theory in zip(judged.items(), theories, strict=True)))
     st.table(pd.DataFrame([{"Initializer": label, **dict((*verdict.numbers, *verdict.reach))}
                            for label, verdict in judged.items()]).set_index("Initializer"))
-    st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the "
-               "activations, last hidden layer ÷ first. Gradient: length of the deltas, first hidden layer ÷ last. "
-               "1 keeps the scale. A layer: the factor of one layer, by a straight line through the logarithms. Scale "
-               f"holds to depth: where the faster of the two, at its factor, leaves {number(DEFAULTS['shrunk'])} to "
-               f"{number(DEFAULTS['grown'])}.")
+    st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the median "
+               "sample's activations, last hidden layer ÷ input. Gradient: length of the deltas, first hidden layer ÷ "
+               "last. 1 keeps the scale. A layer: the factor of one layer, by a straight line through the logarithms. "
+               f"Scale holds to depth: where the faster of the two, at its factor, leaves {number(DEFAULTS['shrunk'])} "
+               f"to {number(DEFAULTS['grown'])}.")
 
 
 def threshold_table() -> None:

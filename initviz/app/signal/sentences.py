@@ -39,6 +39,7 @@ def how_to_read(quantity: str, one_sample: bool, sample: int) -> str:
     counted = (f"{name} of every neuron for sample {sample} alone: a needle is a layer whose neurons all say the same"
                if one_sample else f"{name}, all values: here a spread may be that of the samples, not of the neurons"
                if quantity in ("activation", "preactivation", "delta") else
+               f"{name}, all values: they are of the whole batch" if quantity == "weight_gradient" else
                f"{name}, all values: they are the same whatever the sample")
     return f"{counted}. Each layer is drawn to its own peak; ← and → are shares beyond the axis."
 

@@ -36,7 +36,7 @@ def show_quantities(run: Run, prediction: Prediction | None, correlations: tuple
     length, alike, gradient = st.columns(3)
     with length:
         st.markdown("**Length q: how large is the signal?** The variance of a neuron's sum before its activation. Far "
-                    "from 1, the activation is flat or a straight line.")
+                    "from 1, most activations are flat or nearly straight lines.")
         _draw("meaning_length", "Length of the signal against the layer, log axis",
               np.square(run.column("preactivation_std")[:hidden]),
               nothing if prediction is None else np.square(prediction.preactivation_std[:hidden]), log=True)
@@ -53,5 +53,5 @@ def show_quantities(run: Run, prediction: Prediction | None, correlations: tuple
         _draw("meaning_gradient", "Scale of the gradient against the layer, log axis",
               np.zeros(hidden) if run.hidden_gradient_is_round_off else run.column("delta_rms")[:hidden],
               nothing if prediction is None else prediction.expected("delta", "rms")[:hidden], log=True)
-        st.caption(say.gradient_goes(fixed_point, hidden))
+        st.caption(say.gradient_goes(fixed_point, prediction))
     st.caption("Solid: measured in this network. Dashed: theory, what infinitely wide layers do.")

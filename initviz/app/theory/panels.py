@@ -143,7 +143,7 @@ def _two_inputs(view: TheoryView) -> None:
 
 def _dead_neurons(view: TheoryView) -> None:
     if not view.field.phi.dies:
-        _info(f"No neuron of {view.field.phi.label} is ever off: it passes something on at every preactivation. "
+        _info(f"No neuron of {view.field.phi.label} is ever off: on no stretch of preactivations is it exactly 0. "
               "Choose ReLU in the sidebar.")
         return
     expected = _cached_dead_shares(view.network, view.settings.input, view.run.batch)

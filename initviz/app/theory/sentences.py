@@ -10,6 +10,7 @@ import numpy as np
 from initviz.app.settings import Settings
 from initviz.core.initializers import label_of
 from initviz.core.simulation import Run
+from initviz.core.statistics import ratio
 from initviz.core.wording import grouped, listed, number, percent
 from initviz.theory.course import can_predict, sigmas
 from initviz.theory.mean_field import FixedPoint
@@ -35,28 +36,35 @@ def _layers(depth: float) -> str:
     return "no limit" if math.isinf(depth) else f"{number(abs(depth))} layers"
 
 
-def phase(fixed_point: FixedPoint, depth: int) -> str:
-    """The phase in words, what it does to two inputs, and how much of it a network of that depth feels."""
+def returned(prediction: Prediction) -> float:
+    """What theory multiplies the gradient's length by, from the last hidden layer to the first one as wide."""
+    deltas = prediction.expected("delta", "rms")
+    return ratio(float(deltas[0]), float(deltas[-2]))
+
+
+def phase(fixed_point: FixedPoint, prediction: Prediction | None) -> str:
+    """The phase in words, what it does to two inputs, and how much of it the network of that prediction feels."""
     inputs = ("" if fixed_point.phase != "ordered"
-              else ", and inputs keep their correlation" if math.isnan(fixed_point.correlation)
+              else ", and deep layers, as good as linear, leave two inputs' correlation as it is"
+              if math.isnan(fixed_point.correlation)
               else ", and inputs become alike" if fixed_point.correlation > 1 - 1e-9 else "")
-    steps = depth - 2
-    if fixed_point.phase not in ("ordered", "chaotic") or steps < 1 or not fixed_point.chi > 0:
+    hidden = 0 if prediction is None else len(prediction.delta_rms) - 1
+    if prediction is None or fixed_point.phase not in ("ordered", "chaotic") or hidden < 2 or not fixed_point.chi > 0:
         return PHASES[fixed_point.phase] + inputs
-    over = math.exp(min(steps * math.log(fixed_point.chi) / 2, 700))
     tenfold = number(2 * math.log(10) / abs(math.log(fixed_point.chi)), 3)
-    return (f"{PHASES[fixed_point.phase]}{inputs}. The gradient's length is multiplied by "
-            f"{number(math.sqrt(fixed_point.chi), 3)} a layer, by {number(over, 3)} over the {depth - 1} hidden "
-            f"layers drawn here, and by {'a tenth' if fixed_point.chi < 1 else 'ten'} in {tenfold} layers")
+    return (f"{PHASES[fixed_point.phase]}{inputs}. Over the {hidden} hidden layers drawn here the gradient's length is "
+            f"multiplied by {number(returned(prediction), 3)}; where lengths have settled, by "
+            f"{number(math.sqrt(fixed_point.chi), 3)} a layer and by {'a tenth' if fixed_point.chi < 1 else 'ten'} in "
+            f"{tenfold} layers")
 
 
 def point(fixed_point: FixedPoint) -> list[tuple[str, str, str]]:
     """(symbol, value, meaning) of what theory says of a point."""
-    slow = " (slowly: at σ_b = 0 the critical point is reached like 1/l, not exponentially)"
+    slow = " (slowly: at the critical point a length falls like a power of the layer or slower, not exponentially)"
     grows = fixed_point.depth_of_gradient < 0
     length = ("grows without bound" if math.isinf(fixed_point.q) else number(fixed_point.q, 3)
               + (slow if fixed_point.q == 0 and fixed_point.phase == "critical" else ""))
-    correlation = ("not defined" if not math.isfinite(fixed_point.q) else "that of the inputs"
+    correlation = ("not defined" if not math.isfinite(fixed_point.q) else "any, as layers are linear there"
                    if math.isnan(fixed_point.correlation) else number(fixed_point.correlation, 3))
     return [
         (r"q^*", length, "the variance of a preactivation that deep layers settle at"),
@@ -84,18 +92,18 @@ def correlation_goes(fixed_point: FixedPoint) -> str:
     if not math.isfinite(fixed_point.q):
         return "It is not defined where the length grows without bound."
     if math.isnan(fixed_point.correlation):
-        return "Any two inputs keep the correlation that they have."
+        return "Deep layers are as good as linear here: they leave the correlation of two inputs as it is."
     return (f"Any two inputs end at c* = {number(fixed_point.correlation, 3)}; depth scale of the way there, ξ_c: "
             f"{_layers(fixed_point.depth_of_correlation)}.")
 
 
-def gradient_goes(fixed_point: FixedPoint, hidden: int) -> str:
-    """By what a layer multiplies the gradient, what this depth feels of it, and its depth scale."""
-    if not (math.isfinite(fixed_point.chi) and fixed_point.chi > 0):
+def gradient_goes(fixed_point: FixedPoint, prediction: Prediction | None) -> str:
+    """By what a layer multiplies the gradient, what the network of that prediction feels of it, and its depth scale."""
+    if prediction is None or not (math.isfinite(fixed_point.chi) and fixed_point.chi > 0):
         return f"χ₁ = {number(fixed_point.chi, 3)}."
-    over = math.exp(min((hidden - 1) * math.log(fixed_point.chi) / 2, 700))
-    return (f"χ₁ = {number(fixed_point.chi, 3)}: over these {hidden} hidden layers the gradient's length is multiplied "
-            f"by {number(over, 3)}; depth scale ξ_∇: {_layers(fixed_point.depth_of_gradient)}.")
+    return (f"Where lengths have settled χ₁ = {number(fixed_point.chi, 3)}, depth scale ξ_∇: "
+            f"{_layers(fixed_point.depth_of_gradient)}; over these {len(prediction.delta_rms) - 1} hidden layers "
+            f"theory multiplies the gradient's length by {number(returned(prediction), 3)}.")
 
 
 def left_out(settings: Settings, most_w: float, most_b: float) -> str:

@@ -97,20 +97,21 @@ _HE_SCALE = "(2 / (1 + {negative_slope}**2))"
 INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "zeros": Initializer(
         "Zeros", r"W = 0", "biases, gates and last layers of residual branches", "baseline",
-        "Every neuron of a layer is the same. Where φ(0) = 0, as for tanh and ReLU, no weight ever gets a gradient; "
-        "with sigmoid weights do move, but the neurons stay copies.",
+        "With biases of 0 every neuron of a layer is the same. In a deep network where φ(0) = 0, as for tanh and ReLU, "
+        "no weight ever gets a gradient; with sigmoid weights do move, but the neurons stay copies.",
         "#6E6E6E", lambda: laws.filled(0.0),
         code_in("np.zeros((fan_in, fan_out))", "torch.nn.init.zeros_(layer.weight)",
               "keras.initializers.Zeros()", "jax.nn.initializers.zeros(key, (fan_in, fan_out))")),
     "ones": Initializer(
         "Ones", r"W = 1", "gains of normalization layers", "baseline",
-        "Every neuron of a layer is a copy of the others, and sums grow with the fan-in at every layer.",
+        "With equal biases every neuron of a layer is a copy of the others, and its sum grows with the fan-in.",
         "#998F8F", lambda: laws.filled(1.0),
         code_in("np.ones((fan_in, fan_out))", "torch.nn.init.ones_(layer.weight)",
               "keras.initializers.Ones()", "jax.nn.initializers.ones(key, (fan_in, fan_out))")),
     "constant": Initializer(
         "Constant", r"W = c", "nothing: a baseline for the symmetry of copies", "baseline",
-        "Every neuron of a layer is a copy of the others, whatever the constant; training keeps them copies.",
+        "With equal biases every neuron of a layer is a copy of the others, whatever the constant; gradient descent, "
+        "momentum and Adam keep them copies.",
         "#8C6D46", lambda value: laws.filled(value),
         code_in("np.full((fan_in, fan_out), {value})", "torch.nn.init.constant_(layer.weight, {value})",
               "keras.initializers.Constant({value})", "jax.nn.initializers.constant({value})(key, (fan_in, fan_out))"),
@@ -179,7 +180,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "lecun_normal": Initializer(
         "LeCun normal", r"W \sim N\left(0, \tfrac{1}{n_{in}}\right)", "SELU; 1.7159 tanh(2z/3) with normalized inputs",
         "LeCun et al. 1998, eq. (16)",
-        "Keeps the variance of a linear layer's output equal to its input's.",
+        "On average a linear layer's output has the mean square of its input.",
         "#009E73", lambda: variance_scaling(1, "fan_in", "normal"), _scaled_code("1.0", "fan_in", "normal")),
     "lecun_uniform": Initializer(
         "LeCun uniform", r"W \sim U\left(\pm\sqrt{\tfrac{3}{n_{in}}}\right)",
@@ -198,7 +199,8 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "sparse": Initializer(
         "Sparse", r"W \sim N(0, 1) \text{ for 15 inputs}\\ \text{of each neuron, else } 0",
         "deep nets trained by Hessian-free optimization", "Martens 2010; Sutskever et al. 2013",
-        "Fifteen incoming weights a neuron: neurons differ strongly and the scale does not depend on the width.",
+        "Fifteen incoming weights a neuron: neurons differ strongly, and from 15 inputs on the scale does not depend "
+        "on the width.",
         "#CC7070", lambda: laws.sparse(15),
         code_in("W = rng.standard_normal((fan_in, fan_out))\n"
               "keep = rng.random((fan_in, fan_out)).argsort(axis=0) < 15\nW = W * keep",
@@ -233,7 +235,8 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
         "PyTorch's Linear", r"W, b \sim U\left(\pm\tfrac{1}{\sqrt{n_{in}}}\right)",
         "the default of PyTorch",
         "torch.nn.Linear (kaiming_uniform_ with a = sqrt(5)); Glorot and Bengio 2010, eq. (1)",
-        "A third of LeCun's variance, so that signals shrink, with random biases.",
+        "A third of LeCun's variance, under which tanh and ReLU shrink a signal to what random biases put in its "
+        "place.",
         "#D61F85", lambda: laws.torch_linear(),
         code_in("rng.uniform(-1, 1, (fan_in, fan_out)) / np.sqrt(fan_in)  # biases: the same range",
               "torch.nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))  # torch.nn.Linear's default",
