@@ -100,6 +100,8 @@ def product(a: Array, b: Array, name: Hashable, buffers: Buffers) -> Array:
 
 def activate(phi: Activation, z: Array, out: Array, **params: Any) -> Array:
     """phi(z), written into ``out``."""
+    if isinstance(phi.phi, np.ufunc):  # a copy takes a fifth of the time that tanh does
+        return phi.phi(z, out=out)
     out[...] = phi.value(z, **params)
     return out
 

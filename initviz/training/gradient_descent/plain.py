@@ -20,7 +20,7 @@ from initviz.core.buffers import Buffers
 from initviz.core.network import Network, stream
 from initviz.core.propagation import LOSSES, QUIET, backward, check_shapes, check_targets, forward
 from initviz.training.adam import DECAY, SQUARE_DECAY, adam_update
-from initviz.training.gradient_descent.history import History, log_ratio, norms_of, recorded_steps, symmetry_gap
+from initviz.training.gradient_descent.history import History, log_ratios, norms_of, recorded_steps, symmetry_gaps
 from initviz.training.gradient_descent.recipe import STATES, Recipe
 
 Parameters = tuple[list[Array], list[Array]]
@@ -277,9 +277,8 @@ class Race:
             held_out = (self._accuracy(self._outputs(self.held_out), self._held_out_classes)
                         if self.step in self._held_out_steps else np.full(len(seen.loss), math.nan))
         norms = norms_of(seen.gradients) if norms is None else norms
-        gaps = np.stack([symmetry_gap(w) for w in self._weights], axis=1)
-        ratios = np.stack([log_ratio(u, w) for u, w in zip(updates, self._weights, strict=True)], axis=1) \
-            if updates else np.full(norms.shape, math.nan)
+        gaps = symmetry_gaps(self._weights)
+        ratios = log_ratios(updates, self._weights) if updates else np.full(norms.shape, math.nan)
         dead = np.stack([(z.max(axis=-2) <= 0).mean(axis=-1) for z in zs[:-1]], axis=1) \
             if self._phi.dies and len(zs) > 1 else np.full((len(seen.loss), len(zs) - 1), math.nan)
         for row, index in enumerate(self._running):
