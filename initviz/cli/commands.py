@@ -73,7 +73,8 @@ def _uploaded_weights(options: argparse.Namespace) -> UploadedWeights | None:
     """The uploaded weights, where a file is given; ValueError where its layout or order must be given, too."""
     if options.weights is None:
         return None
-    checkpoint = _network_of(options, checkpoints.read(_content(options.weights), options.weights.name))
+    checkpoint = _network_of(options, _with_biases(
+        options, checkpoints.read(_content(options.weights), options.weights.name)))
     for note in checkpoint.notes():
         print(f"initviz: {note}", file=sys.stderr)
     layouts = checkpoint.layouts()
@@ -91,6 +92,21 @@ def _uploaded_weights(options: argparse.Namespace) -> UploadedWeights | None:
         raise ValueError(f"--order must be given, as names and shapes fit {len(orders)} orders: {' or '.join(listed)}"
                          + (" and others" if len(listed) < len(orders) else ""))
     return UploadedWeights(checkpoint, readings[0], options.weights.name)
+
+
+def _with_biases(options: argparse.Namespace, checkpoint: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
+    """The file with biases of their own; ValueError where they are folded into the matrices and it is not known where.
+    """
+    places = checkpoint.folds()
+    if options.folded_bias is None and len(places) > 1:
+        more = " or ".join(dict.fromkeys(place.split("-")[1] for place in places))
+        raise ValueError(f"--folded-bias must be given, as each matrix has one {more} more than the one before gives, "
+                         f"which holds its biases: {' or '.join(places)}")
+    if options.folded_bias is None and not places:
+        return checkpoint
+    if not places:
+        raise ValueError("--folded-bias must not be given, as the file's matrices hold no biases")
+    return checkpoint.unfolded(check("--folded-bias", options.folded_bias or places[0], places))
 
 
 def _network_of(options: argparse.Namespace, checkpoint: checkpoints.Checkpoint) -> checkpoints.Checkpoint:

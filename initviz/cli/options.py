@@ -46,9 +46,9 @@ USELESS_WITH: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
     "code": (("json", "html", "trial", "repair", "out", "threshold", "data", "input", "loss"),
              "which prints no report")})
 NEEDED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "weights": ("network", "layout", "order"), "data": ("target", "target_kind", "raw", "raw_target", "inputs", "drop",
-                                                                         "one_hot"), "code": ("recommended",),
-    "repair": ("out",), "out": ("repair",)})
+    "weights": ("network", "folded_bias", "layout", "order"),
+    "data": ("target", "target_kind", "raw", "raw_target", "inputs", "drop", "one_hot"),
+    "code": ("recommended",), "repair": ("out",), "out": ("repair",)})
 
 
 def check_together(options: argparse.Namespace) -> None:
@@ -152,6 +152,9 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--network", metavar="NAME",
                          help="the one that is examined, where the file holds several, such as an online and a target "
                               "network, or a policy and a value")
+    command.add_argument("--folded-bias", choices=checkpoints.PLACES, metavar="PLACE",
+                         help="where each matrix holds its biases, if it takes one more than the one before gives: "
+                              f"{', '.join(checkpoints.PLACES)}")
     command.add_argument("--layout", metavar="KEY",
                          help="of the file's matrices, where their shapes leave a choice: " + "; ".join(
                              f"{key}: {label}" for key, label in checkpoints.LAYOUT_LABELS.items()))

@@ -106,7 +106,8 @@ TWO = {
     "an encoder with two heads": (
         layers(encoder__0=(20, 10), encoder__2=(10, 8), mu=(8, 3), logvar=(8, 3), decoder__0=(3, 8),
                decoder__2=(8, 20)),
-        {"encoder": "20-10-8-3", "decoder": "3-8-20", "logvar": "20-10-8-3", "encoder+decoder": "20-10-8-3-8-20"}),
+        {"encoder": "20-10-8-3", "decoder": "3-8-20", "logvar": "20-10-8-3", "encoder+decoder": "20-10-8-3-8-20",
+         "encoder+decoder by logvar": "20-10-8-3-8-20"}),
     "a generator and a discriminator": (
         layers(generator__0=(3, 8), generator__2=(8, 20), discriminator__0=(20, 8), discriminator__2=(8, 1)),
         {"generator": "3-8-20", "discriminator": "20-8-1"}),
@@ -210,8 +211,8 @@ W, V = np.ones((3, 2), np.float32), np.ones(3, np.float32)
 
 
 @pytest.mark.parametrize(("arrays", "sentence"), [
-    ({"W1": np.ones((8, 5)), "W2": np.ones((3, 9))}, "each takes one more, as with biases folded in: save this column"),
-    ({"W1": np.ones((5, 8)), "W2": np.ones((9, 3))}, "each takes one more, as with biases folded in: save this row"),
+    ({"W1": np.ones((8, 5)), "W2": np.ones((3, 9))}, "each takes one more, as where its last column holds the biases"),
+    ({"W1": np.ones((5, 8)), "W2": np.ones((9, 3))}, "each takes one more, as where its last row holds the biases"),
     ({"0.weight_orig": W, "0.weight_u": V, "0.weight_v": V[:2]}, "spectral normalization .*remove_spectral_norm"),
     ({"0.parametrizations.weight.original": W, "0.parametrizations.weight.0._u": V}, "remove_parametrizations"),
     ({"0.weight": W, "1.weight": V[:1]}, "learned slope of a PReLU: .* leaky_relu with slope 1"),

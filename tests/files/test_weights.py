@@ -286,7 +286,7 @@ HEADER = "{{'descr': '<f4', 'fortran_order': False, 'shape': {}}}"
     (npz({"w": np.full((3, 2), np.nan)}), "a.npz", "6 of 6 are NaN"),
     (npz(ONE | {"v": np.array([[np.inf, 1.0, 2.0]])}), "a.npz", "1 of 3 are NaN"),
     (npz({"conv.weight": np.ones((8, 3, 3, 3))}), "a.npz", "convolution's weights"),
-    (npz(ONE | {"step": np.float32(3)}), "a.npz", "a single number"), (npz({"b": np.ones(3)}), "a.npz", "one matrix"),
+    (npz(ONE | {"w2": np.float32(3)}), "a.npz", "a single number"), (npz({"b": np.ones(3)}), "a.npz", "one matrix"),
     (npz({"w": np.ones((0, 3))}), "a.npz", "must not be empty"),
     (npz({"a": np.ones((3, 4)), "b": np.ones((5, 2))}), "a.npz",
      r"matrices do not chain: 'a' \(3, 4\), 'b' \(5, 2\): each must take"),

@@ -153,7 +153,7 @@ def ask_weights() -> tuple[UploadedWeights | None, bool]:
             return None, True
         try:
             checkpoint = kept("weights read", file.file_id, lambda: _readable(file.getvalue(), file.name))
-            checkpoint = _ask_network(checkpoint, file.file_id)
+            checkpoint = _ask_network(_ask_biases(checkpoint, file.file_id), file.file_id)
             reading = _ask_reading(checkpoint, file.file_id)
             settled = reading is not None
             uploaded = UploadedWeights(checkpoint, reading, file.name) if reading else None
@@ -171,9 +171,23 @@ def _readable(data: bytes, name: str) -> checkpoints.Checkpoint:
     """A file's arrays; ValueError also where they are no network in any layout."""
     checkpoint = checkpoints.read(data, name)
     networks = checkpoint.networks()
-    if len(networks) == 1:
+    if len(networks) == 1 and not checkpoint.folds():
         networks[""].layouts()
     return checkpoint
+
+
+def _ask_biases(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoints.Checkpoint:
+    """The file with biases of their own, where each matrix holds them as a column or row."""
+    places = checkpoint.folds()
+    if not places:
+        return checkpoint
+    place = places[0]
+    if len(places) > 1:
+        place = st.selectbox("Biases in each matrix", places, key=f"folded_bias_{file_id}", width=420,
+                             format_func=checkpoints.PLACE_LABELS.__getitem__,
+                             help="Each matrix takes one value more than the one before gives, which always is 1: its "
+                                  "weights are the biases. Shapes do not tell whether they come last or first.")
+    return checkpoint.unfolded(place)
 
 
 def _ask_network(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoints.Checkpoint:

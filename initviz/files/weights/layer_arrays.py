@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -22,27 +23,37 @@ STRANGERS = tuple((re.compile(rf"(?:^|[./_]){pattern}(?::0)?(?:$|(?<=\W)|(?=[./_
                   for pattern, what, helps in (
     (r"(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)", "a batch normalization's",
      f"{WITHOUT}: {FOLD}"),
-    (r"(?:weight_[ih]h_l[0-9]+|bias_[ih]h_l[0-9]+|recurrent_kernel|lstm|gru)", "a recurrent layer's", ONLY),
+    (r"(?:(?:weight|bias)_[ih]h(?:_l[0-9]+)?|recurrent_kernel|lstm|gru)", "a recurrent layer's", ONLY),
     (r"(?:in_proj_weight|in_proj_bias|[qkv]_proj|attn|attention)", "an attention layer's", ONLY),
-    (r"(?:shortcut|skip|downsample|residual|res_?blocks?[0-9]*|res[0-9]*)", "a residual block's",
+    (r"(?:shortcut|skip|downsample|residual|res_?blocks?|resnet|res)[0-9]*(?:_?(?:block|conn|proj|layer)[a-z]*)?"
+     r"(?:_[0-9]+)?", "a residual block's",
      "its connection around the layers would be lost in a plain chain: save the branch's layers alone to examine "
      "these")))
 SPECTRAL = re.compile(r"(.*)(?:weight_orig|parametrizations\.(?:weight|bias)\..*)")
 GAIN = re.compile(r"(?P<layer>.*?)(?:(?P<plain>(?:weight|kernel)_g)|parametrizations\.(?P<new>weight)\.original0)")
-VECTOR_WEIGHTS = ("weight", "gamma", "scale", "alpha")
+VECTOR_WEIGHTS = re.compile("weight|scale|alpha|negative_slope|(?:gamma|beta)[0-9]*")
+NORMALIZING = re.compile("scale|(?:gamma|beta)[0-9]*")
+PRELU = re.compile(r"(?:^|[./_])p_?re_?lu", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Stored:
-    """How a file keeps an array: as the product of a length ``gain`` and a direction, or as it is in another shape."""
+    """How a file keeps an array: as the product of a length ``gain`` and a direction, in another shape, or as the part
+    ``index`` of a larger one.
+    """
 
     name: str
     shape: tuple[int, ...]
     gain: str = ""
     axes: tuple[int, ...] = ()
+    index: Any = None
 
-    def write(self, array: Array) -> dict[str, Array]:
-        """The arrays of the file that hold this one."""
+    def write(self, array: Array, whole: Array) -> dict[str, Array]:
+        """The arrays of the file that hold this one; ``whole`` is the file's own."""
+        if self.index is not None:
+            written = whole.copy()
+            written[self.index] = array
+            return {self.name: written}
         if not self.gain:
             return {self.name: array.reshape(self.shape)}
         return {self.name: array, self.gain: _lengths(array, self.axes).reshape(self.shape).astype(array.dtype)}
@@ -50,11 +61,23 @@ class Stored:
 
 @dataclass(frozen=True)
 class LayerArrays:
-    """Matrices (2 axes) and biases (1 axis) by name, their number formats, and how the file keeps what differs."""
+    """Matrices (2 axes) and biases (1 axis) by name, their number formats, and how the file keeps what differs.
+
+    ``left`` names, with their shapes, the arrays that by their names are no layer's, such as a count of steps. Where
+    biases are ``folded`` into the matrices, that says where, and ``owned`` whose each is.
+    """
 
     arrays: Mapping[str, Array]
     dtypes: Mapping[str, str]
     stored: Mapping[str, Stored]
+    left: tuple[str, ...] = ()
+    owned: Mapping[str, str] | None = None
+    folded: str = ""
+
+
+def strange(name: str, names: Iterable[str]) -> bool:
+    """Whether an array of a file with these names is no layer's: its name tells neither weights nor bias, others do."""
+    return not role(name) and any(map(role, names))
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -67,6 +90,9 @@ def check_names(names: Iterable[str]) -> None:
 
 def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> LayerArrays:
     """The matrices and biases that a file holds; ValueError where an array is neither."""
+    left = tuple(f"{shown(name)} {array.shape}" for name, array in arrays.items()
+                 if not (array.size and array.ndim) and strange(name, arrays) and not PRELU.search(name))
+    arrays = {name: array for name, array in arrays.items() if f"{shown(name)} {array.shape}" not in left}
     for name, array in arrays.items():
         _check_values(name, array)
     held, formats, stored = _without_weight_norm(arrays, dtypes)
@@ -77,7 +103,9 @@ def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> Laye
                              'or torch.nn.utils.parametrize.remove_parametrizations(layer, "weight") of '
                              f"{shown(match[1].rstrip('.'))}")
     for name, array in held.items():
-        if array.ndim not in (1, 2):
+        if array.ndim == 0 and PRELU.search(name):
+            held[name] = array.reshape(1)
+        elif array.ndim not in (1, 2):
             kind = ("a convolution's weights or a larger block" if array.ndim > 2 else "a single number")
             raise ValueError(f"the array {shown(name)} of shape {array.shape} must be a matrix or a bias, and is "
                              f"{kind}: {ONLY}")
@@ -87,7 +115,7 @@ def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> Laye
     if not any(array.ndim == 2 for array in held.values()):
         raise ValueError("the file must hold at least one matrix of weights")
     _check_vectors(held)
-    return LayerArrays(MappingProxyType(held), MappingProxyType(formats), MappingProxyType(stored))
+    return LayerArrays(MappingProxyType(held), MappingProxyType(formats), MappingProxyType(stored), left)
 
 
 def _check_values(name: str, array: Array) -> None:
@@ -131,13 +159,15 @@ def _without_weight_norm(arrays: Mapping[str, Array], dtypes: Mapping[str, str])
 def _flat_biases(arrays: Mapping[str, Array]) -> list[str]:
     """The arrays of shape (1, n) or (n, 1) that are biases: by their names, or as every second array of a file.
 
-    Arrays without a telling name are biases where each follows a matrix that gives, in one layout, as many values, or
+    Where some names tell weights, one of that shape that tells nothing is none, as a log_std of a policy. Where no name
+    does, arrays are biases where each follows a matrix that gives, in one layout, as many values, or
     where the second half of a file belongs so to the first.
     """
     flat = [name for name, array in arrays.items() if array.ndim == 2 and 1 in array.shape]
-    named = [name for name in flat if role(name) == "bias"]
-    if named or not flat or any(array.ndim == 1 for array in arrays.values()) or any(map(role, arrays)):
-        return named
+    if not flat or any(map(role, arrays)):
+        return [name for name in flat if role(name) != "weight"]
+    if any(array.ndim == 1 for array in arrays.values()):
+        return []
     names = list(arrays)
     half = len(names) // 2
     for matrices, biases in ((names[::2], names[1::2]), (names[:half], names[half:])):
@@ -156,14 +186,15 @@ def _check_vectors(arrays: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
         last = re.split(r"[./]", name.removesuffix(":0"))[-1]
         layer = re.split(r"[./](?=[^./]*$)", name)[0]
-        if array.ndim != 1 or last not in VECTOR_WEIGHTS or layer in layers:
+        slopes = bool(PRELU.search(name)) and min(array.shape) == 1
+        if not slopes and (array.ndim != 1 or not VECTOR_WEIGHTS.fullmatch(last) or layer in layers):
             continue
         begin = f"the array {shown(name)} of shape {array.shape} must be a matrix, and is a "
-        if layer in biased or last in ("gamma", "scale"):
+        if not slopes and (layer in biased or NORMALIZING.fullmatch(last)):
             raise ValueError(f"{begin}row of weights, as in a normalization layer: {WITHOUT}: {FOLD}")
         if array.size == 1:
             raise ValueError(f"{begin}single number, as the learned slope of a PReLU: where all have one value, leave "
-                             f"it out of the file and examine leaky_relu with slope {float(array[0]):g}")
+                             f"it out of the file and examine leaky_relu with slope {float(array.flat[0]):g}")
         raise ValueError(f"{begin}row of weights, as the learned slopes of a PReLU or the scale of an RMS "
                          "normalization: leave it out of the file, and for equal slopes examine leaky_relu with that "
                          "slope")

@@ -11,18 +11,24 @@ from initviz.core.wording import MOST_NAMED, shown
 
 ROLES = re.compile(
     r"(?P<before>(?:.*(?:[._/\-]|(?<=[0-9])))?)(?:(?P<weight>weights?|kernel|w|coefs?|theta)|(?P<bias>bias(?:es)?|b|"
-    r"intercepts?))(?P<after>[_.\-]?[0-9]*(?:_[a-z]+[0-9]*)?)", re.IGNORECASE)
+    r"intercepts?))(?P<after>[_.\-]{0,2}[0-9]*(?:_[a-z]+[0-9]*)?)", re.IGNORECASE)
+
+
+def _spelled(name: str) -> str:
+    """A name as most files have it: without TensorFlow's :0, brackets as points, Keras's vars/0 as its kernel."""
+    name = re.sub(r"\[([0-9]+)\]", r".\1", name.removesuffix(":0"))
+    return re.sub(r"(?<=[./])vars[./]([01])$", lambda match: "kernel" if match[1] == "0" else "bias", name)
 
 
 def role(name: str) -> str:
     """What an array is by its name: "weight", "bias", or "" where it says neither."""
-    match = ROLES.fullmatch(name.removesuffix(":0"))
+    match = ROLES.fullmatch(_spelled(name))
     return "" if match is None else "weight" if match["weight"] else "bias"
 
 
 def layer_of(name: str) -> str:
     """The layer whose array this is: fc1 of fc1.weight, fc1.bias, fc1_w or fc1/kernel:0, 1 of W1, out of W_out."""
-    match = ROLES.fullmatch(name.removesuffix(":0"))
+    match = ROLES.fullmatch(_spelled(name))
     if match is None:
         return re.split(r"[./](?=[^./]*$)", name)[0] if re.search(r"[./]", name) else ""
     before, after = match["before"].rstrip("._/-"), match["after"].lstrip("_.-")
@@ -31,8 +37,12 @@ def layer_of(name: str) -> str:
 
 def listed(names: Sequence[str], arrays: Mapping[str, Array] | None = None) -> str:
     """Names, and where arrays are given their shapes, the first few."""
-    described = [shown(name) + (f" {arrays[name].shape}" if arrays else "") for name in names[:MOST_NAMED]]
-    return ", ".join(described) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    return few([shown(name) + (f" {arrays[name].shape}" if arrays else "") for name in names])
+
+
+def few(parts: Sequence[str]) -> str:
+    """The first few parts, and how many more there are."""
+    return ", ".join(parts[:MOST_NAMED]) + (f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else "")
 
 
 def split(name: str) -> tuple[str, tuple[int, ...]]:

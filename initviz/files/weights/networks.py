@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,10 +12,14 @@ from initviz.files.weights.names import by_template, split
 from initviz.files.weights.orders import Shape
 
 MOST_HEADS = 6  # layers among which heads are looked for
+MAIN = "main"  # the network whose layers have no name of their own beside one that has
 TRUNKS = frozenset({"shared", "trunk", "backbone", "base", "body", "features", "feature", "torso", "stem", "common",
                     "extractor", "embedding", "embed"})
 HEADS = frozenset({"head", "classifier", "output", "out", "fc", "final", "predictor", "top", "readout", "logits",
-                   "projection", "proj", "linear", "last"})
+                   "projection", "proj", "linear", "last", "tail", "neck"})
+LAYERS = frozenset({"fc", "l", "lin", "linear", "dense", "hidden", "h", "layer", "layers", "out", "output", "in",
+                    "input", "affine", "w", "weight", "kernel", "theta", "block", "blocks", "stage", "ff", "ffn",
+                    "last", "first", "final", "mlp", "head", "connected", "full", "fully"})  # that no network is called
 ENSEMBLES = frozenset({"models", "ensemble", "members", "critics", "actors", "nets", "networks", "experts",
                        "estimators", "agents", "qs"})
 ENCODERS, DECODERS = frozenset({"encoder", "enc", "encode"}), frozenset({"decoder", "dec", "decode"})
@@ -22,8 +27,9 @@ SERIES = re.compile(r"(?:[a-z]*(?:block|layer|stage|module|hidden|dense|linear|f
 COPY = {"target", "ema", "old"}  # what the name of a network's copy has more
 # Words for one thing, and pairs of things of which a network has one.
 POLICY, VALUE = {"action", "actor", "policy", "pi", "act"}, {"value", "critic", "v", "vf", "q", "qf", "val"}
-MEAN, SPREAD = {"mu", "mean", "means", "loc"}, {"logvar", "logstd", "var", "std", "sigma", "logsigma", "variance"}
-RIVALS = ((POLICY, VALUE), (MEAN, SPREAD), ({"online", "local"}, {"target"}),
+MEAN, SPREAD = {"mu", "mean", "means", "loc"}, {"logvar", "logstd", "var", "std", "sigma", "logsigma", "variance",
+                                                "scale"}
+RIVALS = ((POLICY, VALUE), (VALUE, {"advantage", "adv"}), (MEAN, SPREAD), ({"online", "local"}, {"target"}),
           ({"teacher"}, {"student"}),
           ({"generator", "gen", "g"}, {"discriminator", "disc", "d"}))
 
@@ -39,6 +45,8 @@ class Part:
 Ends = Callable[[Sequence[int]], list[tuple[int, int]]]
 
 
+# ---------------------------------------------------------------------------------------------- names
+
 def words(name: str) -> set[str]:
     """The words of a name, in small letters: q_net.valueHead as {q, net, value, head}; log_var is one word."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
@@ -49,25 +57,83 @@ def words(name: str) -> set[str]:
 def rivals(a: str, b: str) -> bool:
     """Whether two names are of things of which a network has one, such as an actor and a critic."""
     one, other = words(a), words(b)
-    return bool(one and other and one ^ other and not (one ^ other) - COPY) or any(
-        (one & first and other & second) or (one & second and other & first) for first, second in RIVALS)
+    if one and other and one ^ other and not (one ^ other) - COPY:
+        return True
+    only, there = one - other, other - one
+    return any((only & first and there & second) or (only & second and there & first) for first, second in RIVALS)
 
+
+def _stem(name: str) -> str:
+    """A layer's name without its number: target_fc of target_fc1, W_a of W1_a."""
+    return re.sub(r"[._/\-]*[0-9]+", "", name).strip("._/-") or MAIN
+
+
+def _tower(name: str) -> str:
+    """What of a layer's name names its network: q1 of q1_fc1 and of fc1_q1, tower_a of tower_a2, "" of fc2."""
+    tokens = [token for token in re.split(r"[_\-]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)) if token]
+    is_layer = [re.sub("[0-9]+$", "", token).lower() in LAYERS for token in tokens]
+    kept = [token for place, token in enumerate(tokens) if not is_layer[place] and not (
+        token.isdigit() and (place == len(tokens) - 1 or (place > 0 and is_layer[place - 1])))]
+    if kept and not any(is_layer) and kept[-1] == tokens[-1]:
+        kept[-1] = kept[-1].rstrip("0123456789") or kept[-1]
+    return "_".join(kept)
+
+
+def _with_towers(layers: Sequence[str]) -> list[str] | None:
+    """The names with their towers as steps of the path, as q1.q1_fc1; None where no two towers have two layers each."""
+    paths = [re.split(r"[./](?=[^./]*$)", layer) for layer in layers]
+    towers = [(".".join(path[:-1]), _tower(path[-1]) or MAIN) for path in paths]
+    several = Counter(before for (before, _), count in Counter(towers).items() if count > 1)
+    if not any(count > 1 for count in several.values()):
+        return None
+    return [".".join([part for part in (before, tower, path[-1]) if part]) if several[before] > 1 else layer
+            for (before, tower), path, layer in zip(towers, paths, layers, strict=True)]
+
+
+def _last(name: str) -> str:
+    return re.split(r"[./]", name)[-1]
+
+
+# ---------------------------------------------------------------------------------------------- networks
 
 def parts(layers: Sequence[str], ends: Ends) -> list[Part]:
     """The networks of these layers, by their names; ``ends`` gives the inputs and outputs that some layers chain to.
 
     Parts under different names are networks of their own, except numbered blocks that follow one another and a part
-    that by its name is the head of the one before. Where encoder and decoder chain, both together are offered last.
+    that by its name is the head of the one before. Where encoder and decoder chain, both together are offered last. A
+    layer that fits no network is one of its own.
     """
-    members = tuple(range(len(layers)))
-    first = [layer.split("_")[0] for layer in layers]
+    before = _before(layers)
+    if before:
+        return [Part(f"{before}.{part.name}" if part.name else before, part.layers)
+                for part in parts([layer[len(before) + 1:] for layer in layers], ends)]
     flat = not any(re.search(r"[./]", layer) for layer in layers)
-    if flat and (series := _series(layers, ends)):
-        return series
-    if flat and len(set(first)) > 1 and min(map(first.count, first)) > 1:
-        return _parts([layer.replace("_", ".", 1) for layer in layers], members, 0, ends)
-    found = _parts(layers, members, 0, ends)
-    return found if len(found) > 1 else _series(layers, ends) or _repeated(layers, ends) or found
+    members = tuple(range(len(layers)))
+    ways: list[Callable[[], list[Part]]] = [
+        lambda: _series(layers, ends), lambda: _by_tower(layers, ends), lambda: _parts(layers, members, 0, ends)]
+    for way in ways if flat else [ways[2], *ways[:2]]:
+        if len(found := way()) > 1:
+            return found
+    return _repeated(layers, ends) or _sides(layers, ends) or [Part("", members)]
+
+
+def _before(layers: Sequence[str]) -> str:
+    """The step that all paths begin with, such as module, where it is no list of networks; "" where there is none."""
+    first = {re.split(r"[./]", layer)[0] for layer in layers}
+    step = first.pop()
+    return "" if first or words(step) & ENSEMBLES or not all(re.search(r"[./]", layer) for layer in layers) else step
+
+
+def _by_tower(layers: Sequence[str], ends: Ends) -> list[Part]:
+    """Networks that are told apart by a word of their layers' names, as pi_fc1, pi_out and v_fc1, v_out."""
+    names = _with_towers(layers)
+    return [] if names is None or _counted(layers, ends) else _parts(names, tuple(range(len(layers))), 0, ends)
+
+
+def _counted(layers: Sequence[str], ends: Ends) -> bool:
+    """Whether one numbering runs through all layers and they chain, as conv0, fc1, fc2, conv3 do."""
+    numbers = [split(layer)[1] for layer in layers]
+    return {*map(len, numbers)} == {1} and len({*numbers}) == len(numbers) and bool(ends(range(len(layers))))
 
 
 def _series(layers: Sequence[str], ends: Ends) -> list[Part]:
@@ -77,33 +143,47 @@ def _series(layers: Sequence[str], ends: Ends) -> list[Part]:
     if len(groups) < 2 or min(map(len, groups)) < 2 or not all(reaches):
         return []
 
+    counted = _counted(layers, ends)
+
     def apart(a: int, b: int) -> bool:
         both = words(names[a]) | words(names[b])
-        return rivals(names[a], names[b]) or bool(both & ENCODERS and both & DECODERS) or (
-            len(groups[a]) == len(groups[b]) and reaches[a] == reaches[b])
+        return (rivals(names[a], names[b]) or bool(both & ENCODERS and both & DECODERS)
+                or not (counted or both <= LAYERS) or not ends([*groups[a], *groups[b]])
+                or (len(groups[a]) == len(groups[b]) and reaches[a] == reaches[b]))
 
     if not all(apart(a, b) for a, b in combinations(range(len(groups)), 2)):
         return []
-    series = [Part(name, tuple(group)) for name, group in zip(names, groups, strict=True)]
+    series = _joined([Part(name, tuple(group)) for name, group in zip(names, groups, strict=True)], ends, "")
     return [*series, *_both(series, ends)]
 
 
 def _repeated(layers: Sequence[str], ends: Ends) -> list[Part]:
-    """Networks that follow one another under one numbering, as two critics of l1 to l3 and l4 to l6; none else."""
+    """Networks that follow one another under one numbering, as two critics of l1 to l3 and l4 to l6; none else.
+
+    Numbers 11, 12, 21, 22 are of networks 1 and 2 where these are alike.
+    """
     order, *others = by_template(layers)
-    if others or len(order) < 4 or ends(order):
+    if others or len(order) < 4:
+        return []
+    tens: dict[int, list[int]] = {}
+    for index in order:
+        tens.setdefault((split(layers[index])[1] or (0,))[-1] // 10, []).append(index)
+    if len(tens) > 1 and 0 not in tens and len({len(run) for run in tens.values()}) == 1:
+        runs = [tuple(run) for run in tens.values()]
+        if len(runs[0]) > 1 and ends(runs[0]) and (not ends(order) or all(ends(run) == ends(runs[0]) for run in runs)):
+            return _runs(layers, runs)
+    if ends(order):
         return []
     for count in range(2, len(order) // 2 + 1):
         size, rest = divmod(len(order), count)
         runs = [tuple(order[first:first + size]) for first in range(0, len(order), size)]
         if not rest and ends(runs[0]) and all(ends(run) == ends(runs[0]) for run in runs):
-            return [Part(f"{layers[run[0]]} to {layers[run[-1]]}", run) for run in runs]
+            return _runs(layers, runs)
     return []
 
 
-def _stem(name: str) -> str:
-    """A layer's name without its number: target_fc of target_fc1, W_a of W1_a."""
-    return re.sub(r"[._/\-]*[0-9]+", "", name).strip("._/-") or "main"
+def _runs(layers: Sequence[str], runs: Sequence[tuple[int, ...]]) -> list[Part]:
+    return [Part(f"{layers[run[0]]} to {layers[run[-1]]}", run) for run in runs]
 
 
 def _parts(layers: Sequence[str], members: tuple[int, ...], depth: int, ends: Ends) -> list[Part]:
@@ -119,15 +199,26 @@ def _parts(layers: Sequence[str], members: tuple[int, ...], depth: int, ends: En
         return [Part(prefix, members)]
     parts = [part for group in towers.values() for part in _parts(layers, tuple(group), depth + 1, ends)]
     if len(parts) == 1:
+        beside = Part(prefix or MAIN, tuple(singles))
+        if len(singles) > 1 and _copies(parts[0], beside, ends):
+            return [beside, *parts]
         return [Part(parts[0].name if not singles else prefix, members)]
     parts = _joined(parts, ends, prefix)
-    if len(parts) == 1:
+    if len(parts) == 1 and len(parts[0].layers) + len(singles) == len(members):
         return [Part(prefix, members)]
     return _with_singles(parts, singles, layers, ends)
 
 
+def _copies(part: Part, beside: Part, ends: Ends) -> bool:
+    """Whether the layers beside a part are another network: it is a copy of theirs, or they do not chain with it."""
+    alone = ends(beside.layers)
+    return bool(alone) and (not ends([*part.layers, *beside.layers]) or bool(words(part.name) & COPY) or (
+        alone == ends(part.layers) and len(part.layers) == len(beside.layers)))
+
+
 def _joined(parts: list[Part], ends: Ends, prefix: str) -> list[Part]:
-    """The parts, those that are one network put together: numbered blocks, a trunk and its head."""
+    """The parts, those that are one network put together: numbered blocks, layers by their names, a trunk and its head.
+    """
     def last(part: Part) -> str:
         return part.name.removeprefix(prefix).strip("./")
 
@@ -136,14 +227,22 @@ def _joined(parts: list[Part], ends: Ends, prefix: str) -> list[Part]:
 
     top = [re.split(r"[./]", last(part))[0] for part in parts]
     numbered = all(SERIES.fullmatch(name) for name in top) and len({split(name)[0] for name in top}) == 1
-    if numbered and chain(parts) and not words(prefix) & ENSEMBLES:
+    plain = all(words(last(part)) and words(last(part)) <= LAYERS for part in parts)
+    if (numbered or plain) and chain(parts) and not words(prefix) & ENSEMBLES:
         return [Part(prefix, tuple(layer for part in parts for layer in part.layers))]
-    for trunk in [part for part in parts if words(last(part)) & TRUNKS]:
+    for trunk in [part for part in parts if words(last(part)) & TRUNKS or last(part) == MAIN]:
         rest = [part for part in parts if part != trunk]
-        if all(chain([trunk, part]) for part in rest):
+        if all(chain([trunk, part]) and _follows(part, trunk, ends) for part in rest) and not (
+                last(trunk) == MAIN and any(_copies(part, trunk, ends) for part in rest)):
             joined = [Part(part.name, (*trunk.layers, *part.layers)) for part in rest]
             return joined if len(rest) > 1 or words(last(rest[0])) & HEADS else parts
     return parts
+
+
+def _follows(part: Part, before: Part, ends: Ends) -> bool:
+    """Whether a part can take what the one before gives, as far as both chain by themselves."""
+    one, other = ends(before.layers), ends(part.layers)
+    return not (one and other) or any(a[1] == b[0] for a in one for b in other)
 
 
 def _both(parts: list[Part], ends: Ends) -> list[Part]:
@@ -152,15 +251,16 @@ def _both(parts: list[Part], ends: Ends) -> list[Part]:
         return []
     for pair in sorted((parts, parts[::-1]), key=lambda pair: not words(pair[0].name) & ENCODERS):
         layers = tuple(layer for part in pair for layer in part.layers)
-        one, other = ends(pair[0].layers), ends(pair[1].layers)
-        meet = not (one and other) or any(a[1] == b[0] for a in one for b in other)
-        if meet and ends(layers):
+        if _follows(pair[1], pair[0], ends) and ends(layers):
             return [Part("+".join(part.name for part in pair), layers)]
     return []
 
 
 def _with_singles(parts: list[Part], singles: list[int], layers: Sequence[str], ends: Ends) -> list[Part]:
-    """The parts with the layers that stand outside: each with the part whose words it shares, else one with each."""
+    """The parts with the layers that stand outside: each with the part whose words it shares, or a network of its own.
+
+    A layer that shares no word and fits every part is a trunk of all.
+    """
     def shared(layer: int, part: Part) -> int:
         one, other = words(layers[layer]), words(part.name)
         same = len((one & other) - {"net", "network", "mlp", "layer", "model"})
@@ -168,35 +268,59 @@ def _with_singles(parts: list[Part], singles: list[int], layers: Sequence[str], 
             one & (MEAN | SPREAD) and other & ENCODERS)
 
     given: dict[int, list[int]] = {place: [] for place in range(len(parts))}
-    others: list[Part] = []
+    others: list[tuple[int, Part]] = []
+    alone: list[Part] = []
     for single in sorted(singles, key=lambda layer: -max(shared(layer, part) for part in parts)):
         twins = [(place, twin) for place, some in given.items() for twin in some
                  if rivals(layers[twin], layers[single]) and ends([twin]) == ends([single])]
         fitting = [place for place, part in enumerate(parts) if ends([*part.layers, *given[place], single])]
         fitting.sort(key=lambda place: (-shared(single, parts[place]), len(given[place])))
-        if twins and not (fitting and shared(single, parts[fitting[0]])):
+        named = bool(fitting) and bool(shared(single, parts[fitting[0]]))
+        if twins and not named:
             place, twin = twins[0]
-            others.append(Part(layers[single], tuple(sorted({*parts[place].layers, *given[place], single} - {twin}))))
+            others.append((place, Part(layers[single], tuple(sorted({
+                *parts[place].layers, *given[place], single} - {twin})))))
+        elif len(fitting) == len(parts) and not named and words(layers[single]) <= TRUNKS | LAYERS | {MAIN}:
+            for place in fitting:
+                given[place].append(single)
         elif fitting:
             given[fitting[0]].append(single)
+        else:
+            alone.append(Part(layers[single], (single,)))
     parts = [Part(part.name, tuple(sorted((*part.layers, *given[place])))) for place, part in enumerate(parts)]
-    return [*parts, *others, *_both(parts, ends)]
+    both = _both(parts, ends)
+    for place, other in others if both else ():
+        pair = [other if place == which else part for which, part in enumerate(parts)]
+        both += [Part(f"{both[0].name} by {other.name}", part.layers) for part in _both(pair, ends)]
+    return [*parts, *(part for _, part in others), *both, *alone]
 
 
-def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape], ends: Ends,
-          chosen: Sequence[int] = ()) -> list[Part]:
-    """Networks that have one of several layers in the same place: the most alike in shape first; none where none fit.
-
-    A network with two heads, of the mean and of the variance, or of a policy and of a value. ``chosen`` says which
-    layers are the heads.
+def _sides(layers: Sequence[str], ends: Ends) -> list[Part]:
+    """Two networks of one layer or more that share none, as actor and critic; encoder and decoder, and both together.
     """
-    def with_each(some: Sequence[int]) -> list[Part]:
-        rest = [index for index in members if index not in some]
-        fit = rest and all(ends([*rest, head]) for head in some)
-        return [Part(layers[head], tuple(sorted((*rest, head)))) for head in some] if fit else []
+    sides = [[index for index, layer in enumerate(layers) if words(layer) & side] for side in (ENCODERS, DECODERS)]
+    if len(layers) == 2 and all(sides):
+        found = [Part(layers[index], (index,)) for index in (sides[0][0], sides[1][0])]
+        return [*found, *_both(found, ends)]
+    if len(layers) == 2 and rivals(*layers):
+        return [Part(layer, (index,)) for index, layer in enumerate(layers)]
+    return []
 
-    if chosen:
-        return with_each(chosen)
+
+def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape], ends: Ends) -> list[Part]:
+    """Networks that have one of several layers in the same place: by their names, or the most alike in shape first.
+
+    A network with two heads, of the mean and of the variance, or of a policy and of a value; none where none fit.
+    """
+    def with_each(some: Sequence[Sequence[int]]) -> list[Part]:
+        rest = [index for index in members if not any(index in head for head in some)]
+        fit = rest and all(head and ends([*rest, *head]) for head in some)
+        return [Part(layers[head[-1]], tuple(sorted((*rest, *head)))) for head in some] if fit else []
+
+    if named := with_each(_rival_sides(layers, members)):
+        return named
+    if ends(members):
+        return []
     alike: dict[Shape, list[int]] = {}
     taking: dict[int, list[int]] = {}
     for index in members:
@@ -206,9 +330,20 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
     for size in range(2, MOST_HEADS + 1):
         for group in groups:
             for some in combinations(group, size) if len(group) <= 2 * MOST_HEADS else ():
-                if chosen_heads := with_each(some):
-                    return chosen_heads
+                if found := with_each([[head] for head in some]):
+                    return found
     return []
+
+
+def _rival_sides(layers: Sequence[str], members: Sequence[int]) -> list[list[int]]:
+    """The layers on the two sides of those that are rivals by their names; empty lists where none are."""
+    first, second = next((pair for pair in combinations(members, 2) if rivals(layers[pair[0]], layers[pair[1]])),
+                         (None, None))
+    if first is None or second is None:
+        return [[], []]
+    return [[index for index in members if index == one or (
+        rivals(layers[index], layers[other]) and not rivals(layers[index], layers[one]))]
+        for one, other in ((first, second), (second, first))]
 
 
 def encoders_first(names: Sequence[str]) -> bool:

@@ -48,8 +48,7 @@ INERT = frozenset({
     "torch.Size", "torch.device", "numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
     "_codecs.encode", *(f"torch.{name}" for name in ("float16", "bfloat16", "float32", "float64", "int64"))})
 KNOWN = frozenset({TENSOR, PARAMETER, ORDERED, *STORAGES, *INERT})
-NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "weights", "params")
-NOT_WEIGHTS = ("optim", "sched", "scaler", "rng", "ema_")  # beginnings of keys that a checkpoint has beside its model
+NOT_WEIGHTS = ("optim", "sched", "scaler", "rng")  # in keys that a checkpoint has beside its models
 MOST_DEPTH, MOST_AXES = 8, 32
 Order = Literal["<", ">"]  # of the bytes of a number
 
@@ -247,13 +246,16 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> byt
 
 
 def _state_dict(described: Any) -> dict[str, View]:
-    """The tensors by their names: of the dict itself, of the one that a checkpoint keeps its model in, or of all."""
+    """The tensors by their names: of the dict itself, or of the dicts that a checkpoint keeps its models in.
+
+    Of a single model the names are its own; those of several, as of a model and its moving average, begin with its key.
+    """
     leaves = list(_leaves(described, (), set())) if isinstance(described, dict) else []
-    tops = dict.fromkeys(path[0] for path, _ in leaves)
-    if not any(len(path) == 1 for path, _ in leaves):
-        models = [key for key in NESTED if key in tops][:1] or [
-            key for key in tops if not key.lower().startswith(NOT_WEIGHTS)]
-        leaves = [(path[1:] if len(models) == 1 else path, view) for path, view in leaves if path[0] in models]
+    models = dict.fromkeys(path[0] for path, _ in leaves if len(path) > 1 and not any(
+        word in path[0].lower() for word in NOT_WEIGHTS))
+    if models and not any(len(path) == 1 and "." in path[0] for path, _ in leaves):
+        leaves = [(path[1:] if len(models) == 1 else path, view) for path, view in leaves
+                  if len(path) > 1 and path[0] in models]
     return {".".join(path): view for path, view in leaves}
 
 

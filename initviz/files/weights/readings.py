@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations, pairwise
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
@@ -18,11 +17,12 @@ from initviz.core.arrays import Array
 from initviz.core.validation import check
 from initviz.core.wording import MOST_NAMED, cut, shown
 from initviz.files.weights import containers as formats
-from initviz.files.weights.layer_arrays import LayerArrays, check_names, layer_arrays
-from initviz.files.weights.names import by_template, keeps_numbers, layer_of, listed, role, split
-from initviz.files.weights.networks import Part, encoders_first, heads, parts, rivals
+from initviz.files.weights.folded import PLACE_LABELS, places, unfolded
+from initviz.files.weights.layer_arrays import LayerArrays, check_names, layer_arrays, strange
+from initviz.files.weights.names import by_template, few, keeps_numbers, layer_of, listed, role, split
+from initviz.files.weights.networks import Part, encoders_first, heads, parts
 from initviz.files.weights.orders import Shape, chained, find_orders
-from initviz.files.weights.tensors import ITEM_BYTES, Content
+from initviz.files.weights.tensors import ITEM_BYTES, Container, Content
 
 MOST_PARAMETERS = 20_000_000
 UNORDERED = (".safetensors",)  # formats that do not keep the order in which layers were defined
@@ -78,6 +78,16 @@ class Checkpoint:
         """What a .safetensors says of itself."""
         return self.file.metadata
 
+    def folds(self) -> list[str]:
+        """Where each matrix may hold its biases, of PLACES; [] where it holds none."""
+        return places(self.layers)
+
+    def unfolded(self, place: str) -> Checkpoint:
+        """The same with the biases taken out of that place of each matrix; ValueError where they cannot stand there."""
+        if not (found := self.folds()):
+            raise ValueError(f"folded biases must not be named, as these matrices hold none, got {place!r}")
+        return replace(self, layers=unfolded(self.layers, check("folded biases", place, found)))
+
     def networks(self) -> dict[str, Checkpoint]:
         """The networks of the file by name: one of them is examined. Of a single one the name is ""."""
         return dict(self._networks)
@@ -95,9 +105,12 @@ class Checkpoint:
 
     def notes(self) -> list[str]:
         """Sentences on what of the file is not examined, or may be more than a chain of layers."""
-        left = [name for name in self._all_vectors if name not in self._vectors]
-        notes = [f"{listed(left, self.arrays)} of the file {'belongs' if len(left) == 1 else 'belong'} to no layer and "
+        left = [*(f"{shown(name)} {self.arrays[name].shape}" for name in self._all_vectors
+                  if name not in self._vectors), *self.layers.left]
+        notes = [f"{few(left)} of the file {'belongs' if len(left) == 1 else 'belong'} to no layer and "
                  f"{'is' if len(left) == 1 else 'are'} left out."] if left else []
+        if self.layers.folded:
+            notes.append(f"The biases are the {PLACE_LABELS[self.layers.folded]} of each matrix.")
         if self.named:
             notes.append(f"Of the networks in the file, {shown(self.named)} is examined.")
         blocks = [name for name in self._matrices if BLOCK.search(name) and len({*self.arrays[name].shape}) == 1]
@@ -147,15 +160,15 @@ class Checkpoint:
         """A file with these parameters under the names, shapes, number formats and metadata of this one."""
         arrays = dict(self.file.arrays)
         for name, weight in zip(reading.matrices, weights, strict=True):
-            arrays |= self._stored(name, weight.T if reading.layout == "torch" else weight)
+            arrays |= self._stored(name, weight.T if reading.layout == "torch" else weight, arrays)
         for bias_name, bias in zip(reading.biases, biases, strict=True):
-            arrays |= {} if bias_name is None else self._stored(bias_name, bias)
+            arrays |= {} if bias_name is None else self._stored(bias_name, bias, arrays)
         return formats.write(Content(arrays, self.file.dtypes, self.metadata), self.suffix)
 
-    def _stored(self, name: str, array: Array) -> dict[str, Array]:
+    def _stored(self, name: str, array: Array, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """The arrays of the file that hold this one."""
         stored = self.layers.stored.get(name)
-        return {name: array} if stored is None else stored.write(array)
+        return {name: array} if stored is None else stored.write(array, arrays[stored.name])
 
     def _turned(self, name: str, layout: str) -> Array:
         return self.arrays[name].T if layout == "torch" else self.arrays[name]
@@ -187,6 +200,8 @@ class Checkpoint:
     @cached_property
     def _owned(self) -> dict[str, str] | None:
         """The bias of each matrix, by the names of their layers; None where these say nothing."""
+        if self.layers.owned is not None:
+            return dict(self.layers.owned)
         by_layer = {layer_of(name): name for name in self._matrices}
         layers = [layer_of(name) for name in self._vectors]
         if not layers:
@@ -215,14 +230,9 @@ class Checkpoint:
 
     def _heads(self, layers: Sequence[str], part: Part) -> list[Part]:
         """The networks of a part that has one of several layers in the same place, as its names or shapes say."""
-        if len(part.layers) < 3:
-            return []
-        last = {index: re.split(r"[./]", layers[index])[-1] for index in part.layers}
-        pairs = [pair for pair in combinations(part.layers, 2) if rivals(last[pair[0]], last[pair[1]])]
-        for chosen in [*pairs[:1], *([()] if not self._ends(part.layers) else [])]:
-            for layout in LAYOUT_LABELS:
-                if chosen_heads := heads(layers, part.layers, self._shapes(layout), self._ends, chosen):
-                    return chosen_heads
+        for layout in LAYOUT_LABELS if len(part.layers) > 2 else ():
+            if found := heads(layers, part.layers, self._shapes(layout), self._ends):
+                return found
         return []
 
     def _only(self, members: Sequence[int], name: str = "") -> Checkpoint:
@@ -312,10 +322,8 @@ class Checkpoint:
     def _why_no_chain(self) -> str:
         why = (f"these matrices do not chain: {listed(self._matrices, self.arrays)}: each must take as many values as "
                "the one before gives, in one layout")
-        for layout, line in (("torch", "column"), ("keras", "row")):
-            shapes = self._shapes(layout)
-            if len(shapes) > 1 and not self._vectors and all(b[0] == a[1] + 1 for a, b in pairwise(shapes)):
-                return f"{why}; each takes one more, as with biases folded in: save this {line} apart, as biases"
+        if folds := self.folds():
+            return f"{why}; each takes one more, as where its {folds[0]} holds the biases".replace("-", " ")
         return why
 
 
@@ -323,15 +331,20 @@ def read(data: bytes, name: str) -> Checkpoint:
     """The arrays of a file's content; its name says by its end what it is. ValueError for all that cannot be used."""
     suffix = PurePath(name).suffix.lower()
     tensors = formats.container(io.BytesIO(data), name)
-    check_names(tensor.name for tensor in tensors)
-    for tensor in tensors:
-        if tensor.dtype not in ITEM_BYTES:
+    names = [tensor.name for tensor in tensors]
+    check_names(names)
+    left = [tensor for tensor in tensors if tensor.dtype not in ITEM_BYTES]
+    for tensor in left:
+        if not strange(tensor.name, names):
             tensor.load()  # says what it is
-    total = sum(tensor.size for tensor in tensors)
+    kept = Container(tuple(tensor for tensor in tensors if tensor not in left), tensors.metadata)
+    total = sum(tensor.size for tensor in kept)
     if total > MOST_PARAMETERS:
         raise ValueError(f"there must be at most {MOST_PARAMETERS:,} parameters, got {total:,}")
-    content = formats.loaded(formats.checked(tensors))
-    return Checkpoint(suffix, layer_arrays(content.arrays, content.dtypes), content)
+    content = formats.loaded(formats.checked(kept))
+    found = layer_arrays(content.arrays, content.dtypes)
+    return Checkpoint(suffix, replace(found, left=(
+        *(f"{shown(tensor.name)} {tensor.shape} of {tensor.dtype}" for tensor in left), *found.left)), content)
 
 
 def told_apart(readings: Sequence[Reading]) -> list[str]:

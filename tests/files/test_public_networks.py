@@ -1,0 +1,221 @@
+"""Names as public programs give them: one network stays one, two are two, and what is beside them is said."""
+
+from __future__ import annotations
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from initviz.files import weights as checkpoints
+
+
+def npz(arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+FORMATS = {"a.npz": npz, "a.safetensors": safetensors.numpy.save}
+
+
+def read(arrays, name="a.npz"):
+    return checkpoints.read(FORMATS[name](arrays), name)
+
+
+def layers(text):
+    """A PyTorch state dict from its layers and their sizes, as in "fc1 4-8, fc2 8-2"."""
+    rng, found = np.random.default_rng(0), {}
+    for layer, sizes in (part.split() for part in text.split(", ")):
+        fan_in, fan_out = map(int, sizes.split("-"))
+        found[f"{layer}.weight"] = rng.standard_normal((fan_out, fan_in)).astype(np.float32)
+        found[f"{layer}.bias"] = rng.standard_normal(fan_out).astype(np.float32)
+    return found
+
+
+def chains(networks):
+    """The layers of each network in the order of its first reading, sorted."""
+    return sorted(tuple(name.removesuffix(".weight") for name in network.readings("torch")[0].matrices)
+                  for network in networks.values())
+
+
+# ---------------------------------------------------------------------------------------------- names of arrays
+
+@pytest.mark.parametrize(("weights", "biases", "layout"), [
+    ("coefs_.{}", "intercepts_.{}", "keras"), ("coefs_[{}]", "intercepts_[{}]", "keras"),
+    ("layers/dense_{}/vars/0", "layers/dense_{}/vars/1", "keras"), ("params/Dense_{}/kernel", "params/Dense_{}/bias",
+                                                                    "keras"),
+    ("dense_{}/dense_{}/kernel:0", "dense_{}/dense_{}/bias:0", "keras"), ("mlp/~/linear_{}/w", "mlp/~/linear_{}/b",
+                                                                          "keras"),
+    ("_orig_mod.module.fc{}.weight", "_orig_mod.module.fc{}.bias", "torch"),
+    ("model.layers.{}.weight", "model.layers.{}.bias", "torch")])
+@pytest.mark.parametrize("sizes", [(30, 1), (30, 16, 1), (5, 5, 5), (1, 8, 1)])
+@pytest.mark.parametrize("shape", [(-1,), (1, -1), (-1, 1)])
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_array_is_what_its_name_says(weights, biases, layout, sizes, shape, name):
+    rng, arrays, wanted = np.random.default_rng(0), {}, []
+    for place, pair in enumerate(itertools.pairwise(sizes)):
+        w, b = rng.standard_normal(pair), rng.standard_normal(pair[1])
+        wanted.append((w, b))
+        arrays[biases.replace("{}", str(place))] = b.reshape(shape)
+        arrays[weights.replace("{}", str(place))] = np.ascontiguousarray(w.T if layout == "torch" else w)
+    network = read(arrays, name).networks()[""]
+    reading = network.readings(layout)[0]
+    assert reading.sizes == sizes
+    for weight, bias, (w, b) in zip(*network.parameters(reading), wanted, strict=True):
+        np.testing.assert_array_equal(weight, w)
+        np.testing.assert_array_equal(bias, b)
+
+
+# ---------------------------------------------------------------------------------------------- networks
+
+ONE = {
+    "lin1 4-8, lin2 8-6, fc1 6-5, fc2 5-2": "4-8-6-5-2", "layer1 4-8, layer2 8-6, fc1 6-5, fc2 5-2": "4-8-6-5-2",
+    "dense_1 4-8, dense_2 8-6, linear_1 6-5, linear_2 5-2": "4-8-6-5-2",
+    "body.0 4-8, body.2 8-6, tail.0 6-5, tail.2 5-2": "4-8-6-5-2", "conv0 4-8, lin1 8-6, lin2 6-5, conv3 5-2":
+        "4-8-6-5-2",
+    "in_layer 4-8, hidden_layers.0 8-8, hidden_layers.1 8-8, out_layer 8-2": "4-8-8-8-2",
+    "mlp_block0.lin1 8-8, mlp_block0.lin2 8-8, mlp_block1.lin1 8-8, mlp_block1.lin2 8-8, out 8-2": "8-8-8-8-8-2"}
+
+
+@pytest.mark.parametrize("layers_of_one", ONE)
+@pytest.mark.parametrize("before", ["", "module.", "model._orig_mod."])
+@pytest.mark.parametrize("name", FORMATS)
+def test_layers_with_the_names_of_layers_are_one_network(layers_of_one, before, name):
+    held = {f"{before}{key}": array for key, array in layers(layers_of_one).items()}
+    networks = read(held, name).networks()
+    assert {key: network.sizes() for key, network in networks.items()} == {"": ONE[layers_of_one]}
+
+
+SEVERAL = {
+    "a trunk in an extractor": (
+        "x.shared_net.0 4-64, x.policy_net.0 64-64, x.value_net.0 64-64, action_net 64-2, value_net 64-1",
+        "x.shared_net.0 x.policy_net.0 action_net, x.shared_net.0 x.value_net.0 value_net"),
+    "dueling streams": (
+        "feature.0 4-64, value_stream.0 64-32, value_stream.2 32-1, advantage_stream.0 64-32, advantage_stream.2 32-2",
+        "feature.0 value_stream.0 value_stream.2, feature.0 advantage_stream.0 advantage_stream.2"),
+    "dueling streams without points": ("fc1 4-64, fc_val 64-32, fc_adv 64-32, val 32-1, adv 32-2",
+                                       "fc1 fc_val val, fc1 fc_adv adv"),
+    "layers named after their network": ("fc1_q1 3-32, fc2_q1 32-1, fc1_q2 3-32, fc2_q2 32-1",
+                                         "fc1_q1 fc2_q1, fc1_q2 fc2_q2"),
+    "with an output each": ("fc1_pi 3-32, fc2_pi 32-32, pi_out 32-2, fc1_v 3-32, fc2_v 32-32, v_out 32-1",
+                            "fc1_pi fc2_pi pi_out, fc1_v fc2_v v_out"),
+    "a copy beside layers without a name": (
+        "fc1 4-32, fc2 32-32, out 32-4, target_fc1 4-32, target_fc2 32-32, target_out 32-4",
+        "fc1 fc2 out, target_fc1 target_fc2 target_out"),
+    "a copy in a part of its own": ("fc1 4-32, fc2 32-4, target.fc1 4-32, target.fc2 32-4",
+                                    "fc1 fc2, target.fc1 target.fc2"),
+    "one numbering for each": ("a1 3-8, a2 8-20, b1 20-8, b2 8-1", "a1 a2, b1 b2, a1 a2 b1 b2"),
+    "which do not chain": ("a1 4-8, a2 8-2, b1 4-8, b2 8-1", "a1 a2, b1 b2"),
+    "tens for each": ("q11 4-8, q12 8-4, q21 4-8, q22 8-4", "q11 q12, q21 q22"),
+    "under a part": ("rnd.predictor_fc1 4-8, rnd.predictor_fc2 8-4, rnd.target_fc1 4-8, rnd.target_fc2 8-4",
+                     "rnd.predictor_fc1 rnd.predictor_fc2, rnd.target_fc1 rnd.target_fc2"),
+    "of one layer": ("actor 4-2, critic 4-1", "actor, critic"), "of one square layer": ("online 4-4, target 4-4",
+                                                                                        "online, target"),
+    "one of one layer": ("actor.0 4-8, actor.2 8-2, aux.0 5-8, aux.2 8-6, critic 9-1",
+                         "actor.0 actor.2, aux.0 aux.2, critic"),
+    "an autoencoder of two layers": ("encoder 20-3, decoder 3-20", "encoder, decoder, encoder decoder"),
+    "heads between flat halves": (
+        "encoder1 20-10, encoder2 10-8, mu 8-3, logvar 8-3, decoder1 3-8, decoder2 8-20",
+        "encoder1 encoder2 mu, encoder1 encoder2 logvar, decoder1 decoder2, encoder1 encoder2 mu decoder1 decoder2, "
+        "encoder1 encoder2 logvar decoder1 decoder2")}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+@pytest.mark.parametrize("before", ["", "module."])
+@pytest.mark.parametrize("name", FORMATS)
+def test_several_networks_are_each_offered(case, before, name):
+    held, wanted = SEVERAL[case]
+    networks = read({f"{before}{key}": array for key, array in layers(held).items()}, name).networks()
+    assert chains(networks) == sorted(tuple(f"{before}{layer}" for layer in network.split())
+                                      for network in wanted.split(", "))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_layer_of_several_networks_goes_unsaid(name):
+    rng, heads = np.random.default_rng(1), ("encoder", "decoder", "actor", "critic", "aux", "head", "mu", "logvar")
+    for _ in range(200):
+        towers = [f"{tower}.{2 * place}" for tower in rng.choice(heads, 3, replace=False) for place in range(2)]
+        names = [*towers, *rng.choice(heads, 2, replace=False)]
+        held = layers(", ".join(f"{layer} {rng.integers(3, 6)}-{rng.integers(3, 6)}" for layer in names))
+        offered = {layer for network in read(held, name).networks().values() for layer in network.arrays}
+        assert offered == set(held), names
+
+
+# ---------------------------------------------------------------------------------------------- what is beside layers
+
+@pytest.mark.parametrize(("extra", "said"), [
+    ({"step": np.int64(5)}, "'step' () of int64"), ({"epoch": np.float32(3)}, "'epoch' ()"),
+    ({"classes_": np.arange(3)}, "'classes_' (3,) of int64"), ({"mask": np.ones((8, 4), bool)}, "'mask' (8, 4) of b1"),
+    ({"unused": np.zeros(0, np.float32)}, "'unused' (0,)"), ({"log_std": np.zeros((1, 2))}, "'log_std' (2,)"),
+    ({"actor_logstd": np.zeros((1, 2), np.float32)}, "'actor_logstd' (2,)")])
+def test_what_is_no_layer_beside_layers_with_names_is_left_out_and_said(extra, said):
+    network = read(layers("fc1 4-8, fc2 8-2") | extra).networks()[""]
+    assert network.sizes() == "4-8-2"
+    assert network.notes() == [f"{said} of the file belongs to no layer and is left out."]
+
+
+@pytest.mark.parametrize(("arrays", "sentence"), [
+    ({"W1": np.ones((4, 8)), "b1": np.ones((1, 8)), "gamma1": np.ones((1, 8)), "W2": np.ones((8, 2))}, "normalization"),
+    ({"d/kernel": np.ones((4, 8)), "d/bias": np.ones(8), "ln/beta": np.ones(8)}, "normalization"),
+    ({"a.weight": np.ones((8, 4)), "prelu.weight": np.ones((1, 8)), "b.weight": np.ones((2, 8))}, "PReLU"),
+    ({"a/kernel": np.ones((4, 8)), "PReLU_0/negative_slope": np.float32(0.25)}, "leaky_relu with slope 0.25"),
+    ({"weight_ih": np.ones((32, 4)), "weight_hh": np.ones((32, 8))}, "recurrent"),
+    ({"a/kernel": np.ones((4, 8)), "ResidualBlock_1/Dense_0/kernel": np.ones((8, 8))}, "a residual block's"),
+    ({"a.weight": np.ones((8, 4)), "residual1.weight": np.ones((8, 8))}, "a residual block's"),
+    ({"a.weight": np.ones((8, 4)), "layers.0.skip_connection.weight": np.ones((8, 8))}, "a residual block's")])
+def test_what_is_no_plain_layer_is_named(arrays, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read(arrays).networks()[""].layouts()
+
+
+@pytest.mark.parametrize(("checkpoint", "wanted"), [
+    (lambda state, torch: {"model": state, "loss": torch.tensor(0.3), "optimizer": {"state": {0: torch.ones(8, 4)}}},
+     {"": "4-8-2"}),
+    (lambda state, torch: {"epoch": 3, "agent": state}, {"": "4-8-2"}),
+    (lambda state, torch: {"model": state, "model_ema": dict(state)}, {"model": "4-8-2", "model_ema": "4-8-2"}),
+    (lambda state, torch: {"net": state, "target": dict(state)}, {"net": "4-8-2", "target": "4-8-2"})])
+def test_a_checkpoint_holds_each_of_its_models_and_no_optimizer(checkpoint, wanted):
+    torch = pytest.importorskip("torch", reason="tests/requirements.txt brings PyTorch")
+    state = {name: torch.tensor(array) for name, array in layers("0 4-8, 2 8-2").items()}
+    file = io.BytesIO()
+    torch.save(checkpoint(state, torch), file)
+    networks = checkpoints.read(file.getvalue(), "a.pt").networks()
+    assert {name: network.sizes() for name, network in networks.items()} == wanted
+
+
+# ---------------------------------------------------------------------------------------------- folded biases
+
+@pytest.mark.parametrize("place", checkpoints.PLACES)
+@pytest.mark.parametrize("names", ["W{}", "fc{}.weight", "arr_{}", "Theta{}"])
+@pytest.mark.parametrize("known", [True, False])
+def test_biases_in_a_column_or_row_are_read_and_written_back(place, names, known):
+    rng, arrays, wanted = np.random.default_rng(0), {}, []
+    for layer, (fan_in, fan_out) in enumerate([(4, 8), (8, 6), (6, 3)], 1):
+        w, b = rng.standard_normal((fan_in, fan_out)), np.zeros(fan_out) if known else rng.standard_normal(fan_out)
+        wanted.append((w, b))
+        parts = [w, b[None]] if place.startswith("last") else [b[None], w]
+        arrays[names.format(layer)] = np.vstack(parts) if place.endswith("row") else np.vstack(parts).T
+    found = read(arrays)
+    assert found.folds() == [place] if known else place in found.folds()
+    network = found.unfolded(place).networks()[""]
+    assert network.notes() == [f"The biases are the {place.replace('-', ' ')} of each matrix."]
+    reading = network.readings("keras" if place.endswith("row") else "torch")[0]
+    assert reading.sizes == (4, 8, 6, 3)
+    for weight, bias, (w, b) in zip(*network.parameters(reading), wanted, strict=True):
+        np.testing.assert_array_equal(weight, w)
+        np.testing.assert_array_equal(bias, b)
+    doubled = [[2 * array for array in some] for some in network.parameters(reading)]
+    written = np.load(io.BytesIO(network.write(*doubled, reading)))
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(written[name], 2 * array)
+
+
+def test_matrices_that_chain_or_have_biases_hold_none():
+    for arrays in (layers("a 4-8, b 8-2"), {"W1": np.ones((4, 8)), "W2": np.ones((8, 2))}, {"W1": np.ones((5, 8))},
+                   {"W1": np.ones((4, 8)), "W2": np.ones((10, 2))}):
+        assert read(arrays).folds() == []
+        with pytest.raises(ValueError, match="folded biases must not be named, as these matrices hold none"):
+            read(arrays).unfolded("last-row")
