@@ -12,6 +12,7 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+import pandas  # noqa: F401  Altair looks into it where it is loaded, and fails where another session's page half has
 from altair import TopLevelMixin
 from numpy.typing import NDArray
 from PIL import Image  # what Streamlit itself reads pictures with

@@ -10,7 +10,7 @@ mode and hooks are afterwards what they were, also where the step raises. The fi
 gradients and parameters, module paths and class names: no sample, no text, no target, no weight. Of the inputs it holds
 the shape and the root mean square to three digits; what else is no module's output and needs no gradient is left out.
 
-Tested on the CPU in float32, bfloat16 and under autocast; on a GPU not tested.
+Tested on the CPU and on one GPU, in float32, bfloat16 and under autocast.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ import importlib
 import inspect
 import io
 import pkgutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import altair as alt
@@ -295,3 +297,19 @@ def test_a_saved_picture_carries_its_title_its_axis_and_its_settings():
     svg = save(distributions.picture(), data, height=300, title="Weights, layer by layer", settings="tanh · depth 10")
     for said in (b"Weights, layer by layer", b"tanh \xc2\xb7 depth 10", b">weight<", b">layer 1<"):
         assert said in svg
+
+
+def test_a_chart_is_made_while_another_session_loads_pandas():
+    script = """
+import sys, threading
+import altair as alt
+import PIL.Image, initviz.core.initializers
+loading = threading.Thread(target=lambda: __import__("pandas"))
+loading.start()
+while "pandas" not in sys.modules:
+    pass
+from initviz.charts.picture import Picture
+Picture.of(alt.Chart(alt.NamedData("d")).mark_line().encode(x=alt.X("a:Q", scale=alt.Scale(domain=[0, 1]))), "lines")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

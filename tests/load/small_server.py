@@ -158,9 +158,13 @@ def main() -> int:
         ask.error(f"at most {MOST_SESSIONS} sessions for {MOST_SECONDS} s")
     failed = False
     for page in args.page or PAGES:
-        with serve_process() as (base, process, _):
+        with serve_process() as (base, process, read_log):
             address = base.replace("http", "ws") + "/_stcore/stream"
-            tally, peak = asyncio.run(load(address, page, psutil.Process(process.pid), args.sessions, args.seconds))
+            try:
+                tally, peak = asyncio.run(load(address, page, psutil.Process(process.pid), args.sessions, args.seconds))
+            except RuntimeError as error:
+                error.add_note(read_log()[-6000:])
+                raise
         print(f"{page}: memory at most {peak / 1e6:.0f} MB, longest wait {tally.wait:.1f} s; {tally.pages} of "
               f"{tally.begun} pages read to their end, {tally.looks} further looks, {len(tally.refused)} refused",
               flush=True)

@@ -1,15 +1,20 @@
-"""The five kinds of models that a recorder must understand, small."""
+"""The five kinds of models that a recorder must understand, small, each with a step, drawn alike on every device."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 
-def mlp():
+def classifier(model, x, classes, device):
+    """The model on the device, and a step on x with random classes."""
+    model, x, y = model.to(device), x.to(device), torch.randint(0, classes, (len(x),)).to(device)
+    return model, lambda: F.cross_entropy(model(x), y)
+
+
+def mlp(device="cpu"):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 5))
-    x, y = torch.randn(64, 20), torch.randint(0, 5, (64,))
-    return model, lambda: F.cross_entropy(model(x), y)
+    return classifier(model, torch.randn(64, 20), 5, device)
 
 
 class Block(nn.Module):
@@ -47,11 +52,10 @@ class ResNet(nn.Module):
         return self.fc(torch.flatten(self.avgpool(x), 1))
 
 
-def resnet():
+def resnet(device="cpu"):
     torch.manual_seed(0)
     model = ResNet().train()
-    x, y = torch.randn(16, 3, 16, 16), torch.randint(0, 10, (16,))
-    return model, lambda: F.cross_entropy(model(x), y)
+    return classifier(model, torch.randn(16, 3, 16, 16), 10, device)
 
 
 class Attention(nn.Module):
@@ -67,7 +71,7 @@ class Attention(nn.Module):
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         else:
             scores = q @ k.transpose(-1, -2) * k.shape[-1] ** -0.5
-            later = torch.ones(tokens, tokens, dtype=torch.bool).triu(1)
+            later = torch.ones(tokens, tokens, dtype=torch.bool, device=x.device).triu(1)
             y = F.softmax(scores.masked_fill(later, -torch.inf), dim=-1) @ v
         return self.c_proj(y.transpose(1, 2).reshape(batch, tokens, width))
 
@@ -98,17 +102,17 @@ class GPT(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, tokens):
-        x = self.wte(tokens) + self.wpe(torch.arange(tokens.shape[1]))
+        x = self.wte(tokens) + self.wpe(torch.arange(tokens.shape[1], device=tokens.device))
         for block in self.h:
             x = block(x)
         return self.lm_head(self.ln_f(x))
 
 
-def gpt(**sizes):
+def gpt(device="cpu", **sizes):
     torch.manual_seed(0)
-    model = GPT(**sizes)
+    model = GPT(**sizes).to(device)
     count, length = model.wte.num_embeddings, model.wpe.num_embeddings
-    tokens = torch.randint(0, count, (2, length + 1))
+    tokens = torch.randint(0, count, (2, length + 1)).to(device)
     return model, lambda: F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
 
 
@@ -126,10 +130,10 @@ class ActorCritic(nn.Module):
         return self.actor(hidden), self.critic(hidden)
 
 
-def actor_critic():
+def actor_critic(device="cpu"):
     torch.manual_seed(0)
-    model = ActorCritic()
-    x, returns, advantage = torch.randn(64, 8), torch.randn(64), torch.randn(64)
+    model = ActorCritic().to(device)
+    x, returns, advantage = (torch.randn(*shape).to(device) for shape in ((64, 8), (64,), (64,)))
 
     def run():
         logits, value = model(x)
@@ -150,12 +154,11 @@ class LoRA(nn.Module):
         return self.base(x) + x @ self.lora_A.T @ self.lora_B.T
 
 
-def lora():
+def lora(device="cpu"):
     torch.manual_seed(0)
     model = nn.Sequential(LoRA(nn.Linear(20, 32)), nn.ReLU(), LoRA(nn.Linear(32, 32)), nn.ReLU(),
                           LoRA(nn.Linear(32, 5)))
-    x, y = torch.randn(64, 20), torch.randint(0, 5, (64,))
-    return model, lambda: F.cross_entropy(model(x), y)
+    return classifier(model, torch.randn(64, 20), 5, device)
 
 
 MODELS = {"mlp": mlp, "resnet": resnet, "gpt": gpt, "actor_critic": actor_critic, "lora": lora}

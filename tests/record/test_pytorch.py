@@ -20,6 +20,9 @@ from torch.nn import functional as F  # noqa: N812
 from initviz.files.recording import read_recording
 from initviz.record.pytorch import MOST_BYTES, record
 
+DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
+every_device = pytest.mark.parametrize("device", DEVICES)
+
 
 def state(model):
     hooks = [len(held) for m in model.modules() for held in (
@@ -28,6 +31,7 @@ def state(model):
             "buffers": {n: b.clone() for n, b in model.named_buffers()},
             "gradients": {n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()},
             "modes": [m.training for m in model.modules()], "hooks": hooks, "random": torch.get_rng_state(),
+            "of GPUs": torch.stack(torch.cuda.get_rng_state_all()) if torch.cuda.is_available() else None,
             "python": random.getstate(), "numpy": np.random.get_state()[1].copy()}
 
 
@@ -44,8 +48,9 @@ def same(a, b):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize("raises", [False, True])
-def test_a_model_is_afterwards_what_it_was(name, steps, raises):
-    model, run = MODELS[name]()
+@every_device
+def test_a_model_is_afterwards_what_it_was(name, steps, raises, device):
+    model, run = MODELS[name](device)
     run().backward()
     next(model.modules())._modules[next(iter(model._modules))].eval()
     before = state(model)
@@ -55,6 +60,7 @@ def test_a_model_is_afterwards_what_it_was(name, steps, raises):
         model.train(not model.training)
         random.random()
         np.random.rand()
+        torch.rand(1, device=device)
         raise RuntimeError(f"half-way, at a loss of {float(loss.detach()):.3g}")
 
     if raises:
@@ -68,8 +74,9 @@ def test_a_model_is_afterwards_what_it_was(name, steps, raises):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_kind_of_model_is_recorded_in_a_small_file(name, tmp_path):
-    model, run = MODELS[name]()
+@every_device
+def test_every_kind_of_model_is_recorded_in_a_small_file(name, device, tmp_path):
+    model, run = MODELS[name](device)
     path = tmp_path / "start.json.gz"
     record(model, run, path)
     recording = json.loads(gzip.decompress(path.read_bytes()))
@@ -82,8 +89,9 @@ def test_every_kind_of_model_is_recorded_in_a_small_file(name, tmp_path):
     assert all("gradient" in row for row in measured if row["path"] in trainable)
 
 
-def test_skips_are_measured_before_an_in_place_addition():
-    model, run = MODELS["resnet"]()
+@every_device
+def test_skips_are_measured_before_an_in_place_addition(device):
+    model, run = MODELS["resnet"](device)
     seen = {}
 
     def keep(name, output):  # what a hook returns takes the output's place
@@ -99,8 +107,9 @@ def test_skips_are_measured_before_an_in_place_addition():
     assert skips[0]["skip"]["branch_rms"] == pytest.approx(float(seen["layer1.0.bn2"].square().mean().sqrt()), rel=1e-5)
 
 
-def test_attention_of_a_gpt_has_its_entropy_and_the_tied_weight_is_counted_once():
-    model, run = gpt()
+@every_device
+def test_attention_of_a_gpt_has_its_entropy_and_the_tied_weight_is_counted_once(device):
+    model, run = gpt(device)
     recording = record(model, run)
     kinds = [row["kind"] for row in recording["rows"] if "entropy" in row]
     assert kinds == ["softmax", "scaled_dot_product_attention"] * 6
@@ -149,8 +158,9 @@ def test_moments_of_values_whose_squares_leave_float32():
         assert row["median_rms"] == pytest.approx(scale, rel=1e-5)
 
 
-def test_two_steps_tell_lora_factors_that_wake_from_those_that_are_frozen():
-    model, run = MODELS["lora"]()
+@every_device
+def test_two_steps_tell_lora_factors_that_wake_from_those_that_are_frozen(device):
+    model, run = MODELS["lora"](device)
     found = {p["name"]: p["gradients"] for p in record(model, run, steps=2)["parameters"]}
     assert [step["exact_zero"] for step in found["0.lora_A"]] == [True, False]
     assert [step["exact_zero"] for step in found["0.lora_B"]] == [False, False]
@@ -194,15 +204,17 @@ def test_nothing_of_the_data_is_in_a_recording():
 
 
 @pytest.mark.parametrize("autocast", [False, True])
-def test_bfloat16_and_autocast_are_recorded(autocast):
-    model, run = mlp()
+@every_device
+def test_bfloat16_and_autocast_are_recorded(autocast, device):
+    model, run = mlp(device)
 
     def step():
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16):
             return run()
     if not autocast:
         model = model.bfloat16()
-        x, y = torch.randn(64, 20, dtype=torch.bfloat16), torch.randint(0, 5, (64,))
+        x = torch.randn(64, 20, dtype=torch.bfloat16, device=device)
+        y = torch.randint(0, 5, (64,), device=device)
     recording = record(model, step) if autocast else record(model, x, y, F.cross_entropy)
     assert recording["rows"][0]["dtype"] == "bfloat16"
     assert recording["autocast"] is autocast
@@ -222,9 +234,10 @@ def test_a_module_that_is_used_by_its_forward_is_named():
     assert record(model, torch.randn(8, 4), torch.randint(0, 2, (8,)), F.cross_entropy)["uncalled"] == ["a"]
 
 
-def test_a_compiled_model_is_run_uncompiled_and_said_to_be_compiled():
-    plain, _ = mlp()
-    x, y = torch.randn(64, 20), torch.randint(0, 5, (64,))
+@every_device
+def test_a_compiled_model_is_run_uncompiled_and_said_to_be_compiled(device):
+    plain, _ = mlp(device)
+    x, y = torch.randn(64, 20, device=device), torch.randint(0, 5, (64,), device=device)
     compiled = torch.compile(copy.deepcopy(plain), backend="eager")
     recording, expected = (record(m, x, y, F.cross_entropy) for m in (compiled, plain))
     assert recording["compiled"]
