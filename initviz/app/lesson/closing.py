@@ -23,7 +23,7 @@ class Advice:
 
 
 ADVICE = (
-    Advice("tanh, softsign; layers that narrow or widen", "xavier_normal", "between what keeps the signal and what "
+    Advice("tanh; layers that narrow or widen", "xavier_normal", "between what keeps the signal and what "
                                                                            "keeps "
            "the gradient", "Glorot and Bengio 2010", "https://proceedings.mlr.press/v9/glorot10a.html", "tanh"),
     Advice("ReLU, Leaky ReLU", "he_normal", "ReLU drops half of the mean square, so twice the variance",

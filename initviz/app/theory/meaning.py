@@ -36,7 +36,7 @@ def show_quantities(run: Run, prediction: Prediction | None, correlations: tuple
     length, alike, gradient = st.columns(3)
     with length:
         st.markdown("**Length q: how large is the signal?** The variance of a neuron's sum before its activation. Far "
-                    "from 1, most activations are flat or nearly straight lines.")
+                    "from 1, smooth activations are flat or nearly straight lines; ReLU is the same at any.")
         _draw("meaning_length", "Length of the signal against the layer, log axis",
               np.square(run.column("preactivation_std")[:hidden]),
               nothing if prediction is None else np.square(prediction.preactivation_std[:hidden]), log=True)
@@ -49,7 +49,7 @@ def show_quantities(run: Run, prediction: Prediction | None, correlations: tuple
         st.caption(say.correlation_goes(fixed_point))
     with gradient:
         st.markdown("**Gradient χ₁: does the error reach the first layer?** On its way back, from right to left, its "
-                    "square is multiplied by χ₁ in each layer.")
+                    "square is multiplied by χ₁ in each layer, once lengths have settled.")
         _draw("meaning_gradient", "Scale of the gradient against the layer, log axis",
               np.zeros(hidden) if run.hidden_gradient_is_round_off else run.column("delta_rms")[:hidden],
               nothing if prediction is None else prediction.expected("delta", "rms")[:hidden], log=True)

@@ -104,9 +104,9 @@ def _signal_and_gradient(view: TheoryView) -> None:
                 key="point_backward")
     st.caption(f"{say.scales(run, prediction)} Solid: this network, normal weights of standard deviation σ_w/√fan_in. "
                "Dashed: theory. Shaded: the band in which all hidden layers lie at once in about 96 % of all draws of "
-               "the weights, from draws of the very law. It widens with depth: each layer adds the variance of an "
-               "average over its neurons to the logarithm of the squared length, 5/width for ReLU (Hanin and Nica "
-               "2018).")
+               "the weights, from draws of the very law. Each layer adds the variance of an average over its neurons "
+               "to the logarithm of the squared length, 5/width for ReLU (Hanin and Nica 2018); where lengths "
+               "return to q*, they forget it after some ξ_q layers, and forward the band stops widening.")
 
 
 def _variance_map(view: TheoryView) -> None:
@@ -157,8 +157,7 @@ def _dead_neurons(view: TheoryView) -> None:
                "at or below 0 for every sample of the batch: then no gradient reaches its weights. Dashed: a wide "
                "network's share, E Φ(−u/√(1−c))ᵐ for m samples of correlation c, where u is normal of variance c and Φ "
                "the normal distribution function (derived from Cho and Saul 2009's kernel: given what all samples "
-               "share, each is off on its own). The share rises with depth because the samples become alike: then a "
-               "neuron is off for all of them or for none.")
+               "share, each is off on its own).")
 
 
 def _depth_and_width(view: TheoryView) -> None:
@@ -220,9 +219,9 @@ def _singular_values(view: TheoryView) -> None:
     st.dataframe(outlook.spectrum_table(spectra), hide_index=True, width="stretch")
     width = min(view.settings.width, outlook.WIDEST_JACOBIAN)
     st.caption(f"At one input of mean square 1, exact (SVD, float64), in a network of width {width}. Dashed: theory's "
-               "root mean square. Theory: over L layers s² has the mean χ₁^L and the variance χ₁^(2L) · L · "
-               "(E φ′⁴/(E φ′²)² − 1 + v), where v is 1 for Gaussian weights and 0 for orthogonal ones (Saxe et al. "
-               "2014; Pennington et al. 2017).")
+               "root mean square. Theory: where lengths have settled, s² has over L layers the mean χ₁^L and the "
+               "variance χ₁^(2L) · L · (E φ′⁴/(E φ′²)² − 1 + v), where v is 1 for Gaussian weights and 0 for "
+               "orthogonal ones (Saxe et al. 2014; Pennington et al. 2017).")
 
 
 def _number_formats(view: TheoryView) -> None:

@@ -70,7 +70,7 @@ def point(fixed_point: FixedPoint) -> list[tuple[str, str, str]]:
         (r"q^*", length, "the variance of a preactivation that deep layers settle at"),
         (r"\chi_1", number(fixed_point.chi, 3), "what a layer multiplies the squared gradient by, "
          "$\\sigma_w^2\\,\\mathbb{E}\\,\\phi'(\\sqrt{q^*}\\,g)^2$"),
-        (r"c^*", correlation, "correlation that any two inputs end up with"),
+        (r"c^*", correlation, "correlation that two different inputs end up with"),
         (r"\xi_q", _layers(fixed_point.depth_of_length),
          "until a length's distance from $q^*$ has fallen to 1/e of it"),
         (r"\xi_c", _layers(fixed_point.depth_of_correlation),
@@ -93,8 +93,8 @@ def correlation_goes(fixed_point: FixedPoint) -> str:
         return "It is not defined where the length grows without bound."
     if math.isnan(fixed_point.correlation):
         return "Deep layers are as good as linear here: they leave the correlation of two inputs as it is."
-    return (f"Any two inputs end at c* = {number(fixed_point.correlation, 3)}; depth scale of the way there, ξ_c: "
-            f"{_layers(fixed_point.depth_of_correlation)}.")
+    return (f"Two different inputs end at c* = {number(fixed_point.correlation, 3)}; depth scale of the way there, "
+            f"ξ_c: {_layers(fixed_point.depth_of_correlation)}.")
 
 
 def gradient_goes(fixed_point: FixedPoint, prediction: Prediction | None) -> str:
@@ -143,10 +143,13 @@ def lengths(run: Run, expected: Sequence[float]) -> str:
 
 
 def dead(expected: Sequence[float], measured: Sequence[float], lost: float, bias: float) -> str:
-    """The last hidden layer's dead share, predicted and measured, and the probability of a layer that is off."""
+    """The last hidden layer's dead share, predicted and measured, why it rises, and how likely a whole layer is off."""
     there = (f"In layer {len(expected)} theory expects {percent(float(expected[-1]))}, and this network has "
              f"{percent(float(measured[-1]))}." if math.isfinite(expected[-1]) and math.isfinite(measured[-1])
              else "The signal is 0 or overflows, so that theory expects no share.")
+    if len(expected) > 1 and expected[-1] > expected[0]:
+        there += (" The share rises with depth as the samples become alike: then a neuron is off for all of them or "
+                  "for none.")
     return there + ("" if bias else f" For one sample, some layer is off as a whole with probability {number(lost)}: "
                     "1 − Π(1 − 2⁻ⁿ) over the widths n, whatever the scale (Lu et al. 2020).")
 

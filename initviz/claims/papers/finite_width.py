@@ -195,7 +195,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "10,000 networks of each width on one input feature, normal weights, no biases; dead where some layer is off. "
         "The law is exact for a single input and bounds the share on the whole line from above.",
         "For one input every neuron is on or off like a fair coin, and one layer of tails ends the signal. On the line "
-        "a network must fail on both sides of 0, which is a little rarer.",
+        "a network must fail on both sides of 0, which is the rarer beside one side the wider the layers are.",
         "Lu, Shin, Su and Karniadakis 2020, \"Dying ReLU and initialization: theory and numerical examples\"", _lu,
         MappingProxyType({"depth": Parameter("Hidden layers of the pictures", 20, Interval(2, 40, integer=True),
                                              "The checks are of ten.")}),

@@ -157,13 +157,13 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
               "jax.nn.initializers.truncated_normal({std})(key, (fan_in, fan_out))"),
         MappingProxyType({"std": _STD})),
     "xavier_normal": Initializer(
-        "Xavier normal", r"W \sim N\left(0, \tfrac{2}{n_{in} + n_{out}}\right)", "tanh and other odd activations",
-        "Glorot and Bengio 2010, eq. (12)",
+        "Xavier normal", r"W \sim N\left(0, \tfrac{2}{n_{in} + n_{out}}\right)",
+        "odd activations of slope 1 at 0, as tanh", "Glorot and Bengio 2010, eq. (12)",
         "A compromise between keeping the signal forward (1/fan_in) and the gradient backward (1/fan_out).",
         "#0072B2", lambda: variance_scaling(1, "fan_avg", "normal"), _scaled_code("1.0", "fan_avg", "normal")),
     "xavier_uniform": Initializer(
         "Xavier uniform", r"W \sim U\left(\pm\sqrt{\tfrac{6}{n_{in} + n_{out}}}\right)",
-        "tanh and other odd activations", "Glorot and Bengio 2010, eq. (16)",
+        "odd activations of slope 1 at 0, as tanh", "Glorot and Bengio 2010, eq. (16)",
         "The form that the paper proposed; the same variance as Xavier normal.",
         "#707AA3", lambda: variance_scaling(1, "fan_avg", "uniform"), _scaled_code("1.0", "fan_avg", "uniform")),
     "he_normal": Initializer(
