@@ -1,5 +1,7 @@
 """A race: every chosen initializer trained on the same data, in the same order."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from initviz import app
@@ -17,7 +19,7 @@ with st.container(horizontal=True):
     source = request.ask_source()
 
 with st.container():
-    app.refuse_the_unaffordable(settings, training=True)
+    app.refuse_the_unaffordable(replace(settings, steps=min(settings.steps, request.FEWEST_STEPS)), training=True)
     if not settings.init:
         st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
         app.stop()

@@ -53,13 +53,28 @@ def race_operations(terms: RaceTerms) -> float:
     return len(terms.labels) * terms.recipe.steps * 6 * weights * batch
 
 
-def affordable_attempt_steps(settings: Settings, steps: int) -> int:
-    """The most steps, up to ``steps``, that trying every way to break the symmetry can afford."""
+def _most_steps(steps: int, one: float, most: float) -> int:
+    """The largest choice of the steps, up to ``steps``, that takes at most ``most`` operations, of ``one`` a step."""
+    return int(max(value for value in _steps_to(steps) if value * one <= most))
+
+
+def _steps_to(most: int) -> list[int]:
+    """The choices of the steps up to that one, least first."""
     ladder = CONTROLS["steps"].allowed
     assert isinstance(ladder, Choices)
+    return [int(value) for value in ladder.values if value <= most]
+
+
+def affordable_attempt_steps(settings: Settings, steps: int) -> int:
+    """The most steps, up to ``steps``, that trying every way to break the symmetry can afford."""
     one = 6 * ATTEMPTS_AT_MOST * settings.batch * settings.width * (settings.sizes[0] + settings.sizes[-1])
-    return int(max((value for value in ladder.values if value <= steps and value * one <= MOST_ATTEMPT_OPERATIONS),
-                   default=0))
+    return _most_steps(steps, one, MOST_ATTEMPT_OPERATIONS)
+
+
+def affordable_race_steps(terms: RaceTerms) -> int:
+    """The most steps, up to those asked for, that a race can afford."""
+    steps = terms.recipe.steps
+    return _most_steps(steps, race_operations(terms) / max(steps, 1), MOST_TRAINING_OPERATIONS)
 
 
 def race_terms(settings: Settings) -> RaceTerms:
@@ -98,10 +113,8 @@ def affordable(settings: Settings, *, training: bool = False, in_float64: bool =
 
 def nearest_affordable(settings: Settings, *, training: bool = False, in_float64: bool = False) -> Settings:
     """The settings with the most steps, else also the largest batch, width and depth, that are affordable."""
-    ladder = CONTROLS["steps"].allowed
-    assert isinstance(ladder, Choices)
-    steps = [value for value in ladder.values if 0 < value <= settings.steps]
-    choices: dict[str, Sequence[float]] = {"steps": steps[::-1] if training else []} | {
+    steps = [value for value in reversed(_steps_to(settings.steps)) if value]
+    choices: dict[str, Sequence[float]] = {"steps": steps if training else []} | {
         field: range(getattr(settings, field), min(smallest, getattr(settings, field)) - 1, -1)
         for field, smallest in SMALLEST_WORTHWHILE.items()}
     for field, values in choices.items():

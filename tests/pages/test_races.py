@@ -107,6 +107,16 @@ def test_a_race_that_costs_too_much_is_refused_with_the_nearest_that_does_not():
     assert not at.get("vega_lite_chart")
 
 
+def test_a_race_of_too_many_steps_is_run_with_fewer_and_a_click_sets_them(monkeypatch):
+    monkeypatch.setattr("initviz.app.affordable.MOST_TRAINING_OPERATIONS", 1e6)
+    at = raced(**SMALL | {"steps": 200})
+    assert at.session_state["race"].value.terms.recipe.steps == 20
+    assert "**20 steps are trained, not 200**" in said(at)
+    sound(at.button(key="afford_steps").click().run())
+    assert at.session_state["steps"] == 20
+    assert "steps are trained, not" not in said(at)
+
+
 @pytest.mark.parametrize("changes", [
     {}, {"depth": 2}, {"width": 2}, {"width": 17, "optimizer": "adam", "moment": 20}, {"matrix": "similarities"},
     {"matrix": "gradient", "init": ["zeros", "constant"]}, {"rate": 10, "activation": "linear", "moment": 100},

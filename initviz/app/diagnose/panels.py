@@ -25,6 +25,7 @@ from initviz.diagnosis.report import Report, diagnose
 from initviz.diagnosis.thresholds import THRESHOLDS, Thresholds, clamp_thresholds
 from initviz.diagnosis.trial import (
     MOST_OPERATIONS,
+    STEPS,
     Evidence,
     Trial,
     report_bytes,
@@ -96,18 +97,21 @@ def tried(report: Report) -> Evidence | None:
 
 
 def _watch_trial(trial: Trial) -> None:
-    """Run a trial to its end under a progress bar."""
-    with st.empty().container():
-        with st.container(horizontal=True, vertical_alignment="center"):
+    """Run a trial to its end under a progress bar with a stop, which both go when nothing is left to be stopped."""
+    place = st.empty()
+    if not trial.finished:
+        with place.container(horizontal=True, vertical_alignment="center"):
             words = f"Training it as it is and with {len(trial.labels) - 1} remedies"
-            bar = st.progress(trial.progress, "Tried" if trial.finished else words, width=420)
-            st.button("Stop", icon=":material/stop:", on_click=trial.stop, disabled=trial.finished, key="stop_trial",
+            bar = st.progress(trial.progress, words, width=420)
+            st.button("Stop", icon=":material/stop:", on_click=trial.stop, key="stop_trial",
                       help="Answer from what has been trained so far.")
-        while not trial.finished:
-            trial.advance(until=time.monotonic() + LOOK)
-            bar.progress(trial.progress, words)
-            if trial.finished:
-                bar.progress(1.0, "Tried")
+            while not trial.finished:
+                trial.advance(until=time.monotonic() + LOOK)
+                bar.progress(trial.progress, words)
+    share = "" if trial.progress >= 1 else (
+        f" Stopped at {trial.progress:.0%}: the answer is of what was trained until then.")
+    place.caption(f"Trained for {STEPS} steps as it is and with {len(trial.labels) - 1} remedies, each by gradient "
+                  f"descent and by Adam, at two rates.{share}")
 
 
 def show_answer(evidence: Evidence) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from initviz import app
-from initviz.app.affordable import MOST_TRAINING_OPERATIONS, race_operations, race_terms
+from initviz.app.affordable import MOST_TRAINING_OPERATIONS, affordable_race_steps, race_operations, race_terms
 from initviz.app.diagnose.request import ask_table, ask_weights
 from initviz.app.outside_text import complain
 from initviz.app.settings import Settings
@@ -24,6 +24,7 @@ from initviz.files import csv_table as spreadsheet
 from initviz.training.race.memory import race_peak_bytes
 from initviz.training.race.terms import HELD_OUT, RaceData, RaceTerms, RaceWeights, with_ends
 
+FEWEST_STEPS = 10  # more are made where they can be afforded
 SOURCES = {"input": "The sidebar's input", "csv": "Your CSV"}
 
 
@@ -60,9 +61,7 @@ def ask(settings: Settings, source: str) -> RaceTerms | None:
             terms = replace(terms, data=data, batch=len(training.x))
         networks = tuple(single.apply(replace(network, sizes=sizes)) for network in terms.networks
                          if isinstance(network, Network))
-        terms = replace(terms, networks=networks, weights=_race_weights(weights) if weights else None)
-        _check_cost(terms)
-        return terms
+        return _fitted(replace(terms, networks=networks, weights=_race_weights(weights) if weights else None))
     except ValueError as error:
         complain(error)
         return None
@@ -77,8 +76,7 @@ def _with_data(settings: Settings, source: str, terms: RaceTerms) -> RaceTerms |
             return None
         terms = replace(terms, data=data, batch=len(data.training.x), networks=with_ends(
             terms.networks, data.training.features, data.training.outputs))
-    _check_cost(terms)
-    return terms
+    return _fitted(terms)
 
 
 def _race_weights(uploaded: UploadedWeights) -> RaceWeights:
@@ -113,10 +111,19 @@ def _split(batch: Batch, terms: Hashable, settings: Settings) -> RaceData:
     return made
 
 
-def _check_cost(terms: RaceTerms) -> None:
-    """Raise ValueError where a race would cost too much for a shared machine."""
+def _fitted(terms: RaceTerms) -> RaceTerms:
+    """The race with as many of its steps as a shared machine can afford; ValueError where it affords none."""
+    asked, steps = terms.recipe.steps, affordable_race_steps(terms)
     cost, memory = race_operations(terms), race_peak_bytes(terms)
-    if cost > MOST_TRAINING_OPERATIONS or memory > MOST_BYTES:
+    if (asked and not steps) or memory > MOST_BYTES:
         raise ValueError(f"this race would take about {cost / 1e9:,.0f} billion operations and {memory / 1e6:,.0f} MB, "
                          f"where this app allows {MOST_TRAINING_OPERATIONS / 1e9:,.0f} and {MOST_BYTES / 1e6:,.0f}: "
-                         "take fewer steps, samples or initializers")
+                         "take fewer samples or initializers, or a narrower network")
+    if steps < asked:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"**{steps:,} steps are trained, not {asked:,}**: in networks of this size, {asked:,} take "
+                       f"about {cost / 1e9:,.0f} billion operations, and this shared server allows "
+                       f"{MOST_TRAINING_OPERATIONS / 1e9:,.0f}.", width="content")
+            st.button(f"Set the steps to {steps:,}", on_click=app.set_controls, args=({"steps": steps},),
+                      key="afford_steps", help="Narrower networks, fewer initializers or samples afford more steps.")
+    return replace(terms, recipe=replace(terms.recipe, steps=steps))

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from initviz.core.architecture import Architecture
 from initviz.core.batches import loss_of_constant_output
 from initviz.training.gradient_descent import BlockRace, History, Race, Recipe, Workspace, recorded_steps
 from initviz.training.race.films import FILMED, FRAMES, frame
-from initviz.training.race.memory import SWEPT_RATES, WORKERS, is_stacked, rates_at_once
+from initviz.training.race.memory import SWEPT_RATES, WORKERS, is_stacked, rates_at_once, workers
 from initviz.training.race.terms import RaceTerms
 
 SWEEP_STEPS = 30
@@ -34,14 +34,15 @@ class _Phase:
     words: str
     races: list[Race]
     owners: list[list[int]]  # which contenders each race has
-    workspaces: list[Workspace] = field(default_factory=lambda: [Workspace() for _ in range(WORKERS)])
+    workspaces: list[Workspace]  # one a worker
 
     @classmethod
-    def of(cls, words: str, contenders: int, stacked: bool, make: Callable[[list[int]], Race]) -> _Phase:
+    def of(cls, words: str, terms: RaceTerms, make: Callable[[list[int]], Race]) -> _Phase:
         """Stacked, the contenders are as many races as there are workers, else each runs its own."""
-        races = WORKERS if stacked else contenders
+        contenders = len(terms.labels)
+        races = WORKERS if is_stacked(terms) else contenders
         owners = [group for first in range(races) if (group := list(range(first, contenders, races)))]
-        return cls(words, [make(group) for group in owners], owners)
+        return cls(words, [make(group) for group in owners], owners, [Workspace() for _ in range(workers(terms))])
 
     @property
     def finished(self) -> bool:
@@ -78,7 +79,7 @@ class _Phase:
                 if time.monotonic() >= until:
                     return
 
-        for worker in [_POOL.submit(work, self.workspaces[i]) for i in range(min(WORKERS, len(waiting)))]:
+        for worker in [_POOL.submit(work, workspace) for workspace in self.workspaces[:len(waiting)]]:
             worker.result()
         if self.finished:
             for race in self.races:
@@ -142,7 +143,7 @@ class LiveRace:
 
     def _sweep_of_rates(self, rates: Sequence[float]) -> _Phase:
         recipe = replace(self.terms.recipe, steps=self._sweep_steps)
-        return _Phase.of("Trying rates", len(self.rates), is_stacked(self.terms), lambda group: self._race(
+        return _Phase.of("Trying rates", self.terms, lambda group: self._race(
             group, recipe, times=len(rates), rates=list(rates) * len(group), record=[recipe.steps]))
 
     def _race_from_seed(self, more: int) -> _Phase:
@@ -150,8 +151,7 @@ class LiveRace:
         filmed = not more and first.depth > 1 and self.terms.input in FILMED and self.terms.data is None
         recorded = recorded_steps(steps, MOST_RECORDED)
         frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
-        phase = _Phase.of("Training from another seed" if more else "Training", len(self.rates), is_stacked(self.terms),
-                          lambda group: self._race(
+        phase = _Phase.of("Training from another seed" if more else "Training", self.terms, lambda group: self._race(
             group, self.terms.recipe, more, held_out=self.held_out,
             rates=[self.rates[i] for i in group], snapshots=[int(f) for f in frames if f <= steps] if filmed else (),
             snapshot=lambda parameters: frame(first, parameters), record=recorded,
