@@ -15,6 +15,7 @@ Tested on the CPU and on one GPU, in float32, bfloat16 and under autocast.
 
 from __future__ import annotations
 
+import ctypes
 import gzip
 import hashlib
 import json
@@ -22,7 +23,7 @@ import math
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -311,8 +312,9 @@ def _attention(query: Tensor, key: Tensor, mask: Tensor | None = None, causal: b
                scale: float | None = None) -> dict[str, Any]:
     """The entropy of a few rows of scaled dot-product attention."""
     q, k = query.detach()[:2].float(), key.detach()[:2].float()
-    if q.dim() != 4 or q.shape[1] != k.shape[1]:
+    if q.dim() != 4 or q.shape[1] % k.shape[1]:
         return {}
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # grouped queries share a key
     places = torch.arange(0, q.shape[2], max(1, q.shape[2] // 64), device=q.device)
     scores = q[:, :, places] @ k.transpose(-1, -2) * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
     if causal:
@@ -363,6 +365,9 @@ def _tensor(value: Any) -> Tensor | None:
 
 # ---------------------------------------------------------------------------------------------- skips
 
+LEAF = "torch::autograd::AccumulateGrad"  # the name of a parameter's operation
+
+
 def _ancestors(tensor: Tensor, most: int = 400) -> set[Any]:
     """The nearest operations that a tensor comes from, parameters left out."""
     found: set[Any] = set()
@@ -370,17 +375,20 @@ def _ancestors(tensor: Tensor, most: int = 400) -> set[Any]:
     while front and len(found) < most:
         following = []
         for node in front:
-            if node is not None and node not in found and node.name() != "torch::autograd::AccumulateGrad":
+            if node is not None and node not in found and node.name() != LEAF:
                 found.add(node)
                 following += [parent for parent, _ in node.next_functions]
         front = following
     return found
 
 
-def _skip_and_branch(first: Tensor, second: Tensor, inputs: tuple[Any, ...]) -> tuple[Tensor, Tensor, bool] | None:
+def _skip_and_branch(first: Tensor, second: Tensor, inputs: tuple[Any, ...], modules: Container[Any],
+                     ) -> tuple[Tensor, Tensor, bool] | None:
     """Of the two terms of a sum the one that passes by and the one that was computed from it; None for other sums.
 
-    Also whether what passes by is unchanged, and no projection of what both were computed from.
+    Also whether what passes by is unchanged, and no projection of what both were computed from. Sums between which
+    nothing is learned are no skips: rotated queries, and polynomials inside an activation. ``modules`` holds the
+    operations that made modules' outputs, for branches that are frozen.
     """
     for skip, branch in ((first, second), (second, first)):
         if skip.grad_fn is None and any(skip is value for value in inputs):
@@ -388,12 +396,14 @@ def _skip_and_branch(first: Tensor, second: Tensor, inputs: tuple[Any, ...]) -> 
     if first.grad_fn is None or second.grad_fn is None or first is second:
         return None
     of_first, of_second = _ancestors(first), _ancestors(second)
+    if not of_first & of_second or not any(
+            node in modules or any(parent is not None and parent.name() == LEAF for parent, _ in node.next_functions)
+            for node in of_first ^ of_second):
+        return None
     if first.grad_fn in of_second:
         return first, second, True
     if second.grad_fn in of_first:
         return second, first, True
-    if not of_first & of_second:
-        return None
     projected_first = len(of_first - of_second) < len(of_second - of_first)
     return (first, second, False) if projected_first else (second, first, False)
 
@@ -427,9 +437,10 @@ def _hash(tensor: Tensor) -> str:
     flat = tensor.detach().reshape(-1)
     whole = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[flat.element_size()]
     bits = flat.contiguous().view(whole)
-    part = _sample(bits, 1 << 16).cpu().tolist()
-    text = f"{tuple(tensor.shape)} {tensor.dtype} {int(bits.sum())} {part}"
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    part = _sample(bits, 1 << 16).cpu().contiguous()
+    text = f"{tuple(tensor.shape)} {tensor.dtype} {int(bits.sum())}"
+    values = ctypes.string_at(part.data_ptr(), part.numel() * part.element_size())  # a list takes 20 times as long
+    return hashlib.blake2b(text.encode() + values, digest_size=8).hexdigest()
 
 
 def _parameter(parameter: Tensor) -> dict[str, Any]:
@@ -473,6 +484,7 @@ class _Recorder(TorchFunctionMode):
         self.latest: tuple[Tensor, int, int] | None = None
         self.made: dict[tuple[Any, int], int] = {}  # operation of the graph and output -> row
         self.nodes: dict[Any, int] = {}  # operation -> its first row
+        self.modules: set[Any] = set()  # operations that made the outputs of modules
         self.input: dict[str, Any] | None = None
         self.loss: dict[str, Any] = {"value": math.nan, "kind": None, "classes": None}
         self.autocast = False
@@ -583,7 +595,7 @@ class _Recorder(TorchFunctionMode):
                 second = args[1] if len(args) > 1 else kwargs.get("other")
                 if (isinstance(second, Tensor) and first.dim() > 1 and first.shape == second.shape
                         and not isinstance(first, nn.Parameter) and not isinstance(second, nn.Parameter)):
-                    terms = _skip_and_branch(first, second, inputs)
+                    terms = _skip_and_branch(first, second, inputs, self.modules)
                     if terms is None:
                         return {}
                     skip, branch, identity = terms
@@ -651,6 +663,8 @@ class _Recorder(TorchFunctionMode):
         if made[0] is not None:
             self.made[made] = self.nodes.setdefault(made[0], place)
             self.made[made] = place
+            if not more.get("function"):
+                self.modules.add(made[0])
         with self.measuring():
             self.first[path, kind, call] = row, _sample(tensor, MOST_COUNTED).clone()
             row |= _moments(tensor)
@@ -709,7 +723,7 @@ class _Recorder(TorchFunctionMode):
                 for p in module._parameters.values()}
         found = []
         for name, module in self.model.named_modules():
-            if id(module) in self.called or not name:
+            if id(module) in self.called or not name or isinstance(module, nn.Sequential):  # used as a list of modules
                 continue
             held = [p for p in module._parameters.values() if p is not None and id(p) not in seen]
             within = getattr(type(module).forward, "__name__", "") != "_forward_unimplemented" and any(
@@ -727,7 +741,7 @@ class _Recorder(TorchFunctionMode):
         by_group = isinstance(rate, torch.optim.Optimizer)
         rates = {id(p): float(group["lr"]) for group in rate.param_groups for p in group["params"]} if isinstance(
             rate, torch.optim.Optimizer) else dict.fromkeys(names, rate)
-        self.latest, self.made, self.nodes, self.first = None, {}, {}, {}
+        self.latest, self.made, self.nodes, self.modules, self.first = None, {}, {}, set(), {}
         return {
             "format": "initviz recording", "version": VERSION, "framework": f"PyTorch {torch.__version__}",
             "model": type(getattr(self.model, "_orig_mod", self.model)).__name__, "training": self.model.training,

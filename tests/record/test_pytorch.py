@@ -120,6 +120,44 @@ def test_attention_of_a_gpt_has_its_entropy_and_the_tied_weight_is_counted_once(
     assert recording["loss"]["classes"] == 300
 
 
+class Grouped(nn.Module):
+    """A block whose four query heads share two keys, with rotated queries and GELU as a polynomial in tanh."""
+
+    def __init__(self, frozen):
+        super().__init__()
+        self.q, self.kv, self.up = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 16)
+        if frozen:
+            self.requires_grad_(False)
+        self.shares = None
+
+    def forward(self, x):
+        q, (k, v) = self.heads(self.q(x), 4), (self.heads(part, 2) for part in self.kv(x).chunk(2, -1))
+        angle = torch.arange(x.shape[1], dtype=x.dtype)[:, None] * torch.ones(4)
+        q = q * angle.cos() + torch.cat((-q[..., 2:], q[..., :2]), -1) * angle.sin()
+        self.shares = (q @ k.repeat_interleave(2, 1).transpose(2, 3) / 2).softmax(-1).detach()
+        y = F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+        x = x + y.transpose(1, 2).flatten(2)
+        z = self.up(x)
+        return x + 0.5 * z * (1 + torch.tanh(0.8 * (z + 0.044715 * z**3)))
+
+    @staticmethod
+    def heads(x, count):
+        return x.unflatten(-1, (count, -1)).transpose(1, 2)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_sums_within_an_activation_and_rotated_queries_are_no_skips_and_grouped_queries_share_keys(frozen):
+    torch.manual_seed(0)
+    block = Grouped(frozen)
+    model = nn.Sequential(nn.Linear(16, 16), block, nn.Linear(16, 2))
+    recording = record(model, torch.randn(4, 10, 16), torch.randn(4, 10, 2), F.mse_loss)
+    rows = recording["rows"]
+    assert [row["path"] for row in rows if "skip" in row] == ["1", "1"]
+    attention, = (row for row in rows if row["kind"] == "scaled_dot_product_attention")
+    expected = torch.special.entr(block.shares[:2]).sum(-1).mean() / np.log(10)
+    assert attention["entropy"] == pytest.approx(float(expected), rel=1e-5)
+
+
 def test_rows_name_those_that_they_were_computed_from():
     model, run = MODELS["resnet"]()
     rows = record(model, run)["rows"]
@@ -232,6 +270,20 @@ def test_a_module_that_is_used_by_its_forward_is_named():
 
     model = Direct()
     assert record(model, torch.randn(8, 4), torch.randint(0, 2, (8,)), F.cross_entropy)["uncalled"] == ["a"]
+
+
+def test_a_sequential_whose_modules_are_called_one_by_one_is_not_named_as_uncalled():
+    class Listed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    assert record(Listed(), torch.randn(8, 4), torch.randint(0, 2, (8,)), F.cross_entropy)["uncalled"] == []
 
 
 @every_device
