@@ -15,6 +15,7 @@ from initviz.core.cost import (
     MOST_OPERATIONS,
     block_bytes,
     block_operations,
+    block_training_bytes,
     block_weights,
     connections,
     orthonormal_operations,
@@ -96,6 +97,9 @@ def peak_bytes(settings: Settings, *, training: bool = False, in_float64: bool =
     as the page Symmetry does, one network after another where they are large.
     """
     if in_float64:
+        if settings.kind != "plain" and settings.init:
+            network = replace(settings.architecture(settings.init[0]), dtype="float64")
+            return block_training_bytes(network, settings.batch, states=STATES[settings.optimizer])
         return training_bytes(settings.sizes, settings.batch, itemsize=8, states=STATES[settings.optimizer])
     if training and settings.init:
         return race_peak_bytes(race_terms(settings))

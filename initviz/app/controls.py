@@ -197,7 +197,7 @@ def current_settings() -> Settings:
                           if field.name in st.session_state})
 
 
-def layer_control(key: str, most: int) -> int:
+def layer_control(key: str, most: int, label: str = "") -> int:
     """Which layer to look into, up to the last there is; 0, where the control allows it, is none."""
     spec = CONTROLS[key]
     least = spec.default
@@ -207,6 +207,6 @@ def layer_control(key: str, most: int) -> int:
         st.session_state[key] = layer
     if most > least:
         layer = st.select_slider(
-            spec.label, range(least, most + 1), format_func=lambda layer: str(layer) if layer else "none",
+            label or spec.label, range(least, most + 1), format_func=lambda layer: str(layer) if layer else "none",
             key=key, help=spec.help, bind="query-params")
     return layer

@@ -51,6 +51,8 @@ NORMALIZATION_LABELS = MappingProxyType({
     "usual": "Usual", "none": "None", "layer": "LayerNorm", "rms": "RMSNorm", "batch": "BatchNorm"})
 BRANCH_LABELS = MappingProxyType({key: key.replace("sqrt(L)", "√L") for key in BRANCH_SCALES} | {
     key: SCHEMES[key].label for key in ("fixup", "skipinit", "zero_gamma", "gpt2", "deepnorm")})
+PART_LABELS = MappingProxyType({
+    "stream": "The stream", "branch": "Inside the branch", "added": "What the branch adds"})
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 assert (tuple(QUANTITY_LABELS), tuple(SCALE_LABELS)) == (QUANTITIES, SCALES)
 
@@ -189,9 +191,13 @@ class DeclaredSettings:
         "Show neurons by", "activations", MATRIX_LABELS, {"symmetry"},
         "Activations: samples by neurons. Gradients: inputs by neurons. Similarities: neurons by "
         "neurons, their correlation over the batch.")
+    part: str = setting(
+        "Neurons of", "stream", PART_LABELS, {"symmetry"},
+        "The stream after a block; the neurons between the two layers of its branch; what the branch adds to the "
+        "stream, after its scale.", owners=tuple(("kind", key) for key in WITH_SKIPS))
     hidden: int = setting(
         "Hidden layer", 1, Interval(1, 100, integer=True), {"symmetry"},
-        "Whose neurons are shown.")
+        "Whose neurons are shown; of a network of blocks, which block's.")
     epsilon: float = setting(
         "Perturbation", 1e-4, Choices((0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)), {"symmetry"},
         "Standard deviation of the normal noise added to every weight to break the symmetry.")

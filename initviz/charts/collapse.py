@@ -69,7 +69,7 @@ def picture() -> Picture:
           "y": alt.Y("top:Q", scale=y, axis=layers), "y2": "bottom:Q"}
     images = alt.Chart(named("cells")).mark_image(aspect=False, smooth=False, tooltip=None).encode(**at, url="url:N")
     frames = alt.Chart(named("cells")).mark_rect(fillOpacity=0, stroke=INK, strokeOpacity=0.25).encode(**at, tooltip=[
-        alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("layer:Q", title="Layer"),
+        alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("row:N", title="Where"),
         alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("effective:N", title="Effective neurons")])
     notes = alt.Chart(named("cells")).mark_text(fontSize=11, fill=INK, baseline="middle", tooltip=None).encode(
         x=alt.X("center:Q", scale=x, axis=titles), y=alt.Y("middle:Q", scale=y, axis=layers), text="note:N")
@@ -99,10 +99,11 @@ def _note(layer: Layer) -> str:
     return "" if math.isfinite(layer.scale) else "overflow"
 
 
-def data(shown: Sequence[Column]) -> Data:
-    """Datasets for ``picture``."""
+def data(shown: Sequence[Column], names: Sequence[str] = ()) -> Data:
+    """Datasets for ``picture``; ``names`` are those of the layers, else their numbers."""
     depth = max((len(column.layers) for column in shown), default=0)
     numbers = shown_layers(depth, MOST_LAYERS) if depth else []
+    names = names or [f"layer {number}" for number in range(1, depth + 1)]
     scales = [layer.scale for column in shown for layer in column.layers if 0 < layer.scale < math.inf]
     strongest = max(scales, default=1.0)
     cells: list[tuple[Any, ...]] = []
@@ -118,11 +119,11 @@ def data(shown: Sequence[Column]) -> Data:
                 continue
             layer = column.layers[layer_number - 1]
             cells.append((left, left + 0.5, left + 1, row + ROW_GAP / 2, row + 0.5, row + 1 - ROW_GAP / 2,
-                          image_url(_pixels(layer, strongest)), _note(layer), column.label, layer_number,
+                          image_url(_pixels(layer, strongest)), _note(layer), column.label, names[layer_number - 1],
                           number(layer.scale), number(layer.effective)))
     span = max(len(shown) * (1 + COLUMN_GAP) - COLUMN_GAP, 1)
     rows = max(len(numbers), LEAST_ROWS)
     return {"cells": columns(cells, "left", "center", "right", "top", "middle", "bottom", "url", "note", "label",
-                             "layer", "scale", "effective"),
+                             "row", "scale", "effective"),
             "columns": columns([(*head, span, rows) for head in heads], "center", "title", "span", "rows"),
-            "rows": columns([(row + 0.5, f"layer {layer}") for row, layer in enumerate(numbers)], "middle", "label")}
+            "rows": columns([(row + 0.5, names[layer - 1]) for row, layer in enumerate(numbers)], "middle", "label")}

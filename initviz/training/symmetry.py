@@ -114,18 +114,22 @@ def develop(networks: Sequence[Network], batch: Batch, recipe: Recipe,
                     activation=group[0].activation, activation_params=dict(group[0].activation_params),
                     seed=group[0].seed, record=[])
         if steps:
-            yield from _run(race, first / len(networks), len(group) / len(networks))
+            yield from run(race, first / len(networks), len(group) / len(networks))
         views += [[] if now is None else examine(network, now, batch)
                   for network, now in zip(group, race.parameters(), strict=True)]
         yield len(views) / len(networks)
     return views
 
 
-def _run(race: Race, done: float = 0.0, share: float = 1.0) -> Iterator[float]:
-    """Run a race, yielding now and then what part is done, where it is that share of a whole."""
-    while not race.finished:
+def run(race: Race, done: float = 0.0, share: float = 1.0, to: int | None = None) -> Iterator[float]:
+    """Run a race to its end, or to a step, yielding now and then what part is done, where it is that share of a whole.
+    """
+    def goes_on() -> bool:
+        return not race.finished and (to is None or race.step < to)
+
+    while goes_on():
         until = time.monotonic() + CHUNK
-        while not race.finished and time.monotonic() < until:
+        while goes_on() and time.monotonic() < until:
             race.advance(1)
         yield done + share * race.step / max(race.recipe.steps, 1)
 
@@ -235,7 +239,7 @@ def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> G
     results: dict[str, Result] = {}
     for keys in groups.values():
         race = _attempt(keys, network, batch, recipe, epsilon)
-        yield from _run(race, len(results) / len(ATTEMPTS), len(keys) / len(ATTEMPTS))
+        yield from run(race, len(results) / len(ATTEMPTS), len(keys) / len(ATTEMPTS))
         for key, history, end in zip(keys, race.histories, race.parameters(), strict=True):
             gaps = [float(gap[0]) for gap in history.symmetry_gap]
             results[key] = Result(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,27 +11,40 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.affordable import affordable_attempt_steps
-from initviz.app.blocks import plain_only
+from initviz.app.blocks import too_shallow
 from initviz.app.settings import Settings
+from initviz.app.symmetry import block_sentences as blocks
 from initviz.app.symmetry import panels as symmetry
 from initviz.app.symmetry import sentences as say
 from initviz.charts import collapse, curves, neurons
 from initviz.charts.picture import UNORDERED
+from initviz.core.architecture import KINDS
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.statistics import participation_baseline
 from initviz.core.wording import number
+from initviz.training.block_symmetry import FEW_STEPS
 from initviz.training.gradient_descent import Recipe
-from initviz.training.symmetry import ATTEMPTS, SPLIT
+from initviz.training.symmetry import ATTEMPTS, SPLIT, LayerView
 
 MOST_SAMPLES = 128
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What the pictures show: of each initializer the neurons of its layers, and the names of those layers."""
+
+    views: Sequence[Sequence[LayerView]]
+    names: Sequence[str]
+    what: str
+    hint: str
 
 
 def show(asked: Settings) -> None:
     """The network's layers as they are, and the attempts to break their symmetry."""
     st.subheader("In a whole network", anchor=False)
-    settings = replace(plain_only(asked, "Copies are counted in the weights of one layer, and a block has several."),
-                       batch=min(asked.batch, MOST_SAMPLES), steps=max(asked.moment, 1))
+    least = 1 if asked.kind == "plain" else FEW_STEPS
+    settings = replace(asked, batch=min(asked.batch, MOST_SAMPLES), steps=max(asked.moment, least))
     with st.container():
         if not settings.init:
             st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
@@ -39,51 +53,92 @@ def show(asked: Settings) -> None:
             st.info("A network of one layer has no hidden neurons that could be copies: choose a depth of at least 2.",
                     icon=":material/tune:")
             return
+        if shallow := too_shallow(settings):
+            st.info(shallow, icon=":material/tune:")
+            return
         app.refuse_the_unaffordable(settings, training=True, in_float64=True)
     with st.container(horizontal=True):
         for key in ("moment", "optimizer", "rate"):
             app.control(key)
     recipe = Recipe(settings.optimizer, settings.rate)
-    _show_layers(asked, settings, recipe)
+    if settings.kind == "plain":
+        _show_layers(asked, settings, _of_layers(settings, recipe))
+    else:
+        _show_blocks(asked, settings, recipe)
     _break_symmetry(asked, settings, recipe)
 
 
-def _show_layers(asked: Settings, settings: Settings, recipe: Recipe) -> None:
-    labels = [label_of(key) for key in settings.init]
-    networks = _networks(settings)
-    baseline = participation_baseline(settings.batch, settings.width)
-    with st.container():
-        views = symmetry.cached_views(networks, settings.input, settings.batch, recipe, settings.moment)
+def _of_layers(settings: Settings, recipe: Recipe) -> _Shown:
+    hint = ("" if settings.width % 8 == 0 else
+            " The width is no multiple of 8: a product may add the terms of some neurons in another order, and copies "
+            "may differ by round-off, about 1e-16 of their size at first.")
+    return _Shown(symmetry.cached_views(_networks(settings), settings.input, settings.batch, recipe, settings.moment),
+                  [f"layer {layer}" for layer in range(1, settings.depth)],
+                  "What the neurons of each layer put out", hint)
 
-    st.markdown("**What the neurons of each layer put out**: in each cell a column a neuron, a row a sample")
+
+def _show_blocks(asked: Settings, settings: Settings, recipe: Recipe) -> None:
+    """A part of each block in pictures; what stays copies in words and numbers."""
+    networks = tuple(settings.architecture(key) for key in settings.init)
+    with st.container():
+        found = symmetry.cached_block_copies(networks, settings.input, settings.batch, recipe, settings.moment)
+    part = "stream"
+    if KINDS[networks[0].kind].skips:
+        app.control("part")
+        part = settings.part
+    views = [[view for stage in copies.views if (view := stage.part(part))] for copies in found]
+    names = blocks.stage_names(networks[0])
+    shown = _Shown(views, names[0 if part == "stream" else 1:], blocks.title(networks[0], part),
+                   blocks.round_off(networks[0]))
+    _show_layers(asked, settings, shown)
+    st.markdown("**What stays copies, and why**")
+    if settings.unfit_scheme:
+        st.caption(settings.unfit_scheme)
+    st.markdown(blocks.reasons(found))
+    st.dataframe(pd.DataFrame(blocks.count_rows(found)), hide_index=True, width="stretch")
+    st.caption("Different neurons, from the block with fewest to that with most. Neurons may change places where all "
+               "that writes into them and reads them is equal; then their gradients are equal in every step, and no "
+               "more than the last column says can ever differ.")
+
+
+def _show_layers(asked: Settings, settings: Settings, shown: _Shown) -> None:
+    labels, views = [label_of(key) for key in settings.init], shown.views
+    baseline = participation_baseline(settings.batch, max((layers[-1].neurons for layers in views if layers),
+                                                          default=settings.width))
+    st.markdown(f"**{shown.what}**: in each cell a column a neuron, a row a sample")
     app.show(collapse.picture(), collapse.data([
         collapse.Column(label, [collapse.Layer(view.activations, view.rms, say.effective_neurons(view))
-                                for view in layers]) for label, layers in zip(labels, views, strict=True)]))
+                                for view in layers]) for label, layers in zip(labels, views, strict=True)],
+        shown.names))
     st.caption("Stripes across a cell are copies: every neuron puts out the same. Stripes down it: a neuron puts out "
                "the same for every sample. Pale is weak: each power of ten below the strongest layer takes "
                f"1/{collapse.DECADES} of the color. Red is positive, blue negative. Under a name: the effective number "
-               "of neurons of the last hidden layer, their participation ratio tr(K)²/‖K‖² of the covariance K: 1 for "
-               "copies, "
+               f"of neurons of the last row, their participation ratio tr(K)²/‖K‖² of the covariance K: 1 for copies, "
                f"{number(baseline)} for independent neurons on {settings.batch} samples. {say.collapses(labels, views)}"
                + (f" The first {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
+    _show_neurons(settings, shown, labels)
 
+
+def _show_neurons(settings: Settings, shown: _Shown, labels: Sequence[str]) -> None:
     with st.container(horizontal=True):
         app.control("matrix")
-        layer = app.layer_control("hidden", settings.depth - 1)
+        blocks_only = [name for name in shown.names if name.startswith("block")]
+        layer = app.layer_control("hidden", len(blocks_only or shown.names), "Block" if blocks_only else "")
+    place = layer - 1 + (len(shown.names) - len(blocks_only) if blocks_only else 0)
     similar = settings.matrix == "similarities"
-    maps = [neurons.HeatMap(label, getattr(layers[layer - 1], settings.matrix), 1.0 if similar else None,
+    maps = [neurons.HeatMap(label, getattr(layers[place], settings.matrix), 1.0 if similar else None,
                             "not defined" if similar else "overflow")
-            for label, layers in zip(labels, views, strict=True) if layers]
-    some = (f"The first {neurons.MOST_COLUMNS} of {settings.width} neurons. " if settings.width > neurons.MOST_COLUMNS
-            else "")
+            for label, layers in zip(labels, shown.views, strict=True) if layers]
+    wide = next((layers[place].neurons for layers in shown.views if layers), settings.width)
+    some = f"The first {neurons.MOST_COLUMNS} of {wide} neurons. " if wide > neurons.MOST_COLUMNS else ""
+    where = shown.names[place]
     if maps:
         rows = {"activations": "sample", "gradient": "input", "similarities": "neuron"}[settings.matrix]
-        st.markdown(f"**Layer {layer}**: a column a neuron, a row a{'n' if rows == 'input' else ''} {rows}")
+        st.markdown(f"**{where[0].upper()}{where[1:]}**: a column a neuron, a row "
+                    f"a{'n' if rows == 'input' else ''} {rows}")
         app.show(neurons.picture(square=similar), neurons.data(maps))
-    st.caption(f"{some}{say.MATRIX_WORDS[settings.matrix]} {say.copies(labels, views, layer)}" + (
-        "" if settings.width % 8 == 0 else
-        " The width is no multiple of 8: a product may add the terms of some neurons in another order, and copies may "
-        "differ by round-off, about 1e-16 of their size at first."))
+    st.caption(f"{some}{say.MATRIX_WORDS[settings.matrix]} {say.copies(labels, shown.views, place + 1, where)}"
+               + shown.hint)
 
 
 def _networks(settings: Settings) -> tuple[Network, ...]:

@@ -9,9 +9,11 @@ import numpy as np
 from initviz.app.caches import cached
 from initviz.app.capacity import room_for
 from initviz.app.runs import cached_batch, watch
+from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch
 from initviz.core.cost import training_bytes
 from initviz.core.network import Network
+from initviz.training.block_symmetry import BlockCopies, block_development_bytes, develop_blocks
 from initviz.training.gradient_descent import Recipe
 from initviz.training.symmetry import ATTEMPTS, LayerView, Result, develop, development_bytes, try_all
 
@@ -37,3 +39,13 @@ def cached_views(networks: tuple[Network, ...], input_key: str, count: int, reci
     batch = in_float64(cached_batch(input_key, count, first.seed, first.sizes[0]))
     with room_for(development_bytes(networks, count, recipe)):
         return watch(develop(networks, batch, recipe, steps), "Training the copies")
+
+
+@cached(32e6)
+def cached_block_copies(networks: tuple[Architecture, ...], input_key: str, count: int, recipe: Recipe,
+                        steps: int) -> list[BlockCopies]:
+    """Copies in networks of blocks, looked at after so many steps of training."""
+    first = networks[0]
+    batch = in_float64(cached_batch(input_key, count, first.seed, first.inputs))
+    with room_for(block_development_bytes(networks, count, recipe)):
+        return watch(develop_blocks(networks, batch, recipe, steps), "Training the copies")

@@ -38,8 +38,8 @@ def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> st
     return "; ".join(f"{label}: {say(layers)}" for label, layers in zip(labels, views, strict=True)) + "."
 
 
-def copies(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: int) -> str:
-    """Different neurons and symmetry gap of one layer."""
+def copies(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: int, where: str) -> str:
+    """Different neurons and symmetry gap of one layer, which is called ``where``."""
     def say(layers: Sequence[LayerView]) -> str:
         view = layers[layer - 1]
         if not view.diversity.distinct_neurons:
@@ -52,7 +52,7 @@ def copies(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: i
     there = [(label, layers) for label, layers in zip(labels, views, strict=True) if layers]
     if not there:
         return "Training has diverged with every initializer."
-    return (f"Different neurons in layer {layer}: {grouped(there, lambda pair: pair[0], lambda pair: say(pair[1]))}. "
+    return (f"Different neurons in {where}: {grouped(there, lambda pair: pair[0], lambda pair: say(pair[1]))}. "
             "Symmetry gap: how far a neuron's incoming weights are from the first neuron's, relative to it; 0 for "
             "copies.")
 

@@ -15,8 +15,9 @@ from initviz.core.architecture import KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, check_fit
 from initviz.core.buffers import borrowed_buffers
+from initviz.core.exchange import stream_parts
 from initviz.core.layers import Activation, Dense, Layer, Residual, walk
-from initviz.core.layers.chain import Place, chain_backward, chain_forward, path_of
+from initviz.core.layers.chain import Place, chain_backward, chain_forward
 from initviz.core.layers.passes import check_layers
 from initviz.core.layers.residual import SavedResidual
 from initviz.core.propagation import LOSSES, QUIET, check_targets
@@ -186,20 +187,8 @@ class _Watcher:
 
 
 def _stream_is_symmetric(network: Architecture, parameters: Mapping[str, Array]) -> bool:
-    """Whether exchanging any two neurons of the stream changes nothing: what writes into it has equal columns, what
-    reads it equal rows, and every bias and normalization one value.
-    """
-    last = str(len(network.layers) - 1)
-    writers, readers = ["0"], [last]
-    for path, layer, _ in walk(network.layers, network.inputs):
-        if isinstance(layer, Residual):
-            dense = [path_of(path, index) for index, inner in enumerate(layer.branch) if isinstance(inner, Dense)]
-            writers.append(dense[-1])
-            readers.append(dense[0])
-    vectors = (v for name, v in parameters.items() if v.ndim == 1 and name != f"{last}.bias")
-    return (all(has_equal_rows(parameters[f"{path}.weight"].T) for path in writers)
-            and all(has_equal_rows(parameters[f"{path}.weight"]) for path in readers)
-            and all((v == v[0]).all() for v in vectors))
+    """Whether exchanging any two neurons of the stream changes nothing."""
+    return all(has_equal_rows(part.T) for part in stream_parts(network, parameters))
 
 
 def _of_norms(network: Architecture, parameters: Mapping[str, Array], stage: int) -> list[Array]:
