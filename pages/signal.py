@@ -4,7 +4,7 @@ import streamlit as st
 
 from initviz import app
 from initviz.app import blocks, sharing
-from initviz.app.signal import block_words
+from initviz.app.signal import block_words, reasons
 from initviz.app.signal import panels as signal
 from initviz.app.signal import sentences as say
 from initviz.charts import depth, distributions
@@ -72,14 +72,16 @@ else:
     with left:
         st.markdown(f"**Forward →** {say.spread_title(settings.spread, 'activation', 'activations')}")
         app.show(depth.forward_picture(), scales[0], key="forward")
-        st.caption(say.forward(runs, settings.spread))
+        st.markdown(say.forward(runs, settings.spread) if of_blocks else reasons.forward(runs))
     with right:
         st.markdown(f"**← Backward** {say.spread_title(settings.spread, 'delta', block_words.gradients(runs[0]))}")
         app.show(depth.backward_picture(), scales[1], key="backward")
-        st.caption(say.backward(runs, settings.spread))
-    st.caption(f"{say.theory(runs, theories)} {say.lines_and_bands(settings.spread, theory_has_band=not of_blocks)}"
-               + (" :small[Yang and Schoenholz 2017; Yang et al. 2019; De and Smith 2020; Xiong et al. 2020.]"
-                  if of_blocks else ""))
+        st.markdown(say.backward(runs, settings.spread) if of_blocks else reasons.backward(runs))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(say.lines(settings.spread, theory_has_band=not of_blocks), width="content")
+        app.more(f"{say.theory(runs, theories)} {say.band(theory_has_band=not of_blocks)}"
+                 + (" :small[Yang and Schoenholz 2017; Yang et al. 2019; De and Smith 2020; Xiong et al. 2020.]"
+                    if of_blocks else ""), "Theory beside it")
     if of_blocks:
         signal.blocks_panel(of_blocks, settings.input)
 

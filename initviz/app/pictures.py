@@ -30,5 +30,11 @@ def download(label: str, file_name: str, content: Callable[[], bytes | str], mim
                        on_click="ignore")
 
 
+def more(words: str, label: str = "More") -> None:
+    """What an expert asks of a picture, behind a click: how it is measured, formulas, sources."""
+    with st.popover(label, icon=":material/info:"):
+        st.markdown(words)
+
+
 def table_height(rows: int) -> int:
     return min(HEAD + ROW * rows, MOST_TABLE)

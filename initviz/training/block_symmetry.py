@@ -128,7 +128,7 @@ class _Pass:
         with np.errstate(**QUIET):
             return LayerView(h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN] * (0.0 if self.canceled else 1.0),
                              similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, diversity(h),
-                             float(symmetry_gap(w)), self.canceled)
+                             float(symmetry_gap(w)), 0.0 if self.canceled else moments(gradient).rms, self.canceled)
 
     def parts(self, stage: int) -> dict[str, tuple[Array, str]]:
         """The outputs of a stage's neurons, and the name of the weight that they are made with."""

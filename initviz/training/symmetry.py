@@ -57,8 +57,9 @@ class LayerView:
     """One hidden layer at one moment: corners of its matrices for a picture, and what is measured of all of it.
 
     ``activations`` (samples, neurons), ``gradient`` (inputs, neurons) of the incoming weights, zeros where the errors
-    cancel up to round-off (``canceled``), ``similarities`` (neurons, neurons). ``rms`` is the scale; the diversity's
-    participation ratio is the effective number of neurons: how many independent ones there might as well be.
+    cancel up to round-off (``canceled``), ``similarities`` (neurons, neurons). ``rms`` is the scale, ``gradient_rms``
+    that of the whole gradient; the diversity's participation ratio is the effective number of neurons: how many
+    independent ones there might as well be.
     """
 
     activations: Array
@@ -68,6 +69,7 @@ class LayerView:
     rms: float
     diversity: Diversity
     gap: float
+    gradient_rms: float
     canceled: bool
 
 
@@ -81,7 +83,8 @@ def examine(network: Network, parameters: Parameters, batch: Batch) -> list[Laye
     for w, h, gradient in zip(weights[:-1], passed.activations[:-1], passed.weight_gradients[:-1], strict=True):
         views.append(LayerView(
             h[:SHOWN, :SHOWN].copy(), gradient[:SHOWN, :SHOWN] * (0.0 if canceled else 1.0),
-            similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, diversity(h), float(symmetry_gap(w)), canceled))
+            similarity(h[:, :SHOWN]), h.shape[1], moments(h).rms, diversity(h), float(symmetry_gap(w)),
+            0.0 if canceled else moments(gradient).rms, canceled))
     return views
 
 

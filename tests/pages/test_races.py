@@ -28,6 +28,11 @@ def said(at):
     return " ".join([*(m.value for m in at.markdown), *(c.value for c in at.caption), *(i.value for i in at.info)])
 
 
+def measured(at, measure):
+    """A column of the table of one layer's neurons, by initializer."""
+    return next(table.value[measure].to_dict() for table in at.table if measure in table.value)
+
+
 @pytest.mark.parametrize("changes", [
     {"rate": 10, "activation": "linear", "depth": 8, "steps": 50}, {"steps": 0}, {"depth": 1}, {"depth": 2, "width": 2},
     {"depth": 100, "steps": 10}, {"batch": 8}, {"minibatch": 8, "optimizer": "adam"}, {"tuned": "best"},
@@ -135,16 +140,20 @@ def test_one_layer_has_no_copies_to_show_and_the_page_says_what_to_do():
 
 def test_copies_and_small_random_weights_are_told_apart():
     at = visit(SYMMETRY, **SMALL | {"depth": 6, "width": 32, "input": "digits", "init": ["constant", "normal"]})
-    assert "Constant 1 of 32" in said(at)
-    assert "Normal 32 of 32" in said(at)
+    assert measured(at, "Different neurons") == {"Constant": "1 of 32", "Normal": "32 of 32"}
+    assert "**Constant**: **copies**. The neurons of a layer have equal weights" in said(at)
+    assert "**Normal**: **different neurons**" in said(at)
 
 
 def test_equal_weights_under_the_sigmoid_are_one_effective_neuron_and_zeros_under_tanh_are_no_signal():
     at = visit(SYMMETRY, **SMALL | {"depth": 6, "init": ["zeros", "constant"], "activation": "sigmoid", "hidden": 5})
-    assert "Zeros and Constant 1 of 8, effectively 1, symmetry gap 0" in said(at)
-    assert "Zeros: 1 neuron at a scale of 0.5; Constant: 1 neuron at a scale of" in said(at)
+    for measure, value in (("Different neurons", "1 of 8"), ("Effective neurons", "1"), ("Symmetry gap", "0")):
+        assert measured(at, measure) == {"Zeros": value, "Constant": value}
+    assert measured(at, "Scale")["Zeros"] == "0.5"
+    assert "**Zeros and Constant**: **copies**" in said(at)
     at = visit(SYMMETRY, **SMALL | {"depth": 6, "init": ["zeros"]})
-    assert "Zeros: no signal at all" in said(at)
+    assert "**Zeros**: **no signal**" in said(at)
+    assert measured(at, "Effective neurons")["Zeros"] == "no signal"
 
 
 def test_the_small_network_at_the_head_of_symmetry_is_the_lessons():

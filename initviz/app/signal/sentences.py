@@ -118,10 +118,15 @@ def spread_title(spread: str, quantity: str, name: str) -> str:
     return f"{measured} of the {name} (log axis)"
 
 
-def lines_and_bands(spread: str, *, theory_has_band: bool) -> str:
+def lines(spread: str, *, theory_has_band: bool) -> str:
     """What the lines and bands of the depth charts are."""
     dashed = "Forward, shaded: the middle 80 % of the samples. Backward, dashed" if spread == "median_rms" else "Dashed"
-    band = ("; shaded: the band in which all hidden layers of a network of this width lie at once in about 96 % of all "
-            "draws of the weights, from draws of the very law" if theory_has_band else "")
-    return (f"Solid: measured. {dashed}: mean-field theory, what infinitely wide layers do{band}. On the way back it "
-            "begins with the measured error at the output.")
+    band = "; shaded: where about 96 % of all draws of the weights stay" if theory_has_band else ""
+    return f"Solid: measured. {dashed}: theory, what infinitely wide layers do{band}."
+
+
+def band(*, theory_has_band: bool) -> str:
+    """How theory's line and band are made."""
+    made = ("The band is that of a network of this width, in which all hidden layers lie at once in about 96 % of all "
+            "draws of the weights; it is made from draws of the very law. " if theory_has_band else "")
+    return f"{made}On the way back theory begins with the measured error at the output."

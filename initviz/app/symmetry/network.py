@@ -96,9 +96,9 @@ def _show_blocks(asked: Settings, settings: Settings, recipe: Recipe) -> None:
         st.caption(settings.unfit_scheme)
     st.markdown(blocks.reasons(found))
     st.dataframe(pd.DataFrame(blocks.count_rows(found)), hide_index=True, width="stretch")
-    st.caption("Different neurons, from the block with fewest to that with most. Neurons may change places where all "
-               "that writes into them and reads them is equal; then their gradients are equal in every step, and no "
-               "more than the last column says can ever differ.")
+    app.more("Different neurons, from the block with fewest to that with most. Neurons may change places where all "
+             "that writes into them and reads them is equal; then their gradients are equal in every step, and no "
+             "more than the last column says can ever differ.")
 
 
 def _show_layers(asked: Settings, settings: Settings, shown: _Shown) -> None:
@@ -110,12 +110,15 @@ def _show_layers(asked: Settings, settings: Settings, shown: _Shown) -> None:
         collapse.Column(label, [collapse.Layer(view.activations, view.rms, say.effective_neurons(view))
                                 for view in layers]) for label, layers in zip(labels, views, strict=True)],
         shown.names))
-    st.caption("Stripes across a cell are copies: every neuron puts out the same. Stripes down it: a neuron puts out "
-               "the same for every sample. Pale is weak: each power of ten below the strongest layer takes "
-               f"1/{collapse.DECADES} of the color. Red is positive, blue negative. Under a name: the effective number "
-               f"of neurons of the last row, their participation ratio tr(K)²/‖K‖² of the covariance K: 1 for copies, "
-               f"{number(baseline)} for independent neurons on {settings.batch} samples. {say.collapses(labels, views)}"
-               + (f" The first {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
+    st.markdown("Stripes **across** a cell are copies: every neuron puts out the same. Stripes **down** it: a neuron "
+                "says the same of every sample. **Pale** is a weak signal.")
+    if settings.kind == "plain":
+        st.markdown(say.collapses(labels, views))
+    app.more("Red is positive, blue negative. Each power of ten below the strongest layer takes "
+             f"1/{collapse.DECADES} of the color. Under a name stands the effective number of neurons of the last row, "
+             "the participation ratio tr(K)²/‖K‖² of their covariance K: 1 for copies, "
+             f"{number(baseline)} for independent neurons on {settings.batch} samples."
+             + (f" The first {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
     _show_neurons(settings, shown, labels)
 
 
@@ -137,8 +140,12 @@ def _show_neurons(settings: Settings, shown: _Shown, labels: Sequence[str]) -> N
         st.markdown(f"**{where[0].upper()}{where[1:]}**: a column a neuron, a row "
                     f"a{'n' if rows == 'input' else ''} {rows}")
         app.show(neurons.picture(square=similar), neurons.data(maps))
-    st.caption(f"{some}{say.MATRIX_WORDS[settings.matrix]} {say.copies(labels, shown.views, place + 1, where)}"
-               + shown.hint)
+    st.caption(f"{some}{say.MATRIX_WORDS[settings.matrix]}")
+    st.table(pd.DataFrame(say.layer_rows(labels, shown.views, place + 1)).set_index("Initializer"))
+    app.more("Effective neurons: how many independent neurons would vary as much, a participation ratio. Scale: the "
+             "root mean square of what the layer puts out. Symmetry gap: how far a neuron's incoming weights are from "
+             "the first neuron's, relative to it; 0 for copies. Gradient: the root mean square of its weights' dL/dW."
+             + shown.hint)
 
 
 def _networks(settings: Settings) -> tuple[Network, ...]:
@@ -172,5 +179,7 @@ def _break_symmetry(asked: Settings, settings: Settings, recipe: Recipe) -> None
               for result, color in zip(results, UNORDERED, strict=False)]
     app.show(curves.picture("Symmetry gap of each attempt against the step, log axis", "step", log=True, points=False),
              curves.data(series, log=True, guides=[(SPLIT, "")], last=steps))
-    st.caption(f"A gap above the dotted line, {SPLIT:g}, counts as split. {say.attempts(results, steps)}")
+    st.markdown(say.attempts(results, steps))
+    st.caption(f"Symmetry gap: how far the neurons' incoming weights are apart, relative to their length. Above the "
+               f"dotted line, {SPLIT:g}, copies count as split.")
     st.dataframe(pd.DataFrame(say.attempt_rows(results, settings.optimizer)), hide_index=True, width="stretch")

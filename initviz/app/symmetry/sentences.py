@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from initviz.core.wording import grouped, number
+from initviz.core.wording import listed, number
 from initviz.training.symmetry import ATTEMPTS, LayerView, Result, sentence_of
 
+FADED = 0.1  # of the first hidden layer's scale: below it a signal is said to fade
+MEASURES = ("Different neurons", "Effective neurons", "Scale", "Symmetry gap", "Gradient")
 MATRIX_WORDS = {
     "activations": "Red is positive, blue negative. Copies are equal columns.",
     "gradient": "dL/dW of the layer's weights: red is positive, blue negative. Copies have equal columns, and so they "
@@ -21,51 +23,59 @@ def effective_neurons(view: LayerView) -> float:
     return 1.0 if constant else view.diversity.participation_ratio
 
 
-def neurons_in_words(effective: float) -> str:
-    """An effective number of neurons: 1 neuron, 54 neurons."""
-    return f"{number(effective)} neuron{'' if number(effective) == '1' else 's'}"
-
-
 def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> str:
-    """Which of the two collapses each initializer's last hidden layer shows, in words."""
-    def say(layers: Sequence[LayerView]) -> str:
+    """Which of the two collapses each initializer's last hidden layer shows, and why, a line a case."""
+    cases: dict[str, list[str]] = {}
+    for label, layers in zip(labels, views, strict=True):
+        cases.setdefault(_case(layers), []).append(label)
+    return "\n".join(f"- **{listed(names)}**: {words}" for words, names in cases.items())
+
+
+def _case(layers: Sequence[LayerView]) -> str:
+    if not layers:
+        return "training has diverged."
+    last = layers[-1]
+    if last.rms == 0:
+        return "**no signal**. Nothing arrives at the last hidden layer, whatever the sample."
+    if not last.diversity.distinct_neurons:
+        return "the numbers overflow."
+    if last.diversity.distinct_neurons == 1:
+        return ("**copies**. " + ("The neurons of a layer have equal weights, so they compute the same sum, get the "
+                                  "same gradient and take the same step: training cannot tell them apart."
+                                  if last.gap == 0 else "The neurons of the last hidden layer put out the same."))
+    if last.diversity.distinct_neurons < last.neurons:
+        return "**some copies**. The other neurons differ."
+    weak = last.rms < FADED * layers[0].rms
+    return ("**different neurons**" + (", but a signal that fades on its way." if weak else
+                                      ". Weights of their own give each neuron a sum of its own."))
+
+
+def layer_rows(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: int) -> list[dict[str, str]]:
+    """What is measured of one layer, a row an initializer."""
+    rows = []
+    for label, layers in zip(labels, views, strict=True):
         if not layers:
-            return "diverged"
-        if layers[-1].rms == 0:
-            return "no signal at all"
-        return f"{neurons_in_words(effective_neurons(layers[-1]))} at a scale of {number(layers[-1].rms)}"
-
-    return "; ".join(f"{label}: {say(layers)}" for label, layers in zip(labels, views, strict=True)) + "."
-
-
-def copies(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: int, where: str) -> str:
-    """Different neurons and symmetry gap of one layer, which is called ``where``."""
-    def say(layers: Sequence[LayerView]) -> str:
+            rows.append({"Initializer": label} | dict.fromkeys(MEASURES, "diverged"))
+            continue
         view = layers[layer - 1]
-        if not view.diversity.distinct_neurons:
-            return "has overflowed"
-        gap = "symmetry gap 0" if view.gap == 0 else f"symmetry gap {number(view.gap)}"
-        canceled = ", gradient 0 (the errors cancel)" if view.canceled else ""
-        effective = f"effectively {number(effective_neurons(view))}" if view.rms else "no signal"
-        return f"{view.diversity.distinct_neurons} of {view.neurons}, {effective}, {gap}{canceled}"
-
-    there = [(label, layers) for label, layers in zip(labels, views, strict=True) if layers]
-    if not there:
-        return "Training has diverged with every initializer."
-    return (f"Different neurons in {where}: {grouped(there, lambda pair: pair[0], lambda pair: say(pair[1]))}. "
-            "Symmetry gap: how far a neuron's incoming weights are from the first neuron's, relative to it; 0 for "
-            "copies.")
+        distinct = view.diversity.distinct_neurons
+        measured = (f"{distinct} of {view.neurons}" if distinct else "overflow",
+                    number(effective_neurons(view)) if view.rms else "no signal", number(view.rms), number(view.gap),
+                    "0: the errors cancel" if view.canceled else number(view.gradient_rms))
+        rows.append({"Initializer": label} | dict(zip(MEASURES, measured, strict=True)))
+    return rows
 
 
 def attempts(results: Sequence[Result], steps: int) -> str:
-    """Which attempts broke the symmetry, and when."""
-    broke = [f"{ATTEMPTS[r.key].label} (step {r.split_at})" for r in results if r.split_at]
+    """Which attempts broke the symmetry, and which did not."""
+    broke = [ATTEMPTS[r.key].label for r in results if r.split_at]
     never = [ATTEMPTS[r.key].label for r in results if r.split_at == 0]
     kept = [ATTEMPTS[r.key].label for r in results if r.split_at is None]
-    parts = [f"Copies came apart within {steps} steps: {'; '.join(broke)}." if broke else "",
-             f"No copies from the first step on: {'; '.join(never)}." if never else "",
-             f"They stayed copies: {'; '.join(kept)}." if kept else ""]
-    return " ".join(part for part in parts if part)
+    parts = [f"- **Copies come apart** within {steps} steps, as something treats them differently: {'; '.join(broke)}."
+             if broke else "",
+             f"- **No copies** from the first step on: {'; '.join(never)}." if never else "",
+             f"- **They stay copies** for these {steps} steps: {'; '.join(kept)}." if kept else ""]
+    return "\n".join(part for part in parts if part)
 
 
 def attempt_rows(results: Sequence[Result], optimizer: str) -> list[dict[str, str]]:
