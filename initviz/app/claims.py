@@ -12,6 +12,7 @@ import streamlit as st
 from initviz import app
 from initviz.app.address import write_address
 from initviz.app.caches import cached
+from initviz.app.capacity import room_for
 from initviz.app.entrance import FIRST_PAGE
 from initviz.app.settings import CONTROLS, DEFAULTS
 from initviz.charts import plots as charts
@@ -25,14 +26,15 @@ ICONS = {HOLDS: ":material/check_circle:", PARTLY: ":material/rule:", FAILS: ":m
 
 
 @cached(32e6)
-def cached_result(run: Any, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Result:
+def cached_result(run: Any, peak_bytes: float, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Result:
     """The result of an experiment's run, shared read-only by all sessions."""
-    return run(seed, **dict(knobs))
+    with room_for(peak_bytes):
+        return run(seed, **dict(knobs))
 
 
 def result_of(experiment: Experiment, seed: int, knobs: Mapping[str, Any]) -> Result:
     """The result of the experiment for these knobs, computed once."""
-    return cached_result(experiment.run, seed, tuple(knobs.items()))
+    return cached_result(experiment.run, experiment.peak_bytes, seed, tuple(knobs.items()))
 
 
 def allowed(check: Check) -> str:

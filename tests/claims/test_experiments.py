@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -82,6 +83,27 @@ def assert_sound(finding: Result) -> None:
             assert check.low - room <= check.target <= check.high + room
     assert "nan" not in finding.summary.split()
     assert finding.summary.endswith(".")
+
+
+def dearest(experiment):
+    """Its knobs, each at the upper end."""
+    return {name: knob.allowed.high if isinstance(knob.allowed, Interval)
+            else knob.allowed.values[-1] if isinstance(knob.allowed, Choices) else knob.default
+            for name, knob in experiment.knobs.items()}
+
+
+@pytest.mark.parametrize(("seed", "experiment"), [*enumerate([*PAPERS.values(), *NOTES.values()])],
+                         ids=[*PAPERS, *NOTES])
+def test_a_run_holds_no_more_than_is_taken_for_it(seed, experiment):  # a seed of its own: some share their passes
+    tracemalloc.start()
+    try:
+        experiment.run(seed, **dearest(experiment))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= experiment.peak_bytes
+    if experiment.peak_bytes > Experiment.peak_bytes:
+        assert peak >= 0.5 * experiment.peak_bytes
 
 
 @pytest.mark.parametrize("seed", SEEDS)

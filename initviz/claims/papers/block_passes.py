@@ -15,6 +15,7 @@ from initviz.core.network import INPUT_STREAM, stream
 from initviz.core.propagation import LOSSES, QUIET
 
 INPUT = "input"  # the path of the inputs' mean square
+MOST_BYTES = 16_000_000  # of the weights of the networks that pass at once
 SURE = 4  # standard errors: what a check leaves to the draw
 
 
@@ -27,12 +28,12 @@ def mean_square(values: Array) -> Array:
 @dataclass
 class MeanSquares:
     """Looks on while a signal passes: mean square of each layer's output, and of the gradient with respect to it, by
-    path: arrays (networks,).
+    path, and of the gradient of each parameter, by name: arrays (networks,).
     """
 
     signal: dict[str, Array] = field(default_factory=dict)
     gradient: dict[str, Array] = field(default_factory=dict)
-    weights: Mapping[str, Array] = field(default_factory=dict)  # gradients of the parameters
+    weights: Mapping[str, Array] = field(default_factory=dict)  # of the gradients of the parameters
 
     def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
         self.signal[path] = mean_square(y)
@@ -55,18 +56,34 @@ def passed(layers: Sequence[Layer], width: int, networks: int, batch: int, seed:
 
     ``back`` also sends a gradient back, that of softmax cross-entropy on random classes.
     """
-    drawn = [draw_parameters(layers, width, seed=seed + 1000 * network, dtype="float32") for network in range(networks)]
-    parameters = {name: np.stack([own[name] for own in drawn]) for name in drawn[0]}
     rng = stream(seed, INPUT_STREAM)
     x = rng.standard_normal((networks, batch, width), np.float32)
+    classes = next((layer.width for layer in reversed(layers) if isinstance(layer, Dense)), width)
+    targets = rng.integers(0, classes, batch) if back else None
+    parts, begun, together = [], 0, 1
+    while begun < networks:
+        drawn = [draw_parameters(layers, width, seed=seed + 1000 * (begun + network), dtype="float32")
+                 for network in range(min(together, networks - begun))]
+        parameters = {name: np.stack([own[name] for own in drawn]) for name in drawn[0]}
+        parts.append(_passed(layers, parameters, x[begun:begun + len(drawn)], targets))
+        begun += len(drawn)
+        together = max(1, MOST_BYTES * len(drawn) // sum(array.nbytes for array in parameters.values()))
+    return MeanSquares(*({path: np.concatenate([part[path] for part in held]) for path in held[0]}
+                         for held in zip(*((part.signal, part.gradient, part.weights) for part in parts),
+                                         strict=True)))
+
+
+def _passed(layers: Sequence[Layer], parameters: Mapping[str, Array], x: Array,
+            targets: Array | None) -> MeanSquares:
     seen = MeanSquares({INPUT: mean_square(x)})
     place = Place(observer=seen)
     with np.errstate(**QUIET):
         output, saved = chain_forward(layers, parameters, x, place)
-        if back:
-            targets = rng.integers(0, output.shape[-1], batch)
+        if targets is not None:
             error = LOSSES["softmax_ce"](output, targets)[1]
-            seen.weights = chain_backward(layers, parameters, saved, error, place)[1]
+            gradients = chain_backward(layers, parameters, saved, error, place)[1]
+            seen.weights = {name: np.square(values, dtype=float).mean(axis=tuple(range(1, values.ndim)))
+                            for name, values in gradients.items()}
     return seen
 
 

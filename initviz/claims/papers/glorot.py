@@ -162,8 +162,9 @@ _WIDTH = MappingProxyType({"width": Parameter(
 
 
 def _experiment(title: str, claim: str, reason: str, source: str, run: Callable[..., Result],
-                setting: str = SETTING, knobs: Mapping[str, Any] = _WIDTH) -> Experiment:
-    return Experiment(title, claim, setting, reason, SOURCE + source, run, knobs)
+                setting: str = SETTING, knobs: Mapping[str, Any] = _WIDTH, peak_bytes: float = 110e6,
+                ) -> Experiment:
+    return Experiment(title, claim, setting, reason, SOURCE + source, run, knobs, peak_bytes=peak_bytes)
 
 
 FIGURES: Mapping[str, Experiment] = MappingProxyType({
@@ -194,5 +195,6 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "initialization. Replaced: 256 neurons a layer instead of 1000, three inputs (300 for the mean square), and "
         "normal inputs of the chosen standard deviation instead of the paper's images, whose scale is not at hand.",
         MappingProxyType({"scale": Parameter("Inputs' standard deviation", 1.0, Interval(0.1, 3),
-                                             "Smaller inputs keep tanh nearly linear.", 0.1)})),
+                                             "Smaller inputs keep tanh nearly linear.", 0.1)}),
+        Experiment.peak_bytes),
 })

@@ -11,7 +11,7 @@ import numpy as np
 
 from initviz.charts.plots import Line, Plot
 from initviz.claims.experiment import Check, Experiment, Result
-from initviz.claims.papers.block_passes import SURE, branch, mean_square, passed
+from initviz.claims.papers.block_passes import SURE, branch, passed
 from initviz.claims.papers.residual import CLASSES, WIDTHS
 from initviz.core.arrays import Array
 from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual
@@ -76,7 +76,7 @@ def last_gradients(kind: str, seed: int) -> Array:
         last = max(index for index, layer in enumerate(layers) if isinstance(layer, Residual))
         inner = len(layers[last].branch) - 1  # type: ignore[attr-defined]
         seen = passed(layers, GRADIENT_WIDTH, GRADIENT_NETWORKS, 1, seed, back=True)
-        means.append(mean_square(seen.weights[f"{last}.{inner}.weight"]).mean())
+        means.append(seen.weights[f"{last}.{inner}.weight"].mean())
     return np.sqrt(means)
 
 

@@ -176,7 +176,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         _yang_and_schoenholz, WIDTHS, lambda knobs: ("signal", {
             "kind": "residual", "activation": "tanh", "init": ("lecun_normal",), "depth": 100, "width": knobs["width"],
             "input": "normal", "batch": 64, "spread": "rms"}),
-        apart="It shows one network."),
+        apart="It shows one network.", peak_bytes=180e6),
     "fixup": Experiment(
         "Zhang et al. 2019, Fixup",
         "Without normalization the variance of a residual network grows exponentially with its depth. Branches divided "
@@ -206,4 +206,5 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
                                              "Neurons, and samples.")}),
         lambda knobs: ("signal", {
             "kind": "residual", "normalization": "batch", "activation": "relu", "init": ("he_normal",), "depth": 52,
-            "width": int(knobs["width"]), "batch": int(knobs["width"]), "input": "normal", "spread": "rms"}))})
+            "width": int(knobs["width"]), "batch": int(knobs["width"]), "input": "normal", "spread": "rms"}),
+        peak_bytes=145e6)})

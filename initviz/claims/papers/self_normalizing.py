@@ -162,7 +162,7 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "Klambauer, Unterthiner, Mayr and Hochreiter 2017, \"Self-normalizing neural networks\", equation 6 and "
         "theorem 1", _klambauer,
         MappingProxyType({"depth": Parameter("Layers", SELU_LAYERS, Interval(16, 100, integer=True),
-                                             "Layers of SELU.")})),
+                                             "Layers of SELU.")}), peak_bytes=220e6),
     "lsuv": Experiment(
         "Mishkin and Matas 2016, LSUV",
         "Orthonormal weights, divided layer by layer by the standard deviation that the data give them, start every "
