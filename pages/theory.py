@@ -1,10 +1,12 @@
 """What should happen in a wide network, before anything is computed, and what does."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
 from initviz import app
-from initviz.app.blocks import plain_only
+from initviz.app.theory import blocks
 from initviz.app.theory import panels as theory
 from initviz.app.theory import quantities as outlook
 from initviz.app.theory import sentences as say
@@ -20,13 +22,15 @@ st.markdown("Two numbers of an initialization say what a wide network does, befo
             "weights are, σ_w, and how spread the biases, σ_b. Between networks that make all inputs alike and those "
             "that tear near ones apart lies a line on which deep ones train.")
 
-settings = plain_only(asked, "Mean-field theory's diagram is one of layers without skip and normalization; Signal "
-                      "draws what is expected of blocks.")
+settings = replace(asked, kind="plain")
+with st.container():
+    app.refuse_the_unaffordable(asked)
+    if asked.kind != "plain":
+        blocks.show(asked)
+        st.subheader("The same layers without skip and normalization", anchor=False)
 with st.container(horizontal=True):
     for key in ("sigma_w", "sigma_b"):
         app.control(key)
-with st.container():
-    app.refuse_the_unaffordable(settings)
 
 network = settings.network_at_point()
 field, most = field_of(network), theory.PLANE

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import streamlit as st
-
 from initviz.app.settings import BORDERS, Settings
 
 LEAST_DEPTH = BORDERS + 1
@@ -24,11 +20,3 @@ def remarks_on_training(settings: Settings) -> str:
     batch_norm = settings.kind != "plain" and settings.used_normalization == "batch"
     return " ".join(filter(None, [settings.unfit_scheme, "Under BatchNorm held-out samples are normalized by their "
                                   "own batch, and points of the plane by all that are drawn." if batch_norm else ""]))
-
-
-def plain_only(settings: Settings, why: str) -> Settings:
-    """The same settings for a page that shows plain networks alone; where blocks are chosen it says why."""
-    if settings.kind == "plain":
-        return settings
-    st.info(f"{why} So the plain network is shown here.", icon=":material/layers:")
-    return replace(settings, kind="plain")

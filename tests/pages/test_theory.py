@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from pages.test_pages import press, sound, visit, words
+from pages.test_pages import charts, press, sound, visit, words
 
+from initviz.app.settings import ARCHITECTURE_LABELS
 from initviz.app.theory import sentences
 from initviz.core.batches import make_batch
 from initviz.core.network import Network
@@ -138,3 +139,36 @@ def test_a_coordinate_check_ends_with_a_slope_a_layer_and_one_sentence_a_rate():
 @pytest.mark.parametrize("widths", ["8", "8, many", "8, 100000"])
 def test_widths_that_are_none_get_one_sentence(widths):
     assert "Widths must be" in visit(THEORY, show="Coordinate check", **(SMALL | {"widths": widths})).error[0].value
+
+
+def blocks_table(at):
+    return at.dataframe[0].value.set_index(["Initializer", "Mean square"])
+
+
+@pytest.mark.parametrize(("kind", "changes", "stream", "gradient"), [
+    ("Residual", {}, "× 3", "× 3"), ("Residual", {"branch_scale": "1/√L"}, "× 1.25", "× 1.25"),
+    ("Residual", {"normalization": "BatchNorm"}, "+ 1", None), ("Pre-norm", {}, "+ 2", None),
+    ("Pre-norm", {"init": ["lecun_normal"]}, "+ 0.5", None), ("Normalized, no skip", {}, "× 1", "× 1.467"),
+    ("Normalized, no skip", {"normalization": "LayerNorm"}, "× 1", "× 1")])
+def test_blocks_are_expected_to_grow_as_their_papers_say(kind, changes, stream, gradient):
+    at = visit(THEORY, **{"depth": 10, "width": 256, "batch": 128, "activation": "relu", "init": ["he_normal"],
+                          "kind": kind} | changes)
+    found = blocks_table(at).reset_index("Initializer", drop=True)
+    ways = [way for way in found.index if way != "gradient, backward"]
+    assert found.loc[ways[0], "A block: theory"] == stream
+    assert gradient in (None, found.loc["gradient, backward", "A block: theory"])
+    for way in found.index:
+        theory, measured = (float(found.loc[way, f"All blocks: {by}"].removeprefix("× ").replace(",", ""))
+                            for by in ("theory", "measured"))
+        assert measured == pytest.approx(theory, rel=0.5)  # one draw of the weights
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ARCHITECTURE_LABELS if kind != "plain"])
+def test_where_theory_does_not_speak_of_blocks_the_reason_is_one_sentence(kind):
+    at = visit(THEORY, **SMALL | {"depth": 4}, kind=kind, init=["constant", "zeros"])
+    assert len(charts(at)) == 6  # two of blocks, the phase diagram, three of what quantities mean
+    assert (blocks_table(at).loc["Constant", "A block: theory"] == "none").all()
+    assert (blocks_table(at).loc["Zeros"] == "0").all(axis=None)
+    assert "Constant none, as theory does not speak of weights that are not random around 0" in words(at)
+    assert "**At the cross** the network is" in words(at)
+    assert "choose a depth of at least 3" in words(visit(THEORY, **SMALL | {"depth": 2}, kind=kind))

@@ -150,8 +150,9 @@ def propagate_layers(layers: Sequence[Layer], parameters: Mapping[str, Any], x: 
     """One forward and one backward pass through a tuple of layers with explicit parameters.
 
     ``parameters`` maps names such as "0.weight" (fan_in, fan_out), "2.1.bias" and "2.scale" to arrays; all may carry a
-    leading axis of networks. ``loss`` is "mse" (mean over batch and outputs) or "softmax_ce" (mean over the batch;
-    integer classes). Raises ValueError for names or shapes that do not fit, and for a batch of 1 under BatchNorm.
+    leading axis of networks. ``loss`` is one of LOSSES: "mse" (mean over batch and outputs),
+    "softmax_ce" (mean over the batch; integer classes), "bce", "sigmoid_mse" or "tanh_mse". Raises ValueError for names
+    or shapes that do not fit, and for a batch of 1 under BatchNorm.
     """
     layers = tuple(layers)
     named, x = {name: floating(array) for name, array in parameters.items()}, floating(x)
