@@ -61,15 +61,6 @@ def test_a_file_of_ones_own_takes_the_place_of_the_example_and_outlives_a_visit_
     assert "24 errors" in at.error[0].value
 
 
-def test_names_in_a_file_are_never_markup():
-    copied = np.random.default_rng(0).standard_normal((64, 64)).astype("f")
-    copied[1] = copied[0]
-    at = upload(visit(AUDIT), "audit_file", "<b>a</b>.npz", saved(**{"**x** :red[y].weight": copied}))
-    text = words(at) + "".join(element.value for element in at.error)
-    assert "\\*\\*x\\*\\*" in text
-    assert "\\<b\\>" in text
-
-
 @pytest.mark.parametrize(("name", "data"), [
     ("bad.npz", b"hello"), ("bad.safetensors", b"\x08" + bytes(7) + b"nonsense"), ("bad.pt", b"PK"),
     ("model.onnx", b"x"), ("integers.npz", saved(a=np.arange(3)))])

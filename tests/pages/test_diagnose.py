@@ -281,15 +281,6 @@ def test_the_target_can_be_said_to_be_numbers():
     assert at.session_state["diagnosis"].value[1].initialization.data["target_kind"] == "numbers"
 
 
-def test_nothing_uploaded_is_shown_as_markup():
-    header = b"<b>x</b>,:red[y],**z**\n"
-    rows = b"".join(b"%d,%d,%d\n" % (i, i * i % 7, i % 2) for i in range(40))
-    at = upload(visit(DIAGNOSE, data="Your CSV", architecture="2-8-2", batch=32), "data_file", "<i>mine</i>.csv",
-                header + rows)
-    assert "<i>" not in words(at)
-    assert "**z**" not in words(at)
-
-
 def test_an_upload_survives_a_visit_to_another_page():
     at = upload(visit(DIAGNOSE, data="Your CSV", batch=48), "data_file", "mine.csv", table_of())
     assert len(charts(at)) == 2

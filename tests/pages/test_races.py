@@ -25,7 +25,8 @@ def raced(**query):
 
 
 def said(at):
-    return " ".join([*(m.value for m in at.markdown), *(c.value for c in at.caption), *(i.value for i in at.info)])
+    """All that the page says, without what keeps text from being markup."""
+    return " ".join(element.value for element in (*at.markdown, *at.caption, *at.info)).replace("\\", "")
 
 
 def measured(at, measure):

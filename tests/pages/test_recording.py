@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 from pathlib import Path
 
 import pytest
@@ -79,14 +78,6 @@ def test_what_is_no_recording_gets_one_sentence_and_the_example_stays(data):
     assert len(at.error) == 1
     assert "The example is shown instead" in words(at)
     assert len(charts(at)) == 2
-
-
-def test_what_a_file_says_is_shown_as_it_is_and_never_as_markup():
-    given = unpacked("mlp") | {"model": "<b>x</b> [a](http://b) :red[c] $d$"}
-    given["rows"][15]["path"] = "**bold** <img src=x>"
-    at = upload(visit(RECORDING), packed(given), "<i>name</i>.json.gz")
-    for markup in ("<b>", "<img", ":red", "[a]", "$d", "**bold"):
-        assert not re.search(rf"(?<!\\){re.escape(markup)}", words(at)), markup
 
 
 def test_mutated_recordings_are_shown_or_refused():

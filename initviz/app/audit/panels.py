@@ -56,7 +56,7 @@ def show_findings(audit: Audit) -> None:
     for (severity, _, rule), findings in list(groups.items())[:MOST_GROUPS]:
         more = f" {len(findings) - 1:,} more like it." if len(findings) > 1 else ""
         st.markdown(f":{COLORS[severity]}-badge[{severity}] {plain(findings[0].text[:MOST_LETTERS])}.{more}  \n"
-                    f":small[Rule: {plain(rule[:MOST_LETTERS])}. Source: {_source(findings[0].source)}.]")
+                    f":small[Rule: {plain(rule[:MOST_LETTERS])}. Source: {linked(findings[0].source, plain)}.]")
     if not audit.findings:
         return
     with st.expander(f"All {len(audit.findings):,} findings" if len(audit.findings) > 1 else "The finding as a table",
@@ -79,8 +79,8 @@ def _expectation(finding: AuditFinding) -> str:
 
 
 def _source(source: str) -> str:
-    """A source, whose papers are links; of a recipe it is text from outside."""
-    return linked(source, plain) if not source.startswith("https://") else f"[{source.split('/')[2]}]({source})"
+    """A source of the project's own, as links."""
+    return linked(source) if not source.startswith("https://") else f"[{source.split('/')[2]}]({source})"
 
 
 def show_scales(audit: Audit) -> None:

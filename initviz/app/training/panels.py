@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import StopException
 from initviz.app.capacity import CAPACITY, WAITING, held_in_session
 from initviz.app.controls import control, current_settings, expect_choice
 from initviz.app.history import note_choices_of_fragment
+from initviz.app.outside_text import plain
 from initviz.app.pictures import show
 from initviz.app.settings import MEASURE_LABELS
 from initviz.app.training import sentences
@@ -141,7 +142,7 @@ def _loss_and_accuracy(race: LiveRace) -> None:
         guide = constant, (f"equal odds, ln {classes}" if softmax else "a constant output") + f" = {number(constant)}"
         show(curves.picture("Training loss against the step, one line an initializer, log axis", "step", log=True,
                             points=False), _lines(race, "loss", log=True, guide=guide))
-        st.caption(sentences.losses(labels, race.all_histories, constant, softmax=softmax))
+        st.caption(plain(sentences.losses(labels, race.all_histories, constant, softmax=softmax)))
     if right is None:
         return
     with right:
@@ -149,7 +150,7 @@ def _loss_and_accuracy(race: LiveRace) -> None:
         show(curves.picture("Held-out accuracy against the step, one line an initializer", "step", log=False,
                             points=False),
              _lines(race, "held_out_accuracy", log=False, guide=(1 / classes, "chance")))
-        st.caption(sentences.accuracies(labels, race.all_histories, classes))
+        st.caption(plain(sentences.accuracies(labels, race.all_histories, classes)))
 
 
 def _films(race: LiveRace) -> tuple[list[frames.Film], list[int]]:
@@ -184,7 +185,7 @@ def _layers(race: LiveRace) -> None:
         last = list(labels)[-1]
         expect_choice("contender", "Contender", labels, last)
         contender = st.segmented_control(
-            "Contender", list(labels), default=last, required=True, format_func=labels.__getitem__,
+            "Contender", list(labels), default=last, required=True, format_func=lambda key: plain(labels[key]),
             key="contender", help="Whose layers are drawn.", bind="query-params", wrap=True) or last
         control("measure")
     measure = current_settings().measure
