@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,9 @@ DECORATED = {  # numbers with thousands separators, currency and percent signs, 
 PLAIN_DECORATED = {decimal: re.compile(pattern) for decimal, pattern in DECORATED.items()}
 PLAIN = rf"{SPACE}[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?{SPACE}|{SPACE}[-+]?[Ii]nf(?:inity)?{SPACE}"
 CELLS = 100_000  # that are converted at once: their texts take some 20 MB
-NOT_ASCII = re.compile("[^\x00-\x7f]+")
+MOST_FORMS = 1_000  # of the texts of some columns, digits aside
+AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
+LEFT_OUT = {sign: bytes(sorted({*range(256)} - {*f"0123456789eE+-{sign}(\n".encode()})) for sign in DECORATED}
 
 
 def converted(columns: dict[int, pd.Series[Any]], decimal: str) -> dict[int, tuple[Array, bool]]:
@@ -36,17 +38,13 @@ def converted(columns: dict[int, pd.Series[Any]], decimal: str) -> dict[int, tup
     numbers: dict[int, tuple[Array, bool]] = {}
     for sign in ("", *dict.fromkeys((decimal, *DECORATED))):
         fitting = [place for place in left if re.fullmatch(DECORATED[sign] if sign else PLAIN, firsts[place])]
-        for places, texts in _batches(left, fitting):
-            matched = texts.str.fullmatch(DECORATED[sign] if sign else PLAIN).to_numpy(bool, na_value=True)
-            whole = matched.reshape(len(places), -1).all(axis=1)
-            if not whole.any():
-                continue
-            if not whole.all():
-                texts = texts[np.repeat(whole, len(texts) // len(places))]
-            if (found := _floats(texts, sign)) is not None:
-                chosen = [place for place, fits in zip(places, whole, strict=True) if fits]
-                numbers |= {place: (column, bool(sign)) for place, column in zip(
-                    chosen, found.reshape(len(chosen), -1), strict=True)}
+        step = max(CELLS // len(left[fitting[0]]), 1) if fitting else 1
+        for first in range(0, len(fitting), step):
+            places = fitting[first:first + step]
+            some = [left[place] for place in places]
+            found = _by_form(some, sign) if sign else None
+            numbers |= {place: (column, bool(sign)) for place, column in zip(
+                places, _by_text(some, sign) if found is None else found, strict=True) if column is not None}
         left = {place: column for place, column in left.items() if place not in numbers}
     return numbers
 
@@ -57,30 +55,76 @@ def _first(column: pd.Series[Any]) -> str:
     return first if isinstance(first, str) else next(iter(column.dropna().iloc[:1]), "")
 
 
-def _batches(columns: dict[int, pd.Series[Any]],
-             places: Sequence[int]) -> Iterator[tuple[Sequence[int], pd.Series[Any]]]:
-    """The columns of those places one under another, so many at a time that their texts take little memory."""
-    if not places:
-        return
-    step = max(CELLS // len(columns[places[0]]), 1)
-    for first in range(0, len(places), step):
-        some = places[first:first + step]
-        yield some, pd.concat([columns[place] for place in some], ignore_index=True)
+def _cleaned(text: bytes, sign: str) -> bytes:
+    """Texts of numbers with signs as plain numbers with a point; (1,234) is below 0."""
+    text = text if text.isascii() else text.replace(MINUS.encode(), b"-")
+    text = text.replace(b"EUR", b"")  # whose E might be an exponent's
+    text = text.translate(bytes.maketrans(f"{sign}(".encode(), b".-"), LEFT_OUT[sign])
+    return re.sub(b"-[-+]", b"-", text) if b"--" in text or b"-+" in text else text
+
+
+def _by_form(columns: Sequence[pd.Series[Any]], sign: str) -> list[Array | None] | None:
+    """The numbers of each column, None for one that holds other texts, by the forms that texts have, such as $0,000, of
+    which there are few; None where there are many, where PyArrow is missing, or where a number is beyond all reading.
+    """
+    try:
+        import pyarrow as pa  # which Streamlit brings; without it texts are read one by one
+    except ImportError:
+        return None
+    texts, lengths = [], []
+    for column in columns:
+        array = pa.array(column, pa.large_string())
+        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        array = array.fill_null("") if array.null_count else array
+        ends = np.frombuffer(array.buffers()[1], np.int64, len(array) + 1, 8 * array.offset)
+        texts.append(memoryview(array.buffers()[2])[ends[0]:ends[-1]])
+        lengths.append(np.diff(ends))
+    text, of = b"".join(texts), np.concatenate(lengths)
+
+    def strings(content: bytes, sizes: Array, missing: Array | None = None) -> Any:
+        known = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+        ends = np.concatenate([[0], np.cumsum(sizes)])
+        return pa.LargeStringArray.from_buffers(len(sizes), pa.py_buffer(ends), pa.py_buffer(content), known)
+
+    forms = strings(text.translate(AS_ZERO), of).dictionary_encode()
+    kinds = forms.dictionary.to_pylist()
+    if len(kinds) > MOST_FORMS:
+        return None
+    kind = forms.indices.to_numpy()
+    fits = np.array([not form or bool(PLAIN_DECORATED[sign].fullmatch(form)) for form in kinds])
+    whole = fits[kind].reshape(len(columns), -1).all(axis=1)
+    if not whole.all():
+        chosen = [column for column, fit in zip(columns, whole, strict=True) if fit]
+        found = _by_form(chosen, sign) if chosen else []
+        return None if found is None else [found.pop(0) if fit else None for fit in whole]
+    sizes, content = np.array([len(_cleaned(form.encode(), sign)) for form in kinds])[kind], _cleaned(text, sign)
+    try:
+        if sizes.sum() != len(content):  # signs of two cells were taken for one
+            return None
+        numbers = np.array(strings(content, sizes, of == 0).cast(pa.float64()).to_numpy(zero_copy_only=False))
+    except pa.ArrowInvalid:
+        return None
+    return list(numbers.reshape(len(columns), -1))
+
+
+def _by_text(columns: Sequence[pd.Series[Any]], sign: str) -> list[Array | None]:
+    """The numbers of each column, read text by text; None for a column that holds other texts."""
+    texts = pd.concat(columns, ignore_index=True)
+    matched = texts.str.fullmatch(DECORATED[sign] if sign else PLAIN).to_numpy(bool) | texts.isna().to_numpy(bool)
+    whole = matched.reshape(len(columns), -1).all(axis=1)
+    if not whole.all():
+        texts = texts[np.repeat(whole, len(texts) // len(columns))]
+    numbers = _floats(texts, sign) if whole.any() else None
+    if numbers is None:
+        return [None] * len(columns)
+    found = iter(numbers.reshape(int(whole.sum()), -1))
+    return [next(found) if fit else None for fit in whole]
 
 
 def _floats(texts: pd.Series[Any], sign: str) -> Array | None:
-    """The numbers of texts that are known to be some; (1,234) is below 0. None where one is beyond all reading."""
+    """The numbers of texts that are known to be some; None where one is beyond all reading."""
     lines = "\n".join(texts.fillna("").tolist())
-    if sign:
-        if not lines.isascii():
-            lines = NOT_ASCII.sub("", lines.replace(MINUS, "-"))
-        for word in ("USD", "EUR", "GBP"):
-            lines = lines.replace(word, "")
-        kept = f"0123456789eE+-{sign}(\n"
-        left_out = bytes(code for code in range(128) if chr(code) not in kept)
-        lines = lines.encode().translate(bytes.maketrans(f"{sign}(".encode(), b".-"), left_out).decode()
-        if "--" in lines or "-+" in lines:
-            lines = re.sub("-[-+]", "-", lines)
+    lines = _cleaned(lines.encode(), sign).decode() if sign else lines
     try:
         found = pd.read_csv(io.StringIO(lines + "\n"), header=None, names=["number"], dtype={"number": float},
                             skip_blank_lines=False, na_values=[""], keep_default_na=False, quoting=csv.QUOTE_NONE,
