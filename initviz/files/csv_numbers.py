@@ -57,10 +57,12 @@ def _first(column: pd.Series[Any]) -> str:
 
 def _cleaned(text: bytes, sign: str) -> bytes:
     """Texts of numbers with signs as plain numbers with a point; (1,234) is below 0."""
-    text = text if text.isascii() else text.replace(MINUS.encode(), b"-")
-    text = text.replace(b"EUR", b"")  # whose E might be an exponent's
-    text = text.translate(bytes.maketrans(f"{sign}(".encode(), b".-"), LEFT_OUT[sign])
-    return re.sub(b"-[-+]", b"-", text) if b"--" in text or b"-+" in text else text
+    text = text.replace(MINUS.encode(), b"-").replace(b"EUR", b"")  # whose E might be an exponent's
+    return re.sub(b"-[-+]", b"-", _without_signs(text, sign))
+
+
+def _without_signs(text: bytes, sign: str) -> bytes:
+    return text.translate(bytes.maketrans(f"{sign}(".encode(), b".-"), LEFT_OUT[sign])
 
 
 def _by_form(columns: Sequence[pd.Series[Any]], sign: str) -> list[Array | None] | None:
@@ -97,7 +99,10 @@ def _by_form(columns: Sequence[pd.Series[Any]], sign: str) -> list[Array | None]
         chosen = [column for column, fit in zip(columns, whole, strict=True) if fit]
         found = _by_form(chosen, sign) if chosen else []
         return None if found is None else [found.pop(0) if fit else None for fit in whole]
-    sizes, content = np.array([len(_cleaned(form.encode(), sign)) for form in kinds])[kind], _cleaned(text, sign)
+    cleaned = [_cleaned(form.encode(), sign) for form in kinds]
+    signs_alone = cleaned == [_without_signs(form.encode(), sign) for form in kinds]
+    content = (_without_signs if signs_alone else _cleaned)(text, sign)
+    sizes = np.array([len(form) for form in cleaned])[kind]
     try:
         if sizes.sum() != len(content):  # signs of two cells were taken for one
             return None
