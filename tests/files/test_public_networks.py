@@ -69,6 +69,38 @@ def test_each_array_is_what_its_name_says(weights, biases, layout, sizes, shape,
         np.testing.assert_array_equal(bias, b)
 
 
+@pytest.mark.parametrize(("names", "shape"), [
+    (("weights_input_hidden", "bias_hidden", "weights_hidden_output", "bias_output"), (1, -1)),
+    (("hidden_weights", "hidden_bias", "output_weights", "output_bias"), (-1, 1)), (("Wh", "bh", "Wo", "bo"), (1, -1)),
+    (("W1", "b1", "W2", "b2"), ())])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_network_of_one_output_has_its_last_bias_in_any_shape(names, shape, name):
+    rng = np.random.default_rng(0)
+    values = [rng.standard_normal(size) for size in ((4, 8), 8, (8, 1), 1)]
+    arrays = dict(zip(names, values, strict=True))
+    arrays[names[1]] = arrays[names[1]].reshape(shape or -1)
+    arrays[names[3]] = arrays[names[3]].reshape(shape)
+    network = read(arrays, name).networks()[""]
+    reading = network.readings("keras")[0]
+    assert reading.sizes == (4, 8, 1)
+    weights, biases = network.parameters(reading)
+    for found, wanted in zip([weights[0], biases[0], weights[1], biases[1]], values, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    written = checkpoints.read(network.write(weights, biases, reading), name)
+    assert {key: array.shape for key, array in written.file.arrays.items()} == {
+        key: array.shape for key, array in arrays.items()}
+
+
+@pytest.mark.parametrize(("names", "second", "sizes"), [
+    (("syn0", "syn1"), (4, 1), "3-4-1"), (("p0", "p1"), (4, 1), "3-4-1"), (("arr_0", "arr_1"), (4, 1), "3-4-1"),
+    (("arr_0", "arr_1"), (1, 4), "3-4"), (("arr_0", "arr_1"), (1, 1), None)])
+def test_the_second_of_two_arrays_without_names_is_weights_where_its_layout_adds_no_such_bias(names, second, sizes):
+    rng = np.random.default_rng(0)
+    first = (30, 1) if sizes is None else (3, 4)
+    network = read({names[0]: rng.standard_normal(first), names[1]: rng.standard_normal(second)}).networks()[""]
+    assert network.sizes() == (sizes or "30-1")
+
+
 # ---------------------------------------------------------------------------------------------- networks
 
 ONE = {
@@ -109,6 +141,9 @@ SEVERAL = {
                                     "fc1 fc2, target.fc1 target.fc2"),
     "one numbering for each": ("a1 3-8, a2 8-20, b1 20-8, b2 8-1", "a1 a2, b1 b2, a1 a2 b1 b2"),
     "which do not chain": ("a1 4-8, a2 8-2, b1 4-8, b2 8-1", "a1 a2, b1 b2"),
+    "one numbering for both": (
+        "Dense_0 4-64, Dense_1 64-64, Dense_2 64-2, Dense_3 4-64, Dense_4 64-64, Dense_5 64-1",
+        "Dense_0 Dense_1 Dense_2, Dense_3 Dense_4 Dense_5"),
     "tens for each": ("q11 4-8, q12 8-4, q21 4-8, q22 8-4", "q11 q12, q21 q22"),
     "under a part": ("rnd.predictor_fc1 4-8, rnd.predictor_fc2 8-4, rnd.target_fc1 4-8, rnd.target_fc2 8-4",
                      "rnd.predictor_fc1 rnd.predictor_fc2, rnd.target_fc1 rnd.target_fc2"),
@@ -144,13 +179,25 @@ def test_no_layer_of_several_networks_goes_unsaid(name):
         assert offered == set(held), names
 
 
+@pytest.mark.parametrize("held", [
+    "l.0 3-8, l.1 8-8, l.2 11-8, l.3 8-8, l.4 8-4", "fc1 3-8, fc2 9-8, fc3 8-1", "state 3-8, action 1-8, out 16-1",
+    "fcs 3-8, fca 3-8, fc2 8-8, fc3 8-1"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_layers_that_join_or_take_the_inputs_again_are_no_chain(held, name):
+    with pytest.raises(ValueError, match="do not chain"):
+        read(layers(held), name).networks()[""].layouts()
+
+
 # ---------------------------------------------------------------------------------------------- what is beside layers
 
 @pytest.mark.parametrize(("extra", "said"), [
     ({"step": np.int64(5)}, "'step' () of int64"), ({"epoch": np.float32(3)}, "'epoch' ()"),
     ({"classes_": np.arange(3)}, "'classes_' (3,) of int64"), ({"mask": np.ones((8, 4), bool)}, "'mask' (8, 4) of b1"),
     ({"unused": np.zeros(0, np.float32)}, "'unused' (0,)"), ({"log_std": np.zeros((1, 2))}, "'log_std' (2,)"),
-    ({"actor_logstd": np.zeros((1, 2), np.float32)}, "'actor_logstd' (2,)")])
+    ({"actor_logstd": np.zeros((1, 2), np.float32)}, "'actor_logstd' (2,)"),
+    ({"action_bias": np.zeros((1, 2), np.float32)}, "'action_bias' (2,)"),
+    ({"fourier.B": np.ones((2, 2), np.float32)}, "'fourier.B' (2, 2)"), ({"X": np.ones((9, 4))}, "'X' (9, 4)"),
+    ({"codebook": np.ones((7, 5), np.float32)}, "'codebook' (7, 5)")])
 def test_what_is_no_layer_beside_layers_with_names_is_left_out_and_said(extra, said):
     network = read(layers("fc1 4-8, fc2 8-2") | extra).networks()[""]
     assert network.sizes() == "4-8-2"
@@ -164,6 +211,12 @@ def test_what_is_no_layer_beside_layers_with_names_is_left_out_and_said(extra, s
     ({"a/kernel": np.ones((4, 8)), "PReLU_0/negative_slope": np.float32(0.25)}, "leaky_relu with slope 0.25"),
     ({"weight_ih": np.ones((32, 4)), "weight_hh": np.ones((32, 8))}, "recurrent"),
     ({"a/kernel": np.ones((4, 8)), "ResidualBlock_1/Dense_0/kernel": np.ones((8, 8))}, "a residual block's"),
+    ({"a.weight": np.ones((8, 4)), "lora_A.weight": np.ones((2, 4)), "lora_B.weight": np.ones((8, 2))}, "low-rank"),
+    ({"a.weight_mu": np.ones((8, 4)), "a.weight_sigma": np.ones((8, 4))}, "a noisy layer's"),
+    ({"a.weight_orig": np.ones((8, 4)), "a.weight_mask": np.ones((8, 4))}, r"prune\.remove"),
+    ({"embedding.weight": np.ones((100, 8)), "a.weight": np.ones((6, 8))}, "by its name an embedding"),
+    ({"W1": np.ones((4, 8)), "W2": np.ones(8), "b2": np.ones(1)}, r"save it as \(8, 1\) or \(1, 8\)"),
+    ({"W1": np.ones((8, 4)), "b1": np.ones(4), "b2": np.ones(8)}, "belong to no matrix: 'b2'"),
     ({"a.weight": np.ones((8, 4)), "residual1.weight": np.ones((8, 8))}, "a residual block's"),
     ({"a.weight": np.ones((8, 4)), "layers.0.skip_connection.weight": np.ones((8, 8))}, "a residual block's")])
 def test_what_is_no_plain_layer_is_named(arrays, sentence):
@@ -211,6 +264,15 @@ def test_biases_in_a_column_or_row_are_read_and_written_back(place, names, known
     written = np.load(io.BytesIO(network.write(*doubled, reading)))
     for name, array in arrays.items():
         np.testing.assert_array_equal(written[name], 2 * array)
+
+
+def test_each_of_two_networks_may_hold_its_biases():
+    rng = np.random.default_rng(0)
+    found = read({name: rng.standard_normal(shape) for name, shape in (
+        ("pi_W1", (5, 8)), ("pi_W2", (9, 2)), ("v_W1", (5, 8)), ("v_W2", (9, 1)))})
+    assert found.folds() == ["last-row", "first-row"]
+    networks = found.unfolded("last-row").networks()
+    assert {name: network.sizes() for name, network in networks.items()} == {"pi": "4-8-2", "v": "4-8-1"}
 
 
 def test_matrices_that_chain_or_have_biases_hold_none():

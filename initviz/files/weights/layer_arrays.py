@@ -13,7 +13,7 @@ import numpy as np
 
 from initviz.core.arrays import Array
 from initviz.core.wording import shown
-from initviz.files.weights.names import layer_of, role
+from initviz.files.weights.names import layer_of, role, split
 
 ONLY = "only multilayer perceptrons are examined here"
 WITHOUT = "only multilayer perceptrons without normalization are examined here"
@@ -24,6 +24,9 @@ STRANGERS = tuple((re.compile(rf"(?:^|[./_]){pattern}(?::0)?(?:$|(?<=\W)|(?=[./_
     (r"(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)", "a batch normalization's",
      f"{WITHOUT}: {FOLD}"),
     (r"(?:(?:weight|bias)_[ih]h(?:_l[0-9]+)?|recurrent_kernel|lstm|gru)", "a recurrent layer's", ONLY),
+    (r"lora_[ab]", "a low-rank adapter's", "merge it into the layer's weights, and save these"),
+    (r"(?:weight|bias)_(?:mu|sigma|rho|epsilon|eps)", "a noisy layer's", "save its mean or a draw as weight and bias"),
+    (r"(?:weight|bias)_mask", "a pruned layer's", 'save what torch.nn.utils.prune.remove(layer, "weight") leaves'),
     (r"(?:in_proj_weight|in_proj_bias|[qkv]_proj|attn|attention)", "an attention layer's", ONLY),
     (r"(?:shortcut|skip|downsample|residual|res_?blocks?|resnet|res)[0-9]*(?:_?(?:block|conn|proj|layer)[a-z]*)?"
      r"(?:_[0-9]+)?", "a residual block's",
@@ -33,6 +36,7 @@ SPECTRAL = re.compile(r"(.*)(?:weight_orig|parametrizations\.(?:weight|bias)\..*
 GAIN = re.compile(r"(?P<layer>.*?)(?:(?P<plain>(?:weight|kernel)_g)|parametrizations\.(?P<new>weight)\.original0)")
 VECTOR_WEIGHTS = re.compile("weight|scale|alpha|negative_slope|(?:gamma|beta)[0-9]*")
 NORMALIZING = re.compile("scale|(?:gamma|beta)[0-9]*")
+WEIGHTS = re.compile(r"(?:^|[./_])w|weight|kernel", re.IGNORECASE)  # a name that may be of weights all the same
 PRELU = re.compile(r"(?:^|[./_])p_?re_?lu", re.IGNORECASE)
 
 
@@ -90,8 +94,9 @@ def check_names(names: Iterable[str]) -> None:
 
 def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> LayerArrays:
     """The matrices and biases that a file holds; ValueError where an array is neither."""
-    left = tuple(f"{shown(name)} {array.shape}" for name, array in arrays.items()
-                 if not (array.size and array.ndim) and strange(name, arrays) and not PRELU.search(name))
+    beside = _beside(arrays)
+    left = tuple(f"{shown(name)} {array.shape}" for name, array in arrays.items() if name in beside or (
+        not (array.size and array.ndim) and strange(name, arrays) and not PRELU.search(name)))
     arrays = {name: array for name, array in arrays.items() if f"{shown(name)} {array.shape}" not in left}
     for name, array in arrays.items():
         _check_values(name, array)
@@ -103,7 +108,8 @@ def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> Laye
                              'or torch.nn.utils.parametrize.remove_parametrizations(layer, "weight") of '
                              f"{shown(match[1].rstrip('.'))}")
     for name, array in held.items():
-        if array.ndim == 0 and PRELU.search(name):
+        if array.ndim == 0 and (PRELU.search(name) or role(name) == "bias"):
+            stored[name] = Stored(name, array.shape)
             held[name] = array.reshape(1)
         elif array.ndim not in (1, 2):
             kind = ("a convolution's weights or a larger block" if array.ndim > 2 else "a single number")
@@ -116,6 +122,22 @@ def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> Laye
         raise ValueError("the file must hold at least one matrix of weights")
     _check_vectors(held)
     return LayerArrays(MappingProxyType(held), MappingProxyType(formats), MappingProxyType(stored), left)
+
+
+def _beside(arrays: Mapping[str, Array]) -> set[str]:
+    """The matrices that by their names are no layer's, where others' names tell weights, each with its bias.
+
+    Gradients beside the weights and data are such, or the frequencies of a Fourier feature; not what chains with them.
+    """
+    matrices = [name for name, array in arrays.items() if array.ndim == 2 and 1 not in array.shape]
+    weights = {layer_of(name): name for name in matrices if role(name) == "weight"}
+    others = [name for name in matrices if role(name) != "weight"]
+    biases = {layer_of(name) for name in arrays if role(name) == "bias"}
+    if not weights or not set(weights) <= biases:
+        return set()
+    shapes = [arrays[name].shape for name in matrices]
+    chain = any(all(b[axis] == a[1 - axis] for a, b in pairwise(shapes)) for axis in (0, 1))
+    return {name for name in others if role(name) == "bias" or not (chain or WEIGHTS.search(name))}
 
 
 def _check_values(name: str, array: Array) -> None:
@@ -161,7 +183,7 @@ def _flat_biases(arrays: Mapping[str, Array]) -> list[str]:
 
     Where some names tell weights, one of that shape that tells nothing is none, as a log_std of a policy. Where no name
     does, arrays are biases where each follows a matrix that gives, in one layout, as many values, or
-    where the second half of a file belongs so to the first.
+    where the second half of a file belongs so to the first; not the second of two matrices that chain by themselves.
     """
     flat = [name for name, array in arrays.items() if array.ndim == 2 and 1 in array.shape]
     if not flat or any(map(role, arrays)):
@@ -175,8 +197,23 @@ def _flat_biases(arrays: Mapping[str, Array]) -> list[str]:
         if len(matrices) == len(biases) and set(biases) <= set(flat) and any(
                 all(before[out] == after[1 - out] for before, after in pairwise(shapes))
                 and [shape[out] for shape in shapes] == [arrays[name].size for name in biases] for out in (0, 1)):
-            return biases
+            return [] if _are_two_weights(arrays) else biases
     return []
+
+
+def _are_two_weights(arrays: Mapping[str, Array]) -> bool:
+    """Whether two matrices without a name that tells, the second a row or column, are the weights of two layers.
+
+    They are where they chain and are numbered alike, but for numpy.savez's arr_0 and arr_1, or where the second would
+    be a bias that its layout cannot add: x W + b takes a row, W x + b a column.
+    """
+    if len(arrays) != 2 or (second := list(arrays.values())[1].shape) == (1, 1):
+        return False
+    first = next(iter(arrays.values())).shape
+    names = {split(name)[0] for name in arrays}
+    numbered = len(names) == 1 and names != {"arr_\0"}
+    return (first[1] == second[0] and (numbered or first[0] != second[0])) or (
+        first[0] == second[1] and (numbered or first[1] != second[1]))
 
 
 def _check_vectors(arrays: Mapping[str, Array]) -> None:
@@ -187,6 +224,9 @@ def _check_vectors(arrays: Mapping[str, Array]) -> None:
         last = re.split(r"[./]", name.removesuffix(":0"))[-1]
         layer = re.split(r"[./](?=[^./]*$)", name)[0]
         slopes = bool(PRELU.search(name)) and min(array.shape) == 1
+        if array.ndim == 1 and role(name) == "weight" and not (slopes or VECTOR_WEIGHTS.fullmatch(last)):
+            raise ValueError(f"the array {shown(name)} of shape {array.shape} is of weights by its name, and must have "
+                             f"two axes: save it as {(array.size, 1)} or {(1, array.size)}")
         if not slopes and (array.ndim != 1 or not VECTOR_WEIGHTS.fullmatch(last) or layer in layers):
             continue
         begin = f"the array {shown(name)} of shape {array.shape} must be a matrix, and is a "

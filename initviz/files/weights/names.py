@@ -11,7 +11,7 @@ from initviz.core.wording import MOST_NAMED, shown
 
 ROLES = re.compile(
     r"(?P<before>(?:.*(?:[._/\-]|(?<=[0-9])))?)(?:(?P<weight>weights?|kernel|w|coefs?|theta)|(?P<bias>bias(?:es)?|b|"
-    r"intercepts?))(?P<after>[_.\-]{0,2}[0-9]*(?:_[a-z]+[0-9]*)?)", re.IGNORECASE)
+    r"intercepts?))(?P<after>[_.\-]{0,2}[0-9]*(?:_[a-z]+[0-9]*){0,3})", re.IGNORECASE)
 
 
 def _spelled(name: str) -> str:

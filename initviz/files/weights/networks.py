@@ -158,7 +158,8 @@ def _series(layers: Sequence[str], ends: Ends) -> list[Part]:
 
 
 def _repeated(layers: Sequence[str], ends: Ends) -> list[Part]:
-    """Networks that follow one another under one numbering, as two critics of l1 to l3 and l4 to l6; none else.
+    """Networks of as many layers and inputs that follow one another under one numbering, as critics of l1 to l3 and l4
+    to l6; none else.
 
     Numbers 11, 12, 21, 22 are of networks 1 and 2 where these are alike.
     """
@@ -177,9 +178,14 @@ def _repeated(layers: Sequence[str], ends: Ends) -> list[Part]:
     for count in range(2, len(order) // 2 + 1):
         size, rest = divmod(len(order), count)
         runs = [tuple(order[first:first + size]) for first in range(0, len(order), size)]
-        if not rest and ends(runs[0]) and all(ends(run) == ends(runs[0]) for run in runs):
+        reaches = [ends(run) for run in runs]
+        if not rest and reaches[0] and all(_taking(reach) == _taking(reaches[0]) for reach in reaches):
             return _runs(layers, runs)
     return []
+
+
+def _taking(reach: list[tuple[int, int]]) -> list[int]:
+    return [inputs for inputs, _ in reach]
 
 
 def _runs(layers: Sequence[str], runs: Sequence[tuple[int, ...]]) -> list[Part]:
@@ -311,6 +317,8 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
     """Networks that have one of several layers in the same place: by their names, or the most alike in shape first.
 
     A network with two heads, of the mean and of the variance, or of a policy and of a value; none where none fit.
+    Shapes alone tell no heads in the first place, where layers may share one output. ``shapes`` and ``ends`` are of one
+    layout.
     """
     def with_each(some: Sequence[Sequence[int]]) -> list[Part]:
         rest = [index for index in members if not any(index in head for head in some)]
@@ -321,6 +329,11 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
         return named
     if ends(members):
         return []
+
+    def is_first(head: int, rest: Sequence[int]) -> bool:
+        fan_in, fan_out = shapes[head]
+        return bool(rest) and any(before == fan_out and after != fan_in for before, after in ends(rest))
+
     alike: dict[Shape, list[int]] = {}
     taking: dict[int, list[int]] = {}
     for index in members:
@@ -330,7 +343,8 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
     for size in range(2, MOST_HEADS + 1):
         for group in groups:
             for some in combinations(group, size) if len(group) <= 2 * MOST_HEADS else ():
-                if found := with_each([[head] for head in some]):
+                rest = [index for index in members if index not in some]
+                if not is_first(some[0], rest) and (found := with_each([[head] for head in some])):
                     return found
     return []
 

@@ -152,5 +152,6 @@ def write(content: Content) -> bytes:
     with zipfile.ZipFile(file, "w") as archive:  # numpy.savez has no way to say a name such as "file"
         for name, array in content.arrays.items():
             with archive.open(f"{name}.npy", "w") as entry:
-                np.lib.format.write_array(entry, np.ascontiguousarray(array, content.dtypes[name]), allow_pickle=False)
+                np.lib.format.write_array(entry, np.asarray(array, content.dtypes[name], order="C"),
+                                          allow_pickle=False)
     return file.getvalue()

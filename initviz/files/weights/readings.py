@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +27,8 @@ from initviz.files.weights.tensors import ITEM_BYTES, Container, Content
 MOST_PARAMETERS = 20_000_000
 UNORDERED = (".safetensors",)  # formats that do not keep the order in which layers were defined
 LAYOUT_LABELS = MappingProxyType({"torch": "PyTorch, (out, in)", "keras": "Keras and Flax, (in, out)"})
+NORM = re.compile(r"norm|(?:^|[._/])(?:ln|bn|gn)", re.IGNORECASE)
+EMBEDDING = re.compile(r"(?:^|[._/])(?:emb|wte|wpe)", re.IGNORECASE)
 BLOCK = re.compile(r"(?:^|[._/])[a-z]*blocks?[._/]?[0-9]*[._/]", re.IGNORECASE)
 
 
@@ -79,8 +81,9 @@ class Checkpoint:
         return self.file.metadata
 
     def folds(self) -> list[str]:
-        """Where each matrix may hold its biases, of PLACES; [] where it holds none."""
-        return places(self.layers)
+        """Where each matrix may hold its biases, of PLACES, in each network of the file; [] where it holds none."""
+        each = [places(network.layers) for network in self._networks.values()]
+        return places(self.layers) or [place for place in each[0] if all(place in some for some in each[1:])]
 
     def unfolded(self, place: str) -> Checkpoint:
         """The same with the biases taken out of that place of each matrix; ValueError where they cannot stand there."""
@@ -190,6 +193,10 @@ class Checkpoint:
         """
         layers = {layer_of(name) for name in self._matrices}
         kept = [name for name in self._all_vectors if role(name) == "bias" or layer_of(name) in layers]
+        of_layers = [name for name in kept if layer_of(name) in layers]
+        if len(of_layers) == len(layers) == len(self._matrices):  # what is named otherwise, as action_bias, is none
+            alike = {split(name)[0] for name in of_layers}
+            kept = [name for name in kept if split(name)[0] in alike or NORM.search(name)]
         vectors = kept if kept and any(role(name) == "bias" for name in kept) else self._all_vectors
         return vectors if self._keeps_order and keeps_numbers(vectors) else sorted(vectors, key=split)
 
@@ -231,7 +238,7 @@ class Checkpoint:
     def _heads(self, layers: Sequence[str], part: Part) -> list[Part]:
         """The networks of a part that has one of several layers in the same place, as its names or shapes say."""
         for layout in LAYOUT_LABELS if len(part.layers) > 2 else ():
-            if found := heads(layers, part.layers, self._shapes(layout), self._ends):
+            if found := heads(layers, part.layers, self._shapes(layout), partial(self._ends, layouts=(layout,))):
                 return found
         return []
 
@@ -245,10 +252,11 @@ class Checkpoint:
         arrays = {key: array for key, array in self.arrays.items() if key in kept}
         return replace(self, layers=replace(self.layers, arrays=MappingProxyType(arrays)), named=name)
 
-    def _ends(self, members: Sequence[int]) -> list[tuple[int, int]]:
+    def _ends(self, members: Sequence[int], layouts: Collection[str] = LAYOUT_LABELS) -> list[tuple[int, int]]:
         """The numbers of inputs and outputs that these matrices chain to in the order of the file or their names."""
         by_layout = self._only(members)._in_order
-        return [(by_layout[layout][0][0].sizes[0], by_layout[layout][0][0].sizes[-1]) for layout in by_layout]
+        return [(by_layout[layout][0][0].sizes[0], by_layout[layout][0][0].sizes[-1]) for layout in by_layout
+                if layout in layouts]
 
     @cached_property
     def _in_order(self) -> dict[str, tuple[list[Reading], bool]]:
@@ -324,6 +332,8 @@ class Checkpoint:
                "the one before gives, in one layout")
         if folds := self.folds():
             return f"{why}; each takes one more, as where its {folds[0]} holds the biases".replace("-", " ")
+        if embedding := next(filter(EMBEDDING.search, self._matrices), ""):
+            return f"{why}; {shown(embedding)} is by its name an embedding, and no layer: leave it out of the file"
         return why
 
 
