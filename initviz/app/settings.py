@@ -191,7 +191,7 @@ class DeclaredSettings:
         "Show neurons by", "activations", MATRIX_LABELS, {"symmetry"},
         "Activations: samples by neurons. Gradients: inputs by neurons. Similarities: neurons by "
         "neurons, their correlation over the batch.")
-    part: str = setting(
+    block_part: str = setting(
         "Neurons of", "stream", PART_LABELS, {"symmetry"},
         "The stream after a block; the neurons between the two layers of its branch; what the branch adds to the "
         "stream, after its scale.", owners=tuple(("kind", key) for key in WITH_SKIPS))

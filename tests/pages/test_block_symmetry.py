@@ -53,7 +53,7 @@ def test_each_part_of_the_blocks_has_its_picture():
     titles = {"stream": "The stream after the first layer", "branch": "the neurons inside each block's branch",
               "added": "What each block's branch adds"}
     for part, title in titles.items():
-        at = visit(SYMMETRY, **BLOCKS | {"kind": "residual", "part": PART_LABELS[part], "hidden": 2})
+        at = visit(SYMMETRY, **BLOCKS | {"kind": "residual", "block_part": PART_LABELS[part], "hidden": 2})
         assert title in said(at)
         assert "**Block 2**" in said(at)
         assert measured(at, "Different neurons")["Constant"] == "1 of 8"

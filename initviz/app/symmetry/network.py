@@ -62,7 +62,9 @@ def show(asked: Settings) -> None:
             app.control(key)
     recipe = Recipe(settings.optimizer, settings.rate)
     if settings.kind == "plain":
-        _show_layers(asked, settings, _of_layers(settings, recipe))
+        shown = _of_layers(settings, recipe)
+        _show_layers(asked, settings, shown)
+        _show_neurons(settings, shown)
     else:
         _show_blocks(asked, settings, recipe)
     _break_symmetry(asked, settings, recipe)
@@ -84,8 +86,8 @@ def _show_blocks(asked: Settings, settings: Settings, recipe: Recipe) -> None:
         found = symmetry.cached_block_copies(networks, settings.input, settings.batch, recipe, settings.moment)
     part = "stream"
     if KINDS[networks[0].kind].skips:
-        app.control("part")
-        part = settings.part
+        app.control("block_part")
+        part = settings.block_part
     views = [[view for stage in copies.views if (view := stage.part(part))] for copies in found]
     names = blocks.stage_names(networks[0])
     shown = _Shown(views, names[0 if part == "stream" else 1:], blocks.title(networks[0], part),
@@ -99,6 +101,7 @@ def _show_blocks(asked: Settings, settings: Settings, recipe: Recipe) -> None:
     app.more("Different neurons, from the block with fewest to that with most. Neurons may change places where all "
              "that writes into them and reads them is equal; then their gradients are equal in every step, and no "
              "more than the last column says can ever differ.")
+    _show_neurons(settings, shown)
 
 
 def _show_layers(asked: Settings, settings: Settings, shown: _Shown) -> None:
@@ -119,10 +122,10 @@ def _show_layers(asked: Settings, settings: Settings, shown: _Shown) -> None:
              "the participation ratio tr(K)²/‖K‖² of their covariance K: 1 for copies, "
              f"{number(baseline)} for independent neurons on {settings.batch} samples."
              + (f" The first {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
-    _show_neurons(settings, shown, labels)
 
 
-def _show_neurons(settings: Settings, shown: _Shown, labels: Sequence[str]) -> None:
+def _show_neurons(settings: Settings, shown: _Shown) -> None:
+    labels = [label_of(key) for key in settings.init]
     with st.container(horizontal=True):
         app.control("matrix")
         blocks_only = [name for name in shown.names if name.startswith("block")]
