@@ -56,7 +56,7 @@ if of_blocks:
 
 app.control("spread")
 if of_blocks:
-    predictions = [app.cached_block_prediction(run, settings.input) for run in of_blocks]
+    predictions = app.cached_block_predictions(of_blocks, settings.input)
     theories = [beside_theory(run, theory) for run, theory in zip(of_blocks, predictions, strict=True)]
 else:
     predictions = [app.cached_prediction(run, settings.input) for run in runs]

@@ -22,7 +22,7 @@ from initviz.app.history import note_choices, write_settings
 from initviz.app.pictures import PICTURE_TYPES, download, more, show
 from initviz.app.runs import (
     cached_batch,
-    cached_block_prediction,
+    cached_block_predictions,
     cached_prediction,
     cached_runs,
     compare,
@@ -34,7 +34,7 @@ from initviz.core.threads import one_thread_a_product
 one_thread_a_product()
 
 __all__ = [
-    "PICTURE_TYPES", "cached_batch", "cached_block_prediction", "cached_prediction", "cached_runs", "compare",
+    "PICTURE_TYPES", "cached_batch", "cached_block_predictions", "cached_prediction", "cached_runs", "compare",
     "control", "current_settings", "download", "expect", "expect_choice", "freeze_modules", "layer_control",
     "mark_entrance", "more", "note_choices", "open_address", "refuse_the_unaffordable", "require_entrance",
     "set_controls", "set_state", "show", "sidebar", "stop", "tell_changes", "watch", "widget", "write_settings",

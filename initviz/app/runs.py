@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from initviz.app.controls import set_controls, stop
 from initviz.app.settings import CONTROLS, Settings
 from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch, make_batch
-from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS
+from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS, block_operations
 from initviz.core.network import Network
 from initviz.core.simulation import BlockRun, Run, simulate_blocks, simulate_each
 from initviz.theory.course import can_predict
@@ -32,7 +32,9 @@ from initviz.theory.prediction import Prediction, predict
 from initviz.theory.residual import BlockPrediction, predict_blocks
 
 SAMPLES = 512  # of an input, from which the batches of theory's band are drawn
+LONG = 10e9  # operations of a comparison of networks of blocks: some seconds
 Made = TypeVar("Made")
+Asked = TypeVar("Asked", bound=Network | Architecture)
 
 
 @cached(8e6)
@@ -51,8 +53,9 @@ def cached_runs(networks: tuple[Network | Architecture, ...], input_key: str, co
     with room_for(max(network_bytes(network, count) for network in networks)):
         of_plain = iter(simulate_each(plain, batch, scale=scale, counted=(quantity,), correlations=correlations,
                                       sample=row))
-        return [simulate_blocks(network, batch, scale=scale, counted=(quantity,), sample=row)
-                if isinstance(network, Architecture) else next(of_plain) for network in networks]
+        return one_by_one(networks, lambda network: simulate_blocks(
+            network, batch, scale=scale, counted=(quantity,), sample=row)
+            if isinstance(network, Architecture) else next(of_plain), count, "Simulating one network after another")
 
 
 def compare(settings: Settings, *, correlations: bool = False) -> list[Run]:
@@ -80,9 +83,27 @@ def _block_prediction(network: Architecture, input_key: str, count: int, delta_r
     return predict_blocks(network, x, delta_rms**2)
 
 
-def cached_block_prediction(run: BlockRun, input_key: str) -> BlockPrediction | None:
-    """What theory expects of a run's network of blocks; None where the theory does not speak of it."""
-    return _block_prediction(run.network, input_key, run.batch, float(run.column("delta_rms")[-1]))
+def cached_block_predictions(runs: Sequence[BlockRun], input_key: str) -> list[BlockPrediction | None]:
+    """What theory expects of the runs' networks of blocks; None where the theory does not speak of one."""
+    of = {run.network: run for run in runs}
+    return one_by_one(tuple(of), lambda network: _block_prediction(
+        network, input_key, of[network].batch, float(of[network].column("delta_rms")[-1])),
+        runs[0].batch if runs else 0, "Asking the theory of one network after another")
+
+
+def one_by_one(networks: Sequence[Asked], make: Callable[[Asked], Made], batch: int, words: str) -> list[Made]:
+    """What is made of each network; under a progress bar where networks of blocks take LONG."""
+    made: list[Made] = []
+
+    def work() -> Generator[float, None, list[Made]]:
+        for done, network in enumerate(networks):
+            yield done / len(networks)
+            made.append(make(network))
+        return made
+
+    if sum(block_operations(network, batch) for network in networks if isinstance(network, Architecture)) > LONG:
+        return watch(work(), words)
+    return [make(network) for network in networks]
 
 
 def cached_prediction(run: Run, input_key: str) -> Prediction | None:
