@@ -54,7 +54,7 @@ def race_operations(terms: RaceTerms) -> float:
     return len(terms.labels) * terms.recipe.steps * 6 * weights * batch
 
 
-def _most_steps(steps: int, one: float, most: float) -> int:
+def most_steps(steps: int, one: float, most: float) -> int:
     """The largest choice of the steps, up to ``steps``, that takes at most ``most`` operations, of ``one`` a step."""
     return int(max(value for value in _steps_to(steps) if value * one <= most))
 
@@ -69,13 +69,13 @@ def _steps_to(most: int) -> list[int]:
 def affordable_attempt_steps(settings: Settings, steps: int) -> int:
     """The most steps, up to ``steps``, that trying every way to break the symmetry can afford."""
     one = 6 * ATTEMPTS_AT_MOST * settings.batch * settings.width * (settings.sizes[0] + settings.sizes[-1])
-    return _most_steps(steps, one, MOST_ATTEMPT_OPERATIONS)
+    return most_steps(steps, one, MOST_ATTEMPT_OPERATIONS)
 
 
 def affordable_race_steps(terms: RaceTerms) -> int:
     """The most steps, up to those asked for, that a race can afford."""
     steps = terms.recipe.steps
-    return _most_steps(steps, race_operations(terms) / max(steps, 1), MOST_TRAINING_OPERATIONS)
+    return most_steps(steps, race_operations(terms) / max(steps, 1), MOST_TRAINING_OPERATIONS)
 
 
 def race_terms(settings: Settings) -> RaceTerms:

@@ -169,7 +169,7 @@ class _Pass:
         return None
 
 
-def _draws_in_float64(network: Architecture) -> dict[str, Array]:
+def draws_in_float64(network: Architecture) -> dict[str, Array]:
     """The parameters that the network draws in float32, as on every other page, cast to float64."""
     return {name: array.astype(np.float64) for name, array in replace(network, dtype="float32").draw().items()}
 
@@ -193,7 +193,7 @@ def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recip
     together = max(1, int(TOGETHER_BYTES // _bytes_of_one(networks[0], len(batch.x), recipe)))
     for first in range(0, len(networks), together):
         group = [replace(network, dtype="float64") for network in networks[first:first + together]]
-        drawn = [_draws_in_float64(network) for network in group]
+        drawn = [draws_in_float64(network) for network in group]
         race = BlockRace(drawn, batch, replace(recipe, steps=max(moment, FEW_STEPS)), architecture=group[0],
                          seed=group[0].seed, record=[])
         done, share = first / len(networks), len(group) / len(networks)

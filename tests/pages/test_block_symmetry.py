@@ -71,3 +71,27 @@ def test_blocks_that_diverge_are_told_so():
                                      "depth": 30})
     assert "raining has diverged within 100 steps" in said(at)
     assert set(measured(at, "Different neurons").values()) == {"diverged"}
+
+
+def attempts(at):
+    return at.dataframe[1].value.set_index("Attempt")
+
+
+def test_what_breaks_the_symmetry_of_blocks_is_told_of_the_stream_and_of_the_branches():
+    at = visit(SYMMETRY, **BLOCKS | {"kind": "residual", "steps": 50})
+    found = attempts(at)
+    assert list(found.loc["Random output weights", ["Different neurons", "Different neurons inside"]]) == [
+        "8 of 8", "1 of 8"]
+    assert list(found.loc["One random block", ["Different neurons", "Different neurons inside"]]) == [
+        "8 of 8", "8 and 1 of 8"]
+    assert "the neurons inside the branches never do**" in said(at)
+    assert "Two of these blocks, every weight 0.1" in said(at)
+    assert "**Symmetry gap in the stream**" in said(at)
+    at = visit(SYMMETRY, **BLOCKS | {"kind": "residual", "steps": 50, "depth": 3, "constant": 0,
+                                     "block_part": PART_LABELS["branch"]})
+    assert "One of these blocks, every weight 0.1" in said(at)
+    assert "**Symmetry gap inside the branches**" in said(at)
+
+
+def test_blocks_without_a_skip_are_broken_as_one_hidden_layer():
+    assert "One hidden layer of 8 neurons" in said(visit(SYMMETRY, **BLOCKS | {"kind": "normalized"}))

@@ -12,8 +12,9 @@ import streamlit as st
 from initviz import app
 from initviz.app.affordable import affordable_attempt_steps
 from initviz.app.blocks import too_shallow
-from initviz.app.settings import Settings
+from initviz.app.settings import WITH_SKIPS, Settings
 from initviz.app.symmetry import block_sentences as blocks
+from initviz.app.symmetry import break_blocks
 from initviz.app.symmetry import panels as symmetry
 from initviz.app.symmetry import sentences as say
 from initviz.charts import collapse, curves, neurons
@@ -157,6 +158,9 @@ def _networks(settings: Settings) -> tuple[Network, ...]:
 
 def _break_symmetry(asked: Settings, settings: Settings, recipe: Recipe) -> None:
     st.subheader("Break it", anchor=False)
+    if settings.kind in WITH_SKIPS:
+        break_blocks.show(asked, settings)
+        return
     first = _networks(settings)[0]
     constant = settings.initializer_params("constant")["value"]
     value = constant or 0.1
