@@ -69,10 +69,10 @@ def _open_layers(run: Run) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Whether each hidden layer's activation lets a gradient through."""
     phi, params = run.network.activation_entry()
     zero = np.zeros(1)
-    slope_at_0 = float(phi.derivative(zero, phi.value(zero, **params), **params)[0])
+    derivative = float(phi.derivative(zero, phi.value(zero, **params), **params)[0])
     deltas = run.column("delta_rms")
     arriving = (deltas[1:] > 0) & (run.column("weight_rms")[1:] > 0)
     arriving[-1:] &= not run.hidden_gradient_is_round_off
     zeros = run.column("preactivation_rms")[:-1] == 0
-    blocked = np.where(zeros, slope_at_0 == 0, (arriving & (deltas[:-1] == 0)) | (run.column("dead_share")[:-1] == 1))
+    blocked = np.where(zeros, derivative == 0, (arriving & (deltas[:-1] == 0)) | (run.column("dead_share")[:-1] == 1))
     return ~blocked.astype(bool)

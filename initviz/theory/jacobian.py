@@ -57,7 +57,7 @@ def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
             if theory:
                 sigma_w, sigma_b = sigmas(network, layer - 1)
                 at = field.moments(sigma_w**2 * q + sigma_b**2)
-                first, second = float(at.derivative_square), float(at.slope_fourth)
+                first, second = float(at.derivative_square), float(at.derivative_fourth)
                 mean *= sigma_w**2 * first
                 excess += (second / first**2 if first > 0 else math.nan) - 1 + _spread_of_weights(network, layer - 1)
                 q = float(at.square)

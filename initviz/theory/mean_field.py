@@ -89,7 +89,7 @@ class GaussianMoments:
     """Normal expectations of an activation at some lengths, arrays of one shape.
 
     ``mean`` E phi, ``square`` E phi^2, ``fourth`` E phi^4, ``central_fourth`` E (phi - E phi)^4, ``derivative_square``
-    E phi'^2, ``slope_fourth`` E phi'^4, ``growth`` d E phi^2 / d q, by Stein's lemma E phi phi' g / sqrt(q).
+    E phi'^2, ``derivative_fourth`` E phi'^4, ``growth`` d E phi^2 / d q, by Stein's lemma E phi phi' g / sqrt(q).
     """
 
     mean: Array
@@ -97,7 +97,7 @@ class GaussianMoments:
     fourth: Array
     central_fourth: Array
     derivative_square: Array
-    slope_fourth: Array
+    derivative_fourth: Array
     growth: Array
 
 
@@ -224,11 +224,11 @@ class Field:
         chi, back = float(sigma_w**2 * at.derivative_square), float(sigma_w**2 * at.growth)
         if q == 0 or (sigma_b == self.bias == 0 and self._straight(q)):
             # Without a length that is added, only a kink moves correlations, and they go to 1 slowly.
-            c, slope = (math.nan, math.nan) if self._straight(q) else (1.0, chi / back if back else math.nan)
+            c, derivative = (math.nan, math.nan) if self._straight(q) else (1.0, chi / back if back else math.nan)
         else:
             c = self._limit_of_correlation(q, chi, sigma_w, sigma_b)
-            slope = chi if c == 1 else sigma_w**2 * self.product(self.derivative, q, q, c)
-        return FixedPoint(q, chi, back, c, slope)
+            derivative = chi if c == 1 else sigma_w**2 * self.product(self.derivative, q, q, c)
+        return FixedPoint(q, chi, back, c, derivative)
 
     def _straight(self, q: float) -> bool:
         """Whether phi maps a correlation to itself at that length, as a linear one does."""
@@ -321,15 +321,15 @@ def _cubics(field: Field) -> Array:
 class FixedPoint:
     """Where a wide network settles: ``q`` is the length (0: the signal vanishes; inf: it explodes).
 
-    ``chi`` is chi_1 there; ``return_slope`` V'(q); ``correlation`` c*, where two inputs' correlation goes, and
-    ``correlation_slope`` C'(c*). NaN where the length does not settle.
+    ``chi`` is chi_1 there; ``length_derivative`` V'(q); ``correlation`` c*, where two inputs' correlation goes, and
+    ``correlation_derivative`` C'(c*). NaN where the length does not settle.
     """
 
     q: float
     chi: float
-    return_slope: float
+    length_derivative: float
     correlation: float
-    correlation_slope: float
+    correlation_derivative: float
 
     @property
     def phase(self) -> str:
@@ -341,12 +341,12 @@ class FixedPoint:
     @property
     def depth_of_length(self) -> float:
         """xi_q = -1 / ln V'(q*): layers in which a length's distance from q* falls to 1/e."""
-        return depth_scale(self.return_slope)
+        return depth_scale(self.length_derivative)
 
     @property
     def depth_of_correlation(self) -> float:
         """xi_c = -1 / ln C'(c*)."""
-        return depth_scale(self.correlation_slope)
+        return depth_scale(self.correlation_derivative)
 
     @property
     def depth_of_gradient(self) -> float:

@@ -33,15 +33,15 @@ PROBES = np.array([0.01, 0.3, 1.0, 4.0])
 class RecommendedPoint:
     """Scales for an activation: ``sigma_w`` is the gain over LeCun's 1/sqrt(fan_in), ``sigma_b`` the biases' std.
 
-    ``q`` is the length there, ``chi`` chi_1 and ``return_slope`` V'(q). ``stable_edge`` says that chi_1 is 1 and V'(q)
-    at most 1; where no such point exists the scale keeps a length of 1, and gradients shrink or grow by chi a layer.
+    ``q`` is the length there, ``chi`` chi_1, ``length_derivative`` V'(q). ``stable_edge`` says that chi_1 is 1 and V'(q) at
+    most 1; where no such point exists the scale keeps a length of 1, and gradients shrink or grow by chi a layer.
     """
 
     sigma_w: float
     sigma_b: float
     q: float
     chi: float
-    return_slope: float
+    length_derivative: float
     stable_edge: bool
 
 
@@ -67,7 +67,7 @@ def _recommended_point(field: Field) -> RecommendedPoint:
             return RecommendedPoint(sigma_w, 0.0, 0.0, 1.0, 1.0, True)
     if _is_homogeneous(field):
         return _at(field, WANTED, stable_edge=True)
-    excess = _slope_on_the_line(field, LENGTHS) - 1
+    excess = _length_derivative(field, LENGTHS) - 1
     stable = np.flatnonzero(excess <= CLOSE)  # NaN, where no real sigma_b gives the length, is not
     if not stable.size:
         q = WANTED
@@ -79,7 +79,7 @@ def _recommended_point(field: Field) -> RecommendedPoint:
     towards = nearest + (1 if LENGTHS[nearest] < WANTED else -1)
     if LENGTHS[nearest] / WANTED > 1.1 and excess[towards] > 0:
         return _at(field, _where_both_are_1(field, float(LENGTHS[towards]), float(LENGTHS[nearest])), stable_edge=True)
-    return _at(field, WANTED if _slope_on_the_line(field, np.array(WANTED)) <= 1 + CLOSE else float(LENGTHS[nearest]),
+    return _at(field, WANTED if _length_derivative(field, np.array(WANTED)) <= 1 + CLOSE else float(LENGTHS[nearest]),
                stable_edge=True)
 
 
@@ -90,16 +90,16 @@ def _at(field: Field, q: float, *, stable_edge: bool) -> RecommendedPoint:
                             sigma_w**2 * float(at.growth), stable_edge)
 
 
-def _slope_on_the_line(field: Field, q: Array) -> Array:
+def _length_derivative(field: Field, q: Array) -> Array:
     """V'(q) at the critical point of each length; NaN where there is none."""
     sigma_w, sigma_b = field.critical(q)
     with np.errstate(**QUIET):
-        slopes: Array = np.where(np.isfinite(sigma_b), sigma_w**2 * field.moments(q).growth, math.nan)
-    return slopes
+        derivatives: Array = np.where(np.isfinite(sigma_b), sigma_w**2 * field.moments(q).growth, math.nan)
+    return derivatives
 
 
 def _where_both_are_1(field: Field, low: float, high: float) -> float:
-    return math.exp(root(lambda u: float(_slope_on_the_line(field, np.array(math.exp(u)))) - 1,
+    return math.exp(root(lambda u: float(_length_derivative(field, np.array(math.exp(u)))) - 1,
                          math.log(low), math.log(high)))
 
 

@@ -102,10 +102,10 @@ def test_equal_weights_stay_equal_through_steps_and_a_nudged_one_parts():
 
 def test_a_step_goes_against_the_gradient_of_the_loss():
     weights = small_network.random_weights(3)
-    slopes = small_network.gradients(weights)
-    for place, slope in enumerate(slopes):
+    derivatives = small_network.gradients(weights)
+    for place, derivative in enumerate(derivatives):
         up, down = (small_network.computed(nudged(weights, place, by)).loss for by in (1e-6, -1e-6))
-        assert slope == pytest.approx((up - down) / 2e-6, rel=1e-5, abs=1e-8)
+        assert derivative == pytest.approx((up - down) / 2e-6, rel=1e-5, abs=1e-8)
     assert small_network.computed(small_network.stepped(weights)).loss < small_network.computed(weights).loss
 
 
@@ -120,9 +120,9 @@ def test_the_chain_of_zeros_ends_at_exactly_0_for_every_weight():
 
 def test_the_chain_writes_the_gradient_that_is_computed():
     weights = small_network.random_weights(0)
-    for edge, slope in enumerate(small_network.gradients(weights)):
+    for edge, derivative in enumerate(small_network.gradients(weights)):
         said = small_network.chain(weights, edge)[-2].rsplit("= ", 1)[1].replace("−", "-")
-        assert float(said) == pytest.approx(slope, rel=0.01)
+        assert float(said) == pytest.approx(derivative, rel=0.01)
 
 
 @pytest.mark.parametrize("text", ["", "1,2", "nan," * 8 + "nan", "inf" + ",1" * 8, "1e9" + ",1" * 8, "<b>" * 9])

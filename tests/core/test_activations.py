@@ -59,8 +59,8 @@ def test_the_derivative_is_the_slope_of_the_value_away_from_kinks(key):
     for kink in KINKS.get(key, []):
         z = z[np.abs(z - kink) > step]
     assert z.size > 1990
-    slope = (phi.value(z + step) - phi.value(z - step)) / (2 * step)
-    np.testing.assert_allclose(phi.derivative(z), slope, rtol=0, atol=1e-8)
+    derivative = (phi.value(z + step) - phi.value(z - step)) / (2 * step)
+    np.testing.assert_allclose(phi.derivative(z), derivative, rtol=0, atol=1e-8)
 
 
 @every_activation
@@ -95,9 +95,9 @@ def test_values_keep_shape_and_dtype_and_lie_in_the_stated_range(key, data):
     z = data.draw(arrays(dtype, array_shapes(max_dims=3, max_side=5), elements=st.floats(-1e4, 1e4, width=32)))
     phi = ACTIVATIONS[key]
     before = z.copy()
-    h, slope = phi.value(z), phi.derivative(z)
-    assert h.shape == slope.shape == z.shape
-    assert h.dtype == slope.dtype == z.dtype
+    h, derivative = phi.value(z), phi.derivative(z)
+    assert h.shape == derivative.shape == z.shape
+    assert h.dtype == derivative.dtype == z.dtype
     slack = 4 * np.finfo(dtype).eps
     assert (h >= phi.lower - slack).all()
     assert (h <= phi.upper + slack).all()
@@ -165,7 +165,7 @@ def test_unknown_names_and_bad_slopes_raise_value_error():
 def test_infinite_arguments_give_the_limits_in_silence(key, dtype):
     phi, ends = ACTIVATIONS[key], np.array([-math.inf, math.inf], dtype)
     with np.errstate(all="raise", under="ignore"):
-        h, slope = phi.value(ends), phi.derivative(ends)
-    np.testing.assert_allclose(slope, phi.derivative(np.array([-1e30, 1e30], dtype)), atol=1e-7)
+        h, derivative = phi.value(ends), phi.derivative(ends)
+    np.testing.assert_allclose(derivative, phi.derivative(np.array([-1e30, 1e30], dtype)), atol=1e-7)
     for found, far in zip(h, phi.value(np.array([-1e4, 1e4], dtype)), strict=True):
         assert math.isinf(found) if abs(far) > 99 else found == pytest.approx(far, abs=2e-4)

@@ -95,13 +95,13 @@ def test_one_layer_goes_forward_and_back_by_itself(layer, x, targets):
 
     step = 1e-6
     direction = np.random.default_rng(3).standard_normal(x.shape)
-    slope = (value(x + step * direction, parameters) - value(x - step * direction, parameters)) / (2 * step)
-    assert slope == pytest.approx((dx * direction).sum(), rel=1e-7, abs=1e-8)
+    derivative = (value(x + step * direction, parameters) - value(x - step * direction, parameters)) / (2 * step)
+    assert derivative == pytest.approx((dx * direction).sum(), rel=1e-7, abs=1e-8)
     for name, array in parameters.items():
         direction = np.random.default_rng(4).standard_normal(array.shape)
         ends = [value(x, parameters | {name: array + sign * step * direction}) for sign in (1, -1)]
-        slope = (ends[0] - ends[1]) / (2 * step)
-        assert slope == pytest.approx((gradients[name] * direction).sum(), rel=1e-7, abs=1e-8)
+        derivative = (ends[0] - ends[1]) / (2 * step)
+        assert derivative == pytest.approx((gradients[name] * direction).sum(), rel=1e-7, abs=1e-8)
 
 
 @pytest.mark.parametrize("layer", KINDS, ids=lambda layer: layer.label)

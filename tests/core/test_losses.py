@@ -37,8 +37,8 @@ def test_gradients_are_those_of_differences(loss):
     for place in np.ndindex(output.shape):
         step = np.zeros_like(output)
         step[place] = 1e-6
-        slope = (LOSSES[loss](output + step, targets)[0] - LOSSES[loss](output - step, targets)[0]) / 2e-6
-        assert gradient[place] == pytest.approx(slope, rel=1e-6, abs=1e-9)
+        derivative = (LOSSES[loss](output + step, targets)[0] - LOSSES[loss](output - step, targets)[0]) / 2e-6
+        assert gradient[place] == pytest.approx(derivative, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("z", [-1e4, -100.0, -20.0, 0.0, 20.0, 100.0, 1e4])

@@ -37,7 +37,7 @@ def test_moments_agree_with_the_oracle(name):
     for q, want in GOLDEN["gaussian_moments"][name].items():
         have = field(name).moments(float(q))
         for ours, theirs in (("mean", "E_phi"), ("square", "E_phi2"), ("derivative_square", "E_dphi2"),
-                             ("slope_fourth", "E_dphi4")):
+                             ("derivative_fourth", "E_dphi4")):
             assert getattr(have, ours) == pytest.approx(want[theirs], rel=1e-11, abs=1e-12), (q, ours)
 
 
@@ -75,7 +75,7 @@ def test_fixed_points_and_depth_scales_agree_with_the_oracle(point):
     assert found.phase == point["phase"]
     for have, want in ((found.q, "q_star"), (found.chi, "chi1"), (found.depth_of_length, "xi_q"),
                        (found.depth_of_correlation, "xi_c"), (found.depth_of_gradient, "xi_grad_signed"),
-                       (found.return_slope, "q_map_slope"), (found.correlation_slope, "slope_at_c_star")):
+                       (found.length_derivative, "q_map_slope"), (found.correlation_derivative, "slope_at_c_star")):
         assert have == pytest.approx(point[want], rel=CLOSE), want
     assert found.correlation == pytest.approx(point["c_star"], rel=CLOSE, abs=1e-9)
 
@@ -93,7 +93,7 @@ def test_the_points_of_both_slopes_1_agree_with_the_oracle(name):
     found = Field(name).fixed_point(math.sqrt(want["sigma_w2"]), math.sqrt(want["sigma_b2"]), want["q_star"])
     assert found.q == pytest.approx(want["q_star"], rel=CLOSE)
     assert found.chi == pytest.approx(1, rel=CLOSE)
-    assert found.return_slope == pytest.approx(1, rel=1e-5)
+    assert found.length_derivative == pytest.approx(1, rel=1e-5)
 
 
 def test_the_correlation_map_of_he_agrees_with_the_oracle():

@@ -22,7 +22,7 @@ BATCH = make_batch("digits", 64, seed=0)
 def test_a_recommended_point_is_on_the_edge_of_chaos_and_stable(key):
     point = recommended_point(key)
     assert point.stable_edge == (key not in WITHOUT_A_STABLE_EDGE)
-    assert point.return_slope <= 1 + 1e-7
+    assert point.length_derivative <= 1 + 1e-7
     if point.stable_edge:
         at = Field(key).moments(max(point.q, 1e-12))
         assert point.sigma_w**2 * float(at.derivative_square) == pytest.approx(1, rel=1e-6)

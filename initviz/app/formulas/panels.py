@@ -163,7 +163,8 @@ def show_activations(settings: Settings) -> None:
     with left:
         table = pd.DataFrame({key: {
             "Name": entry.label, "Formula": plain_formula(entry.latex),
-            "φ′(0)": quantities.slope_at_zero(key, settings), "Gain": quantities.variance_keeping_gain(key, settings),
+            "φ′(0)": quantities.derivative_at_zero(key, settings),
+            "Gain": quantities.variance_keeping_gain(key, settings),
             "Curve": list(quantities.activation_curve(key, settings)), "Source": entry.source}
             for key, entry in ACTIVATIONS.items()}).T
         _show_table(_searched(table, text), "activations", "function", {
@@ -181,7 +182,7 @@ def show_activations(settings: Settings) -> None:
 def _show_activation(key: str, settings: Settings) -> None:
     entry = ACTIVATIONS[key]
     st.latex(entry.latex)
-    st.metric("Derivative at 0", number(quantities.slope_at_zero(key, settings)), chart_type="line",
+    st.metric("Derivative at 0", number(quantities.derivative_at_zero(key, settings)), chart_type="line",
               chart_data=quantities.activation_curve(key, settings), help=CURVE)
     gain = number(quantities.variance_keeping_gain(key, settings), 3)
     st.markdown(f":small[Gain that keeps a variance of 1: **{gain}** = 1/√(E φ²) for a unit normal z. Key: `{key}`.]")

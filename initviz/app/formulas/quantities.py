@@ -126,7 +126,7 @@ def activation_curve(key: str, settings: Settings) -> NDArray[np.float64]:
     return phi.value(np.linspace(-reach, reach, 81), **params)
 
 
-def slope_at_zero(key: str, settings: Settings) -> float:
+def derivative_at_zero(key: str, settings: Settings) -> float:
     """phi'(0)."""
     return float(ACTIVATIONS[key].derivative(np.zeros(1), **settings.activation_params(key))[0])
 

@@ -82,9 +82,9 @@ def copies(weights: Weights) -> list[int]:
 
 def summary(weights: Weights) -> str:
     """Which hidden neurons are copies of one another, and what their gradients do about it."""
-    slopes, groups = gradients(weights), copies(weights)
+    groups = copies(weights)
     names = names_of(SIZES)[1]
-    if not any(slopes):
+    if not any(gradients(weights)):
         return "Every weight's gradient is exactly 0: a step of gradient descent changes nothing, nor does a later one."
     alike = [[names[j] for j, group in enumerate(groups) if group == kind] for kind in dict.fromkeys(groups)]
     together = [listed(members) for members in alike if len(members) > 1]
@@ -116,11 +116,11 @@ def chain(weights: Weights, edge: int) -> list[str]:
         lines.append(f"Back to {names[1][j]}: δ = w({names[1][j]} → ŷ) × δ(ŷ) × tanh′ = {n(float(last[j, 0]))} "
                      f"× {n(back)} × {n(derivative)} = {number(delta, DIGITS)}")
     source = float(X[0, i]) if inner else float(passed.activations[0][0, i])
-    slope = gradients(weights)[edge]
+    gradient = gradients(weights)[edge]
     lines.append(f"The weight's gradient: {names[0 if inner else 1][i]} × δ = {n(source)} × {n(delta)} = "
-                 f"{number(slope, DIGITS)}")
-    lines.append(f"A step: w − {RATE:g} × gradient = {n(weights[edge])} − {RATE:g} × {n(slope)} = "
-                 f"{number(weights[edge] - RATE * slope, DIGITS)}")
+                 f"{number(gradient, DIGITS)}")
+    lines.append(f"A step: w − {RATE:g} × gradient = {n(weights[edge])} − {RATE:g} × {n(gradient)} = "
+                 f"{number(weights[edge] - RATE * gradient, DIGITS)}")
     return lines
 
 

@@ -85,7 +85,7 @@ def _optimum(seed: int, depth: float) -> Result:
     recipe = Recipe("momentum", RATE, SETTLE)
     settled = Race([start], batch, recipe, activation="tanh").advance()
     end = settled.parameters()[0] or start
-    slope = float(np.linalg.norm(gradient(end, batch)))
+    norm = float(np.linalg.norm(gradient(end, batch)))
     smallest, direction = curvature(end, batch)
     after = Race([end, moved(end, NUDGE * direction)], batch, recipe, activation="tanh").advance()
     left, nudged = after.histories
@@ -109,7 +109,7 @@ def _optimum(seed: int, depth: float) -> Result:
     leave = nudged.loss[-1] < left.loss[-1] / 2
     return Result(checks, plots, f"Around 0 the loss of {layers} layers changes with the power "
                    f"{number(power[layers])} of the step, and {percent(downhill)} of the directions lead down. Copies "
-                   f"settle at a loss of {number(left.loss[-1])}, where the gradient's length is {number(slope)} and "
+                   f"settle at a loss of {number(left.loss[-1])}, where the gradient's length is {number(norm)} and "
                    f"the smallest eigenvalue {number(smallest)}; nudged by {NUDGE:g} along it they "
                    + (f"leave for {number(nudged.loss[-1])}." if leave else
                       f"are at {number(nudged.loss[-1])} after {SETTLE:,} more steps."))
