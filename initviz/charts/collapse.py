@@ -36,7 +36,7 @@ DECADES = 6  # below the strongest layer at which nothing is seen any more
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class HiddenLayer:
     """A hidden layer: outputs of some neurons (samples, neurons), scale (root mean square), effective neurons."""
 
     activations: Array
@@ -49,7 +49,7 @@ class Column:
     """An initializer's hidden layers, first to last; none where training diverged."""
 
     label: str
-    layers: Sequence[Layer]
+    layers: Sequence[HiddenLayer]
 
 
 @functools.cache
@@ -79,7 +79,7 @@ def picture() -> Picture:
                       "weak signal is pale")
 
 
-def _pixels(layer: Layer, strongest: float) -> NDArray[np.uint8]:
+def _pixels(layer: HiddenLayer, strongest: float) -> NDArray[np.uint8]:
     """The colors (samples, neurons, 4) of a layer's values over its scale, the more transparent the weaker it is."""
     values = np.asarray(layer.activations, np.float64)[:SAMPLES, :NEURONS]
     finite = np.isfinite(values)
@@ -92,7 +92,7 @@ def _pixels(layer: Layer, strongest: float) -> NDArray[np.uint8]:
     return np.concatenate([diverging_shades()[codes], alpha], axis=2)
 
 
-def _note(layer: Layer) -> str:
+def _note(layer: HiddenLayer) -> str:
     """What a cell says where colors cannot."""
     if layer.scale == 0:
         return "all 0"

@@ -16,11 +16,11 @@ from initviz.training.zero_placement import (
     STATES,
     Activate,
     Add,
+    BatchInput,
     Expression,
-    Input,
     MatMul,
     Multiply,
-    Tensor,
+    NamedTensor,
     is_zero,
 )
 from initviz.training.zero_reasons import PHI, symbol
@@ -58,25 +58,25 @@ class _Drawing:
 def _sources(expression: Expression) -> tuple[Expression, ...]:
     """What a node gets along its edges: a product with a tensor is that tensor's box on the edge of the other."""
     match expression:
-        case MatMul(inner, Tensor()) | Multiply(inner, Tensor()) | Activate(_, inner):
+        case MatMul(inner, NamedTensor()) | Multiply(inner, NamedTensor()) | Activate(_, inner):
             return (inner,)
         case Add(left, right) | Multiply(left, right):
             return (left, right)
-        case Input():
+        case BatchInput():
             return ()
     raise TypeError(f"a diagram is made of layers, sums, products and activations, got {type(expression).__name__}")
 
 
-def _tensor(expression: Expression) -> Tensor | None:
+def _tensor(expression: Expression) -> NamedTensor | None:
     match expression:
-        case MatMul(_, Tensor() as tensor) | Multiply(_, Tensor() as tensor):
+        case MatMul(_, NamedTensor() as tensor) | Multiply(_, NamedTensor() as tensor):
             return tensor
     return None
 
 
 def _operator(expression: Expression) -> str:
     match expression:
-        case Input():
+        case BatchInput():
             return "x"
         case Add():
             return "+"

@@ -114,7 +114,7 @@ def _elu_derivative(z: Array, alpha: float = 1.0) -> Array:
 
 
 @dataclass(frozen=True)
-class Activation:
+class ActivationFunction:
     """One activation function.
 
     ``phi(z, **params)`` and ``phi_prime(z, h, **params)`` are the bare functions; call ``value`` and ``derivative``,
@@ -158,25 +158,25 @@ class Activation:
         """Whether phi has a finite lower and upper end and stays near them."""
         return self.bounded and math.isinf(self.period())
 
-ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
-    "linear": Activation(
+ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType({
+    "linear": ActivationFunction(
         "Linear", r"z", "identity",
         phi=lambda z: z,
         phi_prime=lambda z, h: np.ones_like(z),
         code=code_in("z", "z", "z", "z")),
-    "tanh": Activation(
+    "tanh": ActivationFunction(
         "tanh", r"\tanh z", "LeCun et al. 1998, section 4.4",
         phi=np.tanh,
         phi_prime=lambda z, h: 1 - h * h,
         code=code_in("np.tanh(z)", "torch.tanh(z)", "keras.ops.tanh(z)", "jnp.tanh(z)"),
         lower=-1, upper=1),
-    "relu": Activation(
+    "relu": ActivationFunction(
         "ReLU", r"\max(0, z)", "Nair and Hinton 2010",
         phi=lambda z: np.clip(z, 0, math.inf),  # several times faster than np.maximum(z, 0)
         phi_prime=lambda z, h: (z > 0).astype(z.dtype),
         code=code_in("np.maximum(z, 0)", "torch.relu(z)", "keras.ops.relu(z)", "jax.nn.relu(z)"),
         lower=0, dies=True),
-    "leaky_relu": Activation(
+    "leaky_relu": ActivationFunction(
         "Leaky ReLU", r"\max(0, z) + a\,\min(0, z)", "Maas, Hannun and Ng 2013",
         phi=lambda z, negative_slope: np.where(z > 0, z, negative_slope * z),
         phi_prime=lambda z, h, negative_slope: np.where(z > 0, z.dtype.type(1), z.dtype.type(negative_slope)),
@@ -186,19 +186,19 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
         parameters=MappingProxyType({"negative_slope": Parameter(
             "Leaky ReLU's slope", 0.01, Interval(0, 1),
             "Slope of Leaky ReLU below 0. He's variance takes it into account.", 0.01, setting="slope")})),
-    "sigmoid": Activation(
+    "sigmoid": ActivationFunction(
         "Sigmoid", r"1 / (1 + e^{-z})", "Rumelhart, Hinton and Williams 1986",
         phi=_sigmoid,
         phi_prime=lambda z, h: h * (1 - h),
         code=code_in("(1 + np.tanh(z / 2)) / 2", "torch.sigmoid(z)", "keras.ops.sigmoid(z)", "jax.nn.sigmoid(z)"),
         lower=0, upper=1),
-    "elu": Activation(
+    "elu": ActivationFunction(
         "ELU", r"z \text{ if } z > 0 \text{ else } e^z - 1", "Clevert, Unterthiner and Hochreiter 2016",
         phi=_elu,
         phi_prime=lambda z, h: _elu_derivative(z),
         code=code_in("np.where(z > 0, z, np.expm1(np.minimum(z, 0)))", "F.elu(z)", "keras.ops.elu(z)", "jax.nn.elu(z)"),
         lower=-1),
-    "selu": Activation(
+    "selu": ActivationFunction(
         "SELU", r"\lambda z \text{ if } z > 0 \text{ else } \lambda\alpha(e^z - 1)", "Klambauer et al. 2017, eq. (2)",
         phi=lambda z: SELU_LAMBDA * _elu(z, SELU_ALPHA),
         phi_prime=lambda z, h: SELU_LAMBDA * _elu_derivative(z, SELU_ALPHA),
@@ -206,14 +206,14 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
             f"{SELU_LAMBDA} * np.where(z > 0, z, {SELU_ALPHA} * np.expm1(np.minimum(z, 0)))",
             "F.selu(z)", "keras.ops.selu(z)", "jax.nn.selu(z)"),
         lower=-SELU_LAMBDA * SELU_ALPHA),
-    "gelu": Activation(
+    "gelu": ActivationFunction(
         "GELU (erf form)", r"z\,\Phi(z)", "Hendrycks and Gimpel 2016, section 2",
         phi=lambda z: np.maximum(z, -FAR) * _normal_cdf(z),
         phi_prime=lambda z, h: _normal_cdf(z) + np.clip(z, -40, 40) * _normal_pdf(z),
         code=code_in("z * (1 + np.vectorize(math.erf)(z / np.sqrt(2))) / 2",
                      "F.gelu(z)", "keras.ops.gelu(z, approximate=False)", "jax.nn.gelu(z, approximate=False)"),
         lower=-0.17, remark="The exact form, PyTorch's default."),
-    "gelu_tanh": Activation(
+    "gelu_tanh": ActivationFunction(
         "GELU (tanh form)",
         r"\tfrac{z}{2}\left(1 + \tanh u\right)\\ u = \sqrt{2/\pi}\,(z + 0.044715\,z^3)",
         "Hendrycks and Gimpel 2016, section 2",
@@ -223,31 +223,31 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
                      'F.gelu(z, approximate="tanh")', "keras.ops.gelu(z, approximate=True)",
                      "jax.nn.gelu(z, approximate=True)"),
         lower=-0.1701, remark="An approximation of the erf form, at most 5e-4 away from it; JAX's default."),
-    "silu": Activation(
+    "silu": ActivationFunction(
         "SiLU (Swish)", r"z\,\sigma(z)", "Elfwing, Uchibe and Doya 2018; Ramachandran, Zoph and Le 2017",
         phi=_silu,
         phi_prime=_silu_derivative,
         code=code_in("z * (1 + np.tanh(z / 2)) / 2", "F.silu(z)", "keras.ops.silu(z)", "jax.nn.silu(z)"),
         lower=-0.2785),
-    "softplus": Activation(
+    "softplus": ActivationFunction(
         "Softplus", r"\ln(1 + e^z)", "Dugas et al. 2001",
         phi=_softplus,
         phi_prime=lambda z, h: _sigmoid(z),
         code=code_in("np.logaddexp(0, z)", "F.softplus(z)", "keras.ops.softplus(z)", "jax.nn.softplus(z)"),
         lower=0),
-    "softsign": Activation(
+    "softsign": ActivationFunction(
         "Softsign", r"z / (1 + |z|)", "Bergstra et al. 2009",
         phi=_softsign,
         phi_prime=_softsign_derivative,
         code=code_in("z / (1 + np.abs(z))", "F.softsign(z)", "keras.ops.softsign(z)", "jax.nn.soft_sign(z)"),
         lower=-1, upper=1),
-    "hardtanh": Activation(
+    "hardtanh": ActivationFunction(
         "Hard tanh", r"\min(1, \max(-1, z))", "Collobert et al. 2011",
         phi=lambda z: np.clip(z, -1, 1),
         phi_prime=lambda z, h: (np.abs(z) < 1).astype(z.dtype),
         code=code_in("np.clip(z, -1, 1)", "F.hardtanh(z)", "keras.ops.clip(z, -1.0, 1.0)", "jnp.clip(z, -1, 1)"),
         lower=-1, upper=1),
-    "lecun_tanh": Activation(
+    "lecun_tanh": ActivationFunction(
         "LeCun's tanh", r"1.7159\,\tanh(2z/3)", "LeCun et al. 1998, section 4.4",
         phi=lambda z: LECUN_SCALE * np.tanh(LECUN_SLOPE * z),
         phi_prime=lambda z, h: LECUN_SCALE * LECUN_SLOPE * (1 - (h / LECUN_SCALE) ** 2),
@@ -255,13 +255,13 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
                      "1.7159 * torch.tanh(2 * z / 3)",
                      "1.7159 * keras.ops.tanh(2 * z / 3)", "1.7159 * jnp.tanh(2 * z / 3)"),
         lower=-LECUN_SCALE, upper=LECUN_SCALE),
-    "mish": Activation(
+    "mish": ActivationFunction(
         "Mish", r"z \tanh(\ln(1 + e^z))", "Misra 2020",
         phi=_mish,
         phi_prime=_mish_derivative,
         code=code_in("z * np.tanh(np.logaddexp(0, z))", "F.mish(z)", "keras.activations.mish(z)", "jax.nn.mish(z)"),
         lower=-0.3089),
-    "sine": Activation(
+    "sine": ActivationFunction(
         "Sine", r"\sin(\omega_0 z)", "Sitzmann et al. 2020, section 3.2",
         phi=lambda z, w0: np.sin(_radians(z, w0)),
         phi_prime=lambda z, h, w0: w0 * np.cos(_radians(z, w0)),
@@ -271,7 +271,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
             "Sine's ω₀", 30.0, Interval(0.01, 1000), "Frequency: the sine runs through a period where z moves by "
             "2π/ω₀. SIREN's initialization takes it into account; 30 is its paper's.", slider=Interval(1, 100),
             setting="w0")})),
-    "erf": Activation(
+    "erf": ActivationFunction(
         "erf", r"\mathrm{erf}(z)", "Williams 1997, whose covariance of it has a closed form",
         phi=erf,
         phi_prime=lambda z, h: 2 / math.sqrt(math.pi) * np.exp(-np.clip(z, -30, 30) ** 2),
@@ -280,6 +280,6 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({
 })
 
 
-def activation(key: str) -> Activation:
+def activation(key: str) -> ActivationFunction:
     """The activation of that key; ValueError naming the known keys for any other."""
     return ACTIVATIONS[check("activation", key, ACTIVATIONS.keys())]

@@ -11,7 +11,7 @@ from typing import Any
 
 from initviz.core.arrays import Array
 from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual, RMSNorm, draw_parameters
-from initviz.core.network import SEED, SIZE, Described, Pairs
+from initviz.core.network import SEED, SIZE, Described, ParamItems
 from initviz.core.schemes import SCHEMES, Scheme
 from initviz.core.validation import ANY, Interval, check
 
@@ -23,7 +23,7 @@ NORMALIZATIONS: Mapping[str, Callable[..., LayerNorm | RMSNorm | BatchNorm] | No
 
 
 @dataclass(frozen=True)
-class Kind:
+class ArchitectureKind:
     """How blocks are built: whether they have a skip, and which normalizations they may have."""
 
     label: str
@@ -34,12 +34,13 @@ class Kind:
 
 
 _NORMS = ("layer", "rms", "batch")
-KINDS: Mapping[str, Kind] = MappingProxyType({
-    "plain": Kind("Plain", "φ(W x)", False, ("none",), "multilayer perceptron"),
-    "residual": Kind("Residual", "x + a W₂ φ(W₁ x)", True, ("none", *_NORMS), "He et al. 2016"),
-    "pre_norm": Kind("Pre-norm", "x + a W₂ φ(W₁ norm(x))", True, _NORMS, "Xiong et al. 2020, figure 1b"),
-    "post_norm": Kind("Post-norm", "norm(x + a W₂ φ(W₁ x))", True, _NORMS, "Vaswani et al. 2017, section 3.1"),
-    "normalized": Kind("Normalized, no skip", "φ(norm(W x))", False, _NORMS, "Ioffe and Szegedy 2015"),
+KINDS: Mapping[str, ArchitectureKind] = MappingProxyType({
+    "plain": ArchitectureKind("Plain", "φ(W x)", False, ("none",), "multilayer perceptron"),
+    "residual": ArchitectureKind("Residual", "x + a W₂ φ(W₁ x)", True, ("none", *_NORMS), "He et al. 2016"),
+    "pre_norm": ArchitectureKind("Pre-norm", "x + a W₂ φ(W₁ norm(x))", True, _NORMS, "Xiong et al. 2020, figure 1b"),
+    "post_norm": ArchitectureKind("Post-norm", "norm(x + a W₂ φ(W₁ x))", True, _NORMS,
+                                  "Vaswani et al. 2017, section 3.1"),
+    "normalized": ArchitectureKind("Normalized, no skip", "φ(norm(W x))", False, _NORMS, "Ioffe and Szegedy 2015"),
 })
 
 # Named scales of a branch, of the number of blocks L; a number may be given as well.
@@ -84,8 +85,8 @@ class Architecture(Described):
     bias_std: float = 0.0
     seed: int = 0
     dtype: str = "float32"
-    activation_params: Mapping[str, Any] | Pairs = field(default=())
-    initializer_params: Mapping[str, Any] | Pairs = field(default=())
+    activation_params: Mapping[str, Any] | ParamItems = field(default=())
+    initializer_params: Mapping[str, Any] | ParamItems = field(default=())
 
     def __post_init__(self) -> None:
         put = object.__setattr__

@@ -18,7 +18,7 @@ from initviz.core.initializers import DTYPES, INITIALIZERS, Law, initialize, law
 from initviz.core.validation import ANY, Interval, check, check_parameters
 from initviz.core.wording import shown
 
-Pairs = tuple[tuple[str, Any], ...]
+ParamItems = tuple[tuple[str, Any], ...]
 Gain = float | tuple[float, ...]
 NeuronBias = float | tuple[float, ...]  # of a layer: one for all its neurons, or one each
 Bias = float | tuple[NeuronBias, ...]
@@ -53,7 +53,7 @@ def read_numbers(field: str, text: str) -> float | tuple[float, ...]:
     return found[0] if len(found) == 1 else found
 
 
-def _draw(initializer: str, params: Pairs, fan_in: int, fan_out: int, seed: int, layer: int, dtype: str) -> Array:
+def _draw(initializer: str, params: ParamItems, fan_in: int, fan_out: int, seed: int, layer: int, dtype: str) -> Array:
     """Weights of a layer before the gain multiplies them, read-only."""
     drawn = initialize(initializer, fan_in, fan_out, rng=stream(seed, WEIGHT_STREAM, layer), dtype=dtype,
                        first=layer == 0, **dict(params))
@@ -104,8 +104,8 @@ class Described:
     bias_std: float
     seed: int
     dtype: str
-    activation_params: Mapping[str, Any] | Pairs
-    initializer_params: Mapping[str, Any] | Pairs
+    activation_params: Mapping[str, Any] | ParamItems
+    initializer_params: Mapping[str, Any] | ParamItems
 
     def _check_described(self, **more: Mapping[str, Any]) -> None:
         """Check the fields above, and those that name an entry of the tables ``more``; parameters become sorted pairs.
@@ -127,7 +127,7 @@ class Described:
         check("dtype", self.dtype, DTYPES)
 
     @property
-    def activation_pairs(self) -> Pairs:
+    def activation_pairs(self) -> ParamItems:
         """The activation's parameters as sorted pairs."""
         return tuple(dict(self.activation_params).items())
 
@@ -164,10 +164,10 @@ class Network(Described):
     bias_std: float = 0.0
     seed: int = 0
     dtype: str = "float32"
-    activation_params: Mapping[str, Any] | Pairs = field(default=())
-    initializer_params: Mapping[str, Any] | Pairs = field(default=())
+    activation_params: Mapping[str, Any] | ParamItems = field(default=())
+    initializer_params: Mapping[str, Any] | ParamItems = field(default=())
     output_initializer: str | None = None
-    output_initializer_params: Mapping[str, Any] | Pairs = field(default=())
+    output_initializer_params: Mapping[str, Any] | ParamItems = field(default=())
 
     def __post_init__(self) -> None:
         put = object.__setattr__

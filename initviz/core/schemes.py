@@ -25,7 +25,7 @@ PARTS: Mapping[str, str] = MappingProxyType({
 
 
 @dataclass(frozen=True)
-class Change:
+class SchemeChange:
     """What happens to one part of the network.
 
     ``initializer`` with ``params`` replaces the law of the part's weights where it is given; ``factor`` multiplies
@@ -50,7 +50,7 @@ class Scheme:
     source: str
     kinds: tuple[str, ...]
     settings: Mapping[str, Any]
-    changes: tuple[Change, ...] = ()
+    changes: tuple[SchemeChange, ...] = ()
     scale: Factor | None = None
     scale_formula: str = ""
     learned: bool = False
@@ -82,8 +82,8 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         "Fixup", "Branches begin at zero, and their first layers are drawn smaller the deeper the network is, so that "
         "a step of training changes the output by the same amount at any depth.",
         "Zhang, Dauphin and Ma 2019, section 3", ("residual",), _settings("residual", initializer="he_normal"),
-        (Change("branch", "L^(−1/(2m − 2)) × the initializer", factor=_fixup_factor),
-         Change("branch_last", "0", "zeros"), Change("output", "0", "zeros")),
+        (SchemeChange("branch", "L^(−1/(2m − 2)) × the initializer", factor=_fixup_factor),
+         SchemeChange("branch_last", "0", "zeros"), SchemeChange("output", "0", "zeros")),
         scale=lambda blocks, layers: 1.0, scale_formula="1, learned", learned=True),
     "skipinit": Scheme(
         "SkipInit, ReZero", "A learned scalar that begins at zero multiplies each branch: the network begins as its "
@@ -94,25 +94,25 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         "Zero gamma", "The weight of the last normalization of each branch begins at zero, so that blocks begin as "
         "their skips alone.",
         "Goyal et al. 2017, section 5.1", ("residual",), _settings("residual", normalization="batch"),
-        (Change("branch_norm", "0", factor=lambda blocks, layers: 0.0),)),
+        (SchemeChange("branch_norm", "0", factor=lambda blocks, layers: 0.0),)),
     "gpt2": Scheme(
         "GPT-2", "One standard deviation for all weights, less for those that write into the stream, so that its size "
         "does not grow with depth.",
         "Radford et al. 2019, section 2.3, and the released code (0.02)", ("pre_norm",),
         _settings("pre_norm", normalization="layer", expansion=4, activation="gelu_tanh"),
-        (Change("input", "N(0, 0.02²)", **_GPT2), Change("branch", "N(0, 0.02²)", **_GPT2),
-         Change("branch_last", "N(0, 0.02²) / √(2 L)", **_GPT2,
-                factor=lambda blocks, layers: 1 / math.sqrt(2 * blocks)),
-         Change("output", "N(0, 0.02²)", **_GPT2))),
+        (SchemeChange("input", "N(0, 0.02²)", **_GPT2), SchemeChange("branch", "N(0, 0.02²)", **_GPT2),
+         SchemeChange("branch_last", "N(0, 0.02²) / √(2 L)", **_GPT2,
+                      factor=lambda blocks, layers: 1 / math.sqrt(2 * blocks)),
+         SchemeChange("output", "N(0, 0.02²)", **_GPT2))),
     "deepnorm": Scheme(
         "DeepNorm", "The skip of a post-norm block counts more than its branch, and branches are drawn smaller; a "
         "normalization makes α x + branch and x + branch / α the same.",
         "Wang et al. 2022, figure 2 (encoder only: α = (2 L)^(1/4), β = (8 L)^(−1/4))", ("post_norm",),
         _settings("post_norm", normalization="layer", expansion=4, initializer="xavier_normal"),
-        (Change("branch", "(8 L)^(−1/4) × Xavier", "xavier_normal",
-                factor=lambda blocks, layers: (8 * blocks) ** -0.25),
-         Change("branch_last", "(8 L)^(−1/4) × Xavier", "xavier_normal",
-                factor=lambda blocks, layers: (8 * blocks) ** -0.25)),
+        (SchemeChange("branch", "(8 L)^(−1/4) × Xavier", "xavier_normal",
+                      factor=lambda blocks, layers: (8 * blocks) ** -0.25),
+         SchemeChange("branch_last", "(8 L)^(−1/4) × Xavier", "xavier_normal",
+                      factor=lambda blocks, layers: (8 * blocks) ** -0.25)),
         scale=lambda blocks, layers: (2 * blocks) ** -0.25, scale_formula="1/α = (2 L)^(−1/4)"),
     "pre_norm": Scheme(
         "Pre-norm", "Each branch normalizes what it takes from the stream, which grows like the root of the depth.",

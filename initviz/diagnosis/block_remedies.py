@@ -11,7 +11,7 @@ from initviz.core.architecture import Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, check_fit
 from initviz.core.layers import Dense, Layer, Residual
-from initviz.core.layers.chain import Place, along
+from initviz.core.layers.chain import LayerContext, along
 from initviz.core.layers.passes import check_layers
 from initviz.core.propagation import QUIET
 from initviz.core.validation import Interval, check
@@ -41,7 +41,7 @@ def rescale_blocks(parameters: Mapping[str, Array], network: Architecture, batch
             elif isinstance(layer, Residual):
                 x = x + adapt(layer.branch, x, here, mine) * mine.get("scale", layer.scale)
             else:
-                x = layer.forward(mine, x, Place(here))[0]
+                x = layer.forward(mine, x, LayerContext(here))[0]
         return x
 
     with np.errstate(**QUIET):

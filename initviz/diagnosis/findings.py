@@ -71,7 +71,7 @@ class Graded:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredRun:
     """What the rules look at: a run, the thresholds, and the parameters and the batch where they are known."""
 
     run: Run
@@ -80,7 +80,7 @@ class Measured:
     initialization: Initialization | None = None
 
     @classmethod
-    def of(cls, run: Run, thresholds: Mapping[str, float], initialization: Initialization | None = None) -> Measured:
+    def of(cls, run: Run, thresholds: Mapping[str, float], initialization: Initialization | None = None) -> MeasuredRun:
         """A run as the rules see it."""
         with np.errstate(**QUIET):
             return cls(run, thresholds, rates_of(run), initialization)

@@ -32,7 +32,7 @@ NEAR = 0.1  # of that loss: differences below it do not matter
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What one candidate reached: its best final loss, ``share`` of the loss without a look at the inputs, and how."""
 
     label: str
@@ -48,7 +48,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Answer:
+class TrialAnswer:
     """``key`` is "no", "yes", "partly" or "neither"; ``text`` says it in a sentence, with the losses."""
 
     key: str
@@ -105,11 +105,11 @@ class _Candidate:
     best: tuple[float, str, float] = (math.inf, "sgd", RATES["sgd"][0])  # loss, optimizer, rate
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> TrialOutcome:
         """The best that was reached."""
         loss, optimizer, rate = self.best
         share = loss / self.constant_output_loss if self.constant_output_loss else math.inf
-        return Outcome(self.label, loss, share, optimizer, rate)
+        return TrialOutcome(self.label, loss, share, optimizer, rate)
 
     def note(self, race: Race, optimizer: str, rates: tuple[float, ...]) -> None:
         """Count what a race reached."""
@@ -179,17 +179,17 @@ class Trial:
         return self
 
     @property
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[TrialOutcome]:
         """What the initialization as it is reached so far, and each remedy whose trainings have ended."""
         as_it_is, *others = self._candidates
         return [as_it_is.outcome, *(other.outcome for other in others if not other.left)]
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> TrialAnswer:
         """Whether it is the initialization, from what was reached."""
         if self._candidates[0].left:
-            return Answer("neither", "Open: the training of the initialization as it is has not ended; so far it "
-                          f"reaches a loss of {number(self.outcomes[0].loss)}.")
+            return TrialAnswer("neither", "Open: the training of the initialization as it is has not ended; so far it "
+                               f"reaches a loss of {number(self.outcomes[0].loss)}.")
         return _answer(self.outcomes)
 
 
@@ -209,32 +209,32 @@ def _race(initialization: Initialization, optimizer: str, rates: tuple[float, ..
                 rates=rates, record=range(0, STEPS + 1, STEPS // 10))
 
 
-def _answer(outcomes: list[Outcome]) -> Answer:
+def _answer(outcomes: list[TrialOutcome]) -> TrialAnswer:
     as_it_is, *others = outcomes
     best = min(others, key=lambda outcome: outcome.share, default=None)
     how = f"by {OPTIMIZER_LABELS[as_it_is.optimizer]} at rate {as_it_is.rate:g}"
     reaches = f"as it is it reaches a loss of {number(as_it_is.loss)} in {STEPS} steps {how}"
     if best is None:
-        return Answer("no" if as_it_is.learns else "neither", f"{'No' if as_it_is.learns else 'Open'}: {reaches}.")
+        return TrialAnswer("no" if as_it_is.learns else "neither", f"{'No' if as_it_is.learns else 'Open'}: {reaches}.")
     beside = f"with {best.label} {number(best.loss)}"
     if as_it_is.learns and as_it_is.share <= best.share + NEAR:
-        return Answer("no", f"No: {reaches}, {beside}.")
+        return TrialAnswer("no", f"No: {reaches}, {beside}.")
     if not as_it_is.learns and not best.learns:
-        return Answer("neither", f"Not alone: {reaches}, {beside}; neither learns. Look at the data and the network, "
-                      "or train longer.")
+        return TrialAnswer("neither", f"Not alone: {reaches}, {beside}; neither learns. Look at the data and the "
+                           "network, or train longer.")
     if as_it_is.learns or as_it_is.share <= best.share + NEAR:
-        return Answer("partly", f"In part: {reaches}, {beside}: it learns, but more slowly.")
+        return TrialAnswer("partly", f"In part: {reaches}, {beside}: it learns, but more slowly.")
     stays = "no training at any rate stays finite" if math.isinf(as_it_is.loss) else (
         f"as it is it stays at a loss of {number(as_it_is.loss)} after {STEPS} steps")
-    return Answer("yes", f"Yes: {stays}; {beside}.")
+    return TrialAnswer("yes", f"Yes: {stays}; {beside}.")
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What a trial gave: its answer, and what each candidate reached."""
 
-    answer: Answer
-    outcomes: tuple[Outcome, ...]
+    answer: TrialAnswer
+    outcomes: tuple[TrialOutcome, ...]
 
     @staticmethod
     def of(trial: Trial) -> Evidence:
@@ -242,7 +242,7 @@ class Evidence:
         return Evidence(trial.answer, tuple(trial.outcomes))
 
 
-def with_evidence(report: Report, answer: Answer) -> Report:
+def with_evidence(report: Report, answer: TrialAnswer) -> Report:
     """The report after a trial: where it answers no, what did no harm alarms no more (errors become warnings, warnings
     notes), and the answer is the verdict.
     """

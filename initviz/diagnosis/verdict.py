@@ -12,7 +12,7 @@ import numpy as np
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run, gradient_return
 from initviz.core.wording import number, ranges
-from initviz.diagnosis.findings import Finding, Measured
+from initviz.diagnosis.findings import Finding, MeasuredRun
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.layer_scales import DEEPEST, Rates, rate_of, signal_levels
 from initviz.diagnosis.rules import findings_of
@@ -22,7 +22,7 @@ from initviz.theory.prediction import Prediction
 
 
 @dataclass(frozen=True)
-class Kind:
+class VerdictKind:
     """A kind of verdict: its word, the color of its badge and its icon."""
 
     word: str
@@ -30,27 +30,27 @@ class Kind:
     icon: str
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType({
-    "healthy": Kind("Healthy", "green", ":material/check_circle:"),
-    "trains": Kind("Trains", "green", ":material/check_circle:"),
-    "drifting": Kind("Drifting", "orange", ":material/trending_flat:"),
-    "late": Kind("One step late", "blue", ":material/schedule:"),
-    "collapsed": Kind("Collapsed", "gray", ":material/content_copy:"),
-    "silent": Kind("Silent", "gray", ":material/volume_off:"),
-    "dead": Kind("Dead", "gray", ":material/power_off:"),
-    "alike": Kind("Inputs alike", "gray", ":material/blur_on:"),
-    "saturated": Kind("Saturated", "orange", ":material/compress:"),
-    "vanishing": Kind("Vanishing", "blue", ":material/trending_down:"),
-    "exploding": Kind("Exploding", "red", ":material/trending_up:"),
-    "overflow": Kind("Overflow", "red", ":material/error:"),
-    "one_sign": Kind("One sign", "red", ":material/exposure_plus_1:"),
-    "off_scale": Kind("Off scale", "orange", ":material/straighten:"),
-    "uneven": Kind("Uneven layers", "orange", ":material/equalizer:"),
-    "equal_layers": Kind("Equal layers", "orange", ":material/file_copy:"),
-    "inputs": Kind("Unscaled inputs", "orange", ":material/input:"),
-    "targets": Kind("Unscaled targets", "orange", ":material/track_changes:"),
-    "output": Kind("Wide outputs", "orange", ":material/output:"),
-    "shallow": Kind("One layer", "gray", ":material/linear_scale:"),
+KINDS: Mapping[str, VerdictKind] = MappingProxyType({
+    "healthy": VerdictKind("Healthy", "green", ":material/check_circle:"),
+    "trains": VerdictKind("Trains", "green", ":material/check_circle:"),
+    "drifting": VerdictKind("Drifting", "orange", ":material/trending_flat:"),
+    "late": VerdictKind("One step late", "blue", ":material/schedule:"),
+    "collapsed": VerdictKind("Collapsed", "gray", ":material/content_copy:"),
+    "silent": VerdictKind("Silent", "gray", ":material/volume_off:"),
+    "dead": VerdictKind("Dead", "gray", ":material/power_off:"),
+    "alike": VerdictKind("Inputs alike", "gray", ":material/blur_on:"),
+    "saturated": VerdictKind("Saturated", "orange", ":material/compress:"),
+    "vanishing": VerdictKind("Vanishing", "blue", ":material/trending_down:"),
+    "exploding": VerdictKind("Exploding", "red", ":material/trending_up:"),
+    "overflow": VerdictKind("Overflow", "red", ":material/error:"),
+    "one_sign": VerdictKind("One sign", "red", ":material/exposure_plus_1:"),
+    "off_scale": VerdictKind("Off scale", "orange", ":material/straighten:"),
+    "uneven": VerdictKind("Uneven layers", "orange", ":material/equalizer:"),
+    "equal_layers": VerdictKind("Equal layers", "orange", ":material/file_copy:"),
+    "inputs": VerdictKind("Unscaled inputs", "orange", ":material/input:"),
+    "targets": VerdictKind("Unscaled targets", "orange", ":material/track_changes:"),
+    "output": VerdictKind("Wide outputs", "orange", ":material/output:"),
+    "shallow": VerdictKind("One layer", "gray", ":material/linear_scale:"),
 })
 
 
@@ -70,7 +70,7 @@ class Verdict:
     depth_limit: float
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> VerdictKind:
         """The record of its kind."""
         return KINDS[self.key]
 
@@ -109,7 +109,7 @@ def judge(run: Run, thresholds: Thresholds = DEFAULTS, initialization: Initializ
 
 def verdict_on(run: Run, findings: tuple[Finding, ...], thresholds: Thresholds = DEFAULTS) -> Verdict:
     """The verdict that follows from a run's findings."""
-    measured = Measured.of(run, thresholds)
+    measured = MeasuredRun.of(run, thresholds)
     first = next((finding for finding in findings if finding.kind), None)
     if first is not None:
         key, sentence = first.kind, first.text

@@ -29,7 +29,7 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class Moments:
+class TensorStatistics:
     """Root mean square, mean, standard deviation, extremes and share of exact zeros of a tensor.
 
     ``histogram`` is the least exponent of 2, then the shares in thousandths of the magnitudes between one power of 2
@@ -67,7 +67,7 @@ class Skip:
 
 
 @dataclass(frozen=True)
-class Row(Moments):
+class Row(TensorStatistics):
     """One output of a module or function: where it is, and what it measures; NaN where a number is not known.
 
     ``sources`` are the places of the rows from which it was computed, ``same_as`` that of an earlier row of the same
@@ -97,7 +97,7 @@ class Row(Moments):
     channel_mean_square: float = math.nan
     channel_variance: float = math.nan
     skip: Skip | None = None
-    gradient: Moments | None = None
+    gradient: TensorStatistics | None = None
 
     @property
     def label(self) -> str:
@@ -120,7 +120,7 @@ class ParameterGradient:
 
 
 @dataclass(frozen=True)
-class RecordedParameter(Moments):
+class RecordedParameter(TensorStatistics):
     """A parameter: its form, moments, structure and the gradient of each recorded step, None where there is none."""
 
     name: str = ""
@@ -272,8 +272,8 @@ def _converted(value: Any, kind: Any) -> Any:
         return None if value is None else _made(RecordedInput, value)
     if kind == Skip | None:
         return _made(Skip, value)
-    if kind == Moments | None:
-        return _made(Moments, value)
+    if kind == TensorStatistics | None:
+        return _made(TensorStatistics, value)
     if kind == tuple[ParameterGradient | None, ...]:
         return tuple(None if gradient is None else _made(ParameterGradient, gradient) for gradient in value)
     return value

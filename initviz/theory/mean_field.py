@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from initviz.core.activations import Activation
+from initviz.core.activations import ActivationFunction
 from initviz.core.activations import activation as named_activation
 from initviz.core.arrays import Array
 from initviz.core.propagation import QUIET
@@ -117,7 +117,7 @@ class Field:
         self.phi.value(np.zeros(1), **dict(self.params))  # refuses unknown names
 
     @property
-    def phi(self) -> Activation:
+    def phi(self) -> ActivationFunction:
         """The activation's record."""
         return named_activation(self.activation)
 

@@ -33,8 +33,8 @@ PROBES = np.array([0.01, 0.3, 1.0, 4.0])
 class RecommendedPoint:
     """Scales for an activation: ``sigma_w`` is the gain over LeCun's 1/sqrt(fan_in), ``sigma_b`` the biases' std.
 
-    ``q`` is the length there, ``chi`` chi_1, ``length_derivative`` V'(q). ``stable_edge`` says that chi_1 is 1 and V'(q) at
-    most 1; where no such point exists the scale keeps a length of 1, and gradients shrink or grow by chi a layer.
+    ``q`` is the length, ``chi`` chi_1, ``length_derivative`` V'(q). ``stable_edge`` says that chi_1 is 1 and V'(q)
+    at most 1; where no such point exists the scale keeps a length of 1, and gradients shrink or grow by chi a layer.
     """
 
     sigma_w: float

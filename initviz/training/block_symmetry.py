@@ -18,7 +18,7 @@ from initviz.core.batches import Batch
 from initviz.core.cost import block_training_bytes
 from initviz.core.exchange import branch_parts, kinds, layer_parts, stream_parts
 from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual, RMSNorm
-from initviz.core.layers.chain import Place, chain_backward, chain_forward, path_of
+from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward, path_of
 from initviz.core.propagation import LOSSES, QUIET
 from initviz.core.simulation import errors_cancel
 from initviz.core.statistics import distinct_neurons, diversity, moments
@@ -112,10 +112,11 @@ class _Pass:
         self.saved: dict[str, Any] = {}
         self.back: dict[str, Array] = {}
         with np.errstate(**QUIET):
-            output, saved = chain_forward(network.layers, parameters, batch.x.astype(np.float64), Place(observer=self))
+            x = batch.x.astype(np.float64)
+            output, saved = chain_forward(network.layers, parameters, x, LayerContext(observer=self))
             _, error = LOSSES[batch.loss](output, batch.targets)
             self.canceled = errors_cancel(error, parameters[f"{len(network.layers) - 1}.weight"])
-            _, self.gradients = chain_backward(network.layers, parameters, saved, error, Place(observer=self))
+            _, self.gradients = chain_backward(network.layers, parameters, saved, error, LayerContext(observer=self))
 
     def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
         self.layers[path], self.given[path], self.outputs[path], self.saved[path] = layer, x, y, saved

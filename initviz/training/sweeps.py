@@ -16,7 +16,7 @@ import numpy as np
 from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch, make_batch
 from initviz.core.buffers import borrowed_buffers
-from initviz.core.layers.chain import Place, chain_backward, chain_forward
+from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward
 from initviz.core.layers.passes import LayerObserver
 from initviz.core.network import Network
 from initviz.core.propagation import LOSSES, QUIET, backward, forward
@@ -73,12 +73,12 @@ def _probe_blocks(network: Architecture, batch: Batch) -> Outcome:
                          lambda path, layer, dy: moments(dy).rms if path in (first, last) else None)
     parameters = network.draw()
     with np.errstate(**QUIET), borrowed_buffers() as buffers:
-        place = Place(buffers=buffers, observer=seen, overwrite=True)
-        output, saved = chain_forward(network.layers, parameters, batch.x, place)
+        context = LayerContext(buffers=buffers, observer=seen, overwrite=True)
+        output, saved = chain_forward(network.layers, parameters, batch.x, context)
         if not np.isfinite(output).all():
             return Outcome(network, math.nan, math.nan)
         _, error = LOSSES[batch.loss](output, batch.targets)
-        chain_backward(network.layers, parameters, saved, error, place)
+        chain_backward(network.layers, parameters, saved, error, context)
     return Outcome(network, ratio(seen.outputs[last], seen.outputs[first]),
                    ratio(seen.gradients[first], seen.gradients[last]))
 

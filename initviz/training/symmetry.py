@@ -139,7 +139,7 @@ def run(race: Race, done: float = 0.0, share: float = 1.0, to: int | None = None
 
 # ---------------------------------------------------------------------------------------------- breaking it
 
-Change = Callable[[Parameters, np.random.Generator, float], Parameters]
+ParameterChange = Callable[[Parameters, np.random.Generator, float], Parameters]
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Attempt:
 
     label: str
     sentence: str
-    change: Change = lambda parameters, rng, epsilon: parameters
+    change: ParameterChange = lambda parameters, rng, epsilon: parameters
     recipe: tuple[tuple[str, Any], ...] = ()
     activation: str | None = None
     more_neurons: int = 0
@@ -210,7 +210,7 @@ def sentence_of(key: str, optimizer: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class AttemptResult:
     """What came of one attempt: symmetry gap of the hidden layer at the recorded steps, losses, neurons.
 
     ``split_at`` is the first recorded step whose gap exceeds SPLIT, None where there is none. ``neurons`` counts
@@ -227,7 +227,8 @@ class Result:
     width: int
 
 
-def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> Generator[float, None, list[Result]]:
+def try_all(network: Network, batch: Batch, recipe: Recipe,
+            epsilon: float) -> Generator[float, None, list[AttemptResult]]:
     """Every attempt of the table on a constant initialization of ``network``.
 
     Yields the share that is done, returns the results in the table's order. Raises ValueError where the network has
@@ -239,13 +240,13 @@ def try_all(network: Network, batch: Batch, recipe: Recipe, epsilon: float) -> G
     for key, attempt in ATTEMPTS.items():
         terms = (attempt.activation or network.activation, attempt.more_neurons, *attempt.recipe)
         groups.setdefault(terms, []).append(key)
-    results: dict[str, Result] = {}
+    results: dict[str, AttemptResult] = {}
     for keys in groups.values():
         race = _attempt(keys, network, batch, recipe, epsilon)
         yield from run(race, len(results) / len(ATTEMPTS), len(keys) / len(ATTEMPTS))
         for key, history, end in zip(keys, race.histories, race.parameters(), strict=True):
             gaps = [float(gap[0]) for gap in history.symmetry_gap]
-            results[key] = Result(
+            results[key] = AttemptResult(
                 key, history.steps, gaps, history.loss[0] if history.loss else math.nan,
                 history.loss[-1] if history.loss and history.diverged_at is None else math.nan,
                 next((step for step, gap in zip(history.steps, gaps, strict=True) if gap > SPLIT), None),

@@ -22,13 +22,13 @@ from initviz.training.zero_placement import (
     WIRINGS,
     Activate,
     Add,
+    BatchInput,
     Expression,
-    Input,
     MatMul,
     Multiply,
+    NamedTensor,
     Pick,
     Softmax,
-    Tensor,
     Transpose,
     descend,
     learned_rank,
@@ -40,7 +40,7 @@ COUNT, STEPS, RATE = 4, 50, 0.1
 SAMPLES, TOKENS = 16, 3
 LORA_RANK = 8
 UNITS: Mapping[str, int] = MappingProxyType({"in": 6, "hidden": 6, "out": 6, "unit": COUNT})
-X = Input()
+X = BatchInput()
 
 
 @dataclass(frozen=True)
@@ -61,34 +61,34 @@ class Copies:
 
 
 def _experts() -> Expression:
-    gates = Softmax(MatMul(X, Tensor("G", ("in", "unit"))))
+    gates = Softmax(MatMul(X, NamedTensor("G", ("in", "unit"))))
 
     def expert(unit: int) -> Expression:
-        hidden = Activate("tanh", MatMul(X, Tensor(f"W1.{unit}", ("in", "hidden"))))
-        return Multiply(Pick(gates, unit), MatMul(hidden, Tensor(f"W2.{unit}", ("hidden", "out"))))
+        hidden = Activate("tanh", MatMul(X, NamedTensor(f"W1.{unit}", ("in", "hidden"))))
+        return Multiply(Pick(gates, unit), MatMul(hidden, NamedTensor(f"W2.{unit}", ("hidden", "out"))))
     return functools.reduce(Add, map(expert, range(COUNT)))
 
 
 def _heads() -> Expression:
     def head(unit: int) -> Expression:
-        q, k, v = (MatMul(X, Tensor(f"{name}.{unit}", ("in", "hidden"))) for name in "QKV")
-        return MatMul(MatMul(Softmax(MatMul(q, Transpose(k))), v), Tensor(f"O.{unit}", ("hidden", "out")))
+        q, k, v = (MatMul(X, NamedTensor(f"{name}.{unit}", ("in", "hidden"))) for name in "QKV")
+        return MatMul(MatMul(Softmax(MatMul(q, Transpose(k))), v), NamedTensor(f"O.{unit}", ("hidden", "out")))
     return functools.reduce(Add, map(head, range(COUNT)))
 
 
 def _chain() -> Expression:
     h: Expression = X
     for unit in range(COUNT):
-        h = Activate("tanh", MatMul(h, Tensor(f"W.{unit}", ("in", "hidden"))))
-    return MatMul(h, Tensor("W_out", ("hidden", "out")))
+        h = Activate("tanh", MatMul(h, NamedTensor(f"W.{unit}", ("in", "hidden"))))
+    return MatMul(h, NamedTensor("W_out", ("hidden", "out")))
 
 
 def _residual_chain() -> Expression:
     h: Expression = X
     for unit in range(COUNT):
-        h = Add(h, MatMul(Activate("tanh", MatMul(h, Tensor(f"W1.{unit}", ("in", "hidden")))),
-                          Tensor(f"W2.{unit}", ("hidden", "in"))))
-    return MatMul(h, Tensor("W_out", ("in", "out")))
+        h = Add(h, MatMul(Activate("tanh", MatMul(h, NamedTensor(f"W1.{unit}", ("in", "hidden")))),
+                          NamedTensor(f"W2.{unit}", ("hidden", "in"))))
+    return MatMul(h, NamedTensor("W_out", ("in", "out")))
 
 
 def _states(**states: str) -> Mapping[str, str]:
@@ -127,9 +127,9 @@ def _exchanged(expression: Expression, first: int, second: int) -> str:
 
     def write(part: Expression) -> str:
         match part:
-            case Input():
+            case BatchInput():
                 return "x"
-            case Tensor(name):
+            case NamedTensor(name):
                 stem, _, unit = name.partition(".")
                 return f"{stem}.{place(int(unit))}" if unit else name
             case Add():

@@ -9,11 +9,11 @@ from initviz.core.wording import listed
 from initviz.training.zero_placement import (
     Activate,
     Add,
+    BatchInput,
     Expression,
-    Input,
     MatMul,
     Multiply,
-    Tensor,
+    NamedTensor,
     is_zero,
     passes_at_zero,
     predict,
@@ -34,14 +34,14 @@ def symbol(name: str) -> str:
 def written(expression: Expression) -> str:
     """An expression as a formula on column vectors, as papers write it: B A x."""
     match expression:
-        case Input():
+        case BatchInput():
             return "x"
-        case Tensor(name):
+        case NamedTensor(name):
             return symbol(name)
         case MatMul(left, right):
             return f"{written(right)} {_inner(left)}"
         case Multiply(left, right):
-            first, second = (right, left) if isinstance(right, Tensor) else (left, right)
+            first, second = (right, left) if isinstance(right, NamedTensor) else (left, right)
             return f"{_inner(first)} · {_inner(second)}"
         case Add(left, right):
             return f"{written(left)} + {written(right)}"
@@ -67,7 +67,7 @@ _Factor = Expression | _Derivative
 def _routes(expression: Expression, name: str) -> Iterator[tuple[_Factor, ...]]:
     """For each way from the output back to a tensor, what its gradient is multiplied by on that way."""
     match expression:
-        case Tensor(other):
+        case NamedTensor(other):
             if other == name:
                 yield ()
         case MatMul(left, right) | Multiply(left, right):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from initviz.app.lesson import small_network, variance, worksheet
-from initviz.app.lesson.computed import Outcome
+from initviz.app.lesson.computed import StepOutcome
 from initviz.app.lesson.panels import INTERACTIVE
 from initviz.app.lesson.steps import GUESS_ORDER, STEPS
 
@@ -38,7 +38,7 @@ def test_the_answers_leave_no_number_out_and_have_names_of_their_own(key):
     whole = key in ("layer", "zeros", "constant", "hand", "train", "exceptions")
     assert ends[0][0] == 0
     assert all(after[0] - before[1] == whole for before, after in itertools.pairwise(ends))
-    assert STEPS[key].right(Outcome(ends[-1][1], "")) in answers
+    assert STEPS[key].right(StepOutcome(ends[-1][1], "")) in answers
 
 
 def test_the_answer_follows_the_measurement_and_not_the_step():
@@ -53,8 +53,8 @@ def test_every_answer_has_a_reason_against_it_and_no_two_ratios_of_different_pow
         assert answer.reason.endswith(".")
     if key in ("small", "scaled"):
         step = STEPS[key]
-        assert step.right(Outcome(0.4, "")) is not step.right(Outcome(0.01, ""))
-        assert step.right(Outcome(0.4, "")) is not step.right(Outcome(0.1, ""))
+        assert step.right(StepOutcome(0.4, "")) is not step.right(StepOutcome(0.01, ""))
+        assert step.right(StepOutcome(0.4, "")) is not step.right(StepOutcome(0.1, ""))
 
 
 def test_the_guesses_of_the_first_lesson_keep_their_places_in_the_address():

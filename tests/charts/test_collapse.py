@@ -15,19 +15,19 @@ COPIES = np.repeat(DIFFERENT[:, :1], 24, axis=1)
 
 def cell(layer, strongest):
     """A layer's cell in colors and transparency (samples, neurons, 4), beside a layer of the scale ``strongest``."""
-    beside = collapse.Layer(strongest * DIFFERENT, strongest, 20)
+    beside = collapse.HiddenLayer(strongest * DIFFERENT, strongest, 20)
     shown = collapse.data([collapse.Column("this", [layer]), collapse.Column("that", [beside])])["cells"]
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(shown["url"][0].partition(",")[2]))).convert("RGBA"))
 
 
 def test_copies_are_equal_columns_and_different_neurons_are_not():
-    assert (np.ptp(cell(collapse.Layer(COPIES, 1.0, 1), 1.0).astype(int), axis=1) == 0).all()
-    assert np.ptp(cell(collapse.Layer(DIFFERENT, 1.0, 20), 1.0).astype(int), axis=1).max() > 100
+    assert (np.ptp(cell(collapse.HiddenLayer(COPIES, 1.0, 1), 1.0).astype(int), axis=1) == 0).all()
+    assert np.ptp(cell(collapse.HiddenLayer(DIFFERENT, 1.0, 20), 1.0).astype(int), axis=1).max() > 100
 
 
 def test_a_weak_layer_is_as_colored_and_more_transparent_by_the_same_for_each_power_of_ten():
-    full = cell(collapse.Layer(DIFFERENT, 1.0, 20), 1.0)
-    weaker = [cell(collapse.Layer(scale * DIFFERENT, scale, 20), 1.0) for scale in (1e-1, 1e-2, 1e-3, 1e-300)]
+    full = cell(collapse.HiddenLayer(DIFFERENT, 1.0, 20), 1.0)
+    weaker = [cell(collapse.HiddenLayer(scale * DIFFERENT, scale, 20), 1.0) for scale in (1e-1, 1e-2, 1e-3, 1e-300)]
     assert all((np.abs(one[..., :3].astype(int) - full[..., :3]) <= 1).all() for one in weaker[:3])
     alphas = [int(one[0, 0, 3]) for one in (full, *weaker)]
     assert alphas[0] == 255
@@ -36,8 +36,8 @@ def test_a_weak_layer_is_as_colored_and_more_transparent_by_the_same_for_each_po
 
 
 def test_no_signal_overflow_and_divergence_are_said():
-    nothing = collapse.Layer(np.zeros((24, 24)), 0.0, 0)
-    over = collapse.Layer(np.full((24, 24), np.inf), np.inf, np.nan)
+    nothing = collapse.HiddenLayer(np.zeros((24, 24)), 0.0, 0)
+    over = collapse.HiddenLayer(np.full((24, 24), np.inf), np.inf, np.nan)
     shown = collapse.data([collapse.Column("Zeros", [nothing]), collapse.Column("Ones", [over]),
                            collapse.Column("Xavier normal", [])])
     assert list(shown["cells"]["note"]) == ["all 0", "overflow"]

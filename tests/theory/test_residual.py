@@ -24,7 +24,7 @@ from initviz import (
     propagate_layers,
     simulate,
 )
-from initviz.core.layers.chain import Place, chain_backward, chain_forward
+from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward
 from initviz.core.layers.passes import LayerObserver
 from initviz.theory.residual import predict_blocks, why_unknown
 
@@ -50,9 +50,9 @@ def passed(layers, x, seed):
     """Mean squares at each layer: of its output, and of an independent gradient of its output on its way back."""
     seen = LayerObserver(lambda path, layer, y: mean_square(y), lambda path, layer, dy: mean_square(dy))
     parameters = draw_parameters(layers, x.shape[-1], seed=seed)
-    output, saved = chain_forward(layers, parameters, x, Place(observer=seen))
+    output, saved = chain_forward(layers, parameters, x, LayerContext(observer=seen))
     error = np.random.default_rng((seed, 2)).standard_normal(output.shape)
-    chain_backward(layers, parameters, saved, error, Place(observer=seen, overwrite=True))
+    chain_backward(layers, parameters, saved, error, LayerContext(observer=seen, overwrite=True))
     return seen.outputs, seen.gradients
 
 

@@ -13,7 +13,7 @@ from initviz.app.audit.examples import EXAMPLES, examined_example
 from initviz.app.outside_text import complain, plain
 from initviz.core.wording import cut
 from initviz.diagnosis.audit import RECIPES, Audit, Examination, examine
-from initviz.diagnosis.audit.recipes import Recipe, parse_recipe
+from initviz.diagnosis.audit.recipes import AuditRecipe, parse_recipe
 from initviz.files.weights.containers import CONVERSIONS, SUFFIXES, SUFFIXES_SAID, checked, container
 from initviz.files.weights.tensors import Limits
 
@@ -63,7 +63,7 @@ def ask(seed: int) -> tuple[str, Audit]:
     return EXAMPLES[example].label, examined_example(example, seed).judged(recipe)
 
 
-def _ask_recipe(chosen: str, default: str | None) -> Recipe | None:
+def _ask_recipe(chosen: str, default: str | None) -> AuditRecipe | None:
     """The recipe that is chosen; None, after a sentence, where a file is none."""
     if chosen != FILE:
         return RECIPES.get((default if chosen == DEFAULT else chosen) or NONE)

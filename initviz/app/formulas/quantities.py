@@ -16,7 +16,7 @@ from initviz.app.caches import cached
 from initviz.app.settings import Settings
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.initializers import INITIALIZERS, initialize, law_of
-from initviz.core.network import WEIGHT_STREAM, Network, Pairs, stream
+from initviz.core.network import WEIGHT_STREAM, Network, ParamItems, stream
 from initviz.core.statistics import Bins
 from initviz.core.validation import Parameter
 from initviz.core.wording import number
@@ -83,7 +83,7 @@ def promise(key: str, settings: Settings, role: str) -> Promise:
 
 
 @cached(8e6)
-def _drawn_counts(key: str, params: Pairs, shape: tuple[int, int], first: bool, gain: float,
+def _drawn_counts(key: str, params: ParamItems, shape: tuple[int, int], first: bool, gain: float,
                   seed: int) -> NDArray[np.int64]:
     weights = initialize(key, *shape, rng=stream(seed, WEIGHT_STREAM, 0 if first else 1), gain=gain, first=first,
                          **dict(params))
@@ -171,7 +171,7 @@ def drifts(width: int) -> list[Drift]:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class SuitableInitialization:
     """The initialization that suits an activation in a plain network, in ``words``: why, its weights by layer, and what
     follows.
     """
@@ -182,7 +182,7 @@ class Answer:
     drift: Drift
 
 
-def answer(settings: Settings) -> Answer:
+def answer(settings: Settings) -> SuitableInitialization:
     """Which initializer suits the activation and sizes chosen, by the rule that Diagnose recommends by."""
     network, why = recommended(replace(settings, gain=1.0, bias=0.0, bias_std=0.0).network("lecun_normal"))
     key, params = network.initializer, dict(network.initializer_params)
@@ -190,7 +190,8 @@ def answer(settings: Settings) -> Answer:
     for role in LAYERS:
         law, shape = law_of(key, first=role == "first", **params), layer_shape(role, settings)
         promises[role] = Promise(*shape, 0.0, network.gain_of(0)**2 * law.variance(*shape))
-    return Answer(in_words(network), why, promises, drift(replace(network, sizes=(settings.width,) * 4)))
+    square = replace(network, sizes=(settings.width,) * 4)
+    return SuitableInitialization(in_words(network), why, promises, drift(square))
 
 
 def drift_table(drifts: Sequence[Drift]) -> pd.DataFrame:

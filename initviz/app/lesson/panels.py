@@ -7,7 +7,7 @@ import streamlit as st
 from initviz import app
 from initviz.app.caches import cached
 from initviz.app.lesson import by_hand, small_network, variance_panel, worksheet
-from initviz.app.lesson.computed import Outcome
+from initviz.app.lesson.computed import StepOutcome
 from initviz.app.lesson.steps import GUESS_ORDER, STEPS, Answer, Step
 from initviz.charts import distributions
 from initviz.charts import plots as charts
@@ -20,7 +20,7 @@ FORWARD, WAY_BACK = range(2)
 
 
 @cached(8e6)
-def computed(key: str, seed: int) -> Outcome:
+def computed(key: str, seed: int) -> StepOutcome:
     """What a step computes for a seed, shared read-only by all sessions."""
     return STEPS[key].compute(STEPS[key].settings(seed))
 
@@ -72,7 +72,7 @@ def show_before(key: str) -> None:
             by_hand.draw(small_network.EQUAL, backward=False)
 
 
-def draw(key: str, outcome: Outcome, seed: int) -> None:
+def draw(key: str, outcome: StepOutcome, seed: int) -> None:
     """What the step computed, and what one can play with."""
     if outcome.plot is not None:
         plot(outcome.plot)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from initviz.app.lesson import computed, small_network, variance
-from initviz.app.lesson.computed import Outcome
+from initviz.app.lesson.computed import StepOutcome
 from initviz.app.settings import Settings
 from initviz.training.zero_placement import WIRINGS
 
@@ -43,7 +43,7 @@ class Step:
     question: str
     answers: tuple[Answer, ...]
     changes: Mapping[str, Any]
-    compute: Callable[[Settings], Outcome]
+    compute: Callable[[Settings], StepOutcome]
     page: str = "signal"
     more: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # of that page's own widgets
 
@@ -51,7 +51,7 @@ class Step:
         """The case as the explorer has it."""
         return replace(Settings(), seed=seed, **self.changes)
 
-    def right(self, outcome: Outcome) -> Answer:
+    def right(self, outcome: StepOutcome) -> Answer:
         """The answer that the measured number makes right."""
         return next(answer for answer in self.answers if answer.low <= outcome.measured <= answer.high)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 from initviz.app.lesson import small_network as small
-from initviz.app.lesson.computed import Outcome
+from initviz.app.lesson.computed import StepOutcome
 from initviz.app.lesson.steps import STEPS
 from initviz.charts import network_diagram
 from initviz.charts.picture import save
@@ -45,7 +45,7 @@ def _question(place: int, key: str) -> str:
             "class=\"line\">Because</div></section>")
 
 
-def _answer(place: int, key: str, outcome: Outcome) -> str:
+def _answer(place: int, key: str, outcome: StepOutcome) -> str:
     step = STEPS[key]
     right = step.right(outcome)
     drawing = (f"<figure>{_drawing(backward=True)}<figcaption class=\"small\">Weights, and under each d, its gradient."
@@ -56,7 +56,7 @@ def _answer(place: int, key: str, outcome: Outcome) -> str:
             f'<p>{_plain(outcome.summary)}</p><ul class="small">{against}</ul></section>')
 
 
-def html(outcomes: Mapping[str, Outcome], seed: int) -> str:
+def html(outcomes: Mapping[str, StepOutcome], seed: int) -> str:
     """The worksheet as one HTML file that needs nothing else; ``outcomes`` are those of every step, by key."""
     places = list(enumerate(STEPS, 1))
     return ('<!doctype html><html lang="en"><meta charset="utf-8">'

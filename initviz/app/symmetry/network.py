@@ -111,7 +111,7 @@ def _show_layers(asked: Settings, settings: Settings, shown: _Shown) -> None:
                                                           default=settings.width))
     st.markdown(f"**{shown.what}**: in each cell a column a neuron, a row a sample")
     app.show(collapse.picture(), collapse.data([
-        collapse.Column(label, [collapse.Layer(view.activations, view.rms, say.effective_neurons(view))
+        collapse.Column(label, [collapse.HiddenLayer(view.activations, view.rms, say.effective_neurons(view))
                                 for view in layers]) for label, layers in zip(labels, views, strict=True)],
         shown.names))
     st.markdown("Stripes **across** a cell are copies: every neuron puts out the same. Stripes **down** it: a neuron "

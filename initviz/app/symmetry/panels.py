@@ -15,7 +15,7 @@ from initviz.core.cost import training_bytes
 from initviz.core.network import Network
 from initviz.training.block_symmetry import BlockCopies, block_development_bytes, develop_blocks
 from initviz.training.gradient_descent import Recipe
-from initviz.training.symmetry import ATTEMPTS, LayerView, Result, develop, development_bytes, try_all
+from initviz.training.symmetry import ATTEMPTS, AttemptResult, LayerView, develop, development_bytes, try_all
 
 
 def in_float64(batch: Batch) -> Batch:
@@ -24,7 +24,8 @@ def in_float64(batch: Batch) -> Batch:
 
 
 @cached(16e6)
-def cached_attempts(network: Network, input_key: str, count: int, recipe: Recipe, epsilon: float) -> list[Result]:
+def cached_attempts(network: Network, input_key: str, count: int, recipe: Recipe,
+                    epsilon: float) -> list[AttemptResult]:
     """Every way to break the symmetry, tried."""
     batch = in_float64(cached_batch(input_key, count, network.seed, network.sizes[0]))
     with room_for(training_bytes(network.sizes, count, networks=len(ATTEMPTS), itemsize=8, states=2)):

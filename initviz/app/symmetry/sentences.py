@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from initviz.core.wording import listed, number
-from initviz.training.symmetry import ATTEMPTS, LayerView, Result, sentence_of
+from initviz.training.symmetry import ATTEMPTS, AttemptResult, LayerView, sentence_of
 
 FADED = 0.1  # of the first hidden layer's scale: below it a signal is said to fade
 MEASURES = ("Different neurons", "Effective neurons", "Scale", "Symmetry gap", "Gradient")
@@ -66,7 +66,7 @@ def layer_rows(labels: Sequence[str], views: Sequence[Sequence[LayerView]], laye
     return rows
 
 
-def attempts(results: Sequence[Result], steps: int) -> str:
+def attempts(results: Sequence[AttemptResult], steps: int) -> str:
     """Which attempts broke the symmetry, and which did not."""
     broke = [ATTEMPTS[r.key].label for r in results if r.split_at]
     never = [ATTEMPTS[r.key].label for r in results if r.split_at == 0]
@@ -78,7 +78,7 @@ def attempts(results: Sequence[Result], steps: int) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def attempt_rows(results: Sequence[Result], optimizer: str) -> list[dict[str, str]]:
+def attempt_rows(results: Sequence[AttemptResult], optimizer: str) -> list[dict[str, str]]:
     """A row an attempt: what is changed, and what came of it."""
     return [{
         "Attempt": ATTEMPTS[result.key].label, "What is changed": sentence_of(result.key, optimizer),

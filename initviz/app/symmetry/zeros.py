@@ -17,7 +17,7 @@ from initviz.core.validation import Parameter
 from initviz.core.wording import listed
 from initviz.training.unit_copies import STEPS as COPY_STEPS
 from initviz.training.unit_copies import Count, counts
-from initviz.training.zero_placement import STATES, WIRINGS, Fate, Measured, Wiring, measure, predict, tensors_of
+from initviz.training.zero_placement import STATES, WIRINGS, Fate, Measurement, Wiring, measure, predict, tensors_of
 from initviz.training.zero_reasons import reasons, rule, sentence, symbol
 
 FIRST_STEPS = 20  # drawn of the measurement
@@ -25,7 +25,7 @@ REVEALED = "zeros_revealed"  # in the session: the case whose answer was asked f
 
 
 @cached(4e6)
-def cached_measurement(key: str, states: tuple[str, ...], seed: int) -> Measured:
+def cached_measurement(key: str, states: tuple[str, ...], seed: int) -> Measurement:
     """Training of one wiring from these states, in the order of its tensors."""
     expression = WIRINGS[key].expression
     return measure(expression, dict(zip(tensors_of(expression), states, strict=True)), seed=seed)
@@ -113,7 +113,7 @@ def _answer(key: str, wiring: Wiring, states: Mapping[str, str], guess: set[str]
                "alone, without a number; measured by training.")
 
 
-def _gradients(name: str, color: str, measurement: Measured) -> curves.Series:
+def _gradients(name: str, color: str, measurement: Measurement) -> curves.Series:
     sizes = np.array(measurement.gradients[name][:FIRST_STEPS])
     zero = np.flatnonzero(sizes == 0)
     remark = ("" if not zero.size else "exactly 0 in every step" if zero.size == len(sizes) else

@@ -10,7 +10,7 @@ import numpy as np
 
 from initviz.core.arrays import Array
 from initviz.core.layers import Activation, Dense, Layer, draw_parameters
-from initviz.core.layers.chain import Place, chain_backward, chain_forward
+from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward
 from initviz.core.network import INPUT_STREAM, stream
 from initviz.core.propagation import LOSSES, QUIET
 
@@ -76,12 +76,12 @@ def passed(layers: Sequence[Layer], width: int, networks: int, batch: int, seed:
 def _passed(layers: Sequence[Layer], parameters: Mapping[str, Array], x: Array,
             targets: Array | None) -> MeanSquares:
     seen = MeanSquares({INPUT: mean_square(x)})
-    place = Place(observer=seen)
+    context = LayerContext(observer=seen)
     with np.errstate(**QUIET):
-        output, saved = chain_forward(layers, parameters, x, place)
+        output, saved = chain_forward(layers, parameters, x, context)
         if targets is not None:
             error = LOSSES["softmax_ce"](output, targets)[1]
-            gradients = chain_backward(layers, parameters, saved, error, place)[1]
+            gradients = chain_backward(layers, parameters, saved, error, context)[1]
             seen.weights = {name: np.square(values, dtype=float).mean(axis=tuple(range(1, values.ndim)))
                             for name, values in gradients.items()}
     return seen

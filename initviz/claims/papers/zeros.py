@@ -20,7 +20,7 @@ from initviz.core.simulation import simulate_blocks
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.training.gradient_descent import Recipe, block_race, race
-from initviz.training.zero_placement import APART, WIRINGS, Measured, measure, numerical_rank
+from initviz.training.zero_placement import APART, WIRINGS, Measurement, measure, numerical_rank
 
 SAMPLES = 128
 BY_CONSTRUCTION = "Derived: a product with an exact zero is an exact zero, in every precision."
@@ -36,7 +36,7 @@ LORA_SIDE, LORA_STEPS = 16, 50
 RANDOM, CONSTANT, ZERO = "A random", "A constant", "A zero too"
 
 
-def _values(factors: Measured) -> Array:
+def _values(factors: Measurement) -> Array:
     """Singular values of the learned product."""
     return np.asarray(np.linalg.svd(factors.arrays["A"] @ factors.arrays["B"], compute_uv=False))
 

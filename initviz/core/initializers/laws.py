@@ -18,7 +18,7 @@ from initviz.core.arrays import Array
 from initviz.core.validation import Interval, check
 
 Draw = Callable[[int, int, Generator, DTypeLike], Array]
-Moment = Callable[[int, int], float]
+FanFunction = Callable[[int, int], float]
 
 # A unit normal cut at +-2 has this standard deviation: sqrt(1 - 4 pdf(2) / (2 cdf(2) - 1))
 TRUNCATED_STD = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2)))
@@ -47,10 +47,10 @@ class Law:
     """
 
     draw: Draw
-    variance: Moment
-    mean: Moment = _zero
+    variance: FanFunction
+    mean: FanFunction = _zero
     bias: Draw | None = None
-    bias_variance: Moment = _zero
+    bias_variance: FanFunction = _zero
     random: bool = True
     family: str = "other"
     incoming: int | None = None
@@ -83,7 +83,7 @@ UNIT_DRAWS: dict[str, Callable[[tuple[int, ...], Generator, DTypeLike], Array]] 
 }
 
 
-def independent(std: Moment, distribution: str, **more: Any) -> Law:
+def independent(std: FanFunction, distribution: str, **more: Any) -> Law:
     """Independent entries of mean 0 and standard deviation ``std(fan_in, fan_out)``; ``more`` fields of the Law."""
     unit = UNIT_DRAWS[check("distribution", distribution, UNIT_DRAWS)]
 

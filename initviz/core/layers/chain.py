@@ -31,7 +31,7 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class LayerContext:
     """Where in a network a layer stands, whose memory it uses, and who looks on.
 
     ``overwrite`` allows the backward pass to write into the gradient that it is given.
@@ -42,12 +42,12 @@ class Place:
     observer: Observer | None = None
     overwrite: bool = False
 
-    def inside(self, index: int) -> Place:
-        """The place of the layer with that index in a chain that stands here."""
-        return Place(path_of(self.path, index), self.buffers, self.observer, self.overwrite)
+    def inside(self, index: int) -> LayerContext:
+        """The context of the layer with that index in a chain that stands here."""
+        return LayerContext(path_of(self.path, index), self.buffers, self.observer, self.overwrite)
 
 
-ALONE = Place()
+ALONE = LayerContext()
 
 
 def path_of(path: str, index: int) -> str:
@@ -77,24 +77,24 @@ class Layer(ABC):
         return {}
 
     @abstractmethod
-    def forward(self, parameters: Parameters, x: Array, place: Place = ALONE) -> tuple[Array, Any]:
+    def forward(self, parameters: Parameters, x: Array, context: LayerContext = ALONE) -> tuple[Array, Any]:
         """The output, and what ``backward`` needs of this pass."""
 
     @abstractmethod
     def backward(self, parameters: Parameters, saved: Any, dy: Array,
-                 place: Place = ALONE) -> tuple[Array, dict[str, Array]]:
+                 context: LayerContext = ALONE) -> tuple[Array, dict[str, Array]]:
         """The gradient of the input and of each parameter, from that of the output."""
 
 
 def along(path: str, layers: Sequence[Layer], parameters: Parameters) -> Iterator[tuple[str, Layer, Parameters]]:
     """Each layer of a chain with its path and its own parameters."""
-    own: list[dict[str, Array]] = [{} for _ in layers]
+    of_layers: list[dict[str, Array]] = [{} for _ in layers]
     for name, array in parameters.items():
-        place, _, rest = name.partition(".")
+        first, _, rest = name.partition(".")
         if rest:
-            own[int(place)][rest] = array
+            of_layers[int(first)][rest] = array
     for index, layer in enumerate(layers):
-        yield path_of(path, index), layer, own[index]
+        yield path_of(path, index), layer, of_layers[index]
 
 
 def chain_width(layers: Sequence[Layer], width: int) -> int:
@@ -114,25 +114,25 @@ def chain_shapes(layers: Sequence[Layer], width: int) -> Shapes:
 
 
 def chain_forward(layers: Sequence[Layer], parameters: Parameters, x: Array,
-                  place: Place = ALONE) -> tuple[Array, list[Any]]:
+                  context: LayerContext = ALONE) -> tuple[Array, list[Any]]:
     """The output of a chain, and what each of its layers saved."""
     saved = []
-    for index, (path, layer, own) in enumerate(along(place.path, layers, parameters)):
-        y, kept = layer.forward(own, x, place.inside(index))
-        if place.observer:
-            place.observer.forward(path, layer, x, y, kept)
+    for index, (path, layer, of_layer) in enumerate(along(context.path, layers, parameters)):
+        y, kept = layer.forward(of_layer, x, context.inside(index))
+        if context.observer:
+            context.observer.forward(path, layer, x, y, kept)
         saved.append(kept)
         x = y
     return x, saved
 
 
 def chain_backward(layers: Sequence[Layer], parameters: Parameters, saved: Sequence[Any], dy: Array,
-                   place: Place = ALONE) -> tuple[Array, dict[str, Array]]:
+                   context: LayerContext = ALONE) -> tuple[Array, dict[str, Array]]:
     """The gradient of the input of a chain and of each of its parameters, by path."""
     gradients: dict[str, Array] = {}
-    for index, (path, layer, own) in reversed(list(enumerate(along(place.path, layers, parameters)))):
-        if place.observer:
-            place.observer.backward(path, layer, dy)
-        dy, of_layer = layer.backward(own, saved[index], dy, place.inside(index))
-        gradients |= {f"{index}.{name}": gradient for name, gradient in of_layer.items()}
+    for index, (path, layer, of_layer) in reversed(list(enumerate(along(context.path, layers, parameters)))):
+        if context.observer:
+            context.observer.backward(path, layer, dy)
+        dy, its_gradients = layer.backward(of_layer, saved[index], dy, context.inside(index))
+        gradients |= {f"{index}.{name}": gradient for name, gradient in its_gradients.items()}
     return dy, gradients

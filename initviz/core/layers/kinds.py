@@ -14,16 +14,16 @@ from initviz.core.activations import ACTIVATIONS
 from initviz.core.arrays import Array
 from initviz.core.buffers import Buffers
 from initviz.core.initializers import INITIALIZERS, initialize, law_of
-from initviz.core.layers.chain import ALONE, Layer, Parameters, Place, Shapes
+from initviz.core.layers.chain import ALONE, Layer, LayerContext, Parameters, Shapes
 from initviz.core.propagation import activate, affine, multiply_by_derivative, product
 from initviz.core.validation import ANY, Interval, check, check_parameters
 
-Pairs = tuple[tuple[str, Any], ...]
+ParamItems = tuple[tuple[str, Any], ...]
 WIDTH = Interval(1, 1_000_000, integer=True)
 NOT_NEGATIVE = Interval(0, math.inf)
 
 
-def _pairs(field: str, given: Mapping[str, Any] | Pairs) -> dict[str, Any]:
+def _pairs(field: str, given: Mapping[str, Any] | ParamItems) -> dict[str, Any]:
     try:
         return dict(given)
     except (TypeError, ValueError):
@@ -35,21 +35,21 @@ def _row(parameter: Array) -> Array:
     return parameter if parameter.ndim == 1 else parameter[:, None]
 
 
-def _spare(name: str, place: Place, shape: tuple[int, ...], dtype: Any, taken: Array) -> Array:
+def _spare(name: str, context: LayerContext, shape: tuple[int, ...], dtype: Any, taken: Array) -> Array:
     """Memory for a gradient on its way back that does not overlap ``taken``, where the gradient before it lies."""
-    depth = place.path.count(".")
-    out = place.buffers.array((name, depth, 0), shape, dtype)
-    return place.buffers.array((name, depth, 1), shape, dtype) if np.may_share_memory(out, taken) else out
+    depth = context.path.count(".")
+    out = context.buffers.array((name, depth, 0), shape, dtype)
+    return context.buffers.array((name, depth, 1), shape, dtype) if np.may_share_memory(out, taken) else out
 
 
 class _ElsewhereThan(Buffers):
     """Buffers whose one array does not overlap another."""
 
-    def __init__(self, place: Place, taken: Array) -> None:
-        self.place, self.taken = place, taken
+    def __init__(self, context: LayerContext, taken: Array) -> None:
+        self.context, self.taken = context, taken
 
     def array(self, name: Any, shape: tuple[int, ...], dtype: Any) -> Array:
-        return _spare(name, self.place, shape, dtype, self.taken)
+        return _spare(name, self.context, shape, dtype, self.taken)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Dense(Layer):
     gain: float = 1.0
     bias: float = 0.0
     bias_std: float = 0.0
-    initializer_params: Mapping[str, Any] | Pairs = field(default=())
+    initializer_params: Mapping[str, Any] | ParamItems = field(default=())
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -102,16 +102,16 @@ class Dense(Layer):
                 bias += of_law(width, self.width, rng, dtype)
         return {"weight": weight, "bias": bias}
 
-    def forward(self, parameters: Parameters, x: Array, place: Place = ALONE) -> tuple[Array, Any]:
+    def forward(self, parameters: Parameters, x: Array, context: LayerContext = ALONE) -> tuple[Array, Any]:
         """x @ weight + bias, and x."""
-        return affine(x, parameters["weight"], _row(parameters["bias"]), (place.path, "output"), place.buffers), x
+        return affine(x, parameters["weight"], _row(parameters["bias"]), (context.path, "output"), context.buffers), x
 
     def backward(self, parameters: Parameters, saved: Any, dy: Array,
-                 place: Place = ALONE) -> tuple[Array, dict[str, Array]]:
+                 context: LayerContext = ALONE) -> tuple[Array, dict[str, Array]]:
         """dx = dy @ weight.T, dweight = x.T @ dy, dbias = the sum of dy over the batch."""
-        gradients = {"weight": product(saved.swapaxes(-1, -2), dy, (place.path, "gradient"), place.buffers),
+        gradients = {"weight": product(saved.swapaxes(-1, -2), dy, (context.path, "gradient"), context.buffers),
                      "bias": dy.sum(axis=-2)}
-        dx = product(dy, parameters["weight"].swapaxes(-1, -2), "delta", _ElsewhereThan(place, dy))
+        dx = product(dy, parameters["weight"].swapaxes(-1, -2), "delta", _ElsewhereThan(context, dy))
         return dx, gradients
 
 
@@ -121,24 +121,24 @@ class Activation(Layer):
 
     label: ClassVar[str] = "Activation"
     key: str
-    params: Pairs
+    params: ParamItems
 
     def __init__(self, key: str, **params: Any) -> None:
         entry = ACTIVATIONS[check("activation", key, ACTIVATIONS.keys())]
         object.__setattr__(self, "key", key)
         object.__setattr__(self, "params", tuple(sorted(check_parameters(key, params, entry.parameters).items())))
 
-    def forward(self, parameters: Parameters, x: Array, place: Place = ALONE) -> tuple[Array, Any]:
+    def forward(self, parameters: Parameters, x: Array, context: LayerContext = ALONE) -> tuple[Array, Any]:
         """phi(x), and both."""
         x = np.ascontiguousarray(x)
-        y = activate(ACTIVATIONS[self.key], x, place.buffers.array((place.path, "output"), x.shape, x.dtype),
+        y = activate(ACTIVATIONS[self.key], x, context.buffers.array((context.path, "output"), x.shape, x.dtype),
                      **dict(self.params))
         return y, (x, y)
 
     def backward(self, parameters: Parameters, saved: Any, dy: Array,
-                 place: Place = ALONE) -> tuple[Array, dict[str, Array]]:
+                 context: LayerContext = ALONE) -> tuple[Array, dict[str, Array]]:
         """dx = dy phi'(x)."""
-        dx = dy if place.overwrite and dy.flags.c_contiguous else np.array(dy, order="C")
+        dx = dy if context.overwrite and dy.flags.c_contiguous else np.array(dy, order="C")
         multiply_by_derivative(ACTIVATIONS[self.key], dx, *saved, **dict(self.params))
         return dx, {}
 
@@ -183,7 +183,7 @@ class _Norm(Layer):
         return {name: np.full(shape, self.weight if name == "weight" else 0.0, dtype)
                 for name, shape in self.shapes(width).items()}
 
-    def forward(self, parameters: Parameters, x: Array, place: Place = ALONE) -> tuple[Array, Any]:
+    def forward(self, parameters: Parameters, x: Array, context: LayerContext = ALONE) -> tuple[Array, Any]:
         """The normalized signal, scaled and shifted; saved is the normalized signal and what it was divided by."""
         if self.axis == -2 and x.shape[-2] < 2:
             raise ValueError("batch must be at least 2 samples where BatchNorm takes its variance over them, got "
@@ -197,7 +197,7 @@ class _Norm(Layer):
         return y, (h, size)
 
     def backward(self, parameters: Parameters, saved: Any, dy: Array,
-                 place: Place = ALONE) -> tuple[Array, dict[str, Array]]:
+                 context: LayerContext = ALONE) -> tuple[Array, dict[str, Array]]:
         """dx = (g - mean g - h mean(g h)) / size with g = dy weight; without the mean of g where none is taken off."""
         h, size = saved
         term = dy * h
@@ -205,7 +205,7 @@ class _Norm(Layer):
         if self.centers:
             gradients["bias"] = dy.sum(axis=-2)
         weight = _row(parameters["weight"])
-        g = np.multiply(dy, weight, out=dy if place.overwrite and dy.shape == h.shape else None)
+        g = np.multiply(dy, weight, out=dy if context.overwrite and dy.shape == h.shape else None)
         term *= weight
         shared = term.mean(axis=self.axis, keepdims=True)
         if self.centers:

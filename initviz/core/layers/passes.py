@@ -11,7 +11,7 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.core.layers.chain import (
     Layer,
-    Place,
+    LayerContext,
     chain_backward,
     chain_forward,
     chain_shapes,
@@ -162,9 +162,9 @@ def propagate_layers(layers: Sequence[Layer], parameters: Mapping[str, Any], x: 
     check_layers(layers, named, x)
     seen = _Outputs()
     with np.errstate(**QUIET):
-        output, saved = chain_forward(layers, named, x, Place(observer=seen))
+        output, saved = chain_forward(layers, named, x, LayerContext(observer=seen))
         check_targets(targets, loss, x.shape[-2], output.shape[-1])
         value, error = LOSSES[loss](output, targets)
-        input_gradient, gradients = chain_backward(layers, named, saved, error, Place(overwrite=True))
+        input_gradient, gradients = chain_backward(layers, named, saved, error, LayerContext(overwrite=True))
     return LayerPropagation(float(value) if np.ndim(value) == 0 else value, output,
                             {name: gradients[name] for name in named}, input_gradient, seen.activations)

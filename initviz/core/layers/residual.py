@@ -12,8 +12,8 @@ from initviz.core.arrays import Array
 from initviz.core.layers.chain import (
     ALONE,
     Layer,
+    LayerContext,
     Parameters,
-    Place,
     Shapes,
     chain_backward,
     chain_forward,
@@ -76,20 +76,20 @@ class Residual(Layer):
         scale = parameters["scale"]
         return scale.reshape(()) if scale.size == 1 else scale.reshape(-1, 1, 1)
 
-    def forward(self, parameters: Parameters, x: Array, place: Place = ALONE) -> tuple[Array, Any]:
+    def forward(self, parameters: Parameters, x: Array, context: LayerContext = ALONE) -> tuple[Array, Any]:
         """x + scale * branch(x)."""
-        branch, inner = chain_forward(self.branch, parameters, x, place)
+        branch, inner = chain_forward(self.branch, parameters, x, context)
         scale = self._scale(parameters)
         y = branch * scale
         y += x
         return y, SavedResidual(branch, inner, scale)
 
     def backward(self, parameters: Parameters, saved: Any, dy: Array,
-                 place: Place = ALONE) -> tuple[Array, dict[str, Array]]:
+                 context: LayerContext = ALONE) -> tuple[Array, dict[str, Array]]:
         """dx = dy + what the branch makes of scale * dy; dscale = the sum of dy * branch."""
-        through, gradients = chain_backward(self.branch, parameters, saved.inner, dy * saved.scale, place)
+        through, gradients = chain_backward(self.branch, parameters, saved.inner, dy * saved.scale, context)
         if self.learned:
             total = np.vecdot(dy, saved.branch).sum(axis=-1)
             gradients["scale"] = total.reshape(parameters["scale"].shape)
         # into dy where that is allowed: what comes through the branch lies in memory that the next branch uses
-        return np.add(dy, through, out=dy if place.overwrite else None), gradients
+        return np.add(dy, through, out=dy if context.overwrite else None), gradients

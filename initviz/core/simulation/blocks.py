@@ -17,7 +17,7 @@ from initviz.core.batches import Batch, check_fit
 from initviz.core.buffers import borrowed_buffers
 from initviz.core.exchange import stream_parts
 from initviz.core.layers import Activation, Dense, Layer, Residual, walk
-from initviz.core.layers.chain import Place, chain_backward, chain_forward
+from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward
 from initviz.core.layers.passes import check_layers
 from initviz.core.layers.residual import SavedResidual
 from initviz.core.propagation import LOSSES, QUIET, check_targets
@@ -215,13 +215,13 @@ def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear
     check("sample", sample, Interval(0, len(x) - 1, integer=True))
     watcher = _Watcher(network, batch, x, scale, counted, sample)
     with np.errstate(**QUIET), borrowed_buffers() as buffers:
-        place = Place(buffers=buffers, observer=watcher, overwrite=True)
+        context = LayerContext(buffers=buffers, observer=watcher, overwrite=True)
         with second_thread(len(x) * network.width > TOGETHER) as watcher.do:
-            output, saved = chain_forward(network.layers, parameters, x, place)
+            output, saved = chain_forward(network.layers, parameters, x, context)
         loss, error = LOSSES[batch.loss](output, batch.targets)
         last = parameters[f"{len(network.layers) - 1}.weight"]
         round_off = errors_cancel(error, last)
-        _, gradients = chain_backward(network.layers, parameters, saved, error, place)
+        _, gradients = chain_backward(network.layers, parameters, saved, error, context)
         names = {watcher.stage_of[path.partition(".")[0]]: f"{path}.weight"  # the last of each stage stays
                  for path, layer, _ in walk(network.layers, network.inputs) if isinstance(layer, Dense)}
         for stage, name in names.items():

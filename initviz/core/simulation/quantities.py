@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from initviz.core.activations import Activation
+from initviz.core.activations import ActivationFunction
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.propagation import LOSSES, QUIET
@@ -23,7 +23,7 @@ REACH = 4.0  # a linear axis shows +-4 units
 TOGETHER = 1 << 17  # values of a layer: up to so many stay in the processor's cache, and NumPy's cost of a call counts
 
 
-def bins_of(quantity: str, activation: Activation, scale: str = "linear") -> Bins:
+def bins_of(quantity: str, activation: ActivationFunction, scale: str = "linear") -> Bins:
     """The axis on which a quantity is counted. It depends on nothing that is drawn, so that runs share it."""
     if scale == "symlog":
         return Bins(-12, 12, 49, "symlog")

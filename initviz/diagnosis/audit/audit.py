@@ -18,7 +18,7 @@ from initviz.core.wording import named, shown
 from initviz.diagnosis.audit.kinds import place_of
 from initviz.diagnosis.audit.laws import TORCH_DEFAULT, bias_laws, laws_of, said
 from initviz.diagnosis.audit.measures import measure
-from initviz.diagnosis.audit.recipes import Recipe, deviations, read_recipe
+from initviz.diagnosis.audit.recipes import AuditRecipe, deviations, read_recipe
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
 from initviz.diagnosis.audit.rules import RULES, equal_groups, equal_tensors
 from initviz.diagnosis.findings import SEVERITIES, Graded
@@ -43,7 +43,7 @@ class Audit(Graded):
     tensors: tuple[TensorRecord, ...]
     findings: tuple[AuditFinding, ...]
     equal: tuple[tuple[TensorRecord, ...], ...] = ()
-    recipe: Recipe | None = None
+    recipe: AuditRecipe | None = None
     passed_over: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -108,7 +108,7 @@ class Examination:
     equal: tuple[tuple[TensorRecord, ...], ...]
     passed_over: tuple[tuple[str, str], ...] = ()
 
-    def judged(self, recipe: Recipe | None = None) -> Audit:
+    def judged(self, recipe: AuditRecipe | None = None) -> Audit:
         """The audit; of what a recipe speaks, it takes the place of what scales alone would show."""
         findings = [*equal_tensors(self.equal, self.tensors),
                     *(finding for rule in RULES for finding in rule(self.tensors))]
@@ -196,7 +196,7 @@ def _drawn(weight: TensorRecord, bias: TensorRecord) -> bool:
     return filled or torch or (enough and any(law.formula == TORCH_DEFAULT for law in laws))
 
 
-def audit(paths: str | Path | Sequence[str | Path], recipe: str | Recipe | None = None) -> Audit:
+def audit(paths: str | Path | Sequence[str | Path], recipe: str | AuditRecipe | None = None) -> Audit:
     """The audit of a weights file, or of several shards of one model.
 
     ``paths`` end in .safetensors (or .safetensors.index.json), .npz, .pt or .pth; ``recipe`` is the name of

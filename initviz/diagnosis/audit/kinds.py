@@ -23,7 +23,7 @@ EXPERTS = re.compile(r"expert", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorRole:
     """What a tensor is.
 
     ``kind`` is "linear", "convolution", "embedding", "norm", "bias", "recurrent", "lora" or "other"; ``fan_in`` and
@@ -62,7 +62,7 @@ class Place:
         return math.prod(shape[:-1]), shape[-1]
 
 
-def place_of(name: str, shape: tuple[int, ...]) -> Place:
+def place_of(name: str, shape: tuple[int, ...]) -> TensorRole:
     """What the tensor of that name and shape is."""
     numbers = tuple(int(number[:18]) for number in NUMBER.findall(name))
     outputs_first = not INPUTS_FIRST.search(name) and not _is_conv1d(name, shape)
@@ -75,7 +75,7 @@ def place_of(name: str, shape: tuple[int, ...]) -> Place:
         fan_in, fan_out, kernel, others = shape[2], shape[1], 1, ((shape[1], shape[2]),)
     elif len(shape) == 3 and not outputs_first:  # of a convolution, or of heads and their lengths, out or in
         others = ((shape[0], shape[1] * shape[2]), (shape[0] * shape[1], shape[2]))
-    return Place(kind, fan_in, fan_out, outputs_first, NUMBER.sub("#", name), numbers, kernel, others)
+    return TensorRole(kind, fan_in, fan_out, outputs_first, NUMBER.sub("#", name), numbers, kernel, others)
 
 
 def _is_conv1d(name: str, shape: tuple[int, ...]) -> bool:

@@ -21,7 +21,7 @@ from initviz.core.arrays import Array
 from initviz.core.initializers import INITIALIZERS, Law, law_of
 from initviz.core.initializers.laws import TRUNCATED_STD
 from initviz.diagnosis.audit.expressions import value
-from initviz.diagnosis.audit.kinds import Place
+from initviz.diagnosis.audit.kinds import TensorRole
 from initviz.diagnosis.audit.measures import Measures, measure
 
 RARE = 1e-6  # a law is excluded by what it draws less often than this, in each of a few tests
@@ -66,7 +66,7 @@ SAME = "the same in every draw"
 
 
 @dataclass(frozen=True)
-class Scale:
+class KnownLaw:
     """A standard deviation that a framework, a paper or a recipe gives.
 
     ``formula`` is how people write the law, ``std`` the standard deviation as an expression of fan_in and fan_out;
@@ -90,35 +90,35 @@ class Scale:
 
 
 TORCH_DOCS, KERAS_DOCS = "https://docs.pytorch.org/docs/stable", "https://keras.io/api/layers"
-SCALES = (
-    Scale(TORCH_DEFAULT, "uniform", "1 / sqrt(3 * fan_in)", ("PyTorch's Linear and Conv default",),
-          f"{TORCH_DOCS}/generated/torch.nn.Linear.html"),
-    Scale("N(0, 0.02²)", "normal", "0.02", ("GPT-2", "BERT", "ViT and other transformers"),
-          "Radford et al. 2018, section 4.1; Devlin et al. 2019, appendix A.2"),
-    Scale("N(0, 0.02²) cut at 2σ", "truncated_normal", f"0.02 * {TRUNCATED_STD!r}", ("TensorFlow's BERT",),
-          "https://github.com/google-research/bert"),
-    Scale("N(0, 0.01²)", "normal", "0.01", ("AlexNet",), "Krizhevsky et al. 2012, section 5"),
-    Scale("N(0, 1)", "normal", "1", ("PyTorch's Embedding default",),
-          f"{TORCH_DOCS}/generated/torch.nn.Embedding.html"),
-    Scale("U(±0.05)", "uniform", "0.05 / sqrt(3)", ("Keras' Embedding default",),
-          f"{KERAS_DOCS}/core_layers/embedding/"),
-    Scale("N(0, 1/fan_in)", "normal", "1 / sqrt(fan_in)"),
-    Scale("N(0, 2/fan_in)", "normal", "sqrt(2 / fan_in)"),
-    Scale("N(0, 2/(fan_in + fan_out))", "normal", "sqrt(2 / (fan_in + fan_out))"),
-    Scale("N(0, 1/fan_out)", "normal", "1 / sqrt(fan_out)", ("PyTorch's kaiming_normal_, fan_out, linear",),
-          f"{TORCH_DOCS}/nn.init.html"),
-    Scale("N(0, 2/fan_out)", "normal", "sqrt(2 / fan_out)"),
-    Scale("U(±√(3/fan_in))", "uniform", "1 / sqrt(fan_in)"),
-    Scale("U(±√(6/fan_in))", "uniform", "sqrt(2 / fan_in)"),
-    Scale("U(±√(6/fan_out))", "uniform", "sqrt(2 / fan_out)"),
-    Scale("U(±√(6/(fan_in + fan_out)))", "uniform", "sqrt(2 / (fan_in + fan_out))"),
-    Scale("N(0, 1/fan_in) cut at 2σ", "truncated_normal", "1 / sqrt(fan_in)"),
-    Scale("N(0, 2/fan_in) cut at 2σ", "truncated_normal", "sqrt(2 / fan_in)", ("He normal in Keras and JAX",),
-          f"{KERAS_DOCS}/initializers/"),
-    Scale("N(0, 2/(fan_in + fan_out)) cut at 2σ", "truncated_normal", "sqrt(2 / (fan_in + fan_out))",
-          ("Xavier normal in Keras and JAX",), f"{KERAS_DOCS}/initializers/"),
-    *(Scale("U(±1/√hidden)", "uniform", f"sqrt({gates} / (3 * fan_out))", (f"PyTorch's {cell} default",),
-            f"{TORCH_DOCS}/generated/torch.nn.{cell}.html", ("recurrent",))
+KNOWN_LAWS = (
+    KnownLaw(TORCH_DEFAULT, "uniform", "1 / sqrt(3 * fan_in)", ("PyTorch's Linear and Conv default",),
+             f"{TORCH_DOCS}/generated/torch.nn.Linear.html"),
+    KnownLaw("N(0, 0.02²)", "normal", "0.02", ("GPT-2", "BERT", "ViT and other transformers"),
+             "Radford et al. 2018, section 4.1; Devlin et al. 2019, appendix A.2"),
+    KnownLaw("N(0, 0.02²) cut at 2σ", "truncated_normal", f"0.02 * {TRUNCATED_STD!r}", ("TensorFlow's BERT",),
+             "https://github.com/google-research/bert"),
+    KnownLaw("N(0, 0.01²)", "normal", "0.01", ("AlexNet",), "Krizhevsky et al. 2012, section 5"),
+    KnownLaw("N(0, 1)", "normal", "1", ("PyTorch's Embedding default",),
+             f"{TORCH_DOCS}/generated/torch.nn.Embedding.html"),
+    KnownLaw("U(±0.05)", "uniform", "0.05 / sqrt(3)", ("Keras' Embedding default",),
+             f"{KERAS_DOCS}/core_layers/embedding/"),
+    KnownLaw("N(0, 1/fan_in)", "normal", "1 / sqrt(fan_in)"),
+    KnownLaw("N(0, 2/fan_in)", "normal", "sqrt(2 / fan_in)"),
+    KnownLaw("N(0, 2/(fan_in + fan_out))", "normal", "sqrt(2 / (fan_in + fan_out))"),
+    KnownLaw("N(0, 1/fan_out)", "normal", "1 / sqrt(fan_out)", ("PyTorch's kaiming_normal_, fan_out, linear",),
+             f"{TORCH_DOCS}/nn.init.html"),
+    KnownLaw("N(0, 2/fan_out)", "normal", "sqrt(2 / fan_out)"),
+    KnownLaw("U(±√(3/fan_in))", "uniform", "1 / sqrt(fan_in)"),
+    KnownLaw("U(±√(6/fan_in))", "uniform", "sqrt(2 / fan_in)"),
+    KnownLaw("U(±√(6/fan_out))", "uniform", "sqrt(2 / fan_out)"),
+    KnownLaw("U(±√(6/(fan_in + fan_out)))", "uniform", "sqrt(2 / (fan_in + fan_out))"),
+    KnownLaw("N(0, 1/fan_in) cut at 2σ", "truncated_normal", "1 / sqrt(fan_in)"),
+    KnownLaw("N(0, 2/fan_in) cut at 2σ", "truncated_normal", "sqrt(2 / fan_in)", ("He normal in Keras and JAX",),
+             f"{KERAS_DOCS}/initializers/"),
+    KnownLaw("N(0, 2/(fan_in + fan_out)) cut at 2σ", "truncated_normal", "sqrt(2 / (fan_in + fan_out))",
+             ("Xavier normal in Keras and JAX",), f"{KERAS_DOCS}/initializers/"),
+    *(KnownLaw("U(±1/√hidden)", "uniform", f"sqrt({gates} / (3 * fan_out))", (f"PyTorch's {cell} default",),
+               f"{TORCH_DOCS}/generated/torch.nn.{cell}.html", ("recurrent",))
       for cell, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1))))
 
 
@@ -173,9 +173,9 @@ def _table() -> tuple[tuple[str, Law], ...]:
 
 
 @functools.cache
-def _scales() -> tuple[tuple[Scale, tuple[str, ...]], ...]:
+def _scales() -> tuple[tuple[KnownLaw, tuple[str, ...]], ...]:
     """Every formula with all its names, each formula once: an initializer stands with the formula that it follows."""
-    gathered: dict[Scale, list[str]] = {scale: list(scale.users) for scale in SCALES}
+    gathered: dict[KnownLaw, list[str]] = {scale: list(scale.users) for scale in KNOWN_LAWS}
     for name, law in _table():
         stds = [math.sqrt(law.variance(*fans)) for fans in PROBES]
         if not law.random or law.family not in FAMILIES or len(set(stds)) == 1:  # of one scale: free ones
@@ -184,16 +184,16 @@ def _scales() -> tuple[tuple[Scale, tuple[str, ...]], ...]:
                      and np.allclose([scale.at(*fans) for fans in PROBES], stds)), None)
         if same is None:  # a formula of the table alone, as a multiple of LeCun's
             factor, family = stds[0] * math.sqrt(PROBES[0][0]), law.family.replace("_", " ")
-            same = Scale(f"{family}, std {factor:.3g}/√fan_in", law.family, f"{factor!r} / sqrt(fan_in)")
+            same = KnownLaw(f"{family}, std {factor:.3g}/√fan_in", law.family, f"{factor!r} / sqrt(fan_in)")
             if not np.allclose([same.at(*fans) for fans in PROBES], stds):
-                same = Scale(f"{family}, std by the formula of {name.split(' (')[0]}", law.family, "", law=law)
+                same = KnownLaw(f"{family}, std by the formula of {name.split(' (')[0]}", law.family, "", law=law)
         gathered.setdefault(same, []).append(name)
     return tuple((scale, tuple(names)) for scale, names in gathered.items())
 
 
 def sources_of(law: FittingLaw) -> tuple[str, ...]:
     """Where a law is written down: papers as they are cited, and addresses of pages."""
-    scales = [scale.source for scale in SCALES if scale.formula == law.formula and scale.source and (
+    scales = [scale.source for scale in KNOWN_LAWS if scale.formula == law.formula and scale.source and (
         not set(scale.users).isdisjoint(law.names))]
     keys = [re.search(r"\(([a-z_]+)(?:, \w+)?\)$", name) for name in law.names]
     return tuple(dict.fromkeys([*scales, *(INITIALIZERS[key[1]].source for key in keys if key)]))
@@ -257,7 +257,7 @@ def _one_value(measured: Measures) -> FittingLaw:
     return FittingLaw(f"one value: {_number(measured.least + 0.0)}", (*names, "Constant (constant)"), random=False)
 
 
-def _fixed(values: Array, measured: Measures, place: Place) -> FittingLaw | None:
+def _fixed(values: Array, measured: Measures, place: TensorRole) -> FittingLaw | None:
     """The table's laws that give this very matrix in every draw."""
     if values.ndim != 2 or measured.zero_share == 1 or measured.count > 2**24:
         return None
@@ -270,7 +270,7 @@ def _fixed(values: Array, measured: Measures, place: Place) -> FittingLaw | None
     return FittingLaw(SAME, names) if names else None
 
 
-def _sparse(values: Array, measured: Measures, place: Place) -> FittingLaw | None:
+def _sparse(values: Array, measured: Measures, place: TensorRole) -> FittingLaw | None:
     matrix = place.matrix(values)
     if matrix.ndim != 2:
         return None
@@ -293,7 +293,7 @@ def _orthogonal(measured: Measures) -> FittingLaw | None:
     return FittingLaw(f"orthogonal, gain {_number(gain)}", ("Orthogonal (orthogonal)",))
 
 
-def _at_center(values: Array, measured: Measures, place: Place) -> FittingLaw | None:
+def _at_center(values: Array, measured: Measures, place: TensorRole) -> FittingLaw | None:
     """The law of a kernel whose weights other than 0 stand at its center, as of dirac_ and delta_orthogonal."""
     if place.kernel == 1 or measured.zero_share < CENTERED:
         return None
@@ -306,7 +306,7 @@ def _at_center(values: Array, measured: Measures, place: Place) -> FittingLaw | 
     return None if law is None else replace(law, formula=f"{law.formula}, at the kernel's center")
 
 
-def laws_of(values: Array | None, measured: Measures, place: Place) -> list[FittingLaw]:
+def laws_of(values: Array | None, measured: Measures, place: TensorRole) -> list[FittingLaw]:
     """All laws that may have drawn a tensor; none where it looks trained.
 
     ``values`` is the tensor in its file's layout, None where only its Measures, ``measured``, are known.
@@ -326,7 +326,7 @@ def laws_of(values: Array | None, measured: Measures, place: Place) -> list[Fitt
     return laws + _independent(measured, place)
 
 
-def _independent(measured: Measures, place: Place) -> list[FittingLaw]:
+def _independent(measured: Measures, place: TensorRole) -> list[FittingLaw]:
     """The laws of independent entries whose distribution fits: known formulas first, then each at its own scale."""
     families = [family for family in FAMILIES if fits_family(measured, family)]
     known = [FittingLaw(scale.formula, names) for scale, names in _scales()
@@ -357,14 +357,14 @@ def _gates(values: Array | None) -> FittingLaw | None:
                       ("Keras' LSTM default",), random=False)
 
 
-def bias_laws(measured: Measures, weight: Place) -> list[FittingLaw]:
+def bias_laws(measured: Measures, weight: TensorRole) -> list[FittingLaw]:
     """All laws that may have drawn the bias beside a weight: PyTorch's follow the weight's fans."""
     if not measured.finite or (measured.one_value and measured.count > 1):
         return [_one_value(measured)] if measured.finite else []
     laws = [_one_value(measured)] if measured.one_value else []
     families = [family for family in FAMILIES if fits_family(measured, family)]
     if "uniform" in families and weight.kind == "recurrent":
-        laws += [FittingLaw(scale.formula, scale.users) for scale in SCALES if scale.kinds == ("recurrent",)
+        laws += [FittingLaw(scale.formula, scale.users) for scale in KNOWN_LAWS if scale.kinds == ("recurrent",)
                  and fits_scale(measured, "uniform", scale.at(weight.fan_in, weight.fan_out))]
     elif "uniform" in families and fits_scale(measured, "uniform", 1 / math.sqrt(3 * weight.fan_in)):
         laws.append(FittingLaw(TORCH_DEFAULT, ("PyTorch's Linear and Conv default",)))

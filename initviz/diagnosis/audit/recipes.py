@@ -17,7 +17,7 @@ from initviz.core.initializers.laws import TRUNCATED_STD
 from initviz.core.wording import number
 from initviz.diagnosis.audit.expressions import value
 from initviz.diagnosis.audit.kinds import NUMBER
-from initviz.diagnosis.audit.laws import FAMILIES, SCALES, fits_family, fits_scale
+from initviz.diagnosis.audit.laws import FAMILIES, KNOWN_LAWS, fits_family, fits_scale
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord, sampling_error
 
 LAWS = (*FAMILIES, "orthogonal", "constant", "any")
@@ -40,7 +40,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class AuditRecipe:
     """Entries, of which the first whose pattern matches a tensor's name counts; what none matches is not judged.
 
     Entries of one pattern are alternatives: a tensor must be what one of them says.
@@ -64,8 +64,8 @@ class Recipe:
         return "\n".join(lines) + "\n"
 
 
-def _recipe(name: str, source: str, *entries: tuple[str, str, str]) -> Recipe:
-    return Recipe(name, source, tuple(Entry(*entry) for entry in entries))
+def _recipe(name: str, source: str, *entries: tuple[str, str, str]) -> AuditRecipe:
+    return AuditRecipe(name, source, tuple(Entry(*entry) for entry in entries))
 
 
 _NORMS = (("*norm*.weight", "constant", "1"), ("*ln_*.weight", "constant", "1"), ("*ln?.weight", "constant", "1"),
@@ -74,7 +74,7 @@ _NORMS = (("*norm*.weight", "constant", "1"), ("*ln_*.weight", "constant", "1"),
 _CUT = f"0.02 * {TRUNCATED_STD!r}"
 _LINEAR, _XAVIER = "1 / sqrt(3 * fan_in)", "sqrt(2 / (fan_in + fan_out))"  # of uniform laws
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in (
+RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for recipe in (
     _recipe("torch", "PyTorch's defaults: reset_parameters of Linear, Conv, Embedding and the normalizations", *_NORMS,
             *((f"*{name}*.weight", "normal", "1") for name in ("emb", "wte", "wpe", "tok", "pos")),
             ("*in_proj_weight", "uniform", _XAVIER), ("*[qkv]_proj_weight", "uniform", _XAVIER),
@@ -120,7 +120,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe
             ("*lora_A*", "uniform", _LINEAR), ("*lora_A*", "normal", "1 / fan_out"), ("*lora_B*", "constant", "0")))})
 
 
-def read_recipe(given: str) -> Recipe:
+def read_recipe(given: str) -> AuditRecipe:
     """The built-in recipe of that name, or the one in a TOML file; ValueError where there is none or it is no recipe.
 
     A file holds ``name``, ``source`` and ``[[tensor]]`` tables of ``pattern``, ``law`` and ``std``; nothing in it
@@ -140,7 +140,7 @@ def _too_long(size: int) -> ValueError:
     return ValueError(f"a recipe must be at most {MOST_FILE_BYTES / 1e6:g} MB, got {size / 1e6:.1f}")
 
 
-def parse_recipe(data: bytes, file_name: str) -> Recipe:
+def parse_recipe(data: bytes, file_name: str) -> AuditRecipe:
     """The recipe that a TOML file of that name holds; ValueError where it is none."""
     if len(data) > MOST_FILE_BYTES:
         raise _too_long(len(data))
@@ -151,8 +151,9 @@ def parse_recipe(data: bytes, file_name: str) -> Recipe:
     tables = described.get("tensor", [])
     if not isinstance(tables, list) or not tables or len(tables) > MOST_ENTRIES:
         raise ValueError(f"a recipe must have 1 to {MOST_ENTRIES} [[tensor]] tables")
-    return Recipe(str(described.get("name", Path(file_name).stem))[:80], str(described.get("source", file_name))[:200],
-                  tuple(_entry(table) for table in tables))
+    return AuditRecipe(str(described.get("name", Path(file_name).stem))[:80],
+                       str(described.get("source", file_name))[:200],
+                       tuple(_entry(table) for table in tables))
 
 
 def _entry(table: Any) -> Entry:
@@ -180,7 +181,7 @@ def blocks(records: Iterable[TensorRecord]) -> int:
     return max(map(len, stacks.values()), default=1)
 
 
-def deviations(records: Sequence[TensorRecord], recipe: Recipe) -> list[AuditFinding]:
+def deviations(records: Sequence[TensorRecord], recipe: AuditRecipe) -> list[AuditFinding]:
     """A finding for each tensor that is not what the recipe says, in the file's order."""
     depth = blocks(records)
     findings = []
@@ -203,7 +204,7 @@ def expected_std(record: TensorRecord, entry: Entry, depth: int) -> float:
     return min(asked, key=lambda std: abs(std - record.measures.rms) if record.measures.finite else 0.0)
 
 
-def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -> AuditFinding | None:
+def _deviation(record: TensorRecord, entry: Entry, recipe: AuditRecipe, depth: int) -> AuditFinding | None:
     measured = record.measures
     if entry.law == "any" or not measured.finite:
         return None
@@ -239,12 +240,12 @@ def _deviation(record: TensorRecord, entry: Entry, recipe: Recipe, depth: int) -
                         f"{entry.pattern}: {entry.law}, {entry.std}", recipe.source, error)
 
 
-def learned(records: Sequence[TensorRecord], name: str) -> Recipe:
+def learned(records: Sequence[TensorRecord], name: str) -> AuditRecipe:
     """The recipe that a file follows: an entry a family of names, by formula where one fits all its tensors."""
     families: dict[str, list[TensorRecord]] = {}
     for record in records:
         families.setdefault(record.place.family, []).append(record)
-    return Recipe(name, "learned from a file", tuple(
+    return AuditRecipe(name, "learned from a file", tuple(
         Entry(family.replace("[", "?").replace("#", "*"), *_law_of_family(members))
         for family, members in families.items()))
 
@@ -256,7 +257,7 @@ def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:
     gains = [measured.isometry for measured in measures]
     if math.isclose(min(gains), max(gains), rel_tol=SAME_GAIN):  # never so of NaN
         return "orthogonal", f"{sum(gains) / len(gains):.4g}"
-    for scale in SCALES:
+    for scale in KNOWN_LAWS:
         if all(member.place.fan_in and any(law.formula == scale.formula for law in member.laws) and any(
                 fits_scale(member.measures, scale.family, scale.at(*fans)) for fans in member.place.fans[:1])
                 for member in members):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from initviz.core.wording import number
-from initviz.diagnosis.audit.kinds import Place
+from initviz.diagnosis.audit.kinds import TensorRole
 from initviz.diagnosis.audit.laws import FAMILIES, FittingLaw
 from initviz.diagnosis.audit.measures import Measures
 
@@ -18,7 +18,7 @@ class TensorRecord:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    place: Place
+    place: TensorRole
     measures: Measures
     laws: tuple[FittingLaw, ...]
 

@@ -19,7 +19,7 @@ from initviz.diagnosis.recording.trunk import Trunk, plain_kind
 from initviz.diagnosis.recording.weights import as_findings, audit_recording
 from initviz.diagnosis.rules import in_order
 from initviz.diagnosis.thresholds import DEFAULTS, Thresholds
-from initviz.diagnosis.verdict import KINDS, Kind
+from initviz.diagnosis.verdict import KINDS, VerdictKind
 from initviz.files.recording import Recording, Row
 
 MOST_HEADS = 4  # in a sentence
@@ -54,7 +54,7 @@ class RecordingReport(Graded):
         return next((finding for finding in self.findings if finding.kind), None)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> VerdictKind:
         """The kind of verdict: the gravest finding's that has one."""
         return KINDS[self._decisive.kind if self._decisive else "healthy"]
 

@@ -21,7 +21,7 @@ from initviz.diagnosis.rules.grades import (
     signal_is_error,
     within,
 )
-from initviz.files.recording import Moments, RecordedParameter
+from initviz.files.recording import RecordedParameter, TensorStatistics
 from initviz.theory.precision import FORMATS, Format
 
 MOST_LOST = 0.05  # of the values, as in the audit of weights
@@ -32,7 +32,7 @@ def overflow(m: Recorded) -> Iterator[RecordedFinding]:
     """Outputs that the format cannot hold, then gradients, then the loss."""
     for what, parts in (("outputs", [(row.label, row) for row in m.rows if row.same_as is None]),
                         ("gradient", [(row.label, row.gradient) for row in reversed(m.rows) if row.gradient])):
-        lost = [(label, part) for label, part in parts if isinstance(part, Moments) and not part.finite]
+        lost = [(label, part) for label, part in parts if isinstance(part, TensorStatistics) and not part.finite]
         if lost:
             label = cut(lost[0][0])
             remedy = ("Scale down what comes before it, or run this module in float32." if what == "outputs" else
@@ -201,7 +201,7 @@ def branches(m: Recorded) -> Iterator[RecordedFinding]:
 
 # ---------------------------------------------------------------------------------------------- number formats
 
-def lost_share(part: Moments, form: Format) -> float:
+def lost_share(part: TensorStatistics, form: Format) -> float:
     """The share of a tensor's values other than 0 that a format rounds to 0 or to infinity; 0 where it is not known."""
     if len(part.histogram) < 2:
         return 0.0
@@ -216,7 +216,7 @@ def formats(m: Recorded) -> Iterator[RecordedFinding]:
     for form in FORMATS:
         if form.label.startswith("fp8"):
             continue
-        parts: list[tuple[str, str, Moments]] = [
+        parts: list[tuple[str, str, TensorStatistics]] = [
             ("outputs of", row.label, row) for row in m.rows if row.same_as is None and not row.container]
         parts += [("gradient at", row.label, row.gradient) for row in m.rows if row.gradient is not None]
         lost = [(share, what, label) for what, label, part in parts if (share := lost_share(part, form)) > MOST_LOST]

@@ -24,32 +24,33 @@ COLORS = (UNORDERED[0], UNORDERED[1], UNORDERED[2])
 
 
 @dataclass(frozen=True)
-class Place:
+class AxisPosition:
     """One place of a picture's axis: its name, and the row whose numbers stand there."""
 
     name: str
     row: int
 
 
-def places_of(trunk: Trunk, view: str) -> list[Place]:
+def places_of(trunk: Trunk, view: str) -> list[AxisPosition]:
     """The places of a view: those along the trunk, every output, or containers closed below so many levels.
 
     A closed container has the numbers of the last output inside it.
     """
     rows = trunk.rows
     if view in ("depth", "all"):
-        return [Place(cut(rows[place].label), place) for place in (trunk.levels if view == "depth" else trunk.measured)]
+        indices = trunk.levels if view == "depth" else trunk.measured
+        return [AxisPosition(cut(rows[index].label), index) for index in indices]
     level = int(view)
-    places: list[Place] = []
+    places: list[AxisPosition] = []
     held = None
     for place in trunk.measured:
         path = rows[place].path
         parts = path.split(".")
         closed = ".".join(parts[:level]) if path and len(parts) >= level else None
         if closed is not None and closed == held:
-            places[-1] = Place(cut(closed), place)
+            places[-1] = AxisPosition(cut(closed), place)
         else:
-            places.append(Place(cut(rows[place].label), place))
+            places.append(AxisPosition(cut(rows[place].label), place))
         held = closed
     return places
 
@@ -83,7 +84,7 @@ def branch_of(row: Row) -> float:
 class Compared:
     """The rows of a view in one recording or in two, by name; None where the second has none."""
 
-    places: tuple[Place, ...]
+    places: tuple[AxisPosition, ...]
     labels: tuple[str, ...]
     rows: tuple[tuple[Row | None, ...], ...]
 

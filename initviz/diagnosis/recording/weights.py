@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.diagnosis.audit.audit import Audit, examination_of
-from initviz.diagnosis.audit.kinds import Place, place_of
+from initviz.diagnosis.audit.kinds import TensorRole, place_of
 from initviz.diagnosis.audit.laws import laws_of
 from initviz.diagnosis.audit.measures import Measures
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
@@ -43,7 +43,7 @@ SAID: Mapping[str, tuple[str, str, str, str]] = MappingProxyType({
     "format": ("Weights leave a format", "", EXACT, "Scale them, or keep them in float32.")})
 
 
-def _place(parameter: RecordedParameter) -> Place:
+def _place(parameter: RecordedParameter) -> TensorRole:
     """What a parameter is, by its name and shape and the class of its module."""
     place, module = place_of(parameter.name, parameter.shape), parameter.module.lower()
     matrix = len(parameter.shape) == 2

@@ -15,12 +15,12 @@ import numpy as np
 
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
-from initviz.diagnosis.findings import SEVERITIES, Finding, Measured
+from initviz.diagnosis.findings import SEVERITIES, Finding, MeasuredRun
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.rules import data, neurons, parameters, scale
 
 Found = TypeVar("Found", bound=Finding)
-RULES: tuple[Callable[[Measured], Iterator[Finding]], ...] = (
+RULES: tuple[Callable[[MeasuredRun], Iterator[Finding]], ...] = (
     scale.overflow, data.inputs, data.targets, parameters.one_sign, parameters.odd_layer, neurons.silent,
     neurons.copies, neurons.dead, scale.signal, neurons.saturated, neurons.input_lost,
     scale.gradient, neurons.alike, scale.preactivations,
@@ -37,7 +37,7 @@ EFFECTS: Mapping[str, frozenset[str]] = MappingProxyType({
 def findings_of(run: Run, thresholds: Mapping[str, float], initialization: Initialization | None = None,
                 ) -> tuple[Finding, ...]:
     """All findings of a run, gravest first; with the initialization also those of its parameters and its batch."""
-    measured = Measured.of(run, thresholds, initialization)
+    measured = MeasuredRun.of(run, thresholds, initialization)
     with np.errstate(**QUIET):
         findings = [finding for rule in RULES for finding in rule(measured)]
     return in_order(findings)

@@ -11,13 +11,13 @@ from initviz.core.batches import loss_of_constant_output
 from initviz.core.propagation import QUIET
 from initviz.core.statistics import ratio
 from initviz.core.wording import number
-from initviz.diagnosis.findings import CONVENTION, EXACT, Finding, Measured
+from initviz.diagnosis.findings import CONVENTION, EXACT, Finding, MeasuredRun
 from initviz.diagnosis.rules.grades import INPUT_SOURCE, LOSS_SOURCE, say_loss_rule
 
 LEARNED = 0.9  # of the loss without a look at the inputs: below it the weights know the data
 
 
-def inputs(m: Measured) -> Iterator[Finding]:
+def inputs(m: MeasuredRun) -> Iterator[Finding]:
     """Inputs of another scale than 1, of a mean far from 0, or with one column far larger than the others."""
     rms, line = m.run.input_rms, m.thresholds["scale"]
     if rms > 0 and math.isfinite(rms) and not 1 / line <= rms <= line:
@@ -37,7 +37,7 @@ def inputs(m: Measured) -> Iterator[Finding]:
                           None, f"at most {number(m.thresholds[key])}", INPUT_SOURCE, CONVENTION)
 
 
-def _scale_of_inputs(m: Measured, rms: float) -> Finding:
+def _scale_of_inputs(m: MeasuredRun, rms: float) -> Finding:
     """An error where the first layer hands their scale on."""
     std, line = float(m.run.column("preactivation_std")[0]), m.thresholds["preactivation"]
     passed_on = m.hidden > 0 and math.isfinite(std) and not 1 / line <= std <= line
@@ -51,7 +51,7 @@ def _scale_of_inputs(m: Measured, rms: float) -> Finding:
                    f"{number(1 / line)} and {number(line)}", INPUT_SOURCE, CONVENTION)
 
 
-def constant_inputs(m: Measured) -> Iterator[Finding]:
+def constant_inputs(m: MeasuredRun) -> Iterator[Finding]:
     """Input columns that do not vary."""
     if m.initialization is None or m.run.batch < 2:
         return
@@ -64,7 +64,7 @@ def constant_inputs(m: Measured) -> Iterator[Finding]:
                       "every column varies", "a count", EXACT)
 
 
-def targets(m: Measured) -> Iterator[Finding]:
+def targets(m: MeasuredRun) -> Iterator[Finding]:
     """Targets of a regression far from 1, which the squared error squares."""
     size = scale_of_targets(m)
     line = m.thresholds["targets"]
@@ -79,7 +79,7 @@ def targets(m: Measured) -> Iterator[Finding]:
                       CONVENTION)
 
 
-def scale_of_targets(m: Measured) -> float:
+def scale_of_targets(m: MeasuredRun) -> float:
     """Root mean square of a regression's targets; 0 for classes and where they are not known."""
     if m.initialization is None or m.initialization.batch.loss != "mse":
         return 0.0
@@ -87,7 +87,7 @@ def scale_of_targets(m: Measured) -> float:
         return math.sqrt(float(np.square(m.initialization.batch.targets.astype(float)).mean()))
 
 
-def loss(m: Measured) -> Iterator[Finding]:
+def loss(m: MeasuredRun) -> Iterator[Finding]:
     """A first loss above that of an output of zeros."""
     nothing = m.run.zero_loss
     value = ratio(m.run.loss, nothing)
@@ -102,7 +102,7 @@ def loss(m: Measured) -> Iterator[Finding]:
                   say_loss_rule(reference, m.thresholds), LOSS_SOURCE, CONVENTION)
 
 
-def learned(m: Measured) -> Iterator[Finding]:
+def learned(m: MeasuredRun) -> Iterator[Finding]:
     """Given weights that do better than any that do not look at the inputs."""
     given = m.initialization
     if given is None or given.drawn:
@@ -116,7 +116,7 @@ def learned(m: Measured) -> Iterator[Finding]:
                       "convention; CS231n; makemore part 3", CONVENTION)
 
 
-def output(m: Measured) -> Iterator[Finding]:
+def output(m: MeasuredRun) -> Iterator[Finding]:
     """Outputs that are wide before anything is learned."""
     if scale_of_targets(m) > m.thresholds["targets"]:
         return

@@ -8,13 +8,13 @@ import numpy as np
 
 from initviz.core.statistics import ratio
 from initviz.core.wording import number, percent, ranges
-from initviz.diagnosis.findings import CONVENTION, EXACT, Finding, Measured
+from initviz.diagnosis.findings import CONVENTION, EXACT, Finding, MeasuredRun
 from initviz.diagnosis.rules.grades import DEAD_SOURCE, SATURATED_SOURCE, say_share_rule, share_severity
 
 COPIES_STAY = "Copies whose outgoing weights are equal get equal gradients and stay copies."
 
 
-def silent(m: Measured) -> Iterator[Finding]:
+def silent(m: MeasuredRun) -> Iterator[Finding]:
     """A layer whose every output is 0, unless it wakes by itself (a note elsewhere says so)."""
     run = m.run
     layer = m.silent_layer
@@ -35,7 +35,7 @@ def silent(m: Measured) -> Iterator[Finding]:
                   "some output is not 0", "follows from z = h W + b", EXACT)
 
 
-def copies(m: Measured) -> Iterator[Finding]:
+def copies(m: MeasuredRun) -> Iterator[Finding]:
     """Neurons with equal weights; those that only look equal; dead neurons are no copies."""
     run = m.run
     width, distinct = run.column("fan_out")[:-1], run.column("distinct_neurons")[:-1]
@@ -61,7 +61,7 @@ def copies(m: Measured) -> Iterator[Finding]:
         yield from _partial_copies(m, sounds & ~whole)
 
 
-def _partial_copies(m: Measured, sounds: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Finding]:
+def _partial_copies(m: MeasuredRun, sounds: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Finding]:
     run, share = m.run, m.thresholds["different"]
     width, distinct = run.column("fan_out")[:-1], run.column("distinct_neurons")[:-1]
     dead = np.round(np.nan_to_num(run.column("dead_share")[:-1]) * width)
@@ -86,7 +86,7 @@ def _partial_copies(m: Measured, sounds: np.ndarray[tuple[int], np.dtype[np.bool
                   CONVENTION)
 
 
-def dead(m: Measured) -> Iterator[Finding]:
+def dead(m: MeasuredRun) -> Iterator[Finding]:
     """Neurons that are off for every sample."""
     layer, share = m.worst("dead_share")
     if not 0 < share < 1:  # a layer that is off as a whole is silent
@@ -101,7 +101,7 @@ def dead(m: Measured) -> Iterator[Finding]:
                   say_share_rule(m.thresholds), DEAD_SOURCE, CONVENTION)
 
 
-def saturated(m: Measured) -> Iterator[Finding]:
+def saturated(m: MeasuredRun) -> Iterator[Finding]:
     """Outputs at the ends of a bounded activation's range."""
     layer, share = m.worst("saturated_share")
     if share > m.thresholds["mostly"]:
@@ -111,20 +111,20 @@ def saturated(m: Measured) -> Iterator[Finding]:
                       say_share_rule(m.thresholds), SATURATED_SOURCE, CONVENTION)
 
 
-def _compares_samples(m: Measured) -> bool:
+def _compares_samples(m: MeasuredRun) -> bool:
     """Whether there are hidden layers, and samples that differ."""
     batch = m.initialization.batch if m.initialization is not None else None
     return m.hidden > 0 and m.run.batch > 1 and m.run.input_rms > 0 and (
         batch is None or bool(np.ptp(batch.x, axis=0).any()))
 
 
-def _same(m: Measured) -> int | None:
+def _same(m: MeasuredRun) -> int | None:
     """The first hidden layer whose outputs are not 0 and the same for every sample."""
     same = np.flatnonzero((m.run.column("equal_samples")[:-1] > 0) & (m.run.column("activation_rms")[:-1] > 0))
     return int(same[0]) + 1 if same.size and _compares_samples(m) else None
 
 
-def input_lost(m: Measured) -> Iterator[Finding]:
+def input_lost(m: MeasuredRun) -> Iterator[Finding]:
     """A layer that puts out the same for every sample, unless its zero weights soon get a gradient."""
     layer = _same(m)
     if layer is not None and (m.first_step is None or m.run.column("weight_rms")[layer - 1] != 0):
@@ -132,7 +132,7 @@ def input_lost(m: Measured) -> Iterator[Finding]:
                       "by bit.", 0.0, layer, "some output depends on the sample", "follows from z = h W + b", EXACT)
 
 
-def alike(m: Measured) -> Iterator[Finding]:
+def alike(m: MeasuredRun) -> Iterator[Finding]:
     """Samples that the last hidden layer hardly tells apart."""
     if not _compares_samples(m) or _same(m) is not None:
         return

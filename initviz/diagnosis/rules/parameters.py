@@ -10,13 +10,13 @@ import numpy as np
 from initviz.core.propagation import QUIET
 from initviz.core.statistics import moments, ratio
 from initviz.core.wording import number, ranges
-from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO, Finding, Measured
+from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO, Finding, MeasuredRun
 
 FEW_WEIGHTS = 32  # of one sign by chance: 2^-31
 NEAR = 0.02  # relative: an output bias that is the log of the class shares up to a constant
 
 
-def one_sign(m: Measured) -> Iterator[Finding]:
+def one_sign(m: MeasuredRun) -> Iterator[Finding]:
     """Weights that are all positive, or all negative, where they should have mean 0."""
     run = m.run
     low, high, std = (run.column(f"weight_{name}") for name in ("min", "max", "std"))
@@ -36,7 +36,7 @@ def one_sign(m: Measured) -> Iterator[Finding]:
                       EXACT)
 
 
-def odd_layer(m: Measured) -> Iterator[Finding]:
+def odd_layer(m: MeasuredRun) -> Iterator[Finding]:
     """One hidden layer whose weights have another scale than the others'."""
     run = m.run
     with np.errstate(**QUIET):
@@ -58,7 +58,7 @@ def odd_layer(m: Measured) -> Iterator[Finding]:
                   f"{number(m.thresholds['lost'])} or above {number(m.thresholds['burst'])}", "convention", RATIO)
 
 
-def equal_layers(m: Measured) -> Iterator[Finding]:
+def equal_layers(m: MeasuredRun) -> Iterator[Finding]:
     """Given layers with the very same random weights."""
     given = m.initialization
     if given is None or given.drawn:
@@ -85,7 +85,7 @@ def _is_regular(w: np.ndarray[tuple[int, int], np.dtype[np.floating]]) -> bool:
     return len(np.unique(w[: max(1, FEW_WEIGHTS // w.shape[1] + 1)])) <= 3
 
 
-def biases(m: Measured) -> Iterator[Finding]:
+def biases(m: MeasuredRun) -> Iterator[Finding]:
     """Biases that are not 0: a note, as frameworks and careful people draw or set them on purpose."""
     given = m.initialization
     if given is None:
@@ -108,7 +108,7 @@ def biases(m: Measured) -> Iterator[Finding]:
                   "CS231n, part 2; documentation of torch.nn.Linear", CONVENTION)
 
 
-def _is_prior(m: Measured) -> bool:
+def _is_prior(m: MeasuredRun) -> bool:
     """Whether the output's biases are the log class shares of the batch, up to one constant."""
     assert m.initialization is not None
     batch, bias = m.initialization.batch, m.initialization.biases[-1].astype(float)

@@ -13,7 +13,7 @@ from initviz.core.propagation import QUIET
 from initviz.core.simulation import BlockRun
 from initviz.core.statistics import ratio
 from initviz.core.wording import number
-from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO, Finding, Measured
+from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO, Finding, MeasuredRun
 from initviz.diagnosis.layer_scales import (
     DEEPEST,
     Change,
@@ -39,7 +39,7 @@ LOCAL = 0.7  # of the logarithm of a change: a layer that makes so much of it is
 FEW_DEPTHS = 2  # times its own depth: an initialization that holds less far drifts
 
 
-def overflow(m: Measured) -> Iterator[Finding]:
+def overflow(m: MeasuredRun) -> Iterator[Finding]:
     """Numbers that the format cannot hold."""
     layer = m.run.overflow_layer
     if layer is not None:
@@ -53,7 +53,7 @@ def overflow(m: Measured) -> Iterator[Finding]:
 
 # ---------------------------------------------------------------------------------------------- forward
 
-def _signal_changes(m: Measured) -> list[Change]:
+def _signal_changes(m: MeasuredRun) -> list[Change]:
     """The greatest fall and growth of the signal. Inputs far from 1 are compared with 1 as well, the scale that layers
     are made for: a first layer that brings them there loses nothing.
     """
@@ -69,7 +69,7 @@ def _signal_changes(m: Measured) -> list[Change]:
     return [*falls[:1], *growths[1:]]
 
 
-def signal(m: Measured) -> Iterator[Finding]:
+def signal(m: MeasuredRun) -> Iterator[Finding]:
     """A median sample's signal that vanishes or explodes between a layer and a later one."""
     run = m.run
     if not m.hidden or run.overflow_layer is not None or m.silent_layer:
@@ -93,7 +93,7 @@ def signal(m: Measured) -> Iterator[Finding]:
             f"the median sample's root mean square {say_signal_rule(m.thresholds)}", SIGNAL_SOURCE, RATIO)
 
 
-def _localized(m: Measured, change: Change) -> Change:
+def _localized(m: MeasuredRun, change: Change) -> Change:
     """The one step that makes most of a change, where there is one; else the change."""
     levels = signal_levels(m.run)[change.start:change.end + 1].copy()
     levels[0] = levels[-1] / change.value  # an input that is compared with 1
@@ -104,7 +104,7 @@ def _localized(m: Measured, change: Change) -> Change:
     return Change(math.exp(steps[place]), change.start + place, change.start + place + 1)
 
 
-def _say_signal(m: Measured, change: Change) -> str:
+def _say_signal(m: MeasuredRun, change: Change) -> str:
     of = f"layer {change.start}'s" if change.start else "the input's"
     if change.start == 0 and not math.isclose(change.value, signal_levels(m.run)[change.end], rel_tol=1e-9):
         of = "1, the scale that layers are made for"
@@ -115,7 +115,7 @@ def _say_signal(m: Measured, change: Change) -> str:
     return f"{text}: each layer {verb.format(number(change.a_step))}."
 
 
-def preactivations(m: Measured) -> Iterator[Finding]:
+def preactivations(m: MeasuredRun) -> Iterator[Finding]:
     """Preactivations far from 1, where activations are linear, saturated or off."""
     if isinstance(m.run, BlockRun) and KINDS[m.run.network.kind].skips:
         return  # what a block adds to its stream may be small
@@ -133,7 +133,7 @@ def preactivations(m: Measured) -> Iterator[Finding]:
 
 # ---------------------------------------------------------------------------------------------- backward
 
-def gradient(m: Measured) -> Iterator[Finding]:
+def gradient(m: MeasuredRun) -> Iterator[Finding]:
     """A gradient that overflows, does not arrive, vanishes or explodes on its way back."""
     run = m.run
     if not m.hidden or run.overflow_layer is not None:
@@ -160,7 +160,7 @@ def gradient(m: Measured) -> Iterator[Finding]:
         yield from _gradient_scale(m, lengths[::-1], weight_gradient_norms(run))
 
 
-def _late(m: Measured, step: int) -> Finding:
+def _late(m: MeasuredRun, step: int) -> Finding:
     """That some hidden layers get no gradient in the first step only."""
     norms = weight_gradient_norms(m.run)[:-1]
     none = int(np.count_nonzero(norms == 0))
@@ -171,7 +171,7 @@ def _late(m: Measured, step: int) -> Finding:
                    "every hidden layer gets a gradient in the first step", "follows from the chain rule", EXACT)
 
 
-def _gradient_scale(m: Measured, backward: Array, norms: Array) -> Iterator[Finding]:
+def _gradient_scale(m: MeasuredRun, backward: Array, norms: Array) -> Iterator[Finding]:
     """From the lengths of dL/dz, last hidden layer first, and the norms of dL/dW, first layer first."""
     of_norms, lines = ratio(float(norms[0]), float(norms[-1])), m.thresholds
     beyond = [change for change in extreme_changes(backward) if not within(change.value, m.thresholds)]
@@ -190,7 +190,7 @@ def _gradient_scale(m: Measured, backward: Array, norms: Array) -> Iterator[Find
         say_gradient_rule(lines), GRADIENT_SOURCE, RATIO)
 
 
-def updates(m: Measured) -> Iterator[Finding]:
+def updates(m: MeasuredRun) -> Iterator[Finding]:
     """How fast the hidden layers' weights change; the output layer may be small by design."""
     if m.run.hidden_gradient_is_round_off or m.hidden < 1:
         return
@@ -210,7 +210,7 @@ def updates(m: Measured) -> Iterator[Finding]:
                   "convention; CS231n, part 3, and makemore part 3: about 1e-3", CONVENTION)
 
 
-def drift(m: Measured) -> Iterator[Finding]:
+def drift(m: MeasuredRun) -> Iterator[Finding]:
     """A scale that holds here, and would not in a network twice as deep."""
     depth = m.run.network.depth
     if m.hidden >= 2 and m.depth_limit < FEW_DEPTHS * depth:
@@ -219,7 +219,7 @@ def drift(m: Measured) -> Iterator[Finding]:
                       "a straight line through the logarithms of the hidden layers; convention", CONVENTION)
 
 
-def say_depth_limit(m: Measured) -> str:
+def say_depth_limit(m: MeasuredRun) -> str:
     """To which depth signal and gradient keep their scale at this run's rates."""
     limit = max(m.depth_limit, m.run.network.depth)
     if m.hidden < 2:
@@ -228,7 +228,7 @@ def say_depth_limit(m: Measured) -> str:
         f"to about depth {limit:.0f}" if limit < math.inf else f"beyond depth {DEEPEST:,}")
 
 
-def say_rates(m: Measured) -> str:
+def say_rates(m: MeasuredRun) -> str:
     """The rates of signal and gradient."""
     return ", ".join(f"{name} × {number(rate, 2)} a layer" for name, rate in m.rates._asdict().items()
                      if not math.isnan(rate))

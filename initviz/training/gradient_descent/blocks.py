@@ -13,7 +13,7 @@ from initviz.core.arrays import Array
 from initviz.core.batches import Batch, check_fit
 from initviz.core.buffers import Buffers
 from initviz.core.layers import Activation, Dense, Layer, walk
-from initviz.core.layers.chain import Place, chain_backward, chain_forward
+from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward
 from initviz.core.layers.passes import check_layers
 from initviz.core.propagation import LOSSES, check_targets
 from initviz.training.gradient_descent.plain import Pass, Race
@@ -78,16 +78,16 @@ class BlockRace(Race):
 
     def _pass(self, x: Array, targets: Array, buffers: Buffers, masks: Sequence[Array] = ()) -> Pass:
         seen, parameters = _Preactivations(), self._named()
-        place = Place(buffers=buffers, observer=seen, overwrite=True)
-        output, saved = chain_forward(self.layers, parameters, x, place)
+        context = LayerContext(buffers=buffers, observer=seen, overwrite=True)
+        output, saved = chain_forward(self.layers, parameters, x, context)
         loss, error = LOSSES[self.batch.loss](output, targets)
-        _, gradients = chain_backward(self.layers, parameters, saved, error, place)
+        _, gradients = chain_backward(self.layers, parameters, saved, error, context)
         others = [gradients[name].reshape(len(self._running), 1, -1) for name in self._shapes]
         return Pass(loss, [gradients[name] for name in self.weights], others, [*seen.inputs, output])
 
     def _outputs(self, batch: Batch) -> Array:
         x = batch.x.astype(self._x.dtype, copy=False)
-        return chain_forward(self.layers, self._named(), x, Place(buffers=self._held_out_buffers))[0]
+        return chain_forward(self.layers, self._named(), x, LayerContext(buffers=self._held_out_buffers))[0]
 
     def named(self, weights: Sequence[Array], others: Sequence[Array]) -> dict[str, Array]:
         """Parameters by name, from a snapshot or an entry of ``parameters()``."""

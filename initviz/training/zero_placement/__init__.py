@@ -8,17 +8,17 @@ factors is zero, and passes nothing back to a factor where the other is. The mea
 from initviz.training.zero_placement.expressions import (
     Activate,
     Add,
+    BatchInput,
     Expression,
-    Input,
     MatMul,
     Multiply,
+    NamedTensor,
     Pick,
     Softmax,
-    Tensor,
     Transpose,
     tensors_of,
 )
-from initviz.training.zero_placement.measurement import APART, CONSTANT, Measured, descend, measure
+from initviz.training.zero_placement.measurement import APART, CONSTANT, Measurement, descend, measure
 from initviz.training.zero_placement.prediction import Fate, is_zero, passes_at_zero, predict
 from initviz.training.zero_placement.wirings import STATES, WIRINGS, Wiring, combinations, learned_rank, numerical_rank
 
@@ -29,15 +29,15 @@ __all__ = [
     "WIRINGS",
     "Activate",
     "Add",
+    "BatchInput",
     "Expression",
     "Fate",
-    "Input",
     "MatMul",
-    "Measured",
+    "Measurement",
     "Multiply",
+    "NamedTensor",
     "Pick",
     "Softmax",
-    "Tensor",
     "Transpose",
     "Wiring",
     "combinations",

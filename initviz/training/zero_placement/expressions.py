@@ -8,12 +8,12 @@ Shape = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Input:
+class BatchInput:
     """The batch (samples, features)."""
 
 
 @dataclass(frozen=True)
-class Tensor:
+class NamedTensor:
     """A tensor by its name; ``axes`` names what each axis counts: two tensors that share a name share the units."""
 
     name: str
@@ -74,17 +74,17 @@ class Pick:
     place: int
 
 
-Expression = Input | Tensor | MatMul | Multiply | Add | Activate | Transpose | Softmax | Pick
+Expression = BatchInput | NamedTensor | MatMul | Multiply | Add | Activate | Transpose | Softmax | Pick
 
 
-def tensors_of(expression: Expression) -> dict[str, Tensor]:
+def tensors_of(expression: Expression) -> dict[str, NamedTensor]:
     """The tensors of an expression by name, in the order in which they are met."""
     match expression:
-        case Tensor():
+        case NamedTensor():
             return {expression.name: expression}
         case MatMul(left, right) | Multiply(left, right) | Add(left, right):
             return tensors_of(left) | tensors_of(right)
         case Activate(_, inner) | Transpose(inner) | Softmax(inner) | Pick(inner, _):
             return tensors_of(inner)
-        case Input():
+        case BatchInput():
             return {}

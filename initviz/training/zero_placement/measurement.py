@@ -14,13 +14,13 @@ from initviz.core.arrays import Array
 from initviz.training.zero_placement.expressions import (
     Activate,
     Add,
+    BatchInput,
     Expression,
-    Input,
     MatMul,
     Multiply,
+    NamedTensor,
     Pick,
     Softmax,
-    Tensor,
     Transpose,
     tensors_of,
 )
@@ -32,7 +32,7 @@ APART = 1e-9  # of the largest entry: copies whose parts differ by less are equa
 UNITS: Mapping[str, int] = MappingProxyType({"in": 5, "a": WIDTH, "b": WIDTH, "out": 3})
 
 
-def initial(tensors: Mapping[str, Tensor], states: Mapping[str, str], seed: int,
+def initial(tensors: Mapping[str, NamedTensor], states: Mapping[str, str], seed: int,
             units: Mapping[str, int] = UNITS) -> dict[str, Array]:
     """Arrays of the tensors, drawn as their states say; ``units`` is the length of each axis."""
     rng = np.random.default_rng(seed)
@@ -54,9 +54,9 @@ class _Node:
 
 def _evaluate(expression: Expression, arrays: Mapping[str, Array], x: Array) -> _Node:
     match expression:
-        case Input():
+        case BatchInput():
             return _Node(x, lambda dy, gradients: None)
-        case Tensor(name):
+        case NamedTensor(name):
             return _Node(arrays[name], lambda dy, gradients: gradients.__setitem__(
                 name, gradients.get(name, 0) + _summed_to(dy, arrays[name].shape)))
         case Activate(key, inner):
@@ -110,7 +110,7 @@ def _summed_to(dy: Array, shape: tuple[int, ...]) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class Measurement:
     """What training showed: each tensor's fate, its arrays after the last step, and the largest gradient by step."""
 
     fates: Mapping[str, Fate]
@@ -120,7 +120,7 @@ class Measured:
 
 
 def measure(expression: Expression, states: Mapping[str, str], *, seed: int = 0, steps: int = STEPS,
-            rate: float = RATE, units: Mapping[str, int] = UNITS) -> Measured:
+            rate: float = RATE, units: Mapping[str, int] = UNITS) -> Measurement:
     """Gradient descent on the squared error of random targets, in float64; a zero gradient is exactly 0."""
     tensors = tensors_of(expression)
     rng = np.random.default_rng((seed, 1))
@@ -131,7 +131,7 @@ def measure(expression: Expression, states: Mapping[str, str], *, seed: int = 0,
     fates = {name: Fate(first[name], MappingProxyType({
         axis: _differ(arrays[name], place) for place, axis in enumerate(tensor.axes)}))
         for name, tensor in tensors.items()}
-    return Measured(fates, arrays, sizes, losses)
+    return Measurement(fates, arrays, sizes, losses)
 
 
 def descend(expression: Expression, arrays: Mapping[str, Array], x: Array, targets: Array, steps: int,

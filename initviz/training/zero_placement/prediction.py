@@ -15,11 +15,11 @@ from initviz.core.activations import activation
 from initviz.training.zero_placement.expressions import (
     Activate,
     Add,
+    BatchInput,
     Expression,
-    Input,
     MatMul,
     Multiply,
-    Tensor,
+    NamedTensor,
     tensors_of,
 )
 
@@ -29,9 +29,9 @@ LOOKAHEAD = 8  # steps of a prediction: after them nothing new happens in an exp
 def is_zero(expression: Expression, zero: Mapping[str, bool]) -> bool:
     """Whether the value of the expression is exactly zero, given which tensors are."""
     match expression:
-        case Input():
+        case BatchInput():
             return False
-        case Tensor(name):
+        case NamedTensor(name):
             return zero[name]
         case MatMul(left, right) | Multiply(left, right):
             return is_zero(left, zero) or is_zero(right, zero)
@@ -53,7 +53,7 @@ def passes_at_zero(key: str) -> bool:
 def _reached(expression: Expression, zero: Mapping[str, bool]) -> Iterator[str]:
     """The tensors to which a gradient comes back that is not exactly zero, where one comes to the expression."""
     match expression:
-        case Tensor(name):
+        case NamedTensor(name):
             yield name
         case MatMul(left, right) | Multiply(left, right):
             for factor, other in ((left, right), (right, left)):
@@ -65,7 +65,7 @@ def _reached(expression: Expression, zero: Mapping[str, bool]) -> Iterator[str]:
         case Activate(key, inner):
             if not is_zero(inner, zero) or passes_at_zero(key):
                 yield from _reached(inner, zero)
-        case Input():
+        case BatchInput():
             return
 
 
@@ -77,9 +77,9 @@ def _is_uneven(expression: Expression, zero: Mapping[str, bool], uneven: Uneven)
     if is_zero(expression, zero):
         return False
     match expression:
-        case Input():
+        case BatchInput():
             return True
-        case Tensor(name, axes):
+        case NamedTensor(name, axes):
             return bool(axes) and axes[-1] in uneven[name]
         case MatMul(_, right):
             return _is_uneven(right, zero, uneven)
@@ -97,7 +97,7 @@ def _parted(expression: Expression, zero: Mapping[str, bool], uneven: Uneven, in
     ``inputs_differ`` says so of the units that a tensor is multiplied with.
     """
     match expression:
-        case Tensor(name, axes):
+        case NamedTensor(name, axes):
             if axes and comes_back_uneven:
                 yield name, axes[-1]
             if len(axes) > 1 and inputs_differ:
@@ -106,7 +106,7 @@ def _parted(expression: Expression, zero: Mapping[str, bool], uneven: Uneven, in
             if not is_zero(left, zero):
                 yield from _parted(right, zero, uneven, _is_uneven(left, zero, uneven), comes_back_uneven)
             if not is_zero(right, zero):
-                rows = isinstance(right, Tensor) and right.axes[0] in uneven[right.name]
+                rows = isinstance(right, NamedTensor) and right.axes[0] in uneven[right.name]
                 yield from _parted(left, zero, uneven, inputs_differ, rows)
         case Multiply(left, right):
             for factor, other in ((left, right), (right, left)):
@@ -120,7 +120,7 @@ def _parted(expression: Expression, zero: Mapping[str, bool], uneven: Uneven, in
             if not is_zero(inner, zero) or passes_at_zero(key):
                 yield from _parted(inner, zero, uneven, inputs_differ,
                                    comes_back_uneven or _is_uneven(inner, zero, uneven))
-        case Input():
+        case BatchInput():
             return
 
 

@@ -13,11 +13,11 @@ from initviz.core.arrays import Array
 from initviz.training.zero_placement.expressions import (
     Activate,
     Add,
+    BatchInput,
     Expression,
-    Input,
     MatMul,
     Multiply,
-    Tensor,
+    NamedTensor,
     tensors_of,
 )
 from initviz.training.zero_placement.measurement import APART, measure
@@ -36,11 +36,11 @@ class Wiring:
     source: str
 
 
-X = Input()
+X = BatchInput()
 
 
 def _linear(inner: Expression, name: str, fan_in: str, fan_out: str) -> MatMul:
-    return MatMul(inner, Tensor(name, (fan_in, fan_out)))
+    return MatMul(inner, NamedTensor(name, (fan_in, fan_out)))
 
 
 def _branch(inner: Expression) -> Expression:
@@ -72,12 +72,12 @@ WIRINGS: Mapping[str, Wiring] = MappingProxyType({
         "y = W_out (h + W₂ tanh(W₁ h))", "Zhang et al. 2019, section 3"),
     "gamma": Wiring(
         "A residual branch, its last gain zero",
-        _linear(Add(STREAM, Multiply(_branch(STREAM), Tensor("gamma", ("a",)))), "W_out", "a", "out"),
+        _linear(Add(STREAM, Multiply(_branch(STREAM), NamedTensor("gamma", ("a",)))), "W_out", "a", "out"),
         MappingProxyType({"W_in": "random", "W1": "random", "W2": "random", "gamma": "zero", "W_out": "random"}),
         "y = W_out (h + γ · W₂ tanh(W₁ h))", "Goyal et al. 2017, section 5.1"),
     "alpha": Wiring(
         "A residual branch, its scale zero (ReZero)",
-        _linear(Add(STREAM, Multiply(_branch(STREAM), Tensor("alpha", ()))), "W_out", "a", "out"),
+        _linear(Add(STREAM, Multiply(_branch(STREAM), NamedTensor("alpha", ()))), "W_out", "a", "out"),
         MappingProxyType({"W_in": "random", "W1": "random", "W2": "random", "alpha": "zero", "W_out": "random"}),
         "y = W_out (h + α W₂ tanh(W₁ h))", "Bachlechner et al. 2021, section 3"),
     "readout": Wiring(
