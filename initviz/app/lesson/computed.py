@@ -109,8 +109,9 @@ def scale(settings: Settings) -> StepOutcome:
         Line(f"× {number(factor)} a layer", layers, measured[0] * factor ** (layers - 1.0))], log=True, points=False)
     return StepOutcome(kept, f"{text} That is no factor a layer: from layer 1 to 3 it is {number(early)}, from "
                        f"layer {len(rms) - 2} to {len(rms)} {number(late)}, for the smaller a signal is, the less tanh "
-                       f"squeezes it. {DEEP} layers deep, {number(signal_ratio(deep))} is left, near the dashed 1/√(2l) of "
-                       f"theory, where {number(factor)} a layer would leave {number(factor ** (DEEP - 2))}.", run, plot)
+                       f"squeezes it. {DEEP} layers deep, {number(signal_ratio(deep))} is left, near the dashed 1/√(2l)"
+                       f" of theory, where {number(factor)} a layer would leave {number(factor ** (DEEP - 2))}.",
+                       run, plot)
 
 
 def saturation(settings: Settings) -> StepOutcome:

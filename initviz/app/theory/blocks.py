@@ -108,7 +108,7 @@ def show(settings: Settings) -> None:
         return
     runs = [run for run in app.compare(settings) if isinstance(run, BlockRun)]
     network = runs[0].network
-    predictions = [app.cached_block_prediction(run, settings.input) for run in runs]
+    predictions = app.cached_block_predictions(runs, settings.input)
     st.subheader(f"{KINDS[network.kind].label}: {network.blocks} block{'s' * (network.blocks > 1)}", anchor=False)
     ahead, back = st.columns(2)
     with ahead:
