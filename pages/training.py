@@ -13,6 +13,8 @@ app.require_entrance()
 settings = app.current_settings()
 
 st.header("What does an initialization cost?", anchor=False)
+st.markdown("The same network learns the same data in the same order; only its initial weights differ. Which "
+            "initialization learns, and what keeps the others from it?")
 with st.container(horizontal=True):
     for key in ("optimizer", "rate", "steps", "minibatch", "tuned", "loss"):
         app.control(key)

@@ -77,9 +77,8 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     side = 1 if labels_right else -1
     guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(
         x=alt.X("from:Q"), x2="to:Q", y=y)
-    guide_names = alt.Chart(named("guides")).mark_text(
-        align="left" if labels_right else "right", dx=3 * side, dy=-6, fontSize=10, fill=INK, opacity=0.7,
-        tooltip=None).encode(x=alt.X("x:Q"), y=y, text="text:N")
+    guide_names = alt.Chart(named("guides")).mark_text(  # in the middle, as lines often begin at a guide
+        dy=-7, fontSize=11, fill=INK, opacity=0.8, tooltip=None).encode(x=alt.X("x:Q"), y=y, text="text:N")
     bands = alt.Chart(named("expected")).mark_area(opacity=0.13, clip=True, tooltip=None).encode(
         x=x, y=alt.Y("low:Q"), y2="high:Q", detail="label:N", color=literal_color())
     dashes = alt.Chart(named("expected")).mark_line(
@@ -100,7 +99,7 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     keys = alt.Chart(named("names")).mark_point(
         size=55, filled=True, opacity=1, xOffset=13 * side, tooltip=None).encode(
         x=x, y=y, color=literal_color(), shape=alt.Shape("marker:N", scale=None))
-    chart = alt.layer(guides, guide_names, bands, dashes, *lines, dots, names, keys,
+    chart = alt.layer(guides, bands, dashes, *lines, dots, guide_names, names, keys,
                       *carried("frame", "ticks", "levels"))
     return Picture.of(chart.properties(width="container", height=HEIGHT), alt_text)
 
@@ -149,7 +148,7 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
                   "room": [max(LABEL_ROOM * (final - first), 1.0 if whole else 0.0)]},
         "ticks": {"x": _ticks(first, final, whole)},
         "levels": levels(low, high, log),
-        "guides": {"x": [first if labels_right else final] * len(guides),
+        "guides": {"x": [(first + final) / 2] * len(guides),
                    "from": [first] * len(guides), "to": [final] * len(guides),
                    "y": [float(level) for level, _ in guides], "text": [name for _, name in guides]},
         "expected": theory}

@@ -94,6 +94,10 @@ def _race_on(race: LiveRace, watched: bool) -> None:
     if in_the_plane:
         _decision_boundaries(race)
     _loss_and_accuracy(race)
+    with st.container():
+        reasons = "" if race.running else sentences.reasons(race.terms.labels, race.histories, race.loss_of_constant)
+        if reasons:
+            st.markdown(f"**Why not all have learned**\n\n{reasons}")
     if not in_the_plane:
         _first_weights(race)
     _layers(race)

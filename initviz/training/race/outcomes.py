@@ -20,7 +20,7 @@ STILL = 0.02  # of the same: a loss that moved by less did not learn
 TITLES = {"gradient_norm": "Norm of dL/dW (log axis)", "update_ratio": "log₁₀ of update ÷ weight",
           "dead_share": "Share of dead neurons", "symmetry_gap": "Symmetry gap (log axis)"}
 EXPLANATIONS = {
-    "gradient_norm": "Frobenius norm of dL/dW of each layer. A first layer far below the last hardly learns.",
+    "gradient_norm": "Drawn is the Frobenius norm of dL/dW.",
     "update_ratio": "log10 of the root mean square of the update over that of the weights. The dotted line is the "
                     "rule of thumb of about 1e-3 (Karpathy, makemore part 3; CS231n, neural networks 3).",
     "dead_share": "Share of a layer's neurons that are at or below 0 for the whole batch; defined for ReLU only.",

@@ -1,0 +1,45 @@
+"""Why a network has not learned, said of races whose answer is known."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from initviz.app.affordable import race_terms
+from initviz.app.settings import Settings
+from initviz.app.training import sentences
+from initviz.training.race.live import LiveRace
+
+SMALL = {"width": 32, "depth": 4, "batch": 64, "steps": 50}
+
+
+def race(**changes):
+    made = LiveRace(race_terms(replace(Settings(), **SMALL | changes)))
+    while not made.finished:
+        made.advance(time.monotonic() + 1)
+    return made
+
+
+@pytest.mark.parametrize(("changes", "why"), [
+    ({"init": ("constant", "zeros")}, "**Constant and Zeros**: the neurons of each hidden layer are still copies"),
+    ({"init": ("lecun_normal",), "activation": "sigmoid", "depth": 20}, "the first layer gets less than a billionth"),
+    ({"init": ("he_normal",), "activation": "relu", "gain": 4.0, "depth": 12}, "leaps over every minimum"),
+    ({"init": ("he_normal",), "steps": 10, "rate": 0.001, "gain": 0.5}, "its steps are tiny beside its weights")])
+def test_what_kept_a_network_from_learning_is_said(changes, why):
+    made = race(**changes)
+    assert why in sentences.reasons(made.terms.labels, made.histories, made.loss_of_constant)
+
+
+def test_a_network_that_learned_needs_no_reason():
+    made = race(init=("he_normal",), activation="relu", steps=100)
+    assert not sentences.reasons(made.terms.labels, made.histories, made.loss_of_constant)
+
+
+def test_nobody_is_called_best_where_nobody_learned():
+    made = race(init=("zeros",))
+    said = sentences.losses(made.terms.labels, made.all_histories, made.loss_of_constant)
+    assert said == "After 50 steps none does better than equal odds for every class."
+    assert sentences.accuracies(made.terms.labels, made.all_histories, 10) == (
+        "No initialization does clearly better than chance, 10 %.")
