@@ -19,8 +19,8 @@ asked = app.current_settings()
 
 st.header("What should happen?", anchor=False)
 st.markdown("Two numbers of an initialization say what a wide network does, before a weight is drawn: how spread the "
-            "weights are, σ_w, and how spread the biases, σ_b. Between networks that make all inputs alike and those "
-            "that tear near ones apart lies a line on which deep ones train.")
+            "weights are, σ_w, and how spread the biases, σ_b. With small weights gradients shrink, with large ones "
+            "they grow; on the line between, deep networks train.")
 
 settings = replace(asked, kind="plain")
 with st.container():
@@ -46,17 +46,18 @@ left, right = st.columns([3, 2])
 with left:
     st.markdown("**Phase diagram**: click to choose σ_w and σ_b")
     app.show(phase.picture(*most), plane, key="phase", on_select=theory.go_to_clicked_point, selection_mode="spot")
-    st.caption("Blue: ordered, χ₁ < 1. Red: chaotic, χ₁ > 1. The paler, the more layers a gradient lasts; the line (a "
-               "ring where it is one point) is critical, χ₁ = 1. Gray: the length grows without bound. Points are the "
-               "chosen initializers in this network's hidden layers, the cross is the network drawn here."
+    st.caption("**Blue**: ordered, gradients shrink (χ₁ < 1). **Red**: chaotic, gradients grow (χ₁ > 1). The paler, "
+               "the more layers a gradient lasts; on the line (a ring where it is one point) it keeps its size. Gray: "
+               "the signal grows without bound. Points are the chosen initializers, the cross is the network drawn "
+               "here."
                + say.left_out(settings, *most))
 with right:
     st.markdown(f"**At the cross** the network is {say.phase(found, prediction)}.")
-    st.caption(f"Theory: {against_theory(run, prediction)}. A network trains to a depth of about 6 ξ_c (Schoenholz et "
-               "al. 2017, of one setting).")
     with st.popover("More: symbols and formulas", icon=":material/functions:"):
         st.markdown(say.FORMULAS)
         st.markdown("  \n".join(f"${symbol}$ = **{value}**  \n:small[:gray[{meaning}]]"
                                 for symbol, value, meaning in say.point(found)))
+        st.markdown(f"Theory: {against_theory(run, prediction)}. A network trains to a depth of about 6 ξ_c "
+                    "(Schoenholz et al. 2017, of one setting).")
 
 theory.show_tabs(theory.TheoryView(settings, network, run, prediction, found))

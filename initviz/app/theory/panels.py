@@ -93,6 +93,8 @@ def _meaning(view: TheoryView) -> None:
 
 def _signal_and_gradient(view: TheoryView) -> None:
     run, prediction = view.run, view.prediction
+    st.markdown("How large the signal is on its way forward and the gradient on its way back: what happened in this "
+                "network, and what theory says of infinitely wide ones before a weight is drawn.")
     ahead, back = st.columns(2)
     with ahead:
         st.markdown("**Forward →** Root mean square of the activations (log axis)")
@@ -102,11 +104,12 @@ def _signal_and_gradient(view: TheoryView) -> None:
         st.markdown("**← Backward** Root mean square of the deltas dL/dz (log axis)")
         app.show(depth.backward_picture(), depth.data([run], [prediction], "delta", "rms", name="this network"),
                 key="point_backward")
-    st.caption(f"{say.scales(run, prediction)} Solid: this network, normal weights of standard deviation σ_w/√fan_in. "
-               "Dashed: theory. Shaded: the band in which all hidden layers lie at once in about 96 % of all draws of "
-               "the weights, from draws of the very law. Each layer adds the variance of an average over its neurons "
-               "to the logarithm of the squared length, 5/width for ReLU (Hanin and Nica 2018); where lengths "
-               "return to q*, they forget it after some ξ_q layers, and forward the band stops widening.")
+    st.caption("Solid: this network. Dashed: theory. Shaded: where about 96 % of all draws of the weights stay.")
+    app.more(f"{say.scales(run, prediction)} Weights are normal, of standard deviation σ_w/√fan_in. In the band all "
+             "hidden layers lie at once; it is made from draws of the very law. Each layer adds the variance of an "
+             "average over its neurons to the logarithm of the squared length, 5/width for ReLU (Hanin and Nica "
+             "2018); where lengths return to q*, they forget it after some ξ_q layers, and forward the band stops "
+             "widening.")
 
 
 def _variance_map(view: TheoryView) -> None:
@@ -118,15 +121,19 @@ def _variance_map(view: TheoryView) -> None:
         return
     first = float(view.prediction.preactivation_std[0]) ** 2
     expected = outlook.staircase(view.field, view.settings.sigma_w, view.settings.sigma_b, view.run, first)
-    st.markdown("**Length of the next layer** against a layer's length")
+    st.markdown("One curve tells the whole way: it takes the signal's variance in a layer to that in the next. Follow "
+                "the steps to the point where curve and diagonal meet: there the variance stays.")
+    st.markdown("**Variance q in the next layer** against that in a layer")
     app.show(staircase.picture(), staircase.data(**expected))
-    st.caption(f"{say.lengths(view.run, expected['lengths'])} Blue: the map V(q). Orange: the steps that theory takes "
-               "from this network's first layer, each to the curve and back to the dotted diagonal. Green: the lengths "
-               "of neighboring layers, measured. Where the curve crosses the diagonal from above, the length settles "
-               "(Poole et al. 2016).")
+    st.caption("Blue: theory's curve V(q). Orange: theory's steps from this network's first layer, each to the curve "
+               "and back to the dotted diagonal. Green: neighboring layers, measured.")
+    app.more(f"{say.lengths(view.run, expected['lengths'])} Where the curve crosses the diagonal from above, the "
+             "length settles (Poole et al. 2016).")
 
 
 def _two_inputs(view: TheoryView) -> None:
+    st.markdown("Two inputs go through the same network. A network that makes them alike cannot tell them apart; one "
+                "that tears near ones apart cannot learn what they share.")
     app.control("correlation")
     expected, measured, low, high = _cached_correlations(view.network, view.settings.correlation)
     layers = np.arange(1, len(measured) + 1)
@@ -134,11 +141,12 @@ def _two_inputs(view: TheoryView) -> None:
     app.show(curves.picture("Correlation of two inputs' preactivations against the layer", "hidden layer", log=False),
             curves.data([curves.Series("this network", UNORDERED[1], layers, measured, expected=(
                 expected, expected if low is None else low, expected if high is None else high))], log=False))
+    st.markdown(say.correlation(expected, measured))
     shaded = "" if low is None else "; shaded: from least to most of some other draws of the weights"
-    st.caption(f"{say.correlation(expected, measured)} Cosine of the two inputs' preactivations, less the common bias. "
-               f"Solid: measured; dashed: theory's limit of infinite width{shaded}. A layer maps a correlation c to "
-               "C(c) = (σ_w² E φ(u₁)φ(u₂) + σ_b²) / q, where u₁ and u₂ are normal of variance q and correlation c "
-               "(Poole et al. 2016).")
+    st.caption(f"Solid: measured; dashed: theory, what infinitely wide layers do{shaded}.")
+    app.more("Drawn is the cosine of the two inputs' preactivations, less the common bias. A layer maps a correlation "
+             "c to C(c) = (σ_w² E φ(u₁)φ(u₂) + σ_b²) / q, where u₁ and u₂ are normal of variance q and correlation c "
+             "(Poole et al. 2016).")
 
 
 def _dead_neurons(view: TheoryView) -> None:
@@ -149,15 +157,17 @@ def _dead_neurons(view: TheoryView) -> None:
     expected = _cached_dead_shares(view.network, view.settings.input, view.run.batch)
     measured: Any = view.run.column("dead_share")[: view.settings.depth - 1]
     lost = born_dead(view.network.sizes[1:-1])
+    st.markdown("A neuron is dead where its sum is at or below 0 for every sample: ReLU then puts out 0, and no "
+                "gradient reaches its weights.")
     st.markdown("**Share of dead neurons**")
     app.show(curves.picture("Share of dead neurons against the layer", "hidden layer", log=False),
             curves.data([curves.Series("this network", UNORDERED[1], np.arange(1, view.settings.depth), measured,
                                        expected=(expected, expected, expected))], log=False))
-    st.caption(f"{say.dead(expected, measured, lost, view.settings.bias)} A neuron is dead where its preactivation is "
-               "at or below 0 for every sample of the batch: then no gradient reaches its weights. Dashed: a wide "
-               "network's share, E Φ(−u/√(1−c))ᵐ for m samples of correlation c, where u is normal of variance c and Φ "
-               "the normal distribution function (derived from Cho and Saul 2009's kernel: given what all samples "
-               "share, each is off on its own).")
+    st.markdown(say.dead(expected, measured, lost, view.settings.bias))
+    st.caption("Solid: measured. Dashed: theory.")
+    app.more("A wide network's share is E Φ(−u/√(1−c))ᵐ for m samples of correlation c, where u is normal of variance "
+             "c and Φ the normal distribution function (derived from Cho and Saul 2009's kernel: given what all "
+             "samples share, each is off on its own).")
 
 
 def _depth_and_width(view: TheoryView) -> None:
@@ -165,6 +175,8 @@ def _depth_and_width(view: TheoryView) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for key in ("deepest", "widest", "seeds"):
             app.control(key)
+    st.markdown("Many networks are drawn at each depth and width. Wide ones behave like theory's; in narrow, deep ones "
+                "luck decides whether a gradient arrives.")
     sweep = _current_survival(settings.network_at_point((8, 8, 10)), settings)
     with st.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(sweep.progress, sweep.text, width=420)
@@ -213,15 +225,19 @@ def _singular_values(view: TheoryView) -> None:
                                     expected=(middle, middle, middle)))
         series.append(curves.Series(f"{label_of(key)}, median", color_of(key), at,
                                     np.median(spectrum.values, axis=1)))
+    st.markdown("A small change of the input is stretched in some directions and squeezed in others on its way to a "
+                "layer: the singular values are these factors. Where they spread over many powers of ten, one learning "
+                "rate cannot suit all directions; orthogonal weights keep them closer together.")
     st.markdown("**Singular values s of the Jacobian dh/dx** (log axis)")
     app.show(curves.picture("Singular values of the Jacobian against the layer, log axis", "hidden layer", log=True),
             curves.data(series, log=True))
     st.dataframe(outlook.spectrum_table(spectra), hide_index=True, width="stretch")
     width = min(view.settings.width, outlook.WIDEST_JACOBIAN)
-    st.caption(f"At one input of mean square 1, exact (SVD, float64), in a network of width {width}. Dashed: theory's "
-               "root mean square. Theory: where lengths have settled, s² has over L layers the mean χ₁^L and the "
-               "variance χ₁^(2L) · L · (E φ′⁴/(E φ′²)² − 1 + v), where v is 1 for Gaussian weights and 0 for "
-               "orthogonal ones (Saxe et al. 2014; Pennington et al. 2017).")
+    st.caption("Dashed: theory's root mean square.")
+    app.more(f"At one input of mean square 1, exact (SVD, float64), in a network of width {width}. Theory: where "
+             "lengths have settled, s² has over L layers the mean χ₁^L and the variance χ₁^(2L) · L · (E φ′⁴/(E φ′²)² "
+             "− 1 + v), where v is 1 for Gaussian weights and 0 for orthogonal ones (Saxe et al. 2014; Pennington et "
+             "al. 2017).")
 
 
 def _number_formats(view: TheoryView) -> None:
@@ -229,6 +245,8 @@ def _number_formats(view: TheoryView) -> None:
     if not settings.init:
         _info("Choose at least one initializer in the sidebar.")
         return
+    st.markdown("A computer's number has a smallest and a largest size. A signal or gradient that leaves this range "
+                "becomes 0 or overflows: the network is lost before it learns.")
     runs = app.compare(settings)
     hidden = settings.depth - 1
     ahead, back = st.columns(2)
@@ -241,7 +259,7 @@ def _number_formats(view: TheoryView) -> None:
             app.show(picture, depth.data(runs, [None] * len(runs), quantity, "rms",
                                         guides=formats.lines_within(low, high)), key=f"formats_{quantity}")
     st.dataframe(outlook.formats_table(runs), hide_index=True, width="stretch")
-    st.caption("The initializers of the sidebar, computed in float32: the layer at which a typical value (root mean "
+    app.more("The initializers of the sidebar, computed in float32: the layer at which a typical value (root mean "
                "square) would be rounded to 0 or is larger than the format's largest number, for the signal on its way "
                "forward and for the gradient on its way back. Dotted: the ends of the formats that are within reach. "
                "The loss is not scaled, as it would be in mixed precision. "

@@ -52,8 +52,10 @@ def phase(fixed_point: FixedPoint, prediction: Prediction | None) -> str:
     if prediction is None or fixed_point.phase not in ("ordered", "chaotic") or hidden < 2 or not fixed_point.chi > 0:
         return PHASES[fixed_point.phase] + inputs
     tenfold = number(2 * math.log(10) / abs(math.log(fixed_point.chi)), 3)
+    here = returned(prediction)
+    little = ", which is little" if 0.5 < here < 2 else ""
     return (f"{PHASES[fixed_point.phase]}{inputs}. Over the {hidden} hidden layers drawn here the gradient's length is "
-            f"multiplied by {number(returned(prediction), 3)}; where lengths have settled, by "
+            f"multiplied by {number(here, 3)}{little}; where lengths have settled, by "
             f"{number(math.sqrt(fixed_point.chi), 3)} a layer and by {'a tenth' if fixed_point.chi < 1 else 'ten'} in "
             f"{tenfold} layers")
 
@@ -79,12 +81,18 @@ def point(fixed_point: FixedPoint) -> list[tuple[str, str, str]]:
          f"until the squared gradient has {'grown by a factor of e' if grows else 'fallen to 1/e of it'}")]
 
 
+def _pace(depth: float) -> str:
+    """How fast a distance falls whose depth scale is ``depth``; empty where it has none."""
+    if not 0 < depth < math.inf:
+        return ""
+    return f": every {number(depth)} layers close two thirds of the distance" if depth > 1 else ", almost at once"
+
+
 def length_goes(fixed_point: FixedPoint) -> str:
     """Where the length settles, and how fast."""
     if math.isinf(fixed_point.q):
         return "Deep layers grow it without bound."
-    return (f"Deep layers settle at q* = {number(fixed_point.q, 3)}; depth scale of the way there, ξ_q: "
-            f"{_layers(fixed_point.depth_of_length)}.")
+    return f"Deep layers settle at {number(fixed_point.q, 3)}{_pace(fixed_point.depth_of_length)}."
 
 
 def correlation_goes(fixed_point: FixedPoint) -> str:
@@ -93,17 +101,17 @@ def correlation_goes(fixed_point: FixedPoint) -> str:
         return "It is not defined where the length grows without bound."
     if math.isnan(fixed_point.correlation):
         return "Deep layers are as good as linear here: they leave the correlation of two inputs as it is."
-    return (f"Two different inputs end at c* = {number(fixed_point.correlation, 3)}; depth scale of the way there, "
-            f"ξ_c: {_layers(fixed_point.depth_of_correlation)}.")
+    where = ("Two different inputs end alike" if fixed_point.correlation > 1 - 1e-9 else
+             f"Two different inputs end at {number(fixed_point.correlation, 3)}")
+    return f"{where}{_pace(fixed_point.depth_of_correlation)}."
 
 
 def gradient_goes(fixed_point: FixedPoint, prediction: Prediction | None) -> str:
     """By what a layer multiplies the gradient, what the network of that prediction feels of it, and its depth scale."""
     if prediction is None or not (math.isfinite(fixed_point.chi) and fixed_point.chi > 0):
         return f"χ₁ = {number(fixed_point.chi, 3)}."
-    return (f"Where lengths have settled χ₁ = {number(fixed_point.chi, 3)}, depth scale ξ_∇: "
-            f"{_layers(fixed_point.depth_of_gradient)}; over these {len(prediction.delta_rms) - 1} hidden layers "
-            f"theory multiplies the gradient's length by {number(returned(prediction), 3)}.")
+    return (f"Here χ₁ = {number(fixed_point.chi, 3)}. Over these {len(prediction.delta_rms) - 1} hidden layers theory "
+            f"multiplies the gradient's length by {number(returned(prediction), 3)}.")
 
 
 def left_out(settings: Settings, most_w: float, most_b: float) -> str:

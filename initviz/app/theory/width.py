@@ -77,7 +77,7 @@ def _words(settings: Settings, measured: Sequence[check.Coordinates]) -> None:
     st.dataframe(_table(slopes), hide_index=True, width="stretch")
     first = measured[0].settings
     rates = " and ".join(f"{rate:g} ({OPTIMIZER_LABELS[key]})" for key, rate in check.RATES.items())
-    st.caption(
+    app.more(
         f"{first.hidden} hidden layers of ReLU, {SEEDS} networks of each width with weights of standard deviation "
         f"1/√fan_in, {first.batch} standard normal inputs of {first.features} features. {check.BASE_WIDTH} is the "
         f"width at which the parametrizations are one network, with the rates {rates}; of the sidebar only the seed "
