@@ -167,7 +167,7 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
                               f"first {spreadsheet.MOST_ROWS:,} rows are read")
     command.add_argument("--target", metavar="COLUMN",
                          help="the CSV file's column to predict, or several of numbers with commas between them "
-                              "(default: the last that is not constant)")
+                              "(default: the one named label, target, class or y, else the last that is not constant)")
     command.add_argument("--target-kind", choices=spreadsheet.TARGET_KINDS, metavar="KIND",
                          help="what the target is: classes, numbers, or auto, which takes words and few whole numbers "
                               "for classes (default: auto)")

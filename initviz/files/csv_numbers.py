@@ -13,7 +13,9 @@ import pandas as pd
 
 from initviz.core.arrays import Array
 
-MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "-NaN", "nan", "-nan", "NULL", "null", "None")
+ERRORS = ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!")  # of spreadsheets
+MISSING = (*ERRORS, "", "?", "-", "--", ".", "NA", "N/A", "n/a", "<NA>", "NaN", "-NaN", "nan", "-nan", "NULL", "null",
+           "None")
 MINUS = "\u2212"
 SPACE, SIGN = "[ \t\n\f\r]*", f"[-+{MINUS}]?"  # of ASCII, spelled out: for \s pandas leaves Arrow's faster expressions
 MARKS = "' \u00a0\u202f"
@@ -26,6 +28,9 @@ DECORATED = {  # numbers with thousands separators, currency and percent signs, 
 PLAIN_DECORATED = {decimal: re.compile(pattern) for decimal, pattern in DECORATED.items()}
 PLAIN = rf"{SPACE}[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?{SPACE}|{SPACE}[-+]?[Ii]nf(?:inity)?{SPACE}"
 CELLS = 100_000  # that are converted at once: their texts take some 20 MB
+BESIDE = re.compile(  # a number, a currency before it or a unit of a few letters behind it
+    r"(?P<before>(?:[A-Z]{1,2}[$]|[A-Z]{3}|kr|z\u0142|Rs\.?|[\u20a0-\u20bf])? ?)[-+]?[0-9][0-9.,' ]*"
+    r"(?P<after> ?(?:[A-Z]{3}|kr|[\u20a0-\u20bf]|[A-Za-z\u00b0\u00b5\u03bc\u03a9][A-Za-z/\u00b2\u00b3]{0,5})?)")
 MOST_FORMS = 1_000  # of the texts of some columns, digits aside
 AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 LEFT_OUT = {sign: bytes(sorted({*range(256)} - {*f"0123456789eE+-{sign}(\n".encode()})) for sign in DECORATED}
@@ -47,6 +52,18 @@ def converted(columns: dict[int, pd.Series[Any]], decimal: str) -> dict[int, tup
                 places, _by_text(some, sign) if found is None else found, strict=True) if column is not None}
         left = {place: column for place, column in left.items() if place not in numbers}
     return numbers
+
+
+def beside_numbers(column: pd.Series[Any]) -> tuple[str, pd.Series[Any]] | None:
+    """The unit or currency that stands, the same in each cell, beside a number, and the cells without it."""
+    match = BESIDE.fullmatch(_first(column).strip())
+    if match is None or not (before := match["before"]) + (after := match["after"]):
+        return None
+    cells = column.str.strip()
+    held = cells.dropna()
+    if not (held.str.startswith(before) & held.str.endswith(after)).all():
+        return None
+    return f"{before}{after}", cells.str.slice(len(before), -len(after) if after else None)
 
 
 def _first(column: pd.Series[Any]) -> str:

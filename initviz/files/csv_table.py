@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,6 +23,8 @@ __all__ = ["MOST_BYTES", "MOST_COLUMNS", "MOST_ROWS", "TARGET_KINDS", "Table", "
 MOST_CLASSES, MOST_WORDS = 1_000, 50  # of a target, and of a column of words that is encoded
 FEW_VALUES = 20  # so many different whole numbers or fewer are taken for classes, as a column of measurements has more
 ROWS_A_CLASS = 5  # more values than that are classes where they count from 0 or 1 without a gap, with so many rows each
+TARGET_NAMES = frozenset({"label", "labels", "target", "targets", "class", "y"})
+NUMBERING = re.compile(r"(?i:(?:.*[_ .-])?(?:id|idx|index|row|no|nr))|.*[a-z](?:I[dD]|Index)")
 TARGET_KINDS = MappingProxyType({"auto": "As found", "classes": "Classes", "numbers": "Numbers"})
 COUNT = Interval(1, 1_000_000, integer=True)
 LARGEST = float(np.finfo(np.float32).max)
@@ -43,15 +46,22 @@ class Table:
         return list(self.values)
 
     def default_target(self) -> str:
-        """The last column that is not the same throughout."""
+        """The only column with a target's name, else the last that is not the same throughout."""
         numbers = self.values.numbers()
+        by_name = [name for name in self.columns if name.lower() in TARGET_NAMES]
+        if len(by_name) == 1 and not (by_name[0] in numbers and _constant(numbers[by_name[0]])):
+            return by_name[0]
         return next((name for name in reversed(self.columns) if name not in numbers or not _constant(numbers[name])),
                     self.columns[-1])
 
     def counting(self) -> list[str]:
-        """The columns that count the rows, as an index does: each value is 1 more than the one above."""
-        return [name for name, column in self.values.numbers().items() if len(column) > 2
-                and column[0] in (0, 1) and np.array_equal(column, column[0] + np.arange(len(column)))]
+        """The columns that number the rows: each value is 1 more than the one above, or, as the name of an index says,
+        each is whole and another.
+        """
+        return [name for name, column in self.values.numbers().items() if len(column) > 2 and (
+            (column[0] in (0, 1) and np.array_equal(column, column[0] + np.arange(len(column))))
+            or (NUMBERING.fullmatch(name) and bool((column == np.round(column)).all())
+                and len(np.unique(column)) == len(column)))]
 
     def encodable(self) -> list[str]:
         """The columns of words that have few kinds, so that each kind can be an input of 0 or 1."""
@@ -133,7 +143,7 @@ class Table:
                                  f"{shown(name)} is none")
         if not columns or all(map(_constant, columns.values())):
             raise ValueError(f"there must be a column of numbers beside the target {named(targets)} that are not all "
-                             "the same")
+                             f"the same{'' if one_hot or not self.encodable() else ', or of words that are encoded'}")
         return columns
 
 
@@ -221,11 +231,11 @@ def read(data: bytes) -> Table:
     """
     values, notes = columns_of(data)
     numbers = values.numbers()
-    if not numbers:
-        raise ValueError("the file must have at least one column of numbers, and has words only")
-    if all(_constant(column) for column in numbers.values()):
-        raise ValueError("at least one column of numbers must not be constant, and all are")
     table = Table(values, ())
+    if not numbers and not table.encodable():
+        raise ValueError("the file must have at least one column of numbers or of few words, and has many words only")
+    if numbers and all(_constant(column) for column in numbers.values()):
+        raise ValueError("at least one column of numbers must not be constant, and all are")
     return Table(values, (*notes, *_notes(table)))
 
 

@@ -16,15 +16,22 @@ import numpy as np
 import pandas as pd
 
 from initviz.core.arrays import Array
-from initviz.core.wording import cut, named
-from initviz.files.csv_numbers import MISSING, converted, is_missing, is_number
+from initviz.core.wording import cut, named, shown
+from initviz.files.csv_lines import (
+    HEAD_ROWS,
+    MOST_HEAD,
+    SPACES,
+    from_first_row,
+    separator_of,
+    without_comments,
+    without_titles,
+)
+from initviz.files.csv_numbers import MISSING, beside_numbers, converted, is_missing, is_number
 
 MOST_BYTES = 20 * 10**6
 MOST_COLUMNS, MOST_ROWS, MOST_CELLS = 2_000, 20_000, 2_000_000
-MOST_HEAD, HEAD_ROWS, HEAD_CELLS = 10**6, 20, 10_000  # letters, rows, cells: to learn how a file is written
-SEPARATORS = ",;\t|"
-SPACES = r"\s+"
-BLOCK = 1 << 18  # bytes that are looked through for comments at once
+HEAD_CELLS = 10_000  # to learn how a file is written
+MOST_DIGITS = 10  # of a row's number
 SEP_LINE = re.compile(r"\s*\"?sep=(.)\"?[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)
 
 
@@ -91,7 +98,7 @@ def columns_of(data: bytes) -> tuple[Columns, list[str]]:
     values = Columns()
     decorated = []
     kinds = frame.dtypes.tolist()
-    columns = {place: _texts(frame[place]) for place, kind in enumerate(kinds) if kind.kind not in "fiu"}
+    columns = {place: _texts(frame[place]) for place, kind in enumerate(kinds) if kind.kind not in "fiub"}
     numbers = converted(columns, text.decimal)
     for place, name in enumerate(names):
         if not name and kinds[place].kind == "f" and frame[place].isna().all():
@@ -99,6 +106,10 @@ def columns_of(data: bytes) -> tuple[Columns, list[str]]:
         name = name or f"column {place + 1}"
         name = name if name not in values else f"{name} ({place + 1})"
         signs = False
+        if place in columns and place not in numbers and (found := beside_numbers(columns[place])) and (
+                left := converted({place: found[1]}, text.decimal)):
+            numbers |= left
+            notes.append(f"'{found[0].strip()}' beside the numbers of {shown(name)} is left out.")
         if place in numbers:
             held, signs = numbers[place]
         else:
@@ -122,21 +133,23 @@ def _text(data: bytes) -> Text:
     _check_bytes(data)
     notes: list[str] = []
     data = data.removeprefix(codecs.BOM_UTF8)
-    data, comment = _without_comments(data, notes)
-    start = re.search(rb"[^\s,;|]", data)
-    if start is None:
+    data, comment = without_comments(data, notes)
+    data = from_first_row(data)
+    if not data:
         raise ValueError("the file is empty: it must have rows of numbers with commas between them")
-    begin = max(data.rfind(b"\n", 0, start.start()), data.rfind(b"\r", 0, start.start())) + 1
-    data = data[begin:] if begin else data
     head = data[:MOST_HEAD].decode(errors="ignore")
     separator = ""
     if match := SEP_LINE.match(head):
         separator = match[1]
         data, head = data[len(match[0].encode()):], head[len(match[0]):]
+        if separator not in head:
+            raise ValueError(f"the line sep={separator} must name what stands between the cells below it")
+    data = without_titles(data, separator, notes)
+    head = data[:MOST_HEAD].decode(errors="ignore")
     lines = [line for line in head.splitlines()[:HEAD_ROWS] if line.strip()]
     if not lines:
         raise ValueError("the file must have at least two rows of data, got 0")
-    separator = separator or _separator(lines)
+    separator = separator or separator_of(lines)
     end = re.search(rb"[\r\n]|\Z", data)
     count = len(lines[0].split()) if separator == SPACES else data.count(
         separator.encode(), 0, end.start() if end else len(data)) + 1
@@ -148,6 +161,9 @@ def _text(data: bytes) -> Text:
     rows = _first_rows(head, separator)[:max(HEAD_CELLS // count, 4)]
     decimal = _decimal(rows, separator)
     trailing = len(rows) > 1 and all(len(row) == len(rows[0]) + 1 and not row[-1].strip() for row in rows[1:])
+    if _has_row_names(rows, decimal) and not trailing:
+        rows[0] = ["", *rows[0]]
+        data = b'""' + (b" " if separator == SPACES else separator.encode()) + data
     if len(rows) > 1 and len(rows[1]) > len(rows[0]) and not trailing:  # pandas would take the first for an index
         raise ValueError(f"this cannot be read as a table: line 2 has {len(rows[1])} cells where {len(rows[0])} are "
                          "expected")
@@ -161,42 +177,6 @@ def _text(data: bytes) -> Text:
                  "The comment above the rows is taken for the columns' names." if names else
                  "The first line is taken for data, and the columns are numbered.")
     return Text(data, separator, decimal, names, header, trailing, tuple(notes))
-
-
-def _without_comments(data: bytes, notes: list[str]) -> tuple[bytes, bytes]:
-    """The lines that begin with neither # nor //, and the last comment above them; says in ``notes`` what it left."""
-    if b"#" not in data and (b"/" not in data or b"//" not in data):  # one letter is found in no time
-        return data, b""
-    kept, count, last, above = [], 0, b"", True
-    for block in _blocks(data):
-        if block.startswith(b"#") and block.count(b"\n#") == block.count(b"\n") - block.endswith(b"\n"):
-            comments = block.count(b"\n") + (not block.endswith(b"\n"))  # all lines are
-            last = block.rstrip(b"\r\n")[block.rstrip(b"\r\n").rfind(b"\n") + 1:] if above else last
-            count += comments
-            continue
-        if b"#" not in block and b"//" not in block:
-            kept.append(block)
-            above = above and block.isspace()
-            continue
-        for line in block.splitlines(keepends=True):
-            if line.lstrip(b" \t").startswith((b"#", b"//")):
-                count += 1
-                last = line if above else last
-            else:
-                kept.append(line)
-                above = above and line.isspace()
-    if count:
-        notes.append(f"{count:,} comment line{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} left out.")
-    return b"".join(kept), last
-
-
-def _blocks(data: bytes) -> Iterator[bytes]:
-    """The data in pieces of whole lines."""
-    begin = 0
-    while begin < len(data):
-        end = data.find(b"\n", begin + BLOCK) + 1 or len(data)
-        yield data[begin:end]
-        begin = end
 
 
 def _check_bytes(data: bytes) -> None:
@@ -218,27 +198,10 @@ def _check_bytes(data: bytes) -> None:
                          "UTF-8")
 
 
-def _separator(lines: Sequence[str]) -> str:
-    """Semicolons, tabs or bars where two lines have as many, as commas may be decimal; else what the first has most of.
-
-    Spaces where nothing else stands between numbers.
-    """
-    first, second = lines[0], lines[1] if len(lines) > 1 else ""
-    for separator in ";\t|":
-        if 0 < first.count(separator) == second.count(separator):
-            return separator
-    if not any(separator in first for separator in SEPARATORS):
-        fields = [line.split() for line in lines[:-1] if line.strip()]
-        if len(fields) > 1 and len({*map(len, fields)}) == 1 and len(fields[0]) > 1 and all(
-                map(is_number, fields[1])):
-            return SPACES
-    return max(SEPARATORS, key=first.count)
-
-
 def _first_rows(head: str, separator: str) -> list[list[str]]:
     """The cells of the first rows that are not blank."""
     if separator == SPACES:
-        return [line.split() for line in head.splitlines()[:HEAD_ROWS] if line.strip()]
+        return [line.replace('"', "").split() for line in head.splitlines()[:HEAD_ROWS] if line.strip()]
     try:
         return list(islice(filter(None, csv.reader(io.StringIO(head, newline=""), delimiter=separator,
                                                    skipinitialspace=True)), HEAD_ROWS))
@@ -271,14 +234,31 @@ def _is_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
 
 def _counts(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row is 0, 1, 2, ... or 1, 2, 3, ... as of columns without names, and the second does not go on.
+
+    Other whole numbers in equal steps, such as years, are names where a column below has decimals throughout.
     """
     cells = [cell.strip() for cell in rows[0]]
     cells = cells if cells[0] else cells[1:]
-    if len(rows) < 2 or len(cells) < 3 or not all(re.fullmatch("[0-9]{1,5}", cell) for cell in cells):
+    if len(rows) < 2 or len(cells) < 2 or not all(re.fullmatch("[0-9]{1,5}", cell) for cell in cells):
         return False
     numbers = [int(cell) for cell in cells]
-    return numbers[0] in (0, 1) and all(b == a + 1 for a, b in pairwise(numbers)) and (
-        rows[1][-1].strip() != str(2 * len(cells) - 1 + numbers[0]))
+    if {b - a for a, b in pairwise(numbers)} != {numbers[1] - numbers[0]} or numbers[1] <= numbers[0]:
+        return False
+    if len(cells) > 2 and (numbers[0], numbers[1] - numbers[0]) in ((0, 1), (1, 1)):
+        return rows[1][-1].strip() != str(2 * len(cells) - 1 + numbers[0])
+    return any(len(row) > len(rows[0]) - len(cells) and all(re.search("[0-9][.,][0-9]", row[place]) for row in rows[1:]
+               if place < len(row)) for place in range(len(rows[0]) - len(cells), len(rows[0])) for row in rows[1:2])
+
+
+def _has_row_names(rows: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Whether each row begins with a number of its own that counts, or a name, above which the first has nothing."""
+    if len(rows) < 3 or {len(row) for row in rows[1:]} != {len(rows[0]) + 1} or any(
+            is_number(cell, decimal) for cell in rows[0]):
+        return False
+    names = [row[0].strip() for row in rows[1:]]
+    return len({*names}) == len(names) and (
+        names == [str(int(names[0]) + place) for place in range(len(names))] if names[0].isdecimal() and len(
+            names[0]) < MOST_DIGITS else not any(is_number(name, decimal) for name in names))
 
 
 def _is_units(rows: Sequence[Sequence[str]], decimal: str) -> bool:

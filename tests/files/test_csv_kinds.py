@@ -120,7 +120,8 @@ def test_blank_pixels_stay_as_inputs_whatever_rows_are_drawn():
         assert batch.features == 20
         assert not batch.x[:, ::3].any()
     assert "Constant columns stay as inputs, of zeros when standardized: 'p0', 'p3'" in table.notes[1]
-    assert table.default_target() == "p19"
+    assert table.default_target() == "label"
+    assert csv_table.read(csv("kind,a,b,same", "0,1,7,5", "1,2,3,5", "0,3,4,5")).default_target() == "b"
 
 
 def test_a_column_that_counts_the_rows_is_noted_and_can_be_left_out():
@@ -234,3 +235,110 @@ def test_tables_of_ill_formed_cells_are_read_or_refused_in_one_sentence():
         assert np.isfinite(batch.x).all() if not sentence else 10 < len(sentence) < 2_000, data
         assert "\n" not in sentence, data
     assert 100 < read < 1_400
+
+
+# ---------------------------------------------------------------------------------------------- as programs write them
+
+BODY = ("0.5,1.5,0", "0.25,2.5,1", "0.75,3.5,0", "0.1,0.2,1", "0.3,0.9,0")
+
+
+def spaced(*lines):
+    return csv(*(line.replace(",", " ") for line in lines))
+
+
+@pytest.mark.parametrize(("data", "columns", "note"), [
+    (csv("Monthly report", "", "a,b,y", *BODY), ["a", "b", "y"], "'Monthly report'"),
+    (csv("Monthly report,,", ",,", "a,b,y", *BODY), ["a", "b", "y"], "'Monthly report'"),
+    (csv("Report of May, 2020", "a,b,c,y", *(f"{place},{row}" for place, row in enumerate(BODY))),
+     ["a", "b", "c", "y"], "'Report of May, 2020'"),
+    (csv("% of MATLAB", "a,b,y", *BODY), ["a", "b", "y"], "'% of MATLAB'"),
+    (csv("@relation x", "@data", *BODY), ["column 1", "column 2", "column 3"], "'@relation x', '@data'")])
+def test_what_stands_above_the_columns_is_left_out_and_said(data, columns, note):
+    table = csv_table.read(data)
+    assert table.columns == columns
+    assert f"What stands above the columns is left out: {note}." in table.notes
+    assert [len(column) for column in table.values.values()] == [5] * len(columns)
+    assert table.values[columns[-1]].tolist() == [0, 1, 0, 1, 0]
+
+
+def test_rows_with_names_have_one_cell_more_than_the_columns():
+    rows_of_r = [f'"{place}",{row}' for place, row in enumerate(BODY, 1)]
+    for data in (csv('"a","b","y"', *rows_of_r), spaced('"a","b","y"', *rows_of_r)):
+        table = csv_table.read(data)
+        assert table.columns == ["column 1", "a", "b", "y"]
+        assert table.values["a"].tolist() == [0.5, 0.25, 0.75, 0.1, 0.3]
+        assert table.counting() == ["column 1"]
+    named = csv_table.read(csv("a,b,y", *(f"row {place},{row}" for place, row in zip("vwxyz", BODY, strict=True))))
+    assert named.batch("y").features == 2
+    with pytest.raises(ValueError, match="line 2 has 3 cells where 2 are expected"):
+        csv_table.read(csv("a,b", "1,2,3", "4,5,6", "9,8,7"))
+
+
+@pytest.mark.parametrize("header", ["0,1,2", "2019,2020,2021", "10,20,30", "400,450,500"])
+def test_whole_numbers_in_equal_steps_above_decimals_are_names(header):
+    table = csv_table.read(csv(header, *BODY))
+    assert table.columns == header.split(",")
+    assert table.batch(table.columns[-1]).outputs == 2
+    assert csv_table.read(csv("0,1", *(row.split(",", 1)[1] for row in BODY))).columns == ["0", "1"]
+
+
+@pytest.mark.parametrize("first", ["10,20,30", "0,1", "5,6,7", "3,2,1"])
+def test_whole_numbers_above_whole_numbers_are_data(first):
+    count = first.count(",") + 1
+    below = [",".join(str((place * row) % 5) for place in range(1, count + 1)) for row in range(6)]
+    assert len(csv_table.read(csv(first, *below)).values["column 1"]) == 7
+
+
+@pytest.mark.parametrize(("cells", "numbers", "beside"), [
+    (["R$ 1.50", "R$ 2.25"], [1.5, 2.25], "R$"), (["CHF 3", "CHF 4"], [3, 4], "CHF"),
+    (["12 kg", "7 kg"], [12, 7], "kg"),
+    (["3k", "5k"], [3, 5], "k"), (["\u20b9 30", "\u20b9 45"], [30, 45], "\u20b9"),
+    (["-4 \u00b0C", "21.5 \u00b0C"], [-4, 21.5], "\u00b0C"), (["1,200 kg", "900 kg"], [1200, 900], "kg")])
+def test_what_stands_beside_every_number_of_a_column_is_left_out_and_said(cells, numbers, beside):
+    table = csv_table.read(csv("a,b", *(f'"{cell}",{place}' for place, cell in enumerate(cells))))
+    assert table.values["a"].tolist() == numbers
+    assert f"'{beside}' beside the numbers of 'a' is left out." in table.notes
+
+
+@pytest.mark.parametrize("cells", [("1st", "2nd"), ("k1", "k2"), ("12 kg", "7 lb"), ("3 apples", "4 apples please")])
+def test_what_differs_beside_numbers_leaves_words(cells):
+    assert csv_table.read(csv("a,b", *(f"{cell},{place}" for place, cell in enumerate(cells)))).values[
+        "a"].dtype.kind == "O"
+
+
+@pytest.mark.parametrize("missing", ["-", "--", ".", "#DIV/0!", "#N/A", "#VALUE!"])
+def test_what_programs_write_for_no_number_is_missing(missing):
+    table = csv_table.read(csv("a,b,y", f"{missing},1,0", *BODY))
+    assert np.isnan(table.values["a"][0])
+    assert len(table.values["a"]) == 6
+    assert any("1 is missing or infinite, in 'a'" in note for note in table.notes)
+
+
+def test_true_and_false_are_1_and_0():
+    table = csv_table.read(csv("on,a,y", "True,1,0", "False,5,1", "True,3,1"))
+    assert table.values["on"].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(("name", "numbers"), [
+    ("Id", [3, 1, 2, 5]), ("customer_id", [901, 17, 333, 5]), ("PassengerId", [892, 893, 894, 895]),
+    ("index", [7, 5, 3, 1])])
+def test_a_column_that_numbers_the_rows_by_its_name_is_noted(name, numbers):
+    table = csv_table.read(csv(f"{name},a,y", *(f"{number},{place},{place % 2}" for place, number in enumerate(
+        numbers))))
+    assert name in table.counting()
+    assert table.batch("y", drop=[name]).features == 1
+    for other in ("width", "paid", "grid"):
+        assert csv_table.read(csv(f"{other},a,y", *(f"{number},1.5,{place % 2}" for place, number in enumerate(
+            numbers)))).counting() == []
+
+
+def test_a_table_of_words_alone_is_read_where_they_are_encoded():
+    table = csv_table.read(csv("cap,odor,kind", *(f"{'xyz'[i % 3]},{'ab'[i % 2]},{'pe'[i % 5 > 2]}" for i in range(
+        20))))
+    batch = table.batch("kind", one_hot=True)
+    assert (batch.features, batch.outputs) == (5, 2)
+
+
+def test_a_sep_line_that_names_what_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="the line sep=; must name what stands between the cells below it"):
+        csv_table.read(csv("sep=;", "a,b", "1,2", "3,5"))

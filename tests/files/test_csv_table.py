@@ -140,7 +140,7 @@ def test_more_rows_or_cells_than_are_read_are_said():
 
 
 @pytest.mark.parametrize(("data", "sentence"), [
-    (b"", "is empty"), (b" \n \n", "is empty"), (csv("a,b", "x,y", "z,w"), "has words only"),
+    (b"", "is empty"), (b" \n \n", "is empty"), (csv("a,b", *(f"x{i},{i}y{i}" for i in range(60))), "many words only"),
     (csv("a", "1", "2"), "at least two columns"), (b"hello", "at least two columns"),
     (csv("a,b", "1,2", "1,2", "1,2"), "must not be constant"), (csv("a,b", "1,2"), "two rows of data"),
     (b",".join(b"1" for _ in range(1_000_000)), "at most 2,000 columns, got 1,000,000"),
@@ -159,6 +159,7 @@ def test_a_bad_file_gets_one_sentence(data, sentence):
     (csv("a,id", *(f"{i % 7},k{i}" for i in range(10_000))), "id", "at most 1,000 classes, got 10,000"),
     (csv("a,b", "1,2", "2,2", "3,2"), "b", "two different values"),
     (csv("a,b", "1,2", "2,2", "3,2"), "a", "beside the"),
+    (csv("a,b", "x,y", "z,w"), "b", "the same, or of words that are encoded"),
     (csv("a,b,c", "1,,1", ",2,3", "2,,4", ",5,6"), "c", "two rows without a missing"),
     (csv("a,b", "1,0", "2,1"), "z", "target must be one of"), (csv("a,b", "1,0", "2,1"), "b" * 300, "target must be")])
 def test_a_bad_target_gets_one_sentence(data, target, sentence):
