@@ -3,7 +3,7 @@
 import streamlit as st
 
 from initviz import app
-from initviz.app.diagnose import panels, request
+from initviz.app.diagnose import blocks, panels, request
 from initviz.diagnosis.presentation import comparison, pictures, say_pictures
 from initviz.diagnosis.remedies import in_words, recommended
 from initviz.diagnosis.trial import with_evidence
@@ -15,8 +15,12 @@ st.markdown("Describe your network, and see what its initialization does to your
             "what is wrong, by which rule, and what would fix it.")
 
 if app.current_settings().kind != "plain":
-    st.info("Here plain networks are examined; the page Signal has the report on networks of blocks.",
-            icon=":material/layers:")
+    with st.container():
+        described = blocks.ask()
+        lines = panels.ask_lines()
+    if described is not None:
+        blocks.show(described, lines)
+    app.stop()
 
 with st.container():
     asked = request.ask()

@@ -101,16 +101,16 @@ class DeclaredSettings:
         "Activation", "tanh", _labels(ACTIVATIONS), WITH_NETWORK,
         "phi, applied to every hidden layer's preactivations: h = phi(z). The last layer is linear.", place="sidebar")
     kind: str = setting(
-        "Architecture", "plain", ARCHITECTURE_LABELS, COMPARED,
+        "Architecture", "plain", ARCHITECTURE_LABELS, COMPARED | {"diagnose"},
         "What a layer is. Plain: φ(W x). Residual: x + a W₂ φ(W₁ x). Pre-norm: x + a W₂ φ(W₁ norm(x)). Post-norm: "
         "norm(x + a W₂ φ(W₁ x)). Normalized, no skip: φ(norm(W x)).", place="sidebar")
     normalization: str = setting(
-        "Normalization", "usual", NORMALIZATION_LABELS, COMPARED,
+        "Normalization", "usual", NORMALIZATION_LABELS, COMPARED | {"diagnose"},
         "Usual: none in a residual network, LayerNorm in pre-norm and post-norm, BatchNorm where there is no skip. In "
         "a residual network one stands after each dense layer of a branch.", place="sidebar",
         owners=tuple(("kind", key) for key in WITH_BLOCKS))
     branch_scale: str = setting(
-        "Branch scale", "1", BRANCH_LABELS, COMPARED,
+        "Branch scale", "1", BRANCH_LABELS, COMPARED | {"diagnose"},
         "The factor a of each branch, of the number of blocks L, or a paper's scheme, which sets the initial weights "
         "of branches as well: Formulas has each with its source.", place="sidebar",
         owners=tuple(("kind", key) for key in WITH_SKIPS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from initviz.core.activations import ACTIVATIONS
@@ -13,7 +12,14 @@ from initviz.core.cost import check_block_simulation
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS, label_of
 from initviz.core.schemes import SCHEMES
-from initviz.diagnosis.block_report import BlockReport, beside_theory, blocks_table, diagnose_blocks, say_network
+from initviz.diagnosis.block_report import (
+    BlockReport,
+    beside_theory,
+    blocks_table,
+    diagnose_blocks,
+    say_network,
+    to_json,
+)
 from initviz.files.block_code import block_code
 
 FOUND = 1  # exit code where a finding is an error
@@ -80,7 +86,7 @@ def run_blocks(options: argparse.Namespace) -> int:
     check_block_simulation(network, options.batch, networks=2)
     report = diagnose_blocks(network, make_batch(options.input, options.batch, seed=options.seed,
                                                  features=network.inputs))
-    print(_json(report) if options.json else _text(report))
+    print(to_json(report) if options.json else _text(report))
     return FOUND if report.failed else 0
 
 
@@ -93,13 +99,3 @@ def _text(report: BlockReport) -> str:
              blocks_table(report.run).to_string(index=False), "\n".join(findings) or "Nothing found.",
              f"After LSUV: {report.after_lsuv.words}"]
     return "\n\n".join(parts)
-
-
-def _json(report: BlockReport) -> str:
-    blocks = report.run.blocks.astype(object).where(report.run.blocks.notna(), None).to_dict("records")
-    return json.dumps({
-        "kind": report.network.kind, "scheme": report.network.scheme, "initializer": report.network.initializer,
-        "verdict": report.verdict.key, "loss": report.run.loss, "blocks": blocks,
-        "theory": beside_theory(report.run, report.prediction), "after_lsuv": report.after_lsuv.key,
-        "findings": [{"key": f.key, "severity": f.severity, "title": f.title, "text": f.text, "layer": f.layer}
-                     for f in report.verdict.findings]}, indent=1)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
-from initviz.core.architecture import KINDS, Architecture
+from initviz.core.architecture import BRANCH_SCALES, KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.propagation import QUIET
+from initviz.core.schemes import SCHEMES
 from initviz.core.simulation import BlockRun, simulate_blocks
 from initviz.core.wording import number
 from initviz.diagnosis.block_remedies import lsuv_blocks
@@ -87,3 +89,33 @@ def beside_theory(run: BlockRun, prediction: BlockPrediction | None) -> str:
         if known.size:
             said.append(f"{way} by a factor of {number(float(np.exp(known.max())), 3)}")
     return f"at most off {' and '.join(said)}" if said else "nothing goes through, as measured"
+
+
+def to_json(report: BlockReport) -> str:
+    """The report as JSON: the network, verdict, findings, a row a block, theory, and the verdict after LSUV."""
+    blocks = report.run.blocks.astype(object).where(report.run.blocks.notna(), None).to_dict("records")
+    return json.dumps({
+        "kind": report.network.kind, "scheme": report.network.scheme, "initializer": report.network.initializer,
+        "verdict": report.verdict.key, "loss": report.run.loss, "blocks": blocks,
+        "theory": beside_theory(report.run, report.prediction), "after_lsuv": report.after_lsuv.key,
+        "findings": [{"key": f.key, "severity": f.severity, "title": f.title, "text": f.text, "layer": f.layer}
+                     for f in report.verdict.findings]}, indent=1)
+
+
+def others(network: Architecture) -> dict[str, Architecture]:
+    """The same blocks with another scale of their branches, or by another scheme that is defined for them, by label."""
+    if not KINDS[network.kind].skips:
+        return {}
+    changed = {f"Branches × {key.replace('sqrt(L)', '√L')}": {"branch_scale": key, "scheme": "none"}
+               for key in BRANCH_SCALES}
+    changed |= {scheme.label: {"branch_scale": "1", "scheme": key} for key, scheme in SCHEMES.items()
+                if scheme.changes or scheme.scale}
+    found = {}
+    for name, changes in changed.items():
+        try:
+            other = replace(network, **changes)  # type: ignore[arg-type]
+        except ValueError:  # the scheme is not defined for these blocks
+            continue
+        if other.layers != network.layers:
+            found[name] = other
+    return found

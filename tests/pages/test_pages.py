@@ -396,8 +396,3 @@ def test_what_costs_too_much_is_refused_and_the_nearest_affordable_setting_works
     press(at, "afford")
     assert not at.warning
     assert len(charts(at)) == 3
-
-
-def test_diagnose_says_that_it_examines_plain_networks_where_blocks_are_chosen():
-    assert "the page Signal has the report" in words(visit("pages/diagnose.py", kind="Residual"))
-    assert "the page Signal has the report" not in words(visit("pages/diagnose.py"))

@@ -29,12 +29,12 @@ FIRST_SIZES = "64-128-128-128-128-128-128-10"
 FRAMEWORK_DEFAULTS = {"torch_linear": "PyTorch by default", "keras_dense": "Keras by default",
                       "flax_dense": "Flax by default"}
 INITIALIZATIONS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
-BESIDE = ("activation", "loss")  # settings that stand beside the layer sizes
+BESIDE = ("kind", "activation", "loss")  # settings that stand beside the layer sizes
 SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label, "csv": "Your CSV"}
 MOST_MEGABYTES = 20
 
 
-def _initializer_label(key: str) -> str:
+def initializer_label(key: str) -> str:
     return f"{INITIALIZERS[key].label} ({FRAMEWORK_DEFAULTS[key]})" if key in FRAMEWORK_DEFAULTS else (
         INITIALIZERS[key].label)
 
@@ -66,18 +66,8 @@ def ask() -> DiagnoseRequest | None:
     text, key = FIRST_SIZES, INITIALIZATIONS[0]
     with beside:
         if uploaded is None:  # a file brings its own
-            text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
-                                 help="From the inputs to the outputs, such as 784-512-512-10.") or ""
-            app.expect_choice("initializer", "Initialization",
-                              {key: _initializer_label(key) for key in INITIALIZATIONS})
-            key = st.selectbox("Initialization", INITIALIZATIONS, format_func=_initializer_label, key="initializer",
-                               bind="query-params", width=270,
-                               help="The default of your framework, or any initializer of the table.")
-            key = key if key in INITIALIZATIONS else INITIALIZATIONS[0]
-        app.control("activation", width=170)
-        source = _ask_source()
-        app.control("loss", width=230)
-        settings = _ask_more(key, drawn=uploaded is None)
+            text, key = ask_drawn()
+        source, settings = ask_beside(key, drawn=uploaded is None)
     try:
         single = ask_single_layers() if uploaded is None else None
         wanted = uploaded.reading.sizes[-1] if uploaded else read_sizes(text)[-1]
@@ -88,22 +78,40 @@ def ask() -> DiagnoseRequest | None:
         check_diagnosis(sizes, settings.batch)
         network = replace(settings.network(key), sizes=sizes)
         network = single.apply(network) if single else network
-        data = data or _drawn(source, settings, sizes)
-        if source == "csv" and uploaded is None and (fitting := _adapted(sizes, data.batch)) != sizes:
-            st.info(plain(f"{data.batch.name} has {_count(data.batch.features, 'input')} and "
-                          f"{_count(data.batch.outputs, 'output')}: {'-'.join(map(str, fitting))} is examined."),
-                    icon=":material/fit_width:")
+        data = data or drawn_data(source, settings, sizes)
+        if source == "csv" and uploaded is None and (fitting := fitted(sizes, data.batch)) != sizes:
             sizes, network = fitting, replace(network, sizes=fitting)
             check_diagnosis(sizes, settings.batch)
-        if not _fits(sizes, data.batch, uploaded):
+        if not fits(sizes, data.batch, uploaded):
             return None
         terms = (network, data.terms, settings.batch, uploaded)
         return DiagnoseRequest(lambda: initialization_for(
-            network, data.batch, _initializer_label(key), uploaded, data.chosen),
+            network, data.batch, initializer_label(key), uploaded, data.chosen),
             diagnosis_bytes(sizes, settings.batch), terms, uploaded)
     except ValueError as error:
         complain(error)
         return None
+
+
+def ask_drawn() -> tuple[str, str]:
+    """The text of the layer sizes, the architecture, and the key of the initialization."""
+    text = st.text_input("Layer sizes", FIRST_SIZES, key="architecture", bind="query-params", width=290,
+                         help="From the inputs to the outputs, such as 784-512-512-10. Of residual and normalized "
+                              "networks: inputs, the width of the first layer and of each block, outputs.") or ""
+    app.control("kind", width=190)
+    app.expect_choice("initializer", "Initialization", {key: initializer_label(key) for key in INITIALIZATIONS})
+    key = st.selectbox("Initialization", INITIALIZATIONS, format_func=initializer_label, key="initializer",
+                       bind="query-params", width=270,
+                       help="The default of your framework, or any initializer of the table.")
+    return text, key if key in INITIALIZATIONS else INITIALIZATIONS[0]
+
+
+def ask_beside(key: str, *, drawn: bool) -> tuple[str, Settings]:
+    """What is sent through the network, and the settings of it and of an initialization of that key."""
+    app.control("activation", width=170)
+    source = _ask_source()
+    app.control("loss", width=230)
+    return source, _ask_more(key, drawn=drawn)
 
 
 def _ask_source() -> str:
@@ -131,7 +139,7 @@ def _ask_more(initializer: str, *, drawn: bool) -> Settings:
     return app.current_settings()
 
 
-def _drawn(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
+def drawn_data(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
     """A batch of the app's own."""
     loss = settings.wanted_loss
     batch = (make_normal(sizes[0], classes_for(sizes[-1], loss), settings.batch, seed=settings.seed)
@@ -282,14 +290,23 @@ def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Dat
         "standardize_target": standardize_target, "one_hot": one_hot, "drop": drop})
 
 
-def _adapted(sizes: tuple[int, ...], batch: Batch) -> tuple[int, ...]:
+def adapted(sizes: tuple[int, ...], batch: Batch) -> tuple[int, ...]:
     """The same hidden layers, with the inputs and outputs of the data."""
     return (batch.features, *sizes[1:-1], batch.outputs)
 
 
-def _fits(sizes: tuple[int, ...], batch: Batch, uploaded: UploadedWeights | None) -> bool:
+def fitted(sizes: tuple[int, ...], batch: Batch) -> tuple[int, ...]:
+    """``adapted``, and a sentence that says so where it changes something."""
+    fitting = adapted(sizes, batch)
+    if fitting != sizes:
+        st.info(plain(f"{batch.name} has {_count(batch.features, 'input')} and {_count(batch.outputs, 'output')}: "
+                      f"{'-'.join(map(str, fitting))} is examined."), icon=":material/fit_width:")
+    return fitting
+
+
+def fits(sizes: tuple[int, ...], batch: Batch, uploaded: UploadedWeights | None) -> bool:
     """Whether the sizes begin and end as the data do; else one sentence, and buttons that make them fit."""
-    fitting = _adapted(sizes, batch)
+    fitting = adapted(sizes, batch)
     if fitting == sizes:
         return True
     try:
