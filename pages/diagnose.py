@@ -17,18 +17,18 @@ st.markdown("Describe your network, and see what its initialization does to your
 if app.current_settings().kind != "plain":
     with st.container():
         described = blocks.ask()
-        lines = panels.ask_lines()
+        thresholds = panels.ask_thresholds()
     if described is not None:
-        blocks.show(described, lines)
+        blocks.show(described, thresholds)
     app.stop()
 
 with st.container():
-    asked = request.ask()
-    lines = panels.ask_lines()
-if asked is None:
+    chosen = request.ask()
+    thresholds = panels.ask_thresholds()
+if chosen is None:
     app.stop()
 
-report = panels.current_report(asked, lines)
+report = panels.current_report(chosen, thresholds)
 better, why = recommended(report.initialization.network)
 
 evidence = panels.tried(report)
@@ -54,4 +54,4 @@ panels.show_remedies(report)
 st.subheader("The code", anchor=False)
 panels.show_code(report.initialization, better)
 st.caption(f"Recommended: {in_words(better)}. {why}")
-panels.show_downloads(report, evidence, asked, lines)
+panels.show_downloads(report, evidence, chosen, thresholds)

@@ -13,16 +13,16 @@ st.markdown("Record one training step of a PyTorch model, a ResNet, a GPT or a p
 panels.show_recorder()
 
 with st.container():
-    asked = request.ask()
-if asked is None:
+    chosen = request.ask()
+if chosen is None:
     app.stop()
 
-panels.show_answer(asked)
-panels.show_pictures(asked)
-panels.show_comparison(asked)
+panels.show_answer(chosen)
+panels.show_pictures(chosen)
+panels.show_comparison(chosen)
 
 st.subheader("What is found", anchor=False)
-panels.show_findings(asked.report, asked.name)
+panels.show_findings(chosen.report, chosen.name)
 
 st.subheader("Module by module", anchor=False)
-panels.show_tables(asked)
+panels.show_tables(chosen)

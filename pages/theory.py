@@ -6,27 +6,26 @@ import numpy as np
 import streamlit as st
 
 from initviz import app
-from initviz.app.theory import blocks
+from initviz.app.theory import blocks, quantities
 from initviz.app.theory import panels as theory
-from initviz.app.theory import quantities as outlook
 from initviz.app.theory import sentences as say
 from initviz.charts import phase
 from initviz.diagnosis.verdict import against_theory
 from initviz.theory.course import field_of
 
 app.require_entrance()
-asked = app.current_settings()
+chosen = app.current_settings()
 
 st.header("What should happen?", anchor=False)
 st.markdown("Two numbers of an initialization say what a wide network does, before a weight is drawn: how spread the "
             "weights are, σ_w, and how spread the biases, σ_b. With small weights gradients shrink, with large ones "
             "they grow; on the line between, deep networks train.")
 
-settings = replace(asked, kind="plain")
+settings = replace(chosen, kind="plain")
 with st.container():
-    app.refuse_the_unaffordable(asked)
-    if asked.kind != "plain":
-        blocks.show(asked)
+    app.refuse_the_unaffordable(chosen)
+    if chosen.kind != "plain":
+        blocks.show(chosen)
         st.subheader("The same layers without skip and normalization", anchor=False)
 with st.container(horizontal=True):
     for key in ("sigma_w", "sigma_b"):
@@ -40,7 +39,8 @@ found = theory.cached_fixed_point(field, settings.sigma_w, settings.sigma_b, mea
 run = app.cached_runs((network,), settings.input, settings.batch, "linear", "activation", False, 1)[0]
 prediction = app.cached_prediction(run, settings.input)
 diagram = theory.cached_diagram(field, most, mean_square)
-plane = phase.data(diagram.chi, *most, diagram.critical, outlook.points(settings), (settings.sigma_w, settings.sigma_b))
+plane = phase.data(diagram.chi, *most, diagram.critical, quantities.points(settings),
+                   (settings.sigma_w, settings.sigma_b))
 
 left, right = st.columns([3, 2])
 with left:

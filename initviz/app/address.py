@@ -35,13 +35,13 @@ def _nearest_choice(control: Parameter, labels: Mapping[str, str], given: Any) -
 
 def _nearest_choices(control: Parameter, labels: Mapping[str, str], given: Any) -> tuple[tuple[str, ...], str]:
     keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
-    asked = list(dict.fromkeys(item for item in given if isinstance(item, str) and item))
-    known = tuple(dict.fromkeys(keys[item] for item in asked if item in keys))
-    if asked and not known:
+    named = list(dict.fromkeys(item for item in given if isinstance(item, str) and item))
+    known = tuple(dict.fromkeys(keys[item] for item in named if item in keys))
+    if named and not known:
         return control.default, f"{control.label}: none of those asked for is known, so the first visit's are shown."
     if len(known) > MOST_INITIALIZERS:
         return known[:MOST_INITIALIZERS], f"{control.label}: the first {MOST_INITIALIZERS} are shown; more do not fit."
-    return known, f"{control.label}: what is not known is left out." if any(item not in keys for item in asked) else ""
+    return known, f"{control.label}: what is not known is left out." if any(item not in keys for item in named) else ""
 
 
 def nearest(spec: Parameter, given: Any) -> tuple[Any, str]:

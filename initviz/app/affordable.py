@@ -61,9 +61,9 @@ def most_steps(steps: int, one: float, most: float) -> int:
 
 def _steps_to(most: int) -> list[int]:
     """The choices of the steps up to that one, least first."""
-    ladder = CONTROLS["steps"].allowed
-    assert isinstance(ladder, Choices)
-    return [int(value) for value in ladder.values if value <= most]
+    choices = CONTROLS["steps"].allowed
+    assert isinstance(choices, Choices)
+    return [int(value) for value in choices.values if value <= most]
 
 
 def affordable_attempt_steps(settings: Settings, steps: int) -> int:

@@ -34,7 +34,7 @@ from initviz.theory.residual import BlockPrediction, predict_blocks
 SAMPLES = 512  # of an input, from which the batches of theory's band are drawn
 LONG = 10e9  # operations of a comparison of networks of blocks: some seconds
 Made = TypeVar("Made")
-Asked = TypeVar("Asked", bound=Network | Architecture)
+AnyNetwork = TypeVar("AnyNetwork", bound=Network | Architecture)
 
 
 @cached(8e6)
@@ -91,7 +91,8 @@ def cached_block_predictions(runs: Sequence[BlockRun], input_key: str) -> list[B
         runs[0].batch if runs else 0, "Asking the theory of one network after another")
 
 
-def one_by_one(networks: Sequence[Asked], make: Callable[[Asked], Made], batch: int, words: str) -> list[Made]:
+def one_by_one(networks: Sequence[AnyNetwork], make: Callable[[AnyNetwork], Made], batch: int,
+               words: str) -> list[Made]:
     """What is made of each network; under a progress bar where networks of blocks take LONG."""
     made: list[Made] = []
 

@@ -55,15 +55,15 @@ def _cut(name: str) -> str:
 def data(series: Sequence[curves.Series], places: Sequence[str], kinds: Sequence[str], *, log: bool,
          guides: Sequence[tuple[float, str]] = ()) -> Data:
     """Datasets for ``picture``: lines whose x count the ``places``, named with their ``kinds``, from 0."""
-    found = {name: dict(table) for name, table in curves.data(series, log=log, guides=guides, last=None).items()}
-    at = np.asarray(found["lines"]["x"], int)
-    found["lines"] |= {"place": [places[place] for place in at], "kind": [kinds[place] for place in at]}
+    tables = {name: dict(table) for name, table in curves.data(series, log=log, guides=guides, last=None).items()}
+    at = np.asarray(tables["lines"]["x"], int)
+    tables["lines"] |= {"place": [places[place] for place in at], "kind": [kinds[place] for place in at]}
     ticks = list(range(0, len(places), -(-len(places) // MOST_TICKS)) if places else [])
     last = max(len(places) - 1, 1)
     room = NAME_ROOM if len(series) > 1 else PLAIN_ROOM
-    found["frame"] |= {"first": [-0.02 * last], "last": [float(last)], "room": [room * last]}
-    found["names"] |= {"x": [float(last)] * len(series)}
+    tables["frame"] |= {"first": [-0.02 * last], "last": [float(last)], "room": [room * last]}
+    tables["names"] |= {"x": [float(last)] * len(series)}
     if len(series) == 1:
-        found["names"]["text"] = [series[0].remark]
-    found["ticks"] = {"x": ticks, "text": [_cut(places[place]) for place in ticks]}
-    return {name: found[name] for name in ("lines", "names", "frame", "ticks", "levels", "guides")}
+        tables["names"]["text"] = [series[0].remark]
+    tables["ticks"] = {"x": ticks, "text": [_cut(places[place]) for place in ticks]}
+    return {name: tables[name] for name in ("lines", "names", "frame", "ticks", "levels", "guides")}

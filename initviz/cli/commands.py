@@ -28,7 +28,7 @@ from initviz.diagnosis.report import Report, diagnose
 from initviz.diagnosis.thresholds import check_thresholds
 from initviz.diagnosis.trial import Evidence, Trial, with_evidence
 from initviz.diagnosis.uploaded_weights import UploadedWeights, initialization_for, write
-from initviz.files import csv_table as spreadsheet
+from initviz.files import csv_table
 from initviz.files import weights as checkpoints
 from initviz.files.source_code import code
 
@@ -130,18 +130,18 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
         key = options.input or INPUT
         batch = batch_for(sizes, key, options.batch, seed=options.seed, loss=options.loss)
         return replace(batch, name=INPUTS[key].label), {"input": key, "seed": options.seed}
-    read = spreadsheet.read(_content(options.data))
+    read = csv_table.read(_content(options.data))
     for note in read.notes:
         print(f"initviz: {note}", file=sys.stderr)
     columns = read.columns
-    targets = [read.check("--target", name) for name in spreadsheet.names_in(options.target, columns)] if (
+    targets = [read.check("--target", name) for name in csv_table.names_in(options.target, columns)] if (
         options.target) else [read.default_target()]
     how: dict[str, Any] = {
         "kind": options.target_kind or "auto", "standardize": not options.raw, "one_hot": options.one_hot,
-        "standardize_target": not options.raw_target, "drop": tuple(spreadsheet.names_in(options.drop or "", columns)),
-        "inputs": tuple(spreadsheet.names_in(options.inputs, columns)) if options.inputs else None}
+        "standardize_target": not options.raw_target, "drop": tuple(csv_table.names_in(options.drop or "", columns)),
+        "inputs": tuple(csv_table.names_in(options.inputs, columns)) if options.inputs else None}
     batch = read.batch(targets, count=options.batch, seed=options.seed, outputs=sizes[-1], loss=options.loss, **how)
-    print(f"initviz: {spreadsheet.describe_target(targets, batch, not options.raw_target)}", file=sys.stderr)
+    print(f"initviz: {csv_table.describe_target(targets, batch, not options.raw_target)}", file=sys.stderr)
     _check_columns(sizes, batch, read.counting(), how["drop"])
     return replace(batch, name=options.data.name), {
         "file": options.data.name, "target": ", ".join(targets), "target_kind": how.pop("kind"), "seed": options.seed,

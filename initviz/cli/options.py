@@ -17,7 +17,7 @@ from initviz.core.network import read_numbers
 from initviz.core.propagation import LOSS_LABELS, LOSSES
 from initviz.core.validation import check_parameters, setting_of
 from initviz.diagnosis.thresholds import THRESHOLDS
-from initviz.files import csv_table as spreadsheet
+from initviz.files import csv_table
 from initviz.files import weights as checkpoints
 
 FOUND, BAD_INPUT = 1, 2  # exit codes
@@ -163,12 +163,12 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
                               "names and shapes leave a choice")
     command.add_argument("--data", type=Path, metavar="FILE",
                          help="send the rows of this CSV file through the network: at most "
-                              f"{spreadsheet.MOST_BYTES / 1e6:.0f} MB and {spreadsheet.MOST_COLUMNS:,} columns; the "
-                              f"first {spreadsheet.MOST_ROWS:,} rows are read")
+                              f"{csv_table.MOST_BYTES / 1e6:.0f} MB and {csv_table.MOST_COLUMNS:,} columns; the "
+                              f"first {csv_table.MOST_ROWS:,} rows are read")
     command.add_argument("--target", metavar="COLUMN",
                          help="the CSV file's column to predict, or several of numbers with commas between them "
                               "(default: the one named label, target, class or y, else the last that is not constant)")
-    command.add_argument("--target-kind", choices=spreadsheet.TARGET_KINDS, metavar="KIND",
+    command.add_argument("--target-kind", choices=csv_table.TARGET_KINDS, metavar="KIND",
                          help="what the target is: classes, numbers, or auto, which takes words and few whole numbers "
                               "for classes (default: auto)")
     command.add_argument("--inputs", metavar="COLUMNS",

@@ -33,7 +33,7 @@ def add_command(each: Any) -> None:
     command = each.add_parser(
         "report", help="what a recorded step of a model of your own shows",
         description="Reads what initviz/record/pytorch.py wrote and prints what is found of the model, errors first, "
-                    f"each with its module and what would mend it. Exit code: 0, {FOUND} where a finding is an error "
+                    f"each with its module and what would fix it. Exit code: 0, {FOUND} where a finding is an error "
                     "(of two recordings in the second), 2 where the input is bad.")
     command.add_argument("files", nargs="+", type=Path, metavar="FILE",
                          help=f"a recording, at most {MOST_BYTES / 1e6:g} MB; of two, such as before and after a "
@@ -87,7 +87,7 @@ def _findings(findings: Sequence[RecordedFinding]) -> list[str]:
     for finding in findings:
         lines.append(f"[{finding.severity}] {finding.title}: {_printable(finding.text, 600)}")
         if finding.remedy:
-            lines.append(f"    Mend: {_printable(finding.remedy, 400)}")
+            lines.append(f"    Fix: {_printable(finding.remedy, 400)}")
         lines.append(f"    Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firmness}.")
     return lines
 

@@ -127,7 +127,7 @@ class Described:
         check("dtype", self.dtype, DTYPES)
 
     @property
-    def activation_pairs(self) -> ParamItems:
+    def activation_items(self) -> ParamItems:
         """The activation's parameters as sorted pairs."""
         return tuple(dict(self.activation_params).items())
 

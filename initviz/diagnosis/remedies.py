@@ -140,7 +140,7 @@ def _growth_under(key: str, network: Network) -> float:
     """sqrt(chi_1): what a layer of a wide network under a law of 1/fan_in multiplies a gradient's length by."""
     entry = INITIALIZERS[key]
     sigma_w = math.sqrt(entry.law(**entry.following(dict(network.activation_params))).variance(1, 1))
-    return math.sqrt(Field(network.activation, network.activation_pairs).fixed_point(
+    return math.sqrt(Field(network.activation, network.activation_items).fixed_point(
         sigma_w, 0.0, sigma_w**2 / 2).chi)
 
 

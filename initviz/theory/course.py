@@ -29,7 +29,7 @@ def field_of(network: Network) -> Field:
     bias = network.bias_of(0)
     if isinstance(bias, tuple):
         raise ValueError("bias must be one number per hidden layer for a prediction, got one per neuron")
-    return Field(network.activation, network.activation_pairs, bias)
+    return Field(network.activation, network.activation_items, bias)
 
 
 def sigmas(network: Network, layer: int) -> tuple[float, float]:

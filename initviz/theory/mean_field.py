@@ -245,14 +245,14 @@ class Field:
         if abs(at_start) <= 1e-12 * start or start == at_start == 0:
             return start
         rising = at_start > 0
-        ladder = np.geomspace(max(start, 1e-16), MOST if rising else 1e-16, 200)
+        lengths = np.geomspace(max(start, 1e-16), MOST if rising else 1e-16, 200)
         if rising:
-            ladder = ladder[ladder >= start]
-        signs = excess(ladder)
+            lengths = lengths[lengths >= start]
+        signs = excess(lengths)
         crossed = np.flatnonzero(signs <= 0) if rising else np.flatnonzero(signs >= 0)
         if not crossed.size or (not rising and crossed[0] == 0):
             return math.inf if rising else 0.0
-        low, high = sorted((float(ladder[crossed[0] - 1]) if crossed[0] else start, float(ladder[crossed[0]])))
+        low, high = sorted((float(lengths[crossed[0] - 1]) if crossed[0] else start, float(lengths[crossed[0]])))
         return math.exp(root(lambda u: float(excess(math.exp(u))), math.log(low), math.log(high)))
 
     def _limit_of_correlation(self, q: float, chi: float, sigma_w: float, sigma_b: float) -> float:

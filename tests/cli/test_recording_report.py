@@ -28,7 +28,7 @@ def test_a_recording_is_reported_with_modules_and_remedies(capsys):
     assert main(["report", example("mlp")]) == 0
     text = capsys.readouterr().out
     assert "[warning] The signal vanishes: The signal of 15 (ReLU)" in text
-    assert "Mend: " in text
+    assert "Fix: " in text
     assert "ln 10 + s²/2" in text
     assert text.splitlines()[0] == "Model: Sequential"
 

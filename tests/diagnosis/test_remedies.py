@@ -84,7 +84,7 @@ def test_the_recommended_initialization_keeps_a_length_in_a_wide_layer(key):
         return
     assert better.bias == 0
     sigma_w, sigma_b = sigmas(better, 1)
-    field, chi = Field(key, better.activation_pairs), []
+    field, chi = Field(key, better.activation_items), []
     lengths = [sigma_w**2 + sigma_b**2]
     for _ in range(50):
         chi.append(float(field.chi(lengths[-1], sigma_w)))

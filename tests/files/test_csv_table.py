@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from initviz.core.batches import Batch
-from initviz.files import csv_table as spreadsheet
+from initviz.files import csv_table
 
 MUTATED = 2_500
 
@@ -29,17 +29,17 @@ def numbers(rows: int = 40, columns: int = 3, seed: int = 0) -> list[str]:
     (csv("a,a, a,", "1,2,3,4", "2,3,4,6"), ["a", "a.1", "a.2", "column 4"]),
     (csv('"first, of all",b', "1,2", "3,4"), ["first, of all", "b"])])
 def test_the_separator_and_the_header_are_found(data, columns):
-    table = spreadsheet.read(data)
+    table = csv_table.read(data)
     assert table.columns == columns
     assert all(column.dtype == float for column in table.values.values())
 
 
 def test_decimal_commas_are_read_between_semicolons():
-    assert spreadsheet.read(csv("a;b", "1,5;2,25", "3;4,5")).values["b"].tolist() == [2.25, 4.5]
+    assert csv_table.read(csv("a;b", "1,5;2,25", "3;4,5")).values["b"].tolist() == [2.25, 4.5]
 
 
 def test_inputs_are_standardized_unless_they_are_to_stay_as_they_are():
-    table = spreadsheet.read(csv("a,b,kind", *(f"{10 * i},{1e6 * (i % 7)},{i % 2}" for i in range(50))))
+    table = csv_table.read(csv("a,b,kind", *(f"{10 * i},{1e6 * (i % 7)},{i % 2}" for i in range(50))))
     batch = table.batch("kind", count=50)
     np.testing.assert_allclose(batch.x.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(batch.x.std(axis=0), 1, atol=1e-5)
@@ -50,7 +50,7 @@ def test_inputs_are_standardized_unless_they_are_to_stay_as_they_are():
 
 
 def test_words_are_classes_and_many_numbers_are_predicted_as_they_are():
-    table = spreadsheet.read(csv("a,price,kind", *(f"{i},{i * i / 7},{'xyz'[i % 3]}" for i in range(50))))
+    table = csv_table.read(csv("a,price,kind", *(f"{i},{i * i / 7},{'xyz'[i % 3]}" for i in range(50))))
     assert table.batch("kind").outputs == 3
     priced = table.batch("price")
     assert (priced.loss, priced.outputs, priced.targets.shape) == ("mse", 1, (50, 1))
@@ -59,7 +59,7 @@ def test_words_are_classes_and_many_numbers_are_predicted_as_they_are():
 
 
 def test_the_seed_draws_the_rows():
-    table = spreadsheet.read(csv("a,b,c,kind", *numbers(200)))
+    table = csv_table.read(csv("a,b,c,kind", *numbers(200)))
     first, again, other = (table.batch("kind", count=20, seed=seed).x for seed in (0, 0, 1))
     assert first.shape == (20, 3)
     np.testing.assert_array_equal(first, again)
@@ -78,32 +78,32 @@ NAMED, NUMBERED = "The first line is taken for the columns' names.", (
     (csv("2020-01-01,5", "2020-01-02,6", "2020-01-03,8"), 3, NUMBERED), (csv("a,,c", "1,2,3", "2,3,5"), 2, NAMED),
     (csv("size,kind", "1,x", "2,y"), 2, NAMED), (csv("1,5;2,5", "3;4,5", "5;6"), 3, NUMBERED)])
 def test_a_first_line_names_the_columns_only_where_it_cannot_be_data(data, rows, note):
-    table = spreadsheet.read(data)
+    table = csv_table.read(data)
     assert {len(column) for column in table.values.values()} == {rows}
     assert table.notes[0] == note
 
 
 def test_iris_as_published_keeps_its_first_row():
-    table = spreadsheet.read(IRIS)
+    table = csv_table.read(IRIS)
     assert table.columns == [f"column {place}" for place in range(1, 6)]
     assert table.values["column 1"].tolist() == [5.1, 4.9, 7.0, 6.3]
     assert table.batch("column 5").outputs == 3
 
 
 def test_a_question_mark_is_a_missing_number():
-    table = spreadsheet.read(csv("a,b,kind", "1,?,0", "?,2,1", "3,4,0", "5,6,1"))
+    table = csv_table.read(csv("a,b,kind", "1,?,0", "?,2,1", "3,4,0", "5,6,1"))
     assert all(column.dtype == float for column in table.values.values())
     assert "2 are missing or infinite, in 'a', 'b'" in table.notes[-1]
 
 
 def test_a_stray_word_among_numbers_is_named_with_its_row():
-    table = spreadsheet.read(csv("a,b,kind", "1,2,x", "3,oops,y", "4,5,x", "6,,y"))
+    table = csv_table.read(csv("a,b,kind", "1,2,x", "3,oops,y", "4,5,x", "6,,y"))
     assert "Column 'b' has numbers, and is one of words for 'oops' in row 2." in table.notes
     assert not any("'kind' has numbers" in note for note in table.notes)
 
 
 def test_a_column_without_a_number_is_not_called_constant():
-    table = spreadsheet.read(csv("a,none,b", "1,,0", "2,?,1", "3,,0"))
+    table = csv_table.read(csv("a,none,b", "1,,0", "2,?,1", "3,,0"))
     assert "Columns without a number are left out: 'none'." in table.notes
     assert not any("Constant" in note for note in table.notes)
 
@@ -114,16 +114,16 @@ def test_a_column_without_a_number_is_not_called_constant():
     ([20 + i % 60 for i in range(400)], "classes", 60), (list(range(400)), "auto", 1), ([0.5, 1.5] * 9, "auto", 1),
     ([0.5, 1.5] * 9, "classes", 2), ([1, 2, 3] * 9, "numbers", 1), (["a", "b"] * 9, "auto", 2)])
 def test_what_the_target_is_can_be_said_and_is_guessed_with_sense(values, kind, outputs):
-    table = spreadsheet.read(csv("x,y", *(f"{i},{value}" for i, value in enumerate(values))))
+    table = csv_table.read(csv("x,y", *(f"{i},{value}" for i, value in enumerate(values))))
     batch = table.batch("y", kind=kind)
     assert (batch.outputs, batch.loss) == (outputs, "mse" if outputs == 1 else "softmax_ce")
-    said = spreadsheet.describe_target("y", batch)
+    said = csv_table.describe_target("y", batch)
     assert said == ("The target 'y' is read as numbers, standardized: squared error." if outputs == 1 else
                     f"The target 'y' is read as {outputs} classes: cross-entropy.")
 
 
 def test_what_is_left_out_is_said():
-    table = spreadsheet.read(csv("a,b,same,word,kind", "1,,5,x,0", "2,2,5,y,1", "inf,3,5,z,0", "4,4,5,x,1",
+    table = csv_table.read(csv("a,b,same,word,kind", "1,,5,x,0", "2,2,5,y,1", "inf,3,5,z,0", "4,4,5,x,1",
                                  "5,7,5,y,0"))
     assert any("Constant columns stay as inputs, of zeros when standardized: 'same'" in note for note in table.notes)
     assert any("2 are missing or infinite, in 'a', 'b'" in note for note in table.notes)
@@ -132,10 +132,10 @@ def test_what_is_left_out_is_said():
 
 
 def test_more_rows_or_cells_than_are_read_are_said():
-    table = spreadsheet.read(csv("a,b", *(f"{i},{i % 3}" for i in range(20_100))))
+    table = csv_table.read(csv("a,b", *(f"{i},{i % 3}" for i in range(20_100))))
     assert table.notes[:2] == (NAMED, "Only the first 20,000 rows are read.")
     assert table.notes[2].startswith("'a' counts the rows")
-    wide = spreadsheet.read(csv(*(",".join(str((i + j) % 11) for j in range(1000)) for i in range(2_100))))
+    wide = csv_table.read(csv(*(",".join(str((i + j) % 11) for j in range(1000)) for i in range(2_100))))
     assert wide.notes == (NUMBERED, "Only the first 2,000 rows are read.")
 
 
@@ -150,7 +150,7 @@ def test_more_rows_or_cells_than_are_read_are_said():
     (b"0" * (20 * 10**6 + 1), "at most 20 MB"), (b"\x89PNG\r\n\x1a\n\0\0", "not UTF-8")])
 def test_a_bad_file_gets_one_sentence(data, sentence):
     with pytest.raises(ValueError, match=sentence) as caught:
-        spreadsheet.read(data)
+        csv_table.read(data)
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
 
@@ -164,11 +164,11 @@ def test_a_bad_file_gets_one_sentence(data, sentence):
     (csv("a,b", "1,0", "2,1"), "z", "target must be one of"), (csv("a,b", "1,0", "2,1"), "b" * 300, "target must be")])
 def test_a_bad_target_gets_one_sentence(data, target, sentence):
     with pytest.raises(ValueError, match=sentence):
-        spreadsheet.read(data).batch(target)
+        csv_table.read(data).batch(target)
 
 
 def test_ten_thousand_whole_numbers_are_too_many_classes():
-    table = spreadsheet.read(csv("a,id", *(f"{i % 7},{i}" for i in range(10_000))))
+    table = csv_table.read(csv("a,id", *(f"{i % 7},{i}" for i in range(10_000))))
     assert table.batch("id").loss == "mse"
     with pytest.raises(ValueError, match=r"target 'id' must have at most 1,000 classes, got 10,000"):
         table.batch("id", kind="classes")
@@ -177,13 +177,13 @@ def test_ten_thousand_whole_numbers_are_too_many_classes():
 
 
 def test_words_cannot_be_predicted_as_numbers():
-    table = spreadsheet.read(csv("a,kind", "1,2", "2,red", "3,2"))
+    table = csv_table.read(csv("a,kind", "1,2", "2,red", "3,2"))
     with pytest.raises(ValueError, match="target 'kind' must be of numbers to be predicted as such, and has 'red'"):
         table.batch("kind", kind="numbers")
 
 
 def test_numbers_beyond_float32_need_to_be_standardized():
-    table = spreadsheet.read(csv("a,b", "1e300,0", "-1e300,1", "5e299,1"))
+    table = csv_table.read(csv("a,b", "1e300,0", "-1e300,1", "5e299,1"))
     with pytest.raises(ValueError, match="need to be standardized"):
         table.batch("b", standardize=False)
     assert np.isfinite(table.batch("b").x).all()
@@ -192,7 +192,7 @@ def test_numbers_beyond_float32_need_to_be_standardized():
 def outcome(data: bytes, rng: random.Random) -> tuple[Batch | None, str]:
     """A batch, or the sentence that says why there is none; any other exception is a failure."""
     try:
-        table = spreadsheet.read(data)
+        table = csv_table.read(data)
         return table.batch(rng.choice(table.columns), standardize=rng.random() < 0.5), ""
     except ValueError as error:
         return None, str(error)

@@ -9,7 +9,7 @@ import pytest
 from files.test_recording import mutations, packed, unpacked
 from pages.test_pages import charts, masked_spec, sound, visit, words
 
-from initviz.app.recording.request import BESIDE, EXAMPLES, FOLDER
+from initviz.app.recording.request import COMPARISONS, EXAMPLES, FOLDER
 from initviz.diagnosis.recording.views import VIEWS
 
 RECORDING = "pages/recording.py"
@@ -59,7 +59,7 @@ def test_two_recordings_are_drawn_together_and_their_differences_told():
 def test_every_example_beside_every_other_one():
     for key in EXAMPLES:
         assert not visit(RECORDING, example="mlp", beside=key).toast
-    assert set(BESIDE) == {*EXAMPLES, "none"}
+    assert set(COMPARISONS) == {*EXAMPLES, "none"}
 
 
 def test_a_recording_of_ones_own_takes_the_place_of_the_example():

@@ -77,7 +77,7 @@ def test_theory_follows_a_signal_however_far_it_grows_or_fades(changes):
 def test_formulas_show_gains_and_drifts():
     assert "Gain that keeps a variance of 1: **1.593**" in words(visit("pages/formulas.py", table="Activations"))
     at = visit("pages/formulas.py", table="Popular pairs")
-    table = at.dataframe[0].value.set_index("Pair")
+    table = at.dataframe[0].value.set_index("Initializer and activation")
     assert table.loc["He normal, GELU (erf form)", "Layer 5"] == "1.37"
     assert "is 0.1011, and 1/√(2·50) is 0.1" in words(at)
 

@@ -96,29 +96,29 @@ def ask() -> BlockRequest | None:
         return None
 
 
-def show(asked: BlockRequest, lines: Thresholds) -> None:
+def show(chosen: BlockRequest, thresholds: Thresholds) -> None:
     """The whole report."""
-    network, batch = asked.network, asked.data.batch
+    network, batch = chosen.network, chosen.data.batch
 
     def make() -> tuple[BlockReport, Mapping[str, Verdict]]:
         with room_for(block_bytes(network, len(batch.x))):
-            return diagnose_blocks(network, batch, lines), {
-                label: judge(simulate_blocks(other, batch, counted=()), lines)
+            return diagnose_blocks(network, batch, thresholds), {
+                label: judge(simulate_blocks(other, batch, counted=()), thresholds)
                 for label, other in others(network).items()}
 
-    report, tried = kept("block diagnosis", (network, asked.data.terms, len(batch.x), tuple(lines.items())), make)
-    _show_findings(asked, report)
+    report, tried = kept("block diagnosis", (network, chosen.data.terms, len(batch.x), tuple(thresholds.items())), make)
+    _show_findings(chosen, report)
     _show_blocks(report)
     _show_others(report, tried)
     _show_code(report)
-    _say_links(asked)
+    _say_links(chosen)
 
 
-def _show_findings(asked: BlockRequest, report: BlockReport) -> None:
+def _show_findings(chosen: BlockRequest, report: BlockReport) -> None:
     st.subheader("What is found", anchor=False)
     st.markdown(f"**{report.verdict.words}**")
-    if asked.settings.unfit_scheme:
-        st.caption(asked.settings.unfit_scheme)
+    if chosen.settings.unfit_scheme:
+        st.caption(chosen.settings.unfit_scheme)
     if not report.verdict.findings:
         st.success("No rule finds anything wrong with this initialization on this data.",
                    icon=":material/check_circle:")
@@ -166,14 +166,14 @@ def _show_code(report: BlockReport) -> None:
                  help="Verdict, findings, every block, theory, and the verdict after LSUV.")
 
 
-def _say_links(asked: BlockRequest) -> None:
+def _say_links(chosen: BlockRequest) -> None:
     """Where this very network is drawn, trained and counted; nothing where those pages have no such sizes or data."""
-    settings, network = asked.settings, asked.network
-    if asked.source not in INPUTS:
+    settings, network = chosen.settings, chosen.network
+    if chosen.source not in INPUTS:
         return
-    there = replace(settings, input=asked.source, depth=network.blocks + BORDERS, width=network.width,
-                    init=(asked.key,))
-    if there.architecture(asked.key) != network:
+    there = replace(settings, input=chosen.source, depth=network.blocks + BORDERS, width=network.width,
+                    init=(chosen.key,))
+    if there.architecture(chosen.key) != network:
         return
     controls = {key: getattr(there, key) for key in CONTROLS if in_use(key, "training", there)
                 and getattr(there, key) != DEFAULTS[key]}

@@ -34,7 +34,7 @@ from initviz.diagnosis.trial import (
     with_evidence,
 )
 from initviz.diagnosis.uploaded_weights import write
-from initviz.files import source_code as export
+from initviz.files import source_code
 from initviz.files.weights import WRITTEN
 
 LOUDER = 1.1  # times the first loss: a remedy's that is worth a word
@@ -45,7 +45,7 @@ ANSWER_ICONS = {"no": ":material/check_circle:", "yes": ":material/report:", "pa
 COLORS = {"error": "red", "warning": "orange", "note": "gray"}
 
 
-def ask_lines() -> dict[str, float]:
+def ask_thresholds() -> dict[str, float]:
     """The thresholds, each to be changed, with who draws it there."""
     with st.expander("Thresholds", icon=":material/tune:"):
         st.caption("Ratios between layers come first; what has no source is a convention. The help text of each names "
@@ -58,14 +58,14 @@ def ask_lines() -> dict[str, float]:
     return clamp_thresholds({key: st.session_state.get(f"line_{key}") for key in THRESHOLDS})
 
 
-def current_report(asked: DiagnoseRequest, lines: Thresholds) -> Report:
+def current_report(chosen: DiagnoseRequest, thresholds: Thresholds) -> Report:
     """The report on an initialization, computed once for the same terms in a row, while the server has room for it."""
-    holding, terms = held_in_session("diagnosis", SOON), (asked.terms, tuple(lines.items()))
+    holding, terms = held_in_session("diagnosis", SOON), (chosen.terms, tuple(thresholds.items()))
     if holding.value is None or holding.value[0] != terms:
         CAPACITY.give_back(holding)
-        wait_for(holding, asked.nbytes)
+        wait_for(holding, chosen.nbytes)
         with CAPACITY.using(holding):
-            holding.value = terms, diagnose(asked.make(), lines)
+            holding.value = terms, diagnose(chosen.make(), thresholds)
         CAPACITY.take(holding, report_bytes(holding.value[1]))
     report: Report = holding.value[1]
     return report
@@ -192,19 +192,19 @@ def show_code(initialization: Initialization, better: Network) -> None:
                                          key="code_for", bind="query-params", help="A complete script that runs.")
     framework = framework if framework in FRAMEWORKS else "PyTorch"
     chosen = initialization.network if which == "As chosen" and initialization.drawn else better
-    st.code(export.code(chosen, framework), language="python")
+    st.code(source_code.code(chosen, framework), language="python")
 
 
-def show_downloads(report: Report, evidence: Evidence | None, asked: DiagnoseRequest, lines: Thresholds) -> None:
+def show_downloads(report: Report, evidence: Evidence | None, chosen: DiagnoseRequest, thresholds: Thresholds) -> None:
     """The report and the repaired weights as files, the weights in the form in which they came.
 
     A button lives as long as its session, and the report only while there is room for it: then it is made again.
     """
-    uploaded, held = asked.uploaded, weakref.ref(report)
+    uploaded, held = chosen.uploaded, weakref.ref(report)
     form = WRITTEN[PurePath(uploaded.name).suffix.lower()] if uploaded else ".npz"
 
     def again() -> Report:
-        return held() or diagnose(asked.make(), lines)
+        return held() or diagnose(chosen.make(), thresholds)
 
     def judged() -> Report:
         return with_evidence(again(), evidence.answer) if evidence else again()

@@ -22,14 +22,14 @@ from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import read_sizes
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.uploaded_weights import UploadedWeights, initialization_for
-from initviz.files import csv_table as spreadsheet
+from initviz.files import csv_table
 from initviz.files import weights as checkpoints
 
 FIRST_SIZES = "64-128-128-128-128-128-128-10"
 FRAMEWORK_DEFAULTS = {"torch_linear": "PyTorch by default", "keras_dense": "Keras by default",
                       "flax_dense": "Flax by default"}
 INITIALIZATIONS = (*FRAMEWORK_DEFAULTS, *(key for key in INITIALIZERS if key not in FRAMEWORK_DEFAULTS))
-BESIDE = ("kind", "activation", "loss")  # settings that stand beside the layer sizes
+BESIDE_SIZES = ("kind", "activation", "loss")  # settings that stand beside the layer sizes
 SOURCES = {"digits": INPUTS["digits"].label, "normal": INPUTS["normal"].label, "csv": "Your CSV"}
 MOST_MEGABYTES = 20
 
@@ -117,7 +117,7 @@ def ask_beside(key: str, *, drawn: bool) -> tuple[str, Settings]:
 def _ask_source() -> str:
     """What is sent through the network."""
     app.expect_choice("data", "Data", SOURCES)
-    app.expect_choice("target_kind", "Target is", spreadsheet.TARGET_KINDS, "auto")  # asked once a file is there
+    app.expect_choice("target_kind", "Target is", csv_table.TARGET_KINDS, "auto")  # asked once a file is there
     source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
                                   format_func=SOURCES.__getitem__, bind="query-params",
                                   help="What is sent through the network. Standard normals suit any sizes.")
@@ -133,7 +133,7 @@ def _ask_more(initializer: str, *, drawn: bool) -> Settings:
                     help="Gain, batch, seed, biases and what the initializer and the activation take."):
         for key, spec in CONTROLS.items():
             of_weights = key in ("gain", "bias", "bias_std", *drawing)
-            if key not in BESIDE and "diagnose" in spec.pages and (drawn or not of_weights) and (
+            if key not in BESIDE_SIZES and "diagnose" in spec.pages and (drawn or not of_weights) and (
                     not spec.owners or chosen & set(spec.owners)):
                 app.control(key)
     return app.current_settings()
@@ -254,11 +254,11 @@ def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Dat
             st.session_state.pop("data read", None)
             st.info("Choose a CSV file.", icon=":material/upload_file:")
             return None
-        read = kept("data read", file.file_id, lambda: spreadsheet.read(file.getvalue()))
+        read = kept("data read", file.file_id, lambda: csv_table.read(file.getvalue()))
         target = st.selectbox("Target", read.columns, read.columns.index(read.default_target()),
                               key="target", width=240,
                               help="The column to be predicted. All other columns of numbers are inputs.")
-        kinds = spreadsheet.TARGET_KINDS
+        kinds = csv_table.TARGET_KINDS
         kind = st.segmented_control("Target is", list(kinds), default="auto", required=True, key="target_kind",
                                     format_func=kinds.__getitem__, bind="query-params",
                                     help="Classes by cross-entropy, or numbers by the squared error. As found: words "
@@ -284,7 +284,7 @@ def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Dat
     batch = kept("uploaded batch", terms, lambda: read.batch(
         target, kind=kind, standardize=standardize, count=settings.batch + held_out, seed=settings.seed, drop=drop,
         one_hot=one_hot, standardize_target=standardize_target, outputs=outputs, loss=loss))
-    st.caption(plain(spreadsheet.describe_target(target, batch, standardize_target)))
+    st.caption(plain(csv_table.describe_target(target, batch, standardize_target)))
     return Data(replace(batch, name=file.name), terms, {
         "file": file.name, "target": target, "target_kind": kind, "standardize": standardize, "seed": settings.seed,
         "standardize_target": standardize_target, "one_hot": one_hot, "drop": drop})

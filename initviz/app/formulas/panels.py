@@ -23,7 +23,7 @@ from initviz.core.wording import number
 from initviz.theory.recommendation import recommended_point
 
 CURVE = "φ(z) for z from −4 to 4; of a sine two periods."
-BESIDE = [3, 2]  # widths of a table and of the entry chosen
+COLUMN_WIDTHS = [3, 2]  # widths of a table and of the entry chosen
 MOST_TABLE = 600  # pixels, beyond which a table scrolls
 
 
@@ -120,7 +120,7 @@ def show_initializers(settings: Settings) -> None:
         text = _ask_search("search_initializers")
         role = _choose("Layer", "part", quantities.LAYERS, "hidden",
                        "Whose fans the variances are for. Depth, width and input are the sidebar's.")
-    left, right = st.columns(BESIDE)
+    left, right = st.columns(COLUMN_WIDTHS)
     with left:
         fan_in, fan_out = quantities.layer_shape(role, settings)
         table = pd.DataFrame({key: {
@@ -159,7 +159,7 @@ def _show_initializer(key: str, settings: Settings) -> None:
 def show_activations(settings: Settings) -> None:
     """All activations to compare, and the one chosen with its formula, curve, source and code."""
     text = _ask_search("search_activations")
-    left, right = st.columns(BESIDE)
+    left, right = st.columns(COLUMN_WIDTHS)
     with left:
         table = pd.DataFrame({key: {
             "Name": entry.label, "Formula": plain_formula(entry.latex),

@@ -24,9 +24,10 @@ from initviz.diagnosis.remedies import in_words, recommended
 from initviz.theory.course import field_of, sigmas
 from initviz.theory.mean_field import Field
 
-PAIRS = (("he_normal", "relu"), ("xavier_normal", "relu"), ("torch_linear", "relu"), ("he_normal", "gelu"),
-         ("he_normal", "silu"), ("he_normal", "elu"), ("lecun_normal", "tanh"), ("xavier_normal", "sigmoid"),
-         ("lecun_normal", "softplus"), ("lecun_normal", "selu"))
+POPULAR_COMBINATIONS = (
+    ("he_normal", "relu"), ("xavier_normal", "relu"), ("torch_linear", "relu"), ("he_normal", "gelu"),
+    ("he_normal", "silu"), ("he_normal", "elu"), ("lecun_normal", "tanh"), ("xavier_normal", "sigmoid"),
+    ("lecun_normal", "softplus"), ("lecun_normal", "selu"))
 DRIFT_LAYERS = 50
 LAYERS = MappingProxyType({"first": "First", "hidden": "Hidden", "output": "Output"})
 PICTURE_BINS = Bins(-4, 4, 41)  # in units of 1/sqrt(fan_in)
@@ -138,7 +139,7 @@ def variance_keeping_gain(key: str, settings: Settings) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Drift:
-    """What mean-field theory expects of a pair in wide square layers, from unit inputs on; arrays (DRIFT_LAYERS,).
+    """What mean-field theory expects in wide square layers, from unit inputs on; arrays (DRIFT_LAYERS,).
 
     ``length`` is the variance of the preactivations, ``activation_rms`` the root mean square of the activations,
     ``gradient`` what the squared gradient has been multiplied by since that layer, on average.
@@ -166,8 +167,9 @@ def drift(network: Network) -> Drift:
 
 
 def drifts(width: int) -> list[Drift]:
-    """How the popular pairs drift with depth; ``width`` matters only to laws that draw biases."""
-    return [drift(Network((width,) * 4, activation, initializer)) for initializer, activation in PAIRS]
+    """How popular combinations drift with depth; ``width`` matters only to laws that draw biases."""
+    return [drift(Network((width,) * 4, activation, initializer))
+            for initializer, activation in POPULAR_COMBINATIONS]
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,10 +197,11 @@ def answer(settings: Settings) -> SuitableInitialization:
 
 
 def drift_table(drifts: Sequence[Drift]) -> pd.DataFrame:
-    """A row a pair: the variance of its preactivations at some layers, and the gradient's factor over all of them."""
+    """A row a combination: the variance of its preactivations at some layers, and the gradient's factor over all."""
     layers = (1, 5, 10, 30, DRIFT_LAYERS)
     return pd.DataFrame([{
-        "Pair": drift.label, **{f"Layer {layer}": number(float(drift.length[layer - 1])) for layer in layers},
+        "Initializer and activation": drift.label,
+        **{f"Layer {layer}": number(float(drift.length[layer - 1])) for layer in layers},
         f"Squared gradient over {DRIFT_LAYERS} layers": number(float(drift.gradient[-1]))} for drift in drifts])
 
 

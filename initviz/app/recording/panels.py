@@ -46,9 +46,9 @@ def show_recorder() -> None:
             st.code(RECORDER.read_text("utf-8"), language="python", height=320)
 
 
-def show_answer(asked: RecordingRequest) -> None:
+def show_answer(chosen: RecordingRequest) -> None:
     """The verdict and the first loss, before anything else."""
-    for report, name in ((asked.report, asked.name), (asked.other, asked.other_name)):
+    for report, name in ((chosen.report, chosen.name), (chosen.other, chosen.other_name)):
         if report is None:
             continue
         said = facts(report)
@@ -59,38 +59,38 @@ def show_answer(asked: RecordingRequest) -> None:
 
 
 def show_findings(report: RecordingReport, name: str) -> None:
-    """Every finding: where, what, and what would mend it."""
+    """Every finding: where, what, and what would fix it."""
     st.markdown(f"**{plain(name)}.** {report.summary}")
     for finding in report.findings:
         st.markdown(_words(finding))
 
 
 def _words(finding: RecordedFinding) -> str:
-    remedy = f"  \n**To mend it:** {plain(finding.remedy)}" if finding.remedy else ""
+    remedy = f"  \n**To fix it:** {plain(finding.remedy)}" if finding.remedy else ""
     return (f":{COLORS[finding.severity]}-badge[{finding.severity}] **{plain(finding.title)}**: {plain(finding.text)}"
             f"{remedy}  \n:small[:gray[Rule: {plain(finding.rule)}. Source: {linked(finding.source)}. "
             f"Firmness: {finding.firmness}.]]")
 
 
-def show_pictures(asked: RecordingRequest) -> None:
+def show_pictures(chosen: RecordingRequest) -> None:
     """Signal and gradient, branches and attention, in the order of execution."""
-    labels = (plain_label(asked.name), plain_label(asked.other_name))
-    view = Compared.of(asked.report, asked.view, asked.other, labels)
+    labels = (plain_label(chosen.name), plain_label(chosen.other_name))
+    view = Compared.of(chosen.report, chosen.view, chosen.other, labels)
     pictures = {
         "Forward → Root mean square of the outputs (log axis)": view.picture(
             "Scale of the outputs, module by module, log axis", signal_of),
         "← Backward Root mean square of the gradient by the outputs (log axis)": view.picture(
             "Scale of the gradient by the outputs, module by module, log axis", gradient_of),
-        "Branch ÷ skip at each addition (log axis)": Compared.of(asked.report, "all", asked.other, labels).picture(
+        "Branch ÷ skip at each addition (log axis)": Compared.of(chosen.report, "all", chosen.other, labels).picture(
             "Branch over skip at each addition, log axis", branch_of, guides=[(1.0, "as large as the skip")]),
-        "Attention's entropy, and how alike tokens are": attention_picture(asked.report)}
+        "Attention's entropy, and how alike tokens are": attention_picture(chosen.report)}
     shown = {title: found for title, found in pictures.items() if found is not None}
     places = [column for _ in range(0, len(shown), 2) for column in st.columns(2)]
     for place, (title, (picture, data)) in zip(places, shown.items(), strict=False):
         with place:
             st.markdown(f"**{title}**")
             app.show(picture, data)
-    st.caption(_say_pictures(asked))
+    st.caption(_say_pictures(chosen))
 
 
 def plain_label(name: str) -> str:
@@ -98,26 +98,26 @@ def plain_label(name: str) -> str:
     return name if len(name) <= 24 else f"{name[:21]}..."
 
 
-def _say_pictures(asked: RecordingRequest) -> str:
-    skips = sum(row.skip is not None for row in asked.report.recording.rows)
+def _say_pictures(chosen: RecordingRequest) -> str:
+    skips = sum(row.skip is not None for row in chosen.report.recording.rows)
     parts = ["Modules stand in the order in which they ran; a point names its module, its kind and its number."]
-    if asked.view == "depth":
+    if chosen.view == "depth":
         parts.append("Along the depth stand embeddings, activations, and sums of a skip and its branch; what is inside "
                      "a branch is left out, as its scale is set by a normalization before it or is small by design.")
-    elif asked.view != "all":
+    elif chosen.view != "all":
         parts.append("A container has the numbers of the last output inside it.")
     if skips:
         parts.append("A branch far below its skip changes little; one far above drowns what came before.")
     return " ".join(parts)
 
 
-def show_comparison(asked: RecordingRequest) -> None:
+def show_comparison(chosen: RecordingRequest) -> None:
     """What two recordings share and where they differ."""
-    if asked.other is None:
+    if chosen.other is None:
         return
-    compared = Comparison(asked.report, asked.other)
+    compared = Comparison(chosen.report, chosen.other)
     st.subheader("Beside each other", anchor=False)
-    st.markdown(f"First: **{plain(asked.name)}**. Second: **{plain(asked.other_name)}**. {plain(compared.summary)}")
+    st.markdown(f"First: **{plain(chosen.name)}**. Second: **{plain(chosen.other_name)}**. {plain(compared.summary)}")
     frame = comparison_table(compared)
     if len(frame):
         st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
@@ -128,10 +128,10 @@ def show_comparison(asked: RecordingRequest) -> None:
                  key="comparison_json", help="Both reports, and every output that both recordings hold.")
 
 
-def show_tables(asked: RecordingRequest) -> None:
+def show_tables(chosen: RecordingRequest) -> None:
     """Every output of the view, and the laws that the weights follow."""
-    report = asked.report
-    places = tuple(place.row for place in places_of(report.trunk, asked.view))
+    report = chosen.report
+    places = tuple(place.row for place in places_of(report.trunk, chosen.view))
     outputs, weights = st.tabs(["Outputs", "Weights"], key="recorded_tables")
     with outputs:
         frame = table(report, places)

@@ -24,7 +24,7 @@ EXAMPLES: Mapping[str, str] = MappingProxyType({
     "gpt_wide": "GPT, 4 times as wide", "policy": "Actor-critic", "lora": "LoRA adapters"})
 FIRST = "mlp"
 NOTHING = "none"
-BESIDE: Mapping[str, str] = MappingProxyType({NOTHING: "Nothing", **EXAMPLES})
+COMPARISONS: Mapping[str, str] = MappingProxyType({NOTHING: "Nothing", **EXAMPLES})
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ def ask() -> RecordingRequest | None:
                                help="A recorded model of each kind. A recording of your own, below, takes its place.")
     key = key if key in EXAMPLES else FIRST
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        beside = _choice("beside", "Compare with", BESIDE, NOTHING,
+        beside = _choice("beside", "Compare with", COMPARISONS, NOTHING,
                          "Before and after a change, or one model at two widths.")
         view = _choice("shown", "Shown", VIEWS, "depth",
                        "The model's depth: outputs outside of branches, whose scale can be compared. Modules: "
@@ -66,7 +66,7 @@ def ask() -> RecordingRequest | None:
         if second is not None:
             return RecordingRequest(report, name, *second, view)
         other = example_report(beside) if beside != NOTHING else None
-        return RecordingRequest(report, name, other, BESIDE[beside], view)
+        return RecordingRequest(report, name, other, COMPARISONS[beside], view)
     except ValueError as error:
         complain(error)
         return None

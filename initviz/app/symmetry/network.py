@@ -41,11 +41,11 @@ class _Shown:
     hint: str
 
 
-def show(asked: Settings) -> None:
+def show(chosen: Settings) -> None:
     """The network's layers as they are, and the attempts to break their symmetry."""
     st.subheader("In a whole network", anchor=False)
-    least = 1 if asked.kind == "plain" else FEW_STEPS
-    settings = replace(asked, batch=min(asked.batch, MOST_SAMPLES), steps=max(asked.moment, least))
+    least = 1 if chosen.kind == "plain" else FEW_STEPS
+    settings = replace(chosen, batch=min(chosen.batch, MOST_SAMPLES), steps=max(chosen.moment, least))
     with st.container():
         if not settings.init:
             st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
@@ -64,11 +64,11 @@ def show(asked: Settings) -> None:
     recipe = Recipe(settings.optimizer, settings.rate)
     if settings.kind == "plain":
         shown = _of_layers(settings, recipe)
-        _show_layers(asked, settings, shown)
+        _show_layers(chosen, settings, shown)
         _show_neurons(settings, shown)
     else:
-        _show_blocks(asked, settings, recipe)
-    _break_symmetry(asked, settings, recipe)
+        _show_blocks(chosen, settings, recipe)
+    _break_symmetry(chosen, settings, recipe)
 
 
 def _of_layers(settings: Settings, recipe: Recipe) -> _Shown:
@@ -80,7 +80,7 @@ def _of_layers(settings: Settings, recipe: Recipe) -> _Shown:
                   "What the neurons of each layer put out", hint)
 
 
-def _show_blocks(asked: Settings, settings: Settings, recipe: Recipe) -> None:
+def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
     """A part of each block in pictures; what stays copies in words and numbers."""
     networks = tuple(settings.architecture(key) for key in settings.init)
     with st.container():
@@ -93,7 +93,7 @@ def _show_blocks(asked: Settings, settings: Settings, recipe: Recipe) -> None:
     names = blocks.stage_names(networks[0])
     shown = _Shown(views, names[0 if part == "stream" else 1:], blocks.title(networks[0], part),
                    blocks.round_off(networks[0]))
-    _show_layers(asked, settings, shown)
+    _show_layers(chosen, settings, shown)
     st.markdown("**What stays copies, and why**")
     if settings.unfit_scheme:
         st.caption(settings.unfit_scheme)
@@ -105,7 +105,7 @@ def _show_blocks(asked: Settings, settings: Settings, recipe: Recipe) -> None:
     _show_neurons(settings, shown)
 
 
-def _show_layers(asked: Settings, settings: Settings, shown: _Shown) -> None:
+def _show_layers(chosen: Settings, settings: Settings, shown: _Shown) -> None:
     labels, views = [label_of(key) for key in settings.init], shown.views
     baseline = participation_baseline(settings.batch, max((layers[-1].neurons for layers in views if layers),
                                                           default=settings.width))
@@ -122,7 +122,7 @@ def _show_layers(asked: Settings, settings: Settings, shown: _Shown) -> None:
              f"1/{collapse.DECADES} of the color. Under a name stands the effective number of neurons of the last row, "
              "the participation ratio tr(K)²/‖K‖² of their covariance K: 1 for copies, "
              f"{number(baseline)} for independent neurons on {settings.batch} samples."
-             + (f" The first {MOST_SAMPLES} samples of the batch are used." if asked.batch > MOST_SAMPLES else ""))
+             + (f" The first {MOST_SAMPLES} samples of the batch are used." if chosen.batch > MOST_SAMPLES else ""))
 
 
 def _show_neurons(settings: Settings, shown: _Shown) -> None:
@@ -156,10 +156,10 @@ def _networks(settings: Settings) -> tuple[Network, ...]:
     return tuple(replace(network, dtype="float64") for network in settings.plain_networks())
 
 
-def _break_symmetry(asked: Settings, settings: Settings, recipe: Recipe) -> None:
+def _break_symmetry(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
     st.subheader("Break it", anchor=False)
     if settings.kind in WITH_SKIPS:
-        break_blocks.show(asked, settings)
+        break_blocks.show(chosen, settings)
         return
     first = _networks(settings)[0]
     constant = settings.initializer_params("constant")["value"]
@@ -170,15 +170,15 @@ def _break_symmetry(asked: Settings, settings: Settings, recipe: Recipe) -> None
     with st.container(horizontal=True):
         for key in ("epsilon", "steps"):
             app.control(key)
-    steps = affordable_attempt_steps(settings, asked.steps)
-    if steps < asked.steps:
-        st.caption(f"At this width and batch {steps} steps are made, not {asked.steps}.")
+    steps = affordable_attempt_steps(settings, chosen.steps)
+    if steps < chosen.steps:
+        st.caption(f"At this width and batch {steps} steps are made, not {chosen.steps}.")
     network = Network((first.sizes[0], settings.width, first.sizes[-1]), settings.activation, "constant",
                       seed=settings.seed, dtype="float64", activation_params=first.activation_params,
                       initializer_params={"value": value})
     with st.container():
         results = symmetry.cached_attempts(network, settings.input, settings.batch, replace(recipe, steps=steps),
-                                           asked.epsilon)
+                                           chosen.epsilon)
     thin = max(1, steps // 100)
     st.markdown("**Symmetry gap** over the steps (log axis)")
     series = [curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps[::thin]),

@@ -15,16 +15,15 @@ from initviz import app
 from initviz.app.caches import cached
 from initviz.app.controls import set_controls
 from initviz.app.settings import CONTROLS, Settings
-from initviz.app.theory import quantities as outlook
+from initviz.app.theory import quantities, width
 from initviz.app.theory import sentences as say
-from initviz.app.theory import width
 from initviz.app.theory.meaning import show_quantities
 from initviz.charts import curves, depth, staircase, survival
 from initviz.charts.picture import UNORDERED, color_of
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.simulation import Run
-from initviz.theory import precision as formats
+from initviz.theory import precision
 from initviz.theory.course import field_of
 from initviz.theory.dead_neurons import born_dead, expected_dead_shares
 from initviz.theory.jacobian import Spectrum
@@ -35,7 +34,7 @@ from initviz.training.sweeps import Survival
 ONE_LAYER = "A network of one layer has no hidden layer: choose a depth of at least 2."
 PLANE = CONTROLS["sigma_w"].interval.high, CONTROLS["sigma_b"].interval.high
 
-cached_diagram = cached(16e6)(outlook.diagram)
+cached_diagram = cached(16e6)(quantities.diagram)
 
 
 @cached(1e6)
@@ -46,12 +45,12 @@ def cached_fixed_point(field: Field, sigma_w: float, sigma_b: float, mean_square
 
 @cached(8e6)
 def _cached_spectra(network: Network) -> dict[str, Spectrum]:
-    return outlook.spectra(network)
+    return quantities.spectra(network)
 
 
 @cached(4e6)
 def _cached_correlations(network: Network, correlation: float) -> tuple[Any, ...]:
-    return outlook.correlations(network, correlation)
+    return quantities.correlations(network, correlation)
 
 
 @cached(1e6)
@@ -120,7 +119,7 @@ def _variance_map(view: TheoryView) -> None:
         _info("A step leads from one hidden layer to the next: choose a depth of at least 3.")
         return
     first = float(view.prediction.preactivation_std[0]) ** 2
-    expected = outlook.staircase(view.field, view.settings.sigma_w, view.settings.sigma_b, view.run, first)
+    expected = quantities.staircase(view.field, view.settings.sigma_w, view.settings.sigma_b, view.run, first)
     st.markdown("One curve tells the whole way: it takes the signal's variance in a layer to that in the next. Follow "
                 "the steps to the point where curve and diagonal meet: there the variance stays.")
     st.markdown("**Variance q in the next layer** against that in a layer")
@@ -209,7 +208,7 @@ def _survival_words(sweep: Survival) -> str:
 
 def _current_survival(network: Network, settings: Settings) -> Survival:
     """This session's sweep of a network's sizes: the one begun before where there is one, as far as it got."""
-    wanted = outlook.survival(network, settings.deepest, settings.widest, settings.seeds)
+    wanted = quantities.survival(network, settings.deepest, settings.widest, settings.seeds)
     held = st.session_state.get("survival")
     if held is None or held.terms != wanted.terms:
         held = st.session_state["survival"] = wanted
@@ -231,8 +230,8 @@ def _singular_values(view: TheoryView) -> None:
     st.markdown("**Singular values s of the Jacobian dh/dx** (log axis)")
     app.show(curves.picture("Singular values of the Jacobian against the layer, log axis", "hidden layer", log=True),
             curves.data(series, log=True))
-    st.dataframe(outlook.spectrum_table(spectra), hide_index=True, width="stretch")
-    width = min(view.settings.width, outlook.WIDEST_JACOBIAN)
+    st.dataframe(quantities.spectrum_table(spectra), hide_index=True, width="stretch")
+    width = min(view.settings.width, quantities.WIDEST_JACOBIAN)
     st.caption("Dashed: theory's root mean square.")
     app.more(f"At one input of mean square 1, exact (SVD, float64), in a network of width {width}. Theory: where "
              "lengths have settled, s² has over L layers the mean χ₁^L and the variance χ₁^(2L) · L · (E φ′⁴/(E φ′²)² "
@@ -255,15 +254,15 @@ def _number_formats(view: TheoryView) -> None:
             (back, depth.backward_picture(), "delta", "**← Backward** Root mean square of the deltas dL/dz")):
         with place:
             st.markdown(f"{words} (log axis)")
-            low, high = formats.range_of(*(part.column(f"{quantity}_rms")[:hidden] for part in runs))
+            low, high = precision.range_of(*(part.column(f"{quantity}_rms")[:hidden] for part in runs))
             app.show(picture, depth.data(runs, [None] * len(runs), quantity, "rms",
-                                        guides=formats.lines_within(low, high)), key=f"formats_{quantity}")
-    st.dataframe(outlook.formats_table(runs), hide_index=True, width="stretch")
+                                        guides=precision.lines_within(low, high)), key=f"formats_{quantity}")
+    st.dataframe(quantities.formats_table(runs), hide_index=True, width="stretch")
     app.more("The initializers of the sidebar, computed in float32: the layer at which a typical value (root mean "
                "square) would be rounded to 0 or is larger than the format's largest number, for the signal on its way "
                "forward and for the gradient on its way back. Dotted: the ends of the formats that are within reach. "
                "The loss is not scaled, as it would be in mixed precision. "
-               + " ".join(f"{form.label}: {form.source}." for form in formats.FORMATS))
+               + " ".join(f"{form.label}: {form.source}." for form in precision.FORMATS))
 
 
 TABS: Mapping[str, Callable[[TheoryView], None]] = MappingProxyType({

@@ -20,7 +20,7 @@ from initviz.core.cost import MOST_BYTES
 from initviz.core.network import Network
 from initviz.core.wording import cut
 from initviz.diagnosis.uploaded_weights import UploadedWeights
-from initviz.files import csv_table as spreadsheet
+from initviz.files import csv_table
 from initviz.training.race.memory import race_peak_bytes
 from initviz.training.race.terms import HELD_OUT, RaceData, RaceTerms, RaceWeights, with_ends
 
@@ -31,7 +31,7 @@ SOURCES = {"input": "The sidebar's input", "csv": "Your CSV"}
 def ask_source() -> str:
     """Whether the race is on the sidebar's input or on somebody's own table."""
     app.expect_choice("trained_on", "Data", SOURCES)
-    app.expect_choice("target_kind", "Target is", spreadsheet.TARGET_KINDS, "auto")  # asked once a file is there
+    app.expect_choice("target_kind", "Target is", csv_table.TARGET_KINDS, "auto")  # asked once a file is there
     source = st.segmented_control("Data", list(SOURCES), default="input", required=True, key="trained_on",
                                   format_func=SOURCES.__getitem__, bind="query-params",
                                   help="What the networks learn from.")
@@ -113,15 +113,15 @@ def _split(batch: Batch, terms: Hashable, settings: Settings) -> RaceData:
 
 def _fitted(terms: RaceTerms) -> RaceTerms:
     """The race with as many of its steps as a shared machine can afford; ValueError where it affords none."""
-    asked, steps = terms.recipe.steps, affordable_race_steps(terms)
+    wanted, steps = terms.recipe.steps, affordable_race_steps(terms)
     cost, memory = race_operations(terms), race_peak_bytes(terms)
-    if (asked and not steps) or memory > MOST_BYTES:
+    if (wanted and not steps) or memory > MOST_BYTES:
         raise ValueError(f"this race would take about {cost / 1e9:,.0f} billion operations and {memory / 1e6:,.0f} MB, "
                          f"where this app allows {MOST_TRAINING_OPERATIONS / 1e9:,.0f} and {MOST_BYTES / 1e6:,.0f}: "
                          "take fewer samples or initializers, or a narrower network")
-    if steps < asked:
+    if steps < wanted:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"**{steps:,} steps are trained, not {asked:,}**: in networks of this size, {asked:,} take "
+            st.caption(f"**{steps:,} steps are trained, not {wanted:,}**: in networks of this size, {wanted:,} take "
                        f"about {cost / 1e9:,.0f} billion operations, and this shared server allows "
                        f"{MOST_TRAINING_OPERATIONS / 1e9:,.0f}.", width="content")
             st.button(f"Set the steps to {steps:,}", on_click=app.set_controls, args=({"steps": steps},),

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from initviz.claims.experiment import Experiment
-from initviz.claims.notes import constants, remedies, zeros
-from initviz.claims.notes import initializers as points
-from initviz.claims.notes import local_optima as optimum
+from initviz.claims.notes import constants, initializers, local_optima, remedies, zeros
 
 NOTES: Mapping[str, Experiment] = MappingProxyType({
-    key: experiment for part in (zeros, constants, optimum, remedies, points)
+    key: experiment for part in (zeros, constants, local_optima, remedies, initializers)
     for key, experiment in part.CLAIMS.items()})

@@ -8,12 +8,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from initviz.claims.experiment import Experiment
-from initviz.claims.papers import finite_width as chance
-from initviz.claims.papers import glorot, isometry, lectures, normalization, phases, residual, variances, zeros
-from initviz.claims.papers import self_normalizing as normalizing
+from initviz.claims.papers import (
+    finite_width,
+    glorot,
+    isometry,
+    lectures,
+    normalization,
+    phases,
+    residual,
+    self_normalizing,
+    variances,
+    zeros,
+)
 
 PAPERS: Mapping[str, Experiment] = MappingProxyType({
     key: experiment
-    for part in (variances, glorot, isometry, phases, normalizing, chance, residual, normalization, lectures,
-                 zeros)
+    for part in (variances, glorot, isometry, phases, self_normalizing, finite_width, residual, normalization,
+                 lectures, zeros)
     for key, experiment in part.FIGURES.items()})

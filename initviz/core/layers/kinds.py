@@ -23,7 +23,7 @@ WIDTH = Interval(1, 1_000_000, integer=True)
 NOT_NEGATIVE = Interval(0, math.inf)
 
 
-def _pairs(field: str, given: Mapping[str, Any] | ParamItems) -> dict[str, Any]:
+def _items(field: str, given: Mapping[str, Any] | ParamItems) -> dict[str, Any]:
     try:
         return dict(given)
     except (TypeError, ValueError):
@@ -75,7 +75,7 @@ class Dense(Layer):
         put(self, "gain", check("gain", self.gain, ANY))
         put(self, "bias", check("bias", self.bias, ANY))
         put(self, "bias_std", check("bias_std", self.bias_std, NOT_NEGATIVE))
-        params = check_parameters(self.initializer, _pairs("initializer_params", self.initializer_params),
+        params = check_parameters(self.initializer, _items("initializer_params", self.initializer_params),
                                   INITIALIZERS[self.initializer].parameters)
         put(self, "initializer_params", tuple(sorted(params.items())))
 

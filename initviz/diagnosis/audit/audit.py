@@ -16,7 +16,7 @@ import pandas as pd
 from initviz.core.arrays import Array
 from initviz.core.wording import named, shown
 from initviz.diagnosis.audit.kinds import place_of
-from initviz.diagnosis.audit.laws import TORCH_DEFAULT, bias_laws, laws_of, said
+from initviz.diagnosis.audit.laws import TORCH_DEFAULT, bias_laws, laws_in_words, laws_of
 from initviz.diagnosis.audit.measures import measure
 from initviz.diagnosis.audit.recipes import AuditRecipe, deviations, read_recipe
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
@@ -69,7 +69,7 @@ class Audit(Graded):
             "dtype": record.dtype, "std": record.measures.std, "mean": record.measures.mean,
             "kurtosis": record.measures.kurtosis,
             "largest_over_std": record.measures.largest / record.measures.std if record.measures.std else math.nan,
-            "law": said(record.laws) or (TRAINED if record.measures.finite else "not all values are finite"),
+            "law": laws_in_words(record.laws) or (TRAINED if record.measures.finite else "not all values are finite"),
             "fan_in": record.place.fan_in or None, "fan_out": record.place.fan_out or None,
             **{f"lost_{name}": lost for name, lost in record.measures.lost.items()}}
             for record in self.tensors]

@@ -151,7 +151,7 @@ class FittingLaw:
         return tuple(f"{self.formula}: {name}" for name in self.names)
 
 
-def said(laws: Sequence[FittingLaw]) -> str:
+def laws_in_words(laws: Sequence[FittingLaw]) -> str:
     """All laws that fit, in one line; a tensor's own scale is named where no known formula gives it."""
     known = [law for law in laws if not law.free] or list(laws)
     if len(known) > MOST_SAID:

@@ -199,9 +199,9 @@ def expected_std(record: TensorRecord, entry: Entry, depth: int) -> float:
     ``depth`` is L. Where the shape leaves open which length is fan_in, it is what comes nearest to what the tensor has.
     """
     last = record.shape[-1] if record.shape else 1
-    asked = [value(entry.std, {"fan_in": fan_in or 1, "fan_out": fan_out or 1, "L": depth, "d": last})
-             for fan_in, fan_out in record.place.meant]
-    return min(asked, key=lambda std: abs(std - record.measures.rms) if record.measures.finite else 0.0)
+    allowed = [value(entry.std, {"fan_in": fan_in or 1, "fan_out": fan_out or 1, "L": depth, "d": last})
+               for fan_in, fan_out in record.place.meant]
+    return min(allowed, key=lambda std: abs(std - record.measures.rms) if record.measures.finite else 0.0)
 
 
 def _deviation(record: TensorRecord, entry: Entry, recipe: AuditRecipe, depth: int) -> AuditFinding | None:

@@ -63,14 +63,14 @@ class Comparison:
     @cached_property
     def width_ratio(self) -> float:
         """How many times wider the second model is: the median over outputs of other width; 1 where none differs."""
-        ratios = [found.second.units / found.first.units for found in self.matched
-                  if found.first.units and found.second.units and found.first.units != found.second.units]
+        ratios = [match.second.units / match.first.units for match in self.matched
+                  if match.first.units and match.second.units and match.first.units != match.second.units]
         ratio = median(ratios) if ratios else 1.0
         return ratio if 1 / MOST_WIDTH <= ratio <= MOST_WIDTH else 1.0
 
-    def slope(self, found: Matched, name: str) -> float:
+    def slope(self, match: Matched, name: str) -> float:
         """The exponent of width by which a number of an output grows, from these two widths; NaN at one width."""
-        ratio = found.ratio(name)
+        ratio = match.ratio(name)
         return math.log(ratio) / math.log(self.width_ratio) if ratio > 0 and self.width_ratio != 1 else math.nan
 
     @property
@@ -100,8 +100,8 @@ class Comparison:
     def _say_changes(self) -> str:
         said = []
         for word, name in (("signal", "rms"), ("gradient", "gradient")):
-            ratios = [(abs(math.log(ratio)), ratio, found.label) for found in self.matched
-                      if (ratio := found.ratio(name)) > 0]
+            ratios = [(abs(math.log(ratio)), ratio, match.label) for match in self.matched
+                      if (ratio := match.ratio(name)) > 0]
             if ratios and (most := max(ratios))[0] > math.log(NOTABLE):
                 said.append(f"The {word} changes most at {most[2]}: {number(most[1])} times.")
         return " ".join(said) or "Signal and gradient change nowhere by more than a factor of 2."
@@ -110,8 +110,8 @@ class Comparison:
         modules = {self.first.recording.rows[place].path for place in self.first.trunk.products}
         wider = f"The second model is {number(self.width_ratio)} times as wide."
         for what, name in (("The change by a step", "change_rms"), ("The signal", "rms")):
-            slopes = [(slope, found.label) for found in self.matched if found.first.path in modules
-                      and not math.isnan(slope := self.slope(found, name))]
+            slopes = [(slope, match.label) for match in self.matched if match.first.path in modules
+                      and not math.isnan(slope := self.slope(match, name))]
             if slopes:
                 most = max(slopes, key=lambda pair: abs(pair[0]))
                 if abs(most[0]) <= WIDTH_SLOPE:
@@ -132,13 +132,13 @@ def comparison_table(compared: Comparison) -> pd.DataFrame:
     """A row an output that both hold, in words: its size, its gradient, and, at two widths, the exponents of width."""
     wide = compared.width_ratio != 1
     rows = []
-    for found in compared.matched:
-        row = {"Module": found.label, "Kind": found.first.kind, "Signal, first": number(found.first.rms),
-               "Signal, second": number(found.second.rms), "Signal, second ÷ first": number(found.ratio("rms")),
-               "Gradient, second ÷ first": number(found.ratio("gradient"))}
+    for match in compared.matched:
+        row = {"Module": match.label, "Kind": match.first.kind, "Signal, first": number(match.first.rms),
+               "Signal, second": number(match.second.rms), "Signal, second ÷ first": number(match.ratio("rms")),
+               "Gradient, second ÷ first": number(match.ratio("gradient"))}
         if wide:
-            row |= {"Power of width, signal": number(compared.slope(found, "rms")),
-                    "Power of width, change by a step": number(compared.slope(found, "change_rms"))}
+            row |= {"Power of width, signal": number(compared.slope(match, "rms")),
+                    "Power of width, change by a step": number(compared.slope(match, "change_rms"))}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -151,9 +151,9 @@ def comparison_to_json(compared: Comparison) -> str:
     return json.dumps({
         "summary": compared.summary, "width_ratio": compared.width_ratio,
         "gone": findings_as_values(compared.gone), "new": findings_as_values(compared.new),
-        "outputs": [{"module": found.label, "kind": found.first.kind, "signal_ratio": plain(found.ratio("rms")),
-                     "gradient_ratio": plain(found.ratio("gradient")),
-                     "signal_slope": plain(compared.slope(found, "rms")),
-                     "change_slope": plain(compared.slope(found, "change_rms"))} for found in compared.matched],
+        "outputs": [{"module": match.label, "kind": match.first.kind, "signal_ratio": plain(match.ratio("rms")),
+                     "gradient_ratio": plain(match.ratio("gradient")),
+                     "signal_slope": plain(compared.slope(match, "rms")),
+                     "change_slope": plain(compared.slope(match, "change_rms"))} for match in compared.matched],
         "first": json.loads(to_json(compared.first)), "second": json.loads(to_json(compared.second))},
         ensure_ascii=False, indent=2, allow_nan=False)

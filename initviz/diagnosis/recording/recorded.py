@@ -16,7 +16,7 @@ MOST_MODULES = 3  # named in a sentence
 
 @dataclass(frozen=True)
 class RecordedFinding(Finding):
-    """A finding with the modules it is of, the first where it begins, and what would mend it ("" for a note)."""
+    """A finding with the modules it is of, the first where it begins, and what would fix it ("" for a note)."""
 
     modules: tuple[str, ...] = ()
     remedy: str = ""

@@ -135,7 +135,7 @@ def table(report: RecordingReport, places: tuple[int, ...] | None = None) -> pd.
 
 
 def _said(row: Row) -> dict[str, str]:
-    def said(value: float) -> str:
+    def in_words(value: float) -> str:
         return "" if math.isnan(value) else number(value)
 
     return {
@@ -144,12 +144,12 @@ def _said(row: Row) -> dict[str, str]:
         "Branch ÷ skip": number(row.skip.branch_rms / row.skip.skip_rms) if row.skip and row.skip.skip_rms > 0 else "",
         "Different units": f"{row.distinct:,} of {row.units:,}" if row.distinct else "",
         "Units that are 0": f"{row.zero_units:,}" if row.units else "",
-        "Effective rank": said(row.rank), "Token cosine": said(row.token_cosine),
-        "Entropy ÷ ln n": said(row.entropy), "Scores, std": said(row.score_std),
-        "Channels, mean² ÷ variance": said(row.channel_mean_square / row.channel_variance)
+        "Effective rank": in_words(row.rank), "Token cosine": in_words(row.token_cosine),
+        "Entropy ÷ ln n": in_words(row.entropy), "Scores, std": in_words(row.score_std),
+        "Channels, mean² ÷ variance": in_words(row.channel_mean_square / row.channel_variance)
         if row.channel_variance > 0 else "",
         "Saturated": "" if math.isnan(row.saturated_share) else percent(row.saturated_share),
-        "Change by a step, rms": said(row.change_rms)}
+        "Change by a step, rms": in_words(row.change_rms)}
 
 
 # ---------------------------------------------------------------------------------------------- as a file

@@ -13,9 +13,9 @@ from initviz.diagnosis.rules.grades import (
     GRADIENT_SOURCE,
     INPUT_SOURCE,
     SIGNAL_SOURCE,
-    goes,
     gradient_is_error,
     kind_of,
+    say_change,
     say_gradient_rule,
     say_signal_rule,
     signal_is_error,
@@ -59,10 +59,10 @@ def _stretches(m: Recorded, *, forward: bool) -> list[Stretch]:
             return trunk.gradient_length(place)
         return _entering(m, sign) if place == INPUT else trunk.level(place)
 
-    found = extreme_stretches(trunk, value, forward=forward)
+    stretches = extreme_stretches(trunk, value, forward=forward)
     if not forward:  # from the later place back to the earlier one
-        found = [Stretch(1 / stretch.value, stretch.begin, stretch.end, stretch.steps) for stretch in found]
-    return [stretch for stretch in found if not within(stretch.value, m.thresholds)]
+        stretches = [Stretch(1 / stretch.value, stretch.begin, stretch.end, stretch.steps) for stretch in stretches]
+    return [stretch for stretch in stretches if not within(stretch.value, m.thresholds)]
 
 
 def _entering(m: Recorded, sign: int) -> float:
@@ -113,8 +113,8 @@ def signal(m: Recorded) -> Iterator[RecordedFinding]:
         remedy = (f"Multiply the weights of the layers between them by {number(1 / stretch.a_step, 3)} and begin their "
                   "biases at 0, or put a normalization between them.")
     yield RecordedFinding(
-        "signal", "error" if error else "warning", kind_of(stretch.value), f"The signal {goes(stretch.value)}", text,
-        stretch.value, None, f"the median sample's root mean square {say_signal_rule(m.thresholds)}, up to a "
+        "signal", "error" if error else "warning", kind_of(stretch.value), f"The signal {say_change(stretch.value)}",
+        text, stretch.value, None, f"the median sample's root mean square {say_signal_rule(m.thresholds)}, up to a "
         "normalization", SIGNAL_SOURCE, RATIO, (last, first), remedy)
 
 
@@ -126,7 +126,7 @@ def gradient(m: Recorded) -> Iterator[RecordedFinding]:
             yield RecordedFinding(
                 "gradient", "error", "vanishing", "No gradient", f"No gradient arrives at {m.label(none[-1])}.", 0.0,
                 None, "every hidden dL/dz has an entry that is not 0", "follows from the chain rule", EXACT,
-                (m.label(none[-1]),), f"Mend {m.label(m.silent_place)} first, whose outputs are all 0.")
+                (m.label(none[-1]),), f"Fix {m.label(m.silent_place)} first, whose outputs are all 0.")
         return
     if m.errors_cancel:
         return
@@ -147,7 +147,8 @@ def gradient(m: Recorded) -> Iterator[RecordedFinding]:
               stretch.value > 1 else "Draw the weights between them so that each keeps the scale, such as He normal "
               "before ReLU and Xavier normal before tanh, or add skips.")
     yield RecordedFinding(
-        "gradient", "error" if error else "warning", kind_of(stretch.value), f"The gradient {goes(stretch.value)}",
+        "gradient", "error" if error else "warning", kind_of(stretch.value),
+        f"The gradient {say_change(stretch.value)}",
         f"On the way back the length of the gradient at {early} is {number(stretch.value)} times that at "
         f"{late}{a_step}.{also}",
         of_norms if error else stretch.value, None, say_gradient_rule(m.thresholds), GRADIENT_SOURCE, RATIO,
@@ -223,7 +224,7 @@ def formats(m: Recorded) -> Iterator[RecordedFinding]:
         if not lost:
             continue
         share, what, label = max(lost)
-        gradients = sum(found[1].startswith("gradient") for found in lost)
+        gradients = sum(quantity.startswith("gradient") for _, quantity, *_ in lost)
         counts = listed([f"{count:,} {name}{'s' if count > 1 else ''}" for count, name in (
             (len(lost) - gradients, "output"), (gradients, "gradient")) if count])
         yield RecordedFinding(

@@ -24,8 +24,8 @@ from initviz.theory.precision import FORMATS
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 SMALLEST_NORMAL: Mapping[str, int] = MappingProxyType({"float16": -14})  # exponents; others lie below the histogram
 
-# By the audit's key: the title, the kind of verdict, how firm the rule is, and what would mend it.
-SAID: Mapping[str, tuple[str, str, str, str]] = MappingProxyType({
+# By the audit's key: the title, the kind of verdict, how firm the rule is, and what would fix it.
+WEIGHT_FINDINGS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType({
     "not_finite": ("Weights are not finite", "overflow", EXACT, "Draw them again: a scale or a division went wrong."),
     "copies": ("Copies in the weights", "collapsed", EXACT, "Draw each row at random."),
     "near_copies": ("Near copies in the weights", "collapsed", EXACT, "Draw each row by itself."),
@@ -94,7 +94,7 @@ def as_findings(audited: Audit) -> Iterator[RecordedFinding]:
 
 
 def _as_finding(finding: AuditFinding) -> RecordedFinding:
-    title, kind, firmness, remedy = SAID.get(finding.key, ("Weights", "", CONVENTION, ""))
+    title, kind, firmness, remedy = WEIGHT_FINDINGS.get(finding.key, ("Weights", "", CONVENTION, ""))
     return RecordedFinding(
         f"weights_{finding.key}", finding.severity, "" if finding.severity == "note" else kind, title,
         f"{finding.text}.", math.nan if finding.measured is None else finding.measured, None, finding.rule,

@@ -19,7 +19,7 @@ from initviz.diagnosis.findings import SEVERITIES, Finding, MeasuredRun
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.rules import data, neurons, parameters, scale
 
-Found = TypeVar("Found", bound=Finding)
+AnyFinding = TypeVar("AnyFinding", bound=Finding)
 RULES: tuple[Callable[[MeasuredRun], Iterator[Finding]], ...] = (
     scale.overflow, data.inputs, data.targets, parameters.one_sign, parameters.odd_layer, neurons.silent,
     neurons.copies, neurons.dead, scale.signal, neurons.saturated, neurons.input_lost,
@@ -43,7 +43,7 @@ def findings_of(run: Run, thresholds: Mapping[str, float], initialization: Initi
     return in_order(findings)
 
 
-def in_order(findings: Sequence[Found]) -> tuple[Found, ...]:
+def in_order(findings: Sequence[AnyFinding]) -> tuple[AnyFinding, ...]:
     """Findings gravest first: a cause is as grave as its effect, and comes before it."""
     errors = {finding.key for finding in findings if finding.severity == "error"}
     ranked = [replace(finding, severity="error") if finding.severity == "warning" and errors & EFFECTS.get(

@@ -14,7 +14,7 @@ SATURATED_SOURCE = "97 %: makemore part 3; half a layer: convention, after SageM
 LOSS_SOURCE = f"convention; CS231n and makemore part 3 compare with it; the error threshold after {AUTOTRAINER}"
 
 
-def goes(factor: float) -> str:
+def say_change(factor: float) -> str:
     """What a scale does that changes by a factor."""
     return "vanishes" if factor < 1 else "explodes"
 
@@ -24,45 +24,46 @@ def kind_of(factor: float) -> str:
     return "vanishing" if factor < 1 else "exploding"
 
 
-def within(value: float, lines: Thresholds) -> bool:
+def within(value: float, thresholds: Thresholds) -> bool:
     """Whether a ratio between layers neither vanishes nor explodes."""
-    return lines["shrunk"] <= value <= lines["grown"]
+    return thresholds["shrunk"] <= value <= thresholds["grown"]
 
 
-def signal_is_error(value: float, lines: Thresholds) -> bool:
+def signal_is_error(value: float, thresholds: Thresholds) -> bool:
     """Whether a change of the signal is an error."""
-    return not lines["lost"] <= value <= lines["burst"]
+    return not thresholds["lost"] <= value <= thresholds["burst"]
 
 
-def gradient_is_error(change: float, of_norms: float, first_norm: float, lines: Thresholds) -> bool:
+def gradient_is_error(change: float, of_norms: float, first_norm: float, thresholds: Thresholds) -> bool:
     """Whether a change of the gradient's length is an error, by the weight gradients' norms, first layer over last."""
-    vanishes = of_norms < lines["lost"] and first_norm < lines["faint"] and change < 1
-    return vanishes or (lines["burst"] < of_norms < float("inf") and change > 1)
+    vanishes = of_norms < thresholds["lost"] and first_norm < thresholds["faint"] and change < 1
+    return vanishes or (thresholds["burst"] < of_norms < float("inf") and change > 1)
 
 
-def share_severity(share: float, lines: Thresholds) -> str:
+def share_severity(share: float, thresholds: Thresholds) -> str:
     """How grave a dead or saturated share of a layer is."""
-    return "error" if share > lines["nearly_all"] else "warning" if share > lines["mostly"] else "note"
+    return "error" if share > thresholds["nearly_all"] else "warning" if share > thresholds["mostly"] else "note"
 
 
-def say_share_rule(lines: Thresholds) -> str:
+def say_share_rule(thresholds: Thresholds) -> str:
     """The rule of a dead or saturated share."""
-    return f"at most {percent(lines['mostly'])}; an error above {percent(lines['nearly_all'])}"
+    return f"at most {percent(thresholds['mostly'])}; an error above {percent(thresholds['nearly_all'])}"
 
 
-def say_signal_rule(lines: Thresholds) -> str:
+def say_signal_rule(thresholds: Thresholds) -> str:
     """What a signal is held against, behind what it is measured by."""
-    return (f"between {number(lines['shrunk'])} and {number(lines['grown'])} times the input's and any earlier "
-            f"layer's; an error below {number(lines['lost'])} or above {number(lines['burst'])}")
+    return (f"between {number(thresholds['shrunk'])} and {number(thresholds['grown'])} times the input's and any "
+            f"earlier layer's; an error below {number(thresholds['lost'])} or above {number(thresholds['burst'])}")
 
 
-def say_gradient_rule(lines: Thresholds) -> str:
+def say_gradient_rule(thresholds: Thresholds) -> str:
     """What a gradient is held against."""
-    return (f"lengths between {number(lines['shrunk'])} and {number(lines['grown'])} times any later hidden layer's; "
-            f"an error where the norms, first ÷ last, are above {number(lines['burst'])} too, or below "
-            f"{number(lines['lost'])} with the first below {number(lines['faint'])}")
+    return (f"lengths between {number(thresholds['shrunk'])} and {number(thresholds['grown'])} times any later hidden "
+            f"layer's; an error where the norms, first ÷ last, are above {number(thresholds['burst'])} too, or below "
+            f"{number(thresholds['lost'])} with the first below {number(thresholds['faint'])}")
 
 
-def say_loss_rule(reference: str, lines: Thresholds) -> str:
+def say_loss_rule(reference: str, thresholds: Thresholds) -> str:
     """What a first loss is held against."""
-    return (f"at most {number(lines['loss'])} times {reference}; an error above {number(lines['loss_error'])} times")
+    return (f"at most {number(thresholds['loss'])} times {reference}; an error above "
+            f"{number(thresholds['loss_error'])} times")

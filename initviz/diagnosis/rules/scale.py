@@ -25,9 +25,9 @@ from initviz.diagnosis.layer_scales import (
 from initviz.diagnosis.rules.grades import (
     GRADIENT_SOURCE,
     SIGNAL_SOURCE,
-    goes,
     gradient_is_error,
     kind_of,
+    say_change,
     say_gradient_rule,
     say_signal_rule,
     signal_is_error,
@@ -88,7 +88,7 @@ def signal(m: MeasuredRun) -> Iterator[Finding]:
         error, change = min(beyond, key=lambda pair: (not pair[0], pair[1].end))
         change = _localized(m, change)
         yield Finding(
-            "signal", "error" if error else "warning", kind_of(change.value), f"The signal {goes(change.value)}",
+            "signal", "error" if error else "warning", kind_of(change.value), f"The signal {say_change(change.value)}",
             _say_signal(m, change), change.value, change.end,
             f"the median sample's root mean square {say_signal_rule(m.thresholds)}", SIGNAL_SOURCE, RATIO)
 
@@ -173,21 +173,21 @@ def _late(m: MeasuredRun, step: int) -> Finding:
 
 def _gradient_scale(m: MeasuredRun, backward: Array, norms: Array) -> Iterator[Finding]:
     """From the lengths of dL/dz, last hidden layer first, and the norms of dL/dW, first layer first."""
-    of_norms, lines = ratio(float(norms[0]), float(norms[-1])), m.thresholds
+    of_norms, thresholds = ratio(float(norms[0]), float(norms[-1])), m.thresholds
     beyond = [change for change in extreme_changes(backward) if not within(change.value, m.thresholds)]
     if not beyond:
         return
     change = min(beyond, key=lambda change: change.end)
-    error = gradient_is_error(change.value, of_norms, float(norms[0]), lines)
+    error = gradient_is_error(change.value, of_norms, float(norms[0]), thresholds)
     verb = "keeps {} of it" if change.value < 1 else "multiplies it by {}"
     a_step = f": each layer {verb.format(number(change.a_step))}" if change.end - change.start > 1 else ""
     also = (f" The weight gradients' norms, first layer ÷ last, are {number(of_norms)}, the first "
             f"{number(float(norms[0]))}.") if error else ""
     yield Finding(
-        "gradient", "error" if error else "warning", kind_of(change.value), f"The gradient {goes(change.value)}",
+        "gradient", "error" if error else "warning", kind_of(change.value), f"The gradient {say_change(change.value)}",
         f"On the way back the length of dL/dz in layer {m.hidden - change.end} is {number(change.value)} times that in "
         f"layer {m.hidden - change.start}{a_step}.{also}", of_norms if error else change.value, m.hidden - change.end,
-        say_gradient_rule(lines), GRADIENT_SOURCE, RATIO)
+        say_gradient_rule(thresholds), GRADIENT_SOURCE, RATIO)
 
 
 def updates(m: MeasuredRun) -> Iterator[Finding]:

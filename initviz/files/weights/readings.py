@@ -16,7 +16,7 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.core.validation import check
 from initviz.core.wording import MOST_NAMED, cut, shown
-from initviz.files.weights import containers as formats
+from initviz.files.weights import containers
 from initviz.files.weights.folded import PLACE_LABELS, places, unfolded
 from initviz.files.weights.layer_arrays import LayerArrays, check_names, layer_arrays, strange
 from initviz.files.weights.names import by_template, few, keeps_numbers, layer_of, listed, role, split
@@ -166,7 +166,7 @@ class Checkpoint:
             arrays |= self._stored(name, weight.T if reading.layout == "torch" else weight, arrays)
         for bias_name, bias in zip(reading.biases, biases, strict=True):
             arrays |= {} if bias_name is None else self._stored(bias_name, bias, arrays)
-        return formats.write(Content(arrays, self.file.dtypes, self.metadata), self.suffix)
+        return containers.write(Content(arrays, self.file.dtypes, self.metadata), self.suffix)
 
     def _stored(self, name: str, array: Array, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """The arrays of the file that hold this one."""
@@ -340,7 +340,7 @@ class Checkpoint:
 def read(data: bytes, name: str) -> Checkpoint:
     """The arrays of a file's content; its name says by its end what it is. ValueError for all that cannot be used."""
     suffix = PurePath(name).suffix.lower()
-    tensors = formats.container(io.BytesIO(data), name)
+    tensors = containers.container(io.BytesIO(data), name)
     names = [tensor.name for tensor in tensors]
     check_names(names)
     left = [tensor for tensor in tensors if tensor.dtype not in ITEM_BYTES]
@@ -351,7 +351,7 @@ def read(data: bytes, name: str) -> Checkpoint:
     total = sum(tensor.size for tensor in kept)
     if total > MOST_PARAMETERS:
         raise ValueError(f"there must be at most {MOST_PARAMETERS:,} parameters, got {total:,}")
-    content = formats.loaded(formats.checked(kept))
+    content = containers.loaded(containers.checked(kept))
     found = layer_arrays(content.arrays, content.dtypes)
     return Checkpoint(suffix, replace(found, left=(
         *(f"{shown(tensor.name)} {tensor.shape} of {tensor.dtype}" for tensor in left), *found.left)), content)
