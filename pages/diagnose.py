@@ -4,7 +4,7 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.diagnose import blocks, panels, request
-from initviz.diagnosis.presentation import comparison, pictures, say_pictures
+from initviz.diagnosis.presentation import comparison, pictures, reasons
 from initviz.diagnosis.remedies import in_words, recommended
 from initviz.diagnosis.trial import with_evidence
 
@@ -34,7 +34,6 @@ better, why = recommended(report.initialization.network)
 evidence = panels.tried(report)
 judged = with_evidence(report, evidence.answer) if evidence else report
 st.subheader("What is found", anchor=False)
-st.markdown(f"**{judged.summary}**" + ("" if judged.verdict.key == "trains" else f" {judged.verdict.words}"))
 panels.show_findings(judged)
 
 st.subheader("Layer by layer", anchor=False)
@@ -42,13 +41,13 @@ panels.show_layers(report)
 st.caption("Signal and Gradient: beside the largest hidden layer's; empty for the output, which has another scale.")
 
 st.subheader("Before and after, on the same data", anchor=False)
-st.dataframe(comparison(report), hide_index=True, width="stretch")
+st.dataframe(comparison(judged), hide_index=True, width="stretch")
 places = st.columns(2)
-for place, (title, (picture, data)) in zip(places, pictures(report).items(), strict=True):
+for place, (title, (picture, data)), why_so in zip(places, pictures(report).items(), reasons(report), strict=True):
     with place:
-        st.markdown(f"**{title}**")
+        st.markdown(f"**{title}** (log axis)")
         app.show(picture, data)
-st.markdown(say_pictures(report))
+        app.say_reasons(why_so)
 panels.show_remedies(report)
 
 st.subheader("The code", anchor=False)

@@ -4,12 +4,13 @@ import streamlit as st
 
 from initviz import app
 from initviz.app import blocks, sharing
-from initviz.app.signal import block_words, reasons
+from initviz.app.signal import block_words
 from initviz.app.signal import panels as signal
 from initviz.app.signal import sentences as say
 from initviz.charts import depth, distributions
 from initviz.charts.picture import save
 from initviz.core.simulation import BlockRun, histogram_table, layer_table
+from initviz.diagnosis import scale_reasons
 from initviz.diagnosis.block_report import beside_theory
 from initviz.diagnosis.verdict import against_theory
 
@@ -72,11 +73,17 @@ else:
     with left:
         st.markdown(f"**Forward →** {say.spread_title(settings.spread, 'activation', 'activations')}")
         app.show(depth.forward_picture(), scales[0], key="forward")
-        st.markdown(say.forward(runs, settings.spread) if of_blocks else reasons.forward(runs))
+        if of_blocks:
+            st.markdown(say.forward(runs, settings.spread))
+        else:
+            app.say_reasons(scale_reasons.forward(runs))
     with right:
         st.markdown(f"**← Backward** {say.spread_title(settings.spread, 'delta', block_words.gradients(runs[0]))}")
         app.show(depth.backward_picture(), scales[1], key="backward")
-        st.markdown(say.backward(runs, settings.spread) if of_blocks else reasons.backward(runs))
+        if of_blocks:
+            st.markdown(say.backward(runs, settings.spread))
+        else:
+            app.say_reasons(scale_reasons.backward(runs))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(say.lines(settings.spread, theory_has_band=not of_blocks), width="content")
         app.more(f"{say.theory(runs, theories)} {say.band(theory_has_band=not of_blocks)}"

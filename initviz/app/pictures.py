@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa  # what Streamlit itself sends data frames with
@@ -10,6 +10,8 @@ import streamlit as st
 
 from initviz.app.sharing import presenting
 from initviz.charts.picture import Data, Picture
+from initviz.core.wording import listed
+from initviz.diagnosis.scale_reasons import ScaleReason
 
 ROW, HEAD, MOST_TABLE = 35, 38, 430  # pixels
 PICTURE_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
@@ -34,6 +36,12 @@ def more(words: str, label: str = "More") -> None:
     """What an expert asks of a picture, behind a click: how it is measured, formulas, sources."""
     with st.popover(label, icon=":material/info:"):
         st.markdown(words)
+
+
+def say_reasons(reasons: Sequence[ScaleReason]) -> None:
+    """Why scales shrink, stay or grow, a line a reason."""
+    st.markdown("\n".join(f"- :small[**{reason.happens}** ({listed(reason.labels)}): {reason.why}.]"
+                          for reason in reasons) or "There are fewer than two hidden layers: nothing to compare.")
 
 
 def table_height(rows: int) -> int:

@@ -16,6 +16,7 @@ from initviz.core.network import NeuronBias
 from initviz.core.propagation import LOSS_LABELS
 from initviz.core.wording import MOST_NAMED, listed, number, percent
 from initviz.diagnosis.report import Report
+from initviz.diagnosis.scale_reasons import ScaleReason, backward, forward
 from initviz.diagnosis.trial import RATES, SAMPLES, STEPS, Evidence
 from initviz.files.weights import LAYOUT_LABELS
 from initviz.training.gradient_descent import OPTIMIZER_LABELS
@@ -196,24 +197,22 @@ def pictures(report: Report) -> dict[str, tuple[Picture, Data]]:
             labels_right=False), lines("delta_rms", False))}
 
 
-def say_pictures(report: Report) -> str:
-    """What the two pictures show of this run, with its numbers: as it is, and under the best remedy."""
-    hidden = report.run.network.depth - 1
-    if not hidden:
-        return "There is no hidden layer to draw."
-
-    def scales_of(other: Report) -> str:
-        signal, gradient = (other.layers[name].to_numpy(float)[:hidden] for name in ("activation_rms", "delta_rms"))
-        if hidden == 1:
-            return f"the hidden layer's activations are {number(signal[0])} and its deltas {number(gradient[0])}"
-        return (f"activations go from {number(signal[0])} in layer 1 to {number(signal[-1])} in layer {hidden}, and "
-                f"deltas come back from {number(gradient[-1])} to {number(gradient[0])}")
-
+def reasons(report: Report) -> tuple[list[ScaleReason], list[ScaleReason]]:
+    """Why the scales of the two pictures shrink, stay or grow: as it is, and under the best remedy where it is better.
+    """
     def faults(other: Report) -> tuple[int, int]:
         return other.count("error"), other.count("warning")
 
-    sentence = f"As it is, {scales_of(report)}."
+    runs, labels = [report.run], ["as it is"]
     best = min(report.remedies, key=lambda remedy: faults(remedy[1]), default=None)
     if best and faults(best[1]) < faults(report):
-        sentence += f" With {best[0].label}, {scales_of(best[1])}."
-    return sentence
+        runs, labels = [*runs, best[1].run], [*labels, best[0].label]
+    return forward(runs, labels), backward(runs, labels)
+
+
+def say_pictures(report: Report) -> str:
+    """``reasons`` in a sentence each way."""
+    ways = [f"{way}: " + "; ".join(
+        f"{listed(reason.labels)} {reason.happens.lower()}: {reason.why}" for reason in found)
+            for way, found in zip(("Forward", "Backward"), reasons(report), strict=True) if found]
+    return ". ".join(ways) + "." if ways else "There are fewer than two hidden layers: nothing to compare."

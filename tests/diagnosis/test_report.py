@@ -350,14 +350,12 @@ def test_lines_of_an_initializer_have_its_color_and_others_no_initializers():
     assert len({UPLOADED_COLOR, *REMEDY_COLORS.values()}) == 4
 
 
-def test_the_sentence_beside_the_pictures_has_their_numbers():
-    report = report_on("tanh", "normal", depth=6)
-    said = say_pictures(report)
-    assert said.startswith("As it is, activations go from ")
-    assert "in layer 1 to" in said
-    assert " With " in said
-    assert "the hidden layer's activations are" in say_pictures(report_on(depth=2))
-    assert say_pictures(report_on(depth=1)) == "There is no hidden layer to draw."
+def test_the_sentence_beside_the_pictures_says_why():
+    said = say_pictures(report_on("tanh", "normal", depth=6))
+    assert said.startswith("Forward: as it is shrinks: the weighted sum multiplies the mean square by 0.0")
+    assert "Backward: as it is shrinks: the weights multiply the mean square by 0.0" in said
+    assert "LeCun normal" in said or "LSUV" in said
+    assert "nothing to compare" in say_pictures(report_on(depth=2))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -79,8 +79,9 @@ def test_data_that_fit_the_sizes_are_offered():
     assert at.session_state["diagnosis"].value[1].run.network.sizes == (784, 16, 16, 3)
 
 
-def test_the_sentence_beside_the_pictures_has_numbers():
-    assert "As it is, activations go from 0." in words(visit(DIAGNOSE, **SMALL))
+def test_beside_the_pictures_stands_why_a_scale_is_kept_or_lost():
+    said = words(visit(DIAGNOSE, **SMALL))
+    assert "(as it is): the weighted sum multiplies the mean square by" in said
 
 
 def test_the_table_has_one_column_for_different_neurons_and_shares_in_per_cent():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,32 +12,43 @@ from initviz.core.activations import ACTIVATIONS
 from initviz.core.arrays import Array
 from initviz.core.initializers import label_of
 from initviz.core.simulation import Run
-from initviz.core.wording import listed, number
+from initviz.core.wording import number
 
 KEPT, DOUBLED = (0.9, 1.1), (1.8, 2.2)  # a factor that is called so
 MOST_SHALLOW = 2  # layers, of which one is hidden
 STEADY = (0.8, 1.25)  # times its first size: a scale at the last layer that counts as kept
 
 
-def forward(runs: Sequence[Run]) -> str:
-    """Why each run's activations have the scale that they have in the last hidden layer."""
-    return _grouped(runs, _forward_reason)
+@dataclass(frozen=True)
+class ScaleReason:
+    """What becomes of a scale, why, and the ``labels`` of all runs of which both hold."""
+
+    happens: str
+    labels: tuple[str, ...]
+    why: str
 
 
-def backward(runs: Sequence[Run]) -> str:
-    """Why each run's deltas have the scale that they have in the first hidden layer."""
-    return _grouped(runs, _backward_reason)
+def forward(runs: Sequence[Run], labels: Sequence[str] = ()) -> list[ScaleReason]:
+    """Why each run's activations have the scale that they have in the last hidden layer; none of one hidden layer.
+
+    ``labels`` name the runs, by default by their initializers.
+    """
+    return _grouped(runs, labels, _forward_reason)
 
 
-def _grouped(runs: Sequence[Run], reason_of: Callable[[Run], tuple[str, str]]) -> str:
-    """A line for each reason, with the names of all of which it holds."""
-    if runs[0].network.depth < MOST_SHALLOW + 1:
-        return "There are fewer than two hidden layers: nothing to compare."
+def backward(runs: Sequence[Run], labels: Sequence[str] = ()) -> list[ScaleReason]:
+    """Why each run's deltas have the scale that they have in the first hidden layer; as ``forward``."""
+    return _grouped(runs, labels, _backward_reason)
+
+
+def _grouped(runs: Sequence[Run], labels: Sequence[str],
+             reason_of: Callable[[Run], tuple[str, str]]) -> list[ScaleReason]:
+    if runs[0].network.depth <= MOST_SHALLOW:
+        return []
     groups: dict[tuple[str, str], list[str]] = {}
-    for run in runs:
-        groups.setdefault(reason_of(run), []).append(label_of(run.network.initializer))
-    return "\n".join(f"- :small[**{happens}** under {listed(names)}: {why}.]"
-                     for (happens, why), names in groups.items())
+    for run, label in zip(runs, labels or [label_of(run.network.initializer) for run in runs], strict=True):
+        groups.setdefault(reason_of(run), []).append(label)
+    return [ScaleReason(happens, tuple(names), why) for (happens, why), names in groups.items()]
 
 
 def _happens(first: float, last: float) -> str:
