@@ -11,7 +11,7 @@ from initviz.app.theory import panels as theory
 from initviz.app.theory import sentences as say
 from initviz.charts import phase
 from initviz.diagnosis.verdict import against_theory
-from initviz.theory.course import field_of
+from initviz.theory.trajectory import field_of
 
 app.require_entrance()
 chosen = app.current_settings()

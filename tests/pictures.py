@@ -14,7 +14,7 @@ WIDTH = 1280
 SHOTS = {  # page: address, height
     "signal": ("", 1330),
     "lesson": ("lesson?step=large&guesses=02--2--", 1060),
-    "symmetry": ("symmetry?init=Constant&init=Normal&init=Xavier+normal&moment=10", 1330),
+    "symmetry": ("symmetry?init=Constant&init=Normal&init=Xavier+normal&after_steps=10", 1330),
     "training": ("training?input=Two+moons&depth=4&width=32&steps=200", 1100),
     "theory": ("theory", 830),
     "diagnose": ("diagnose", 1230),

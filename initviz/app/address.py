@@ -10,7 +10,8 @@ from typing import Any
 from initviz.app.settings import CONTROLS, MOST_INITIALIZERS, Settings
 from initviz.core.validation import Choices, Interval, Parameter
 
-RENAMED = {"start": "initializer", "code_start": "code_of"}  # names in addresses of before, and what they are now
+# Names in addresses of before, and what they are now.
+RENAMED = {"start": "initializer", "code_start": "code_of", "moment": "after_steps"}
 
 
 def _nearest_number(control: Parameter, allowed: Interval | Choices, given: Any) -> tuple[Any, str]:

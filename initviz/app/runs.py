@@ -26,10 +26,10 @@ from initviz.core.batches import Batch, make_batch
 from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS, block_operations
 from initviz.core.network import Network
 from initviz.core.simulation import BlockRun, Run, simulate_blocks, simulate_each
-from initviz.theory.course import can_predict
 from initviz.theory.fluctuations import Fluctuations, fluctuations
 from initviz.theory.prediction import Prediction, predict
 from initviz.theory.residual import BlockPrediction, predict_blocks
+from initviz.theory.trajectory import can_predict
 
 SAMPLES = 512  # of an input, from which the batches of theory's band are drawn
 LONG = 10e9  # operations of a comparison of networks of blocks: some seconds

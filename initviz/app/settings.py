@@ -184,7 +184,7 @@ class DeclaredSettings:
     measure: str = setting(
         "Explain by", "gradient_norm", MEASURE_LABELS, {"training"},
         "What is drawn for each layer over the steps.")
-    moment: int = setting(
+    after_steps: int = setting(
         "After training for", 0, Choices(OBSERVED_STEPS), {"symmetry"},
         "Steps of training before the look at neurons.")
     matrix: str = setting(

@@ -41,7 +41,7 @@ SPIKE = 0.25  # a range of values narrower than this part of a bin is drawn as o
 LEAST_PEAK = 0.02  # of all values: a layer whose other values are fewer is not blown up to full height
 FACTS = {"initializer": "Initializer", "layer": "Layer", "shown": "Shown", "mean": "Mean", "std": "Standard deviation",
          "min": "Smallest", "max": "Largest", "zeros": "Exactly 0"}  # of a cell, when a mouse rests on it
-MOMENTS = ("mean", "std", "min", "max")
+STATISTICS = ("mean", "std", "min", "max")
 ALIGNED: dict[int, Literal["left", "center", "right"]] = {-1: "right", 0: "center", 1: "left"}
 LINE = 12  # pixels of a note's line
 ROOMY = 118  # pixels of a column: from here on a needle's note has two lines
@@ -184,7 +184,7 @@ def _shape(run: Run, quantity: str, layer: int, one_sample: bool) -> _Shape:
     if quantity == "delta" and run.hidden_gradient_is_round_off and layer < run.network.depth:
         return _spike((0.0,) * 5 + (1.0,), 0.5, _many(neurons) + "all 0: errors cancel")
     values = moments(neurons[None]) if neurons is not None else tuple(
-        float(run.column(f"{quantity}_{name}")[i]) for name in (*MOMENTS, "rms", "zero_share"))
+        float(run.column(f"{quantity}_{name}")[i]) for name in (*STATISTICS, "rms", "zero_share"))
     _, _, low, high, _, zeros = values
     if not (math.isfinite(low) and math.isfinite(high)):
         label = "not a number" if math.isnan(low) or math.isnan(high) else "overflow"
@@ -246,7 +246,7 @@ def data(runs: Sequence[Run], quantity: str, heads: Sequence[Head] = (), *, one_
     cells = columns([(column + 0.02, column + 0.98, -row - 0.97, -row - 0.03, colors[column], run.network.initializer,
                       label_of(run.network.initializer), layer, shown, *map(number, shape.values[:4]),
                       percent(shape.values[5])) for column, row, run, layer, shape in drawn],
-                    *CORNERS, "color", "key", "initializer", "layer", "shown", *MOMENTS, "zeros")
+                    *CORNERS, "color", "key", "initializer", "layer", "shown", *STATISTICS, "zeros")
     spikes = columns([(column + _within(shape.spike[0]), -row - 1.0, -row - 1 + PEAK * shape.spike[1], colors[column])
                       for column, row, _, _, shape in drawn if shape.spike], "x", "base", "y", "color")
     notes = columns([(column + x, -row - 1 + y, text, text.split("\n")[-1], side) for column, row, _, _, shape in drawn

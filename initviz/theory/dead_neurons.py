@@ -12,9 +12,9 @@ from initviz.core.arrays import Array
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET
 from initviz.core.validation import Interval, check
-from initviz.theory.course import field_of
 from initviz.theory.mean_field import expectation
 from initviz.theory.prediction import expected_correlations, expected_lengths
+from initviz.theory.trajectory import field_of
 
 WIDTH = Interval(1, math.inf, integer=True)
 

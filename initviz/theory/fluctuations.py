@@ -17,7 +17,7 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.core.network import Network
 from initviz.core.propagation import LOSSES, QUIET
-from initviz.theory.course import STATISTICS, Course, course_of
+from initviz.theory.trajectory import STATISTICS, Trajectory, trajectory_of
 
 COVERAGE = 0.967  # of the drawn networks lie inside the band in every hidden layer
 MOST_LOST = 0.02  # share of networks whose signal may die before a band says nothing
@@ -65,10 +65,10 @@ def fluctuations(network: Network, x: Array, targets: Array | None = None, batch
     """
     batch = len(x) if batch is None else min(batch, len(x))
     with np.errstate(**QUIET):
-        course = course_of(network, np.square(x, dtype=np.float64).mean(axis=1))
+        trajectory = trajectory_of(network, np.square(x, dtype=np.float64).mean(axis=1))
         if targets is None:
             targets = np.random.default_rng(SEED).integers(network.sizes[-1], size=len(x))
-        drawn = _Draws(network, np.asarray(x), targets, course, batch, effort or _affordable(network, batch))
+        drawn = _Draws(network, np.asarray(x), targets, trajectory, batch, effort or _affordable(network, batch))
         return Fluctuations({name: _simultaneous(logs, max(network.depth - 1, 1)) / 2
                              for name, logs in drawn.strayed().items()})
 
@@ -113,15 +113,15 @@ class _Draws:
     Each group takes the pool's matrices in an order of its own in every layer, so that no network has one twice.
     """
 
-    def __init__(self, network: Network, x: Array, targets: Array, course: Course, batch: int,
+    def __init__(self, network: Network, x: Array, targets: Array, trajectory: Trajectory, batch: int,
                  effort: Effort) -> None:
-        self.network, self.x, self.targets, self.course, self.effort = network, x, targets, course, effort
+        self.network, self.x, self.targets, self.trajectory, self.effort = network, x, targets, trajectory, effort
         self.batch, self.count = batch, min(batch, effort.samples)
         self.scale = min(1.0, effort.width / max(network.sizes[1:-1], default=1))
         hidden = [max(1, round(self.scale * size)) for size in network.sizes[1:-1]]
         self.sizes = (network.sizes[0], *hidden, network.sizes[-1])
         spread = max(float(np.abs(np.nan_to_num(part)).max()) for part in (
-            np.log(course.activation), np.log(course.preactivation), course.delta))
+            np.log(trajectory.activation), np.log(trajectory.preactivation), trajectory.delta))
         self.dtype = np.dtype(np.float32 if spread < 40 else np.float64)
         self.rng = np.random.default_rng((SEED, network.depth))
         self.pools: dict[tuple[Any, ...], Array] = {}
@@ -173,7 +173,7 @@ class _Draws:
         return np.concatenate(decks).reshape(-1, self.count)[:POOL]
 
     def _less_expected(self, passed: Mapping[str, Array], chosen: Array) -> dict[str, Array]:
-        expected = self.course.squares(chosen)
+        expected = self.trajectory.squares(chosen)
         expected["delta_rms"] = expected["delta_rms"] + self._correction()[:, None]
         of = {name: values.mean(axis=-1) for name, values in passed.items()}
         squares = {"delta_rms": of["delta"] / of["delta"][-1]}

@@ -13,7 +13,7 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET, forward
-from initviz.theory.course import can_predict, field_of, sigmas
+from initviz.theory.trajectory import can_predict, field_of, sigmas
 
 INCOMING = 15  # weights of a neuron that are not 0 in a sparse initialization
 

@@ -10,8 +10,8 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.core.network import Network
 from initviz.core.propagation import QUIET
-from initviz.theory.course import can_predict, course_of, field_of, sigmas
 from initviz.theory.fluctuations import Fluctuations, fluctuations
+from initviz.theory.trajectory import can_predict, field_of, sigmas, trajectory_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +58,8 @@ def predict(network: Network, x: Array, output_error: Array | float = 1.0,
     if not can_predict(network):
         raise ValueError(f"initializer must draw random weights of mean 0 for a prediction, got {network.initializer}")
     with np.errstate(**QUIET):
-        course = course_of(network, np.square(x, dtype=np.float64).mean(axis=1))
-        squares = course.squares(np.arange(len(x)), output_error)
+        trajectory = trajectory_of(network, np.square(x, dtype=np.float64).mean(axis=1))
+        squares = trajectory.squares(np.arange(len(x)), output_error)
         return Prediction(**{name: np.exp(logs / 2) for name, logs in squares.items()},
                           fluctuations=fluctuating or fluctuations(network, x))
 

@@ -79,7 +79,7 @@ class StageCounts:
 class BlockCopies:
     """Copies in one network of blocks.
 
-    ``views`` are its stages at the moment asked for, none where training has diverged by then; ``first`` and ``last``
+    ``views`` are its stages after the steps asked for, none where training has diverged by then; ``first`` and ``last``
     count different neurons before training and after ``steps`` of it, the last none where it has diverged.
     ``stream_kinds`` is for each stage the number of its neurons of which no two may change places at first,
     ``branch_kinds`` the same of each block's branch: so many can part at most. ``zero_stream``: the stream is exactly 0
@@ -186,8 +186,8 @@ def block_development_bytes(networks: Sequence[Architecture], samples: int, reci
 
 
 def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recipe,
-                   moment: int) -> Generator[float, None, list[BlockCopies]]:
-    """Look at networks of blocks that differ in their initializers alone after ``moment`` steps of training, and count
+                   after_steps: int) -> Generator[float, None, list[BlockCopies]]:
+    """Look at networks of blocks that differ in their initializers alone after so many steps of training, and count
     their copies before training and after at least FEW_STEPS; yields the share that is done, returns a result for each.
     """
     found: list[BlockCopies] = []
@@ -195,10 +195,10 @@ def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recip
     for first in range(0, len(networks), together):
         group = [replace(network, dtype="float64") for network in networks[first:first + together]]
         drawn = [draws_in_float64(network) for network in group]
-        race = BlockRace(drawn, batch, replace(recipe, steps=max(moment, FEW_STEPS)), architecture=group[0],
+        race = BlockRace(drawn, batch, replace(recipe, steps=max(after_steps, FEW_STEPS)), architecture=group[0],
                          seed=group[0].seed, record=[])
         done, share = first / len(networks), len(group) / len(networks)
-        yield from run(race, done, share, moment)
+        yield from run(race, done, share, after_steps)
         views = [_views(*pair, batch) for pair in zip(group, _parameters(race), strict=True)]
         yield from run(race, done, share)
         found += [_copies(*each, batch, race.recipe.steps)

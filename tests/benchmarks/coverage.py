@@ -20,9 +20,9 @@ from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS, make_batch
 from initviz.core.network import Network
 from initviz.core.simulation import simulate_each
-from initviz.theory.course import can_predict
 from initviz.theory.fluctuations import fluctuations
 from initviz.theory.prediction import predict
+from initviz.theory.trajectory import can_predict
 
 Setting = tuple[Network, str, int]  # network, input, samples of a batch
 QUANTITIES = (("activation", "rms"), ("activation", "std"), ("delta", "rms"))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 NOT_OURS = {"light": ("metric_chart_",), "dark": ("metric_chart_", "span[title=")}
 ASKED = ["theory?show=Variance map", "theory?show=Depth × width", "theory?show=Number formats",
          "lesson?step=zeros&guesses=-0-----", "?embed=true", "?layer=2", "?scrub=Gain", "formulas?table=Activations",
-         "symmetry?matrix=Similarities&moment=10", "training?minibatch=16&tuned=Best for each",
+         "symmetry?matrix=Similarities&after_steps=10", "training?minibatch=16&tuned=Best for each",
          "diagnose?data=Your CSV", "diagnose?architecture=64-x"]
 # What stands at the charts' axes: the color of each word and how much of it is painted over the page.
 WORDS = """() => [...document.querySelectorAll(".role-axis-label text, .role-axis-title text")]

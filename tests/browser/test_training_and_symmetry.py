@@ -92,10 +92,10 @@ def test_the_step_slider_trains_and_the_copies_stay_copies(screen):
     neurons = window.page.get_by_test_id("stTable").filter(has_text="Symmetry gap")
     before = neurons.inner_text()
     assert "1 of 16" in before
-    window.press("moment", "ArrowRight", times=3)
+    window.press("after_steps", "ArrowRight", times=3)
     after = neurons.inner_text()
     assert "1 of 16" in after
-    assert "moment=5" in window.query()
+    assert "after_steps=5" in window.query()
     assert after != before
 
 

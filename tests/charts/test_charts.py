@@ -22,8 +22,8 @@ from initviz.charts.picture import DIVERGING, MISSING, color_of, rgb, save, sequ
 from initviz.core.initializers import INITIALIZERS, label_of
 from initviz.core.simulation import QUANTITIES
 from initviz.core.wording import number
-from initviz.theory.course import can_predict
 from initviz.theory.prediction import predict
+from initviz.theory.trajectory import can_predict
 
 CASES = {
     "first visit": Settings(),

@@ -145,9 +145,9 @@ def test_a_sentence_opens_in_the_explorer_with_settings_that_it_can_afford(key):
 
 
 def test_a_link_carries_the_rate_and_the_moment_of_the_run():
-    for key, rate, moment in (("zeros_symmetry", 0.5, 100), ("zeros_stuck", 0.5, 20), ("same_symmetry", 0.1, 100)):
+    for key, rate, after_steps in (("zeros_symmetry", 0.5, 100), ("zeros_stuck", 0.5, 20), ("same_symmetry", 0.1, 100)):
         controls = NOTES[key].explore(NOTES[key].defaults())[1]
-        assert (controls["rate"], controls["moment"]) == (rate, moment)
+        assert (controls["rate"], controls["after_steps"]) == (rate, after_steps)
 
 
 def test_a_link_shows_the_framework_defaults_and_the_wrong_scale():

@@ -12,9 +12,9 @@ from initviz.core.simulation import GROWN, SHRUNK, simulate
 from initviz.diagnosis.initialization import initialization_of
 from initviz.diagnosis.remedies import TOLERANCE, in_words, lsuv, recommended, remedies, rescale, standardize_inputs
 from initviz.diagnosis.report import diagnose
-from initviz.theory.course import sigmas
 from initviz.theory.mean_field import Field
 from initviz.theory.recommendation import recommended_point
+from initviz.theory.trajectory import sigmas
 
 DEEP = Network((64, *[256] * 11, 10), "tanh", "orthogonal")
 BATCH = make_batch("digits", 256)

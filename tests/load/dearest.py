@@ -48,7 +48,7 @@ def _signal() -> list[dict[str, list[str]]]:
 
 
 def _symmetry() -> list[dict[str, list[str]]]:
-    return corners({"steps": 2000, "moment": 10, "optimizer": "adam"}, training=True, in_float64=True)
+    return corners({"steps": 2000, "after_steps": 10, "optimizer": "adam"}, training=True, in_float64=True)
 
 
 def _training() -> list[dict[str, list[str]]]:

@@ -67,7 +67,7 @@ def test_a_scheme_that_does_not_fit_and_too_few_layers_get_a_sentence():
 
 
 def test_blocks_that_diverge_are_told_so():
-    at = visit(SYMMETRY, **BLOCKS | {"kind": "residual", "activation": "linear", "rate": 10, "moment": 100,
+    at = visit(SYMMETRY, **BLOCKS | {"kind": "residual", "activation": "linear", "rate": 10, "after_steps": 100,
                                      "depth": 30})
     assert "raining has diverged within 100 steps" in said(at)
     assert set(measured(at, "Different neurons").values()) == {"diverged"}

@@ -124,8 +124,8 @@ def test_a_race_of_too_many_steps_is_run_with_fewer_and_a_click_sets_them(monkey
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"depth": 2}, {"width": 2}, {"width": 17, "optimizer": "adam", "moment": 20}, {"matrix": "similarities"},
-    {"matrix": "gradient", "init": ["zeros", "constant"]}, {"rate": 10, "activation": "linear", "moment": 100},
+    {}, {"depth": 2}, {"width": 2}, {"width": 17, "optimizer": "adam", "after_steps": 20}, {"matrix": "similarities"},
+    {"matrix": "gradient", "init": ["zeros", "constant"]}, {"rate": 10, "activation": "linear", "after_steps": 100},
     {"init": ["ones"], "activation": "linear", "depth": 100, "width": 64, "batch": 8}, {"epsilon": 0}, {"constant": 0},
     {"hidden": 100}, {"steps": 0}])
 def test_symmetry_shows_four_pictures_the_wiring_and_a_table(changes):
@@ -229,3 +229,10 @@ def test_a_table_of_numbers_is_a_regression_without_accuracies():
         sound(at.run())
     assert "Accuracy, %" not in at.dataframe[0].value
     assert "(squared error)" in said(at)
+
+
+def test_a_link_of_before_shows_neurons_after_the_same_steps_of_training():
+    at = visit(SYMMETRY, depth=3, width=8, moment=10)
+    assert at.select_slider(key="after_steps").value == 10
+    assert "moment" not in at.query_params
+    assert not at.toast

@@ -14,12 +14,12 @@ from initviz.core.batches import make_batch
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import Network
 from initviz.core.simulation import simulate, simulate_each
-from initviz.theory.course import can_predict, sigmas
 from initviz.theory.dead_neurons import born_dead, expected_dead_shares, mean_cosine
 from initviz.theory.fluctuations import fluctuations
 from initviz.theory.mean_field import Field, depth_scale, expectation
 from initviz.theory.phase_diagram import critical_line, phase_diagram
 from initviz.theory.prediction import predict
+from initviz.theory.trajectory import can_predict, sigmas
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden.json").read_text())["mean_field"]
 NAMES = {"leaky_relu_0.01": ("leaky_relu", (("negative_slope", 0.01),)),

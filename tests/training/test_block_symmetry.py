@@ -19,10 +19,10 @@ def exhaust(work):
             return end.value
 
 
-def developed(*initializers, scheme="residual", moment=0, recipe=None, **fields):
+def developed(*initializers, scheme="residual", after_steps=0, recipe=None, **fields):
     networks = [Architecture.of(scheme, **{"width": 16, "blocks": 3, "activation": "tanh"} | fields |
                                 {"initializer": initializer}) for initializer in initializers]
-    return exhaust(develop_blocks(networks, BATCH, recipe or Recipe("sgd", 0.1), moment))
+    return exhaust(develop_blocks(networks, BATCH, recipe or Recipe("sgd", 0.1), after_steps))
 
 
 def counted(counts, part):
@@ -54,7 +54,7 @@ def test_what_is_seen_is_what_a_pass_computes():
     ("batch_norm", "batch"), ("fixup", "none"), ("skipinit", "none"), ("zero_gamma", "batch")])
 def test_constants_stay_copies_in_stream_and_branch_whatever_the_blocks(scheme, normalization, optimizer):
     (found,) = developed("constant", scheme=scheme, normalization=normalization, recipe=Recipe(optimizer, 0.01),
-                         moment=20)
+                         after_steps=20)
     assert found.steps == 20
     assert set(found.stream_kinds) | set(found.branch_kinds) == {1}
     for part in ("stream", "branch", "added"):
@@ -98,7 +98,7 @@ def test_copies_that_come_out_of_the_first_layer_part_in_a_block_of_different_we
 
 
 def test_zeros_never_move_and_are_no_signal_at_all():
-    zeros, constant = developed("zeros", "constant", moment=10)
+    zeros, constant = developed("zeros", "constant", after_steps=10)
     assert zeros.zero_stream
     assert zeros.zero_branches
     assert zeros.moved == 0
@@ -109,7 +109,7 @@ def test_zeros_never_move_and_are_no_signal_at_all():
 def test_a_network_that_diverges_is_seen_before_it_did_or_not_at_all():
     steep = Recipe("sgd", 1e9)
     (before,) = developed("he_normal", recipe=steep, activation="relu")
-    (after,) = developed("he_normal", recipe=steep, activation="relu", moment=5)
+    (after,) = developed("he_normal", recipe=steep, activation="relu", after_steps=5)
     assert len(before.views) == 4
     assert after.views == []
     assert before.last == after.last == []
@@ -117,9 +117,9 @@ def test_a_network_that_diverges_is_seen_before_it_did_or_not_at_all():
 
 
 def test_networks_are_looked_at_one_after_another_where_memory_is_short(monkeypatch):
-    together = developed("constant", "he_normal", "zeros", moment=3)
+    together = developed("constant", "he_normal", "zeros", after_steps=3)
     monkeypatch.setattr("initviz.training.block_symmetry.TOGETHER_BYTES", 1.0)
-    alone = developed("constant", "he_normal", "zeros", moment=3)
+    alone = developed("constant", "he_normal", "zeros", after_steps=3)
     for one, other in zip(together, alone, strict=True):
         assert (one.first, one.last, one.moved, one.stream_kinds) == (other.first, other.last, other.moved,
                                                                      other.stream_kinds)

@@ -21,8 +21,8 @@ from initviz.core.statistics import Bins
 from initviz.core.validation import Parameter
 from initviz.core.wording import number
 from initviz.diagnosis.remedies import in_words, recommended
-from initviz.theory.course import field_of, sigmas
 from initviz.theory.mean_field import Field
+from initviz.theory.trajectory import field_of, sigmas
 
 POPULAR_COMBINATIONS = (
     ("he_normal", "relu"), ("xavier_normal", "relu"), ("torch_linear", "relu"), ("he_normal", "gelu"),

@@ -113,7 +113,7 @@ STEPS: Mapping[str, Step] = MappingProxyType({
                              "their "
                 "gradients are."),
          Answer("One: the others are still its copies", 0, 1, "Here the step has told neurons apart.")),
-        _changes(("constant", "xavier_normal"), constant=0.5, depth=2, moment=1), computed.by_hand, "symmetry"),
+        _changes(("constant", "xavier_normal"), constant=0.5, depth=2, after_steps=1), computed.by_hand, "symmetry"),
     "small": Step(
         "Small random weights", f"Random again, so that neurons differ, but small: a standard deviation of {SMALL:g}.",
         "How strong is the signal in the last hidden layer, compared with the first?",

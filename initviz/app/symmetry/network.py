@@ -45,7 +45,7 @@ def show(chosen: Settings) -> None:
     """The network's layers as they are, and the attempts to break their symmetry."""
     st.subheader("In a whole network", anchor=False)
     least = 1 if chosen.kind == "plain" else FEW_STEPS
-    settings = replace(chosen, batch=min(chosen.batch, MOST_SAMPLES), steps=max(chosen.moment, least))
+    settings = replace(chosen, batch=min(chosen.batch, MOST_SAMPLES), steps=max(chosen.after_steps, least))
     with st.container():
         if not settings.init:
             st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
@@ -59,7 +59,7 @@ def show(chosen: Settings) -> None:
             return
         app.refuse_the_unaffordable(settings, training=True, in_float64=True)
     with st.container(horizontal=True):
-        for key in ("moment", "optimizer", "rate"):
+        for key in ("after_steps", "optimizer", "rate"):
             app.control(key)
     recipe = Recipe(settings.optimizer, settings.rate)
     if settings.kind == "plain":
@@ -75,7 +75,8 @@ def _of_layers(settings: Settings, recipe: Recipe) -> _Shown:
     hint = ("" if settings.width % 8 == 0 else
             " The width is no multiple of 8: a product may add the terms of some neurons in another order, and copies "
             "may differ by round-off, about 1e-16 of their size at first.")
-    return _Shown(symmetry.cached_views(_networks(settings), settings.input, settings.batch, recipe, settings.moment),
+    return _Shown(symmetry.cached_views(_networks(settings), settings.input, settings.batch, recipe,
+                                        settings.after_steps),
                   [f"layer {layer}" for layer in range(1, settings.depth)],
                   "What the neurons of each layer put out", hint)
 
@@ -84,7 +85,7 @@ def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
     """A part of each block in pictures; what stays copies in words and numbers."""
     networks = tuple(settings.architecture(key) for key in settings.init)
     with st.container():
-        found = symmetry.cached_block_copies(networks, settings.input, settings.batch, recipe, settings.moment)
+        found = symmetry.cached_block_copies(networks, settings.input, settings.batch, recipe, settings.after_steps)
     part = "stream"
     if KINDS[networks[0].kind].skips:
         app.control("block_part")

@@ -24,11 +24,11 @@ from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.simulation import Run
 from initviz.theory import precision
-from initviz.theory.course import field_of
 from initviz.theory.dead_neurons import born_dead, expected_dead_shares
 from initviz.theory.jacobian import Spectrum
 from initviz.theory.mean_field import Field, FixedPoint
 from initviz.theory.prediction import Prediction
+from initviz.theory.trajectory import field_of
 from initviz.training.sweeps import Survival
 
 ONE_LAYER = "A network of one layer has no hidden layer: choose a depth of at least 2."

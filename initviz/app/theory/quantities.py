@@ -17,12 +17,12 @@ from initviz.core.network import Network
 from initviz.core.simulation import Run
 from initviz.core.wording import number
 from initviz.theory.correlation import drawn_correlations, measured_correlations, two_inputs
-from initviz.theory.course import can_predict, sigmas
 from initviz.theory.jacobian import Spectrum, spectrum
 from initviz.theory.mean_field import Field
 from initviz.theory.phase_diagram import critical_line, phase_diagram
 from initviz.theory.precision import FORMATS, Format, leaves
 from initviz.theory.prediction import expected_correlations
+from initviz.theory.trajectory import can_predict, sigmas
 from initviz.training.sweeps import Survival
 
 CELLS = 200  # of the phase diagram, each way

@@ -12,9 +12,9 @@ from initviz.core.initializers import label_of
 from initviz.core.simulation import Run
 from initviz.core.statistics import ratio
 from initviz.core.wording import grouped, listed, number, percent
-from initviz.theory.course import can_predict, sigmas
 from initviz.theory.mean_field import FixedPoint
 from initviz.theory.prediction import Prediction
+from initviz.theory.trajectory import can_predict, sigmas
 
 PHASES = {
     "ordered": "ordered: the gradient shrinks from layer to layer",

@@ -19,7 +19,7 @@ from initviz.training import coordinate_check as check
 
 OPTIMIZER_LABELS = {"sgd": "SGD", "adam": "Adam"}
 SEEDS, STEPS = 3, 4
-MOMENTS = ("Initial sizes", "Change after 1 step", *(f"Change after {step} steps" for step in range(2, STEPS + 1)))
+SIZES_OF = ("Initial sizes", "Change after 1 step", *(f"Change after {step} steps" for step in range(2, STEPS + 1)))
 LOOK = 0.3  # seconds of computing between two pictures
 MOST_OPERATIONS = 400e9
 
@@ -34,9 +34,9 @@ def show(settings: Settings) -> None:
         optimizer = st.segmented_control("Trained by", list(OPTIMIZER_LABELS), default="sgd", required=True,
                                          format_func=OPTIMIZER_LABELS.__getitem__, key="trained_by",
                                          bind="query-params", help="SGD: gradient descent on the whole batch.")
-        app.expect_choice("size_of", "Size of", MOMENTS, MOMENTS[1])
-        moment = st.selectbox("Size of", MOMENTS, index=1, key="size_of", bind="query-params", width=220,
-                              help="The root mean square of each layer's preactivations over the batch, or of their "
+        app.expect_choice("size_of", "Size of", SIZES_OF, SIZES_OF[1])
+        size_of = st.selectbox("Size of", SIZES_OF, index=1, key="size_of", bind="query-params", width=220,
+                               help="The root mean square of each layer's preactivations over the batch, or of their "
                                    "change since the initialization.")
     try:
         one_check = _current_check(settings, text or "")
@@ -49,12 +49,12 @@ def show(settings: Settings) -> None:
                   disabled=one_check.finished or one_check.stopped, help="Keep what has been computed so far.")
         st.button("Go on", icon=":material/play_arrow:", on_click=one_check.resume, key="check_go",
                   disabled=not one_check.stopped or one_check.finished, help="Continue the stopped check.")
-    optimizer, step = optimizer or "sgd", MOMENTS.index(moment) if moment in MOMENTS else 1
+    optimizer, step = optimizer or "sgd", SIZES_OF.index(size_of) if size_of in SIZES_OF else 1
     places = []
     for side, (key, parametrization) in zip(st.columns(2), check.PARAMETRIZATIONS.items(), strict=True):
         with side:
             st.markdown(f"**{parametrization.label}**, {OPTIMIZER_LABELS[optimizer]}: "
-                        f"{moment[:1].lower()}{moment[1:]} (log axes)")
+                        f"{size_of[:1].lower()}{size_of[1:]} (log axes)")
             places.append((key, app.show(chart.picture(), _data(one_check, key, optimizer, step), key=f"width_{key}")))
     left = one_check.settings[len(one_check.measured):]
     with room_for(0.0 if one_check.stopped else check.peak_bytes(left)):
@@ -88,10 +88,10 @@ def _words(settings: Settings, measured: Sequence[check.Coordinates]) -> None:
 
 
 def _table(slopes: pd.DataFrame) -> pd.DataFrame:
-    """A row a parametrization, optimizer and moment, a column a layer: slope and error in words."""
+    """A row a parametrization, optimizer and step, a column a layer: slope and error in words."""
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in slopes.itertuples():
-        of = (OPTIMIZER_LABELS[row.optimizer], check.PARAMETRIZATIONS[row.parametrization].label, MOMENTS[row.step])
+        of = (OPTIMIZER_LABELS[row.optimizer], check.PARAMETRIZATIONS[row.parametrization].label, SIZES_OF[row.step])
         rows.setdefault(of, {})[row.layer] = check.slope_text(row.slope, row.error)
         if row.diverged:
             rows[of]["Diverged"] = f"{row.diverged} networks"

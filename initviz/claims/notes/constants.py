@@ -203,7 +203,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
             "optimizer": Parameter("Optimizer", "sgd", OPTIMIZER_LABELS, OPTIMIZER_HELP),
             "loss": LOSS}),
         lambda knobs: ("symmetry", {"init": ("constant", "xavier_normal"), "activation": "tanh", "depth": 2,
-                                    "width": WIDTH, "batch": SAMPLES, "constant": VALUE, "moment": 100,
+                                    "width": WIDTH, "batch": SAMPLES, "constant": VALUE, "after_steps": 100,
                                     "optimizer": knobs["optimizer"], "epsilon": knobs["epsilon"], "steps": STEPS,
                                     "rate": ADAM_RATE if knobs["optimizer"] == "adam" else RATE}),
         "a little noise breaks the symmetry",

@@ -21,7 +21,7 @@ from initviz.core.propagation import backward, forward
 from initviz.core.statistics import ROUND_OFF, ratio
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number, percent
-from initviz.theory.course import course_of
+from initviz.theory.trajectory import trajectory_of
 
 DRAWN = "Standard deviation of the weights drawn; 3 % is many times what a draw of this size moves it by."
 FORMULA = "lecun_normal"  # randn(fan_in, fan_out) / sqrt(fan_in), as a test of the table holds
@@ -108,7 +108,7 @@ def _smoothly(seed: int, depth: float) -> Result:
     for phi, network in networks.items():
         hidden = [h for _, h in forward(weights, biases, x, phi)][:-1]
         stds = np.array([_spread(h) for h in hidden])
-        expected = np.sqrt(course_of(network, np.square(x).mean(axis=1)).activation.mean(axis=1))[:-1]
+        expected = np.sqrt(trajectory_of(network, np.square(x).mean(axis=1)).activation.mean(axis=1))[:-1]
         lines.append(Line(ACTIVATIONS[phi].label, layers, stds, expected if phi in ("linear", "tanh") else None))
         ends[ACTIVATIONS[phi].label] = ratio(stds[-1], stds[0])
     checks = [Check(f"{name}: last hidden layer over first", end, 0.1, 10, 1,

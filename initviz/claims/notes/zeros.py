@@ -190,12 +190,12 @@ def _no_variation(seed: int, activation: str, depth: float) -> Result:
                    f"the entropy of the classes is {number(loss_of_constant_output(batch), 4)}.")
 
 
-def to_symmetry(initializer: str, rate: float = RATE, moment: int = OBSERVED_STEPS[-1],
+def to_symmetry(initializer: str, rate: float = RATE, after_steps: int = OBSERVED_STEPS[-1],
                 matrix: str = "activations") -> Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]:
     """The Symmetry page with the initialization of an experiment, after so many steps at that rate."""
     def explore(knobs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         controls = {"init": (initializer, "xavier_normal"), "activation": knobs["activation"],
-                    "depth": int(knobs.get("depth", 3)), "width": WIDTH, "batch": SAMPLES, "moment": moment,
+                    "depth": int(knobs.get("depth", 3)), "width": WIDTH, "batch": SAMPLES, "after_steps": after_steps,
                     "rate": rate, "matrix": matrix}
         return "symmetry", controls | ({"constant": knobs["value"]} if "value" in knobs else {})
     return explore
@@ -237,7 +237,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "off. Where φ(0) = 0 every gradient of a weight is 0 for ever, and the sentence is true because nothing at "
         "all happens.",
         "Follows from dL/dW = hᵀδ with h and δ of copies; Goodfellow, Bengio and Courville 2016, section 8.4",
-        _stuck, _knobs("sigmoid"), to_symmetry("zeros", moment=EARLY, matrix="gradient"),
+        _stuck, _knobs("sigmoid"), to_symmetry("zeros", after_steps=EARLY, matrix="gradient"),
         "φ(0) = 0, where every weight's gradient is 0, or “each weight” is read as each neuron", limit=LIMIT),
     "zeros_vanish": Experiment(
         "3. Zeros: vanishing or exploding gradients",

@@ -1,4 +1,4 @@
-"""The course that samples take through a network's layers in the limit of infinite width."""
+"""The trajectory of samples through a network's layers in the limit of infinite width."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def sigmas(network: Network, layer: int) -> tuple[float, float]:
     """(sigma_w, sigma_b) of a layer, 0 the first: sigma_w^2 is fan_in times the variance of a weight, with the gain."""
     fan_in, fan_out = network.sizes[layer], network.sizes[layer + 1]
     law = network.law_of(layer)
-    own = law.bias_variance(fan_in, fan_out)
+    drawn_biases = law.bias_variance(fan_in, fan_out)
     return (abs(network.gain_of(layer)) * math.sqrt(fan_in * law.variance(fan_in, fan_out)),
-            math.sqrt(network.bias_std**2 + own))
+            math.sqrt(network.bias_std**2 + drawn_biases))
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Trajectory:
     """Expected squares of each sample in each layer, arrays (depth, samples).
 
     ``preactivation`` E z^2 less the common ``bias`` (depth,), ``activation`` E h^2, ``mean`` E h, of the linear output
@@ -66,12 +66,12 @@ class Course:
         largest = delta.max(axis=-1, keepdims=True)
         deltas = largest[..., 0] + np.log(np.exp(delta - largest).mean(axis=-1))
         biased = (z.T + np.square(self.bias)).T
-        found = np.log([biased, z, h, centered])
-        return dict(zip(STATISTICS, (*found, deltas), strict=True))
+        squares = np.log([biased, z, h, centered])
+        return dict(zip(STATISTICS, (*squares, deltas), strict=True))
 
 
-def course_of(network: Network, lengths: Array) -> Course:
-    """The course of samples whose inputs have these mean squares (samples,)."""
+def trajectory_of(network: Network, lengths: Array) -> Trajectory:
+    """The trajectory of samples whose inputs have these mean squares (samples,)."""
     field, depth = field_of(network), network.depth
     incoming = lengths
     preactivations, activations, means, chis = [], [], [], []
@@ -93,4 +93,4 @@ def course_of(network: Network, lengths: Array) -> Course:
         fan_in, fan_out = network.sizes[layer + 1:layer + 3]
         factor = network.gain_of(layer + 1)**2 * fan_out * network.law_of(layer + 1).variance(fan_in, fan_out)
         delta[layer] = delta[layer + 1] + chis[layer] + math.log(max(factor, 1e-300))
-    return Course(np.array(preactivations), np.array(activations), np.array(means), delta, bias)
+    return Trajectory(np.array(preactivations), np.array(activations), np.array(means), delta, bias)
