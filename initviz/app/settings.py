@@ -15,6 +15,7 @@ from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import BRANCH_SCALES, KINDS, Architecture
 from initviz.core.batches import INPUTS
 from initviz.core.initializers import INITIALIZERS
+from initviz.core.layers import NORMALIZATIONS
 from initviz.core.network import Network
 from initviz.core.propagation import LOSS_LABELS
 from initviz.core.schemes import SCHEMES
@@ -48,9 +49,9 @@ BORDERS = 2  # rows of a network of blocks that are no block: the first dense la
 ARCHITECTURE_LABELS = MappingProxyType({key: kind.label for key, kind in KINDS.items()})
 WITH_BLOCKS, WITH_SKIPS = tuple(USUAL_NORMALIZATIONS), tuple(key for key, kind in KINDS.items() if kind.skips)
 NORMALIZATION_LABELS = MappingProxyType({
-    "usual": "Usual", "none": "None", "layer": "LayerNorm", "rms": "RMSNorm", "batch": "BatchNorm"})
+    "usual": "Usual", "none": "None"} | {key: entry.label for key, entry in NORMALIZATIONS.items()})
 BRANCH_LABELS = MappingProxyType({key: key.replace("sqrt(L)", "√L") for key in BRANCH_SCALES} | {
-    key: SCHEMES[key].label for key in ("fixup", "skipinit", "zero_gamma", "gpt2", "deepnorm")})
+    key: scheme.label for key, scheme in SCHEMES.items() if scheme.changes_something})
 PART_LABELS = MappingProxyType({
     "stream": "The stream", "branch": "Inside the branch", "added": "What the branch adds"})
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)

@@ -6,11 +6,12 @@ import argparse
 from typing import Any
 
 from initviz.core.activations import ACTIVATIONS
-from initviz.core.architecture import BRANCH_SCALES, KINDS, NORMALIZATIONS, Architecture
+from initviz.core.architecture import BRANCH_SCALES, KINDS, WITHOUT_NORM, Architecture
 from initviz.core.batches import INPUTS, make_batch
 from initviz.core.cost import check_block_simulation
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS, label_of
+from initviz.core.layers import NORMALIZATIONS
 from initviz.core.schemes import SCHEMES
 from initviz.diagnosis.block_report import (
     BlockReport,
@@ -37,7 +38,8 @@ def add_command(each: Any) -> None:
                          help="what a paper sets, which the options below replace: "
                               f"{', '.join(SCHEMES)} (default: %(default)s)")
     for name, keys, words in (("kind", KINDS, "how blocks are built"),
-                              ("normalization", NORMALIZATIONS, "by default the first that the kind allows"),
+                              ("normalization", (WITHOUT_NORM, *NORMALIZATIONS),
+                               "by default the first that the kind allows"),
                               ("activation", ACTIVATIONS, "inside of the blocks"),
                               ("initializer", INITIALIZERS, "of the dense layers")):
         command.add_argument(f"--{name}", choices=keys, metavar="KEY", help=f"{words}: {', '.join(keys)}")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from initviz.core.arrays import Array
-from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual, RMSNorm, draw_parameters
+from initviz.core.layers import NORMALIZATIONS, Activation, Dense, Layer, Residual, draw_parameters
 from initviz.core.network import SEED, SIZE, Described, ParamItems
 from initviz.core.schemes import SCHEMES, Scheme
 from initviz.core.validation import ANY, Interval, check
@@ -18,8 +18,7 @@ from initviz.core.validation import ANY, Interval, check
 BLOCKS = Interval(1, 1000, integer=True)
 BRANCH_LAYERS = Interval(1, 2, integer=True)
 EXPANSION = Interval(1, 16, integer=True)
-NORMALIZATIONS: Mapping[str, Callable[..., LayerNorm | RMSNorm | BatchNorm] | None] = MappingProxyType(
-    {"none": None, "layer": LayerNorm, "rms": RMSNorm, "batch": BatchNorm})
+WITHOUT_NORM = "none"
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class ArchitectureKind:
     source: str
 
 
-_NORMS = ("layer", "rms", "batch")
+_NORMS = tuple(NORMALIZATIONS)
 KINDS: Mapping[str, ArchitectureKind] = MappingProxyType({
     "plain": ArchitectureKind("Plain", "φ(W x)", False, ("none",), "multilayer perceptron"),
     "residual": ArchitectureKind("Residual", "x + a W₂ φ(W₁ x)", True, ("none", *_NORMS), "He et al. 2016"),
@@ -93,7 +92,8 @@ class Architecture(Described):
         for name, allowed in (("inputs", SIZE), ("width", SIZE), ("blocks", BLOCKS), ("outputs", SIZE),
                               ("branch_layers", BRANCH_LAYERS), ("expansion", EXPANSION), ("gain", ANY), ("bias", ANY)):
             put(self, name, check(name, getattr(self, name), allowed))
-        for name, keys in (("kind", KINDS), ("normalization", NORMALIZATIONS), ("scheme", SCHEMES)):
+        for name, keys in (("kind", KINDS), ("normalization", (WITHOUT_NORM, *_NORMS)),
+                           ("scheme", SCHEMES)):
             check(name, getattr(self, name), tuple(keys))
         if isinstance(self.branch_scale, str):
             check("branch_scale", self.branch_scale, BRANCH_SCALES.keys())
@@ -155,10 +155,11 @@ class Architecture(Described):
 
     def _norms(self, part: str = "") -> tuple[Layer, ...]:
         """The normalization as a tuple of one layer, or of none."""
-        make = NORMALIZATIONS[self.normalization]
+        if self.normalization == WITHOUT_NORM:
+            return ()
         weights = [change.factor(self.blocks, self.branch_layers) for change in self._scheme.changes
                    if change.part == part]
-        return (make(weight=weights[0] if weights else 1.0),) if make else ()
+        return (NORMALIZATIONS[self.normalization].layer(weight=weights[0] if weights else 1.0),)
 
     @property
     def _phi(self) -> Activation:

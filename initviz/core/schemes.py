@@ -55,6 +55,11 @@ class Scheme:
     scale_formula: str = ""
     learned: bool = False
 
+    @property
+    def changes_something(self) -> bool:
+        """Whether it is more than a kind of network and the usual initialization."""
+        return bool(self.changes) or self.scale is not None
+
 
 def _settings(kind: str, **more: Any) -> Mapping[str, Any]:
     return MappingProxyType({"kind": kind} | more)

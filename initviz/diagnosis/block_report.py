@@ -109,7 +109,7 @@ def others(network: Architecture) -> dict[str, Architecture]:
     changed = {f"Branches × {key.replace('sqrt(L)', '√L')}": {"branch_scale": key, "scheme": "none"}
                for key in BRANCH_SCALES}
     changed |= {scheme.label: {"branch_scale": "1", "scheme": key} for key, scheme in SCHEMES.items()
-                if scheme.changes or scheme.scale}
+                if scheme.changes_something}
     found = {}
     for name, changes in changed.items():
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from initviz.core.architecture import KINDS
-from initviz.core.layers import Activation, BatchNorm, LayerNorm, Residual, RMSNorm, walk
+from initviz.core.layers import Activation, Norm, Residual, walk
 from initviz.core.simulation import BlockRun, Run
 
 LATE = 3  # the latest first step that is no fault: each zero layer more costs another factor of the rate
@@ -60,7 +60,7 @@ def _step_past_skips(run: BlockRun) -> int | None:
     if any(scale == 0 and not trained for scale, trained in learned):
         return None
     weights = [layer.weight for _, layer, _ in walk(network.layers, network.inputs)
-               if isinstance(layer, LayerNorm | RMSNorm | BatchNorm)]
+               if isinstance(layer, Norm)]
     closed = run.hidden_gradient_is_round_off or run.column("weight_rms")[-1] == 0
     return 1 + closed + any(scale == 0 for scale, _ in learned) + (0 in weights)
 

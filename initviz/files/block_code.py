@@ -17,7 +17,7 @@ from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS
-from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual, RMSNorm, walk
+from initviz.core.layers import NORMALIZATIONS, Activation, Dense, Layer, Residual, walk
 from initviz.core.layers.chain import chain_width
 from initviz.core.schemes import SCHEMES
 from initviz.core.validation import check
@@ -125,22 +125,6 @@ def dense(fan_in, fan_out, draw):
 def activation():
     return lambda z: $activation
 ''',
-    "layer_norm": '''
-def layer_norm(width, eps, weight=1.0):
-    gamma, beta = parameter(xp.full(width, weight)), parameter(xp.zeros(width))
-    return lambda x: (x - x.mean(-1, keepdims=True)) / xp.sqrt(x.var(-1, keepdims=True) + eps) * gamma + beta
-''',
-    "rms_norm": '''
-def rms_norm(width, eps, weight=1.0):
-    gamma = parameter(xp.full(width, weight))
-    return lambda x: x / xp.sqrt((x * x).mean(-1, keepdims=True) + eps) * gamma
-''',
-    "batch_norm": '''
-def batch_norm(width, eps, weight=1.0):
-    """By the mean and variance of the batch, as in training."""
-    gamma, beta = parameter(xp.full(width, weight)), parameter(xp.zeros(width))
-    return lambda x: (x - x.mean(0)) / xp.sqrt(x.var(0) + eps) * gamma + beta
-''',
     "residual": '''
 def residual(branch, scale, learned):
     """x + scale * branch(x)."""
@@ -153,13 +137,6 @@ def residual(branch, scale, learned):
 def _arrays(module: str) -> Mapping[str, str]:
     return MappingProxyType({name: text.replace("xp.", f"{module}.") for name, text in _ARRAYS.items()})
 
-
-_TORCH_NORM = '''
-def {name}(width, eps, weight=1.0):
-    norm = torch.nn.{kind}(width, eps=eps)
-    torch.nn.init.constant_(norm.weight, weight)
-    return norm
-'''
 
 _TORCH = {
     "dense": '''
@@ -177,9 +154,6 @@ class Activation(torch.nn.Module):
 def activation():
     return Activation()
 ''',
-    "layer_norm": _TORCH_NORM.format(name="layer_norm", kind="LayerNorm"),
-    "rms_norm": _TORCH_NORM.format(name="rms_norm", kind="RMSNorm"),
-    "batch_norm": _TORCH_NORM.format(name="batch_norm", kind="BatchNorm1d"),
     "residual": '''
 class Residual(torch.nn.Sequential):
     """x + scale * branch(x)."""
@@ -197,11 +171,6 @@ def residual(branch, scale, learned):
 ''',
 }
 
-_KERAS_NORM = '''
-def {name}(width, eps, weight=1.0):
-    return keras.layers.{kind}(epsilon=eps, gamma_initializer=keras.initializers.Constant(weight))
-'''
-
 _KERAS_LAYERS = {
     "dense": '''
 def dense(fan_in, fan_out, draw):
@@ -216,15 +185,6 @@ def dense(fan_in, fan_out, draw):
 def activation():
     return keras.layers.Activation(lambda z: $activation)
 ''',
-    "layer_norm": _KERAS_NORM.format(name="layer_norm", kind="LayerNormalization"),
-    "rms_norm": '''
-def rms_norm(width, eps, weight=1.0):
-    norm = keras.layers.RMSNormalization(epsilon=eps)
-    norm.build((None, width))
-    norm.scale.assign(keras.ops.full((width,), weight))
-    return norm
-''',
-    "batch_norm": _KERAS_NORM.format(name="batch_norm", kind="BatchNormalization"),
     "residual": '''
 class Scale(keras.layers.Layer):
     def __init__(self, scale, learned):
@@ -288,7 +248,7 @@ _FRAMES: Mapping[str, _Frame] = MappingProxyType({
     "Keras": _Frame(_KERAS, _KERAS_LAYERS, True), "JAX": _Frame(_JAX, _arrays("jnp"), True)})
 
 _NORM_NAMES: Mapping[type[Layer], str] = MappingProxyType(
-    {LayerNorm: "layer_norm", RMSNorm: "rms_norm", BatchNorm: "batch_norm"})
+    {entry.layer: f"{key}_norm" for key, entry in NORMALIZATIONS.items()})
 _Law = tuple[str, tuple[tuple[str, Any], ...], float]
 
 
@@ -333,7 +293,9 @@ def block_code(network: Architecture, framework: str) -> str:
     laws = list(dict.fromkeys(map(_law, dense)))
     names = {law: "draw" if len(laws) == 1 else f"draw_{index}" for index, law in enumerate(laws, 1)}
     used = {_helper_of(layer) for _, layer, _ in walk(network.layers, network.inputs)}
-    helpers = [frame.helpers[name] for name in frame.helpers if name in used]
+    texts = dict(frame.helpers) | {name: entry.code[framework].replace("{name}", name)
+                                   for entry in NORMALIZATIONS.values() if (name := _NORM_NAMES[entry.layer])}
+    helpers = [text for name, text in texts.items() if name in used]
     expression = ACTIVATIONS[network.activation].code[framework].format(**dict(network.activation_params))
     first, block, last = (
         indent(_expressions(layers, width, names), " " * spaces)

@@ -120,6 +120,8 @@ def _steps(layers: Sequence[Layer], width: int, x: Signal, path: str = "") -> tu
     steps = []
     for index, layer in enumerate(layers):
         here = path_of(path, index)
+        if type(layer) not in _STEPS:
+            raise _UnknownError(f"Theory does not speak of {layer.label}, as that of layer {here}.")
         step = _STEPS[type(layer)](layer, width, x, here)
         steps.append(step)
         x, width = step.signal, layer.output_width(width)

@@ -17,7 +17,7 @@ from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.cost import block_training_bytes
 from initviz.core.exchange import branch_parts, kinds, layer_parts, stream_parts
-from initviz.core.layers import Activation, BatchNorm, Dense, Layer, LayerNorm, Residual, RMSNorm
+from initviz.core.layers import Activation, Dense, Layer, Norm, Residual
 from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward, path_of
 from initviz.core.propagation import LOSSES, QUIET
 from initviz.core.simulation import errors_cancel
@@ -160,7 +160,7 @@ class _Pass:
         stages = {path: stage for stage, paths in enumerate(self.network.stages) for path in paths}
         for path, layer in self.layers.items():
             x = self.given[path]
-            if isinstance(layer, LayerNorm | RMSNorm | BatchNorm) and x.any() and distinct_neurons(x) == 1:
+            if isinstance(layer, Norm) and x.any() and distinct_neurons(x) == 1:
                 own = {name: self.parameters[f"{path}.{name}"] for name in ("weight", "bias")
                        if f"{path}.{name}" in self.parameters}
                 dx, _ = layer.backward(own, self.saved[path], self.back[path])

@@ -27,11 +27,11 @@ def test_every_architecture_is_counted_and_drawn(kind):
 
 def test_layer_norm_of_copies_is_said_to_lose_the_sample():
     at = visit(SYMMETRY, **BLOCKS | {"kind": "pre_norm"})
-    assert "LayerNorm of copies (block 1) subtracts their mean, which leaves 0" in said(at)
-    assert "so what the sample was is lost" in said(at)
+    assert "LayerNorm subtracts the mean over a sample's neurons, which of copies leaves 0" in said(at)
+    assert "what it is given is lost: in block 1 it puts out 0" in said(at)
     assert "No weight moves in 5 steps" in said(at)
     at = visit(SYMMETRY, **BLOCKS | {"kind": "pre_norm", "normalization": "rms"})
-    assert "only the sign of a copy is left" in said(at)
+    assert "of a sample only its sign is kept: in block 1 it puts out 1 (root mean square)" in said(at)
 
 
 @pytest.mark.parametrize(("scheme", "why"), [

@@ -6,15 +6,9 @@ from collections.abc import Sequence
 
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.initializers import label_of
+from initviz.core.layers import NORMALIZATIONS
 from initviz.core.simulation import BlockRun, Run
 from initviz.core.wording import listed
-
-# What a normalization makes of neurons that are copies, each equal to x for a sample.
-OF_COPIES = {
-    "layer": "LayerNorm subtracts the mean over a sample's neurons, which of copies leaves 0 (or round-off) over the "
-             "root of eps: what it is given is lost",
-    "rms": "RMSNorm divides copies by their own size, which leaves 1 or −1: of a sample only its sign is kept",
-    "batch": "BatchNorm scales each neuron by itself over the batch, and copies alike"}
 
 
 def has_skips(run: BlockRun) -> bool:
@@ -49,8 +43,8 @@ def copies(runs: Sequence[BlockRun]) -> str:
     if len(silent) == len(alike):
         return (f"Copies: under {names} the first layer puts out 0, and every block of a stream of zeros adds 0; a "
                 "skip passes on what there is, and there is nothing.")
-    why = OF_COPIES.get(network.normalization)
+    norm = NORMALIZATIONS.get(network.normalization)
     skip = "a skip passes copies on and a branch with equal weights adds the same to each" if has_skips(
         alike[0]) else "equal weights make equal neurons of them again"
     return (f"Copies: under {names} all neurons stay copies, as {skip}."
-            + (f" {why}." if why else ""))
+            + (f" {norm.label} {norm.of_copies}." if norm else ""))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.initializers import label_of
+from initviz.core.layers import NORMALIZATIONS
 from initviz.core.schemes import SCHEMES
 from initviz.core.wording import number, ranges
 from initviz.training.block_symmetry import PARTS, BlockCopies, StageCounts
@@ -131,22 +132,16 @@ def _norm(copies: BlockCopies) -> str:
     norm = copies.norm
     if norm is None:
         return ""
-    floor = number(math.sqrt(norm.eps))
-    ahead = {
-        "LayerNorm": f"subtracts their mean, which leaves 0, and divides by √(0 + ε) = {floor}",
-        "RMSNorm": f"divides each sample, of size {number(norm.given)} on average, by its own size, so that only the "
-                   "sign of a copy is left",
-        "BatchNorm": "takes every neuron over the batch by itself, and copies alike"}[norm.label]
+    entry = NORMALIZATIONS[copies.network.normalization]
     back = ("at first no gradient comes back to it" if not norm.gradient_in > 0 else
             "of the gradient, which is equal for copies, nothing comes back through it" if norm.gradient_out == 0 else
             f"the gradient comes back {number(norm.gradient_out / norm.gradient_in)} times as large")
-    if norm.label == "LayerNorm":
+    if norm.put_out == 0:
         back += ("; one that differs from neuron to neuron would come back up to 1/√ε = "
                  f"{number(1 / math.sqrt(norm.eps))} times as large")
-    lost = ", so what the sample was is lost" if norm.put_out == 0 else ""
-    where = [*stage_names(copies.network), "before the output"][norm.stage]
-    return (f"{norm.label} of copies ({where}) {ahead}: it puts out {number(norm.put_out)} (root mean square){lost}, "
-            f"and {back}")
+    where = [*stage_names(copies.network), "the last normalization"][norm.stage]
+    return (f"{entry.label} {entry.of_copies}: in {where} it puts out {number(norm.put_out)} (root mean square) of "
+            f"{number(norm.given)}, and {back}")
 
 
 def _layers(copies: BlockCopies) -> str:

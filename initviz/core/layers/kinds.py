@@ -159,7 +159,7 @@ def _centered(x: Array, axis: int) -> Array:
 
 
 @dataclass(frozen=True)
-class _Norm(Layer):
+class Norm(Layer):
     """Divides a signal by its size along an axis, then multiplies by a learned weight and adds a learned bias.
 
     ``eps`` is added to the variance under the root; ``weight`` is the initial value of every entry of the weight.
@@ -216,7 +216,7 @@ class _Norm(Layer):
 
 
 @dataclass(frozen=True)
-class LayerNorm(_Norm):
+class LayerNorm(Norm):
     """Layer normalization (Ba, Kiros and Hinton 2016): each sample less its mean over the neurons, divided by its
     population standard deviation, times ``weight``, plus ``bias``.
     """
@@ -225,7 +225,7 @@ class LayerNorm(_Norm):
 
 
 @dataclass(frozen=True)
-class RMSNorm(_Norm):
+class RMSNorm(Norm):
     """Root mean square normalization (Zhang and Sennrich 2019): each sample divided by its root mean square over the
     neurons, times ``weight``; it has no bias.
     """
@@ -235,7 +235,7 @@ class RMSNorm(_Norm):
 
 
 @dataclass(frozen=True)
-class BatchNorm(_Norm):
+class BatchNorm(Norm):
     """Batch normalization (Ioffe and Szegedy 2015) as in training: each neuron less its mean over the batch, divided by
     its population standard deviation over the batch, times ``weight``, plus ``bias``.
 
