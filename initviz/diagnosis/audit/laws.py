@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -31,6 +32,8 @@ SPARSE_INCOMING = 15
 FEW = 100
 CENTERED = 0.3  # share of zeros, a little below that of the smallest kernel, of two places
 MOST_SAID = 6  # laws in a line
+USUAL: Mapping[str, tuple[float, ...]] = MappingProxyType({  # other values of parameters, looked for where no law fits
+    "negative_slope": (0.1, 0.2, 0.25, 0.3, 0.5), "w0": (1, 5, 10, 20, 60, 100)})
 PROBES = ((3, 7), (96, 11))  # fans at which two formulas are compared
 
 
@@ -162,30 +165,51 @@ def laws_in_words(laws: Sequence[FittingLaw]) -> str:
 @functools.cache
 def _table() -> tuple[tuple[str, Law], ...]:
     """The initializers by label and key, for every choice among their parameters' words."""
-    laws = []
-    for key, entry in INITIALIZERS.items():
-        words = [[(name, word) for word in parameter.allowed] if isinstance(parameter.allowed, Mapping)
-                 else [(name, parameter.default)] for name, parameter in entry.parameters.items()]
-        for chosen in itertools.product(*words):
-            mode = "".join(f", {word}" for _, word in chosen if isinstance(word, str))
-            laws.append((f"{entry.label} ({key}{mode})", law_of(key, **dict(chosen))))
-    return tuple(laws)
+    return tuple(_choices(list(INITIALIZERS), usual=False))
 
 
 @functools.cache
-def _scales() -> tuple[tuple[KnownLaw, tuple[str, ...]], ...]:
-    """Every formula with all its names, each formula once: an initializer stands with the formula that it follows."""
-    gathered: dict[KnownLaw, list[str]] = {scale: list(scale.users) for scale in KNOWN_LAWS}
-    for name, law in _table():
+def _usual() -> tuple[tuple[str, Law], ...]:
+    """The same of initializers that have parameters of USUAL, at these numbers."""
+    return tuple(_choices([key for key, entry in INITIALIZERS.items() if USUAL.keys() & entry.parameters.keys()], True))
+
+
+def _choices(keys: Sequence[str], usual: bool) -> list[tuple[str, Law]]:
+    laws = []
+    for key in keys:
+        entry = INITIALIZERS[key]
+        choices: list[list[tuple[str, Any]]] = [
+            [(name, word) for word in parameter.allowed] if isinstance(parameter.allowed, Mapping)
+            else [(name, number) for number in (usual and USUAL.get(name)) or (parameter.default,)]
+            for name, parameter in entry.parameters.items()]
+        for chosen in itertools.product(*choices):
+            mode = "".join(f", {word}" for _, word in chosen if isinstance(word, str))
+            numbers = "".join(f", {name} {number:g}" for name, number in chosen if usual and name in USUAL)
+            laws.append((f"{entry.label}{numbers} ({key}{mode})", law_of(key, **dict(chosen))))
+    return laws
+
+
+@functools.cache
+def _scales(usual: bool = False) -> tuple[tuple[KnownLaw, tuple[str, ...]], ...]:
+    """Every formula with all its names, each formula once: an initializer stands with the formula that it follows.
+
+    ``usual`` asks for those of the table's parameters at USUAL values alone.
+    """
+    gathered: dict[KnownLaw, list[str]] = {} if usual else {scale: list(scale.users) for scale in KNOWN_LAWS}
+    for name, law in _usual() if usual else _table():
         stds = [math.sqrt(law.variance(*fans)) for fans in PROBES]
         if not law.random or law.family not in FAMILIES or len(set(stds)) == 1:  # of one scale: free ones
             continue
         same = next((scale for scale in gathered if scale.family == law.family
                      and np.allclose([scale.at(*fans) for fans in PROBES], stds)), None)
         if same is None:  # a formula of the table alone, as a multiple of LeCun's
-            factor, family = stds[0] * math.sqrt(PROBES[0][0]), law.family.replace("_", " ")
-            same = KnownLaw(f"{family}, std {factor:.3g}/√fan_in", law.family, f"{factor!r} / sqrt(fan_in)")
-            if not np.allclose([same.at(*fans) for fans in PROBES], stds):
+            family = law.family.replace("_", " ")
+            for fan, length in zip(("fan_in", "fan_out"), PROBES[0], strict=True):
+                factor = stds[0] * math.sqrt(length)
+                same = KnownLaw(f"{family}, std {factor:.3g}/√{fan}", law.family, f"{factor!r} / sqrt({fan})")
+                if np.allclose([same.at(*fans) for fans in PROBES], stds):
+                    break
+            else:
                 same = KnownLaw(f"{family}, std by the formula of {name.split(' (')[0]}", law.family, "", law=law)
         gathered.setdefault(same, []).append(name)
     return tuple((scale, tuple(names)) for scale, names in gathered.items())
@@ -329,10 +353,12 @@ def laws_of(values: Array | None, measured: Measures, place: TensorRole) -> list
 def _independent(measured: Measures, place: TensorRole) -> list[FittingLaw]:
     """The laws of independent entries whose distribution fits: known formulas first, then each at its own scale."""
     families = [family for family in FAMILIES if fits_family(measured, family)]
-    known = [FittingLaw(scale.formula, names) for scale, names in _scales()
-             if scale.family in families and place.kind in scale.kinds and place.fan_in and names
-             and any(fits_scale(measured, scale.family, scale.at(*fans)) for fans in place.fans)]
-    return known + [_free(family, measured) for family in families]
+    def of(scales: Sequence[tuple[KnownLaw, tuple[str, ...]]]) -> list[FittingLaw]:
+        return [FittingLaw(scale.formula, names) for scale, names in scales
+                if scale.family in families and place.kind in scale.kinds and place.fan_in and names
+                and any(fits_scale(measured, scale.family, scale.at(*fans)) for fans in place.fans)]
+
+    return (of(_scales()) or of(_scales(usual=True))) + [_free(family, measured) for family in families]
 
 
 def _free(family: str, measured: Measures) -> FittingLaw:

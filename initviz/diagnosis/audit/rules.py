@@ -10,21 +10,26 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+from scipy import special
 
 from initviz.core.arrays import Array
 from initviz.core.wording import listed, number, percent
 from initviz.diagnosis.audit.kinds import EXPERTS, LORA, NUMBER
-from initviz.diagnosis.audit.laws import FAMILIES, SAME, TORCH_DEFAULT, fits_scale
+from initviz.diagnosis.audit.laws import FAMILIES, SAME, TORCH_DEFAULT, fits_family, fits_scale
 from initviz.diagnosis.audit.measures import ALMOST, SIDE
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord, sampling_error
 from initviz.theory.precision import FORMATS
 
 Records = Sequence[TensorRecord]
 LEAST_FAMILY, AGREED = 4, 0.75
+MOST_ODD = 0.2  # share of a family that can be out of scale, where it is not one alone
+LEAST_SCALE = 128  # values that tell a scale
 LEAST_COPY = 16  # values: smaller tensors are equal by accident
 STRONG, LEAST_TREND = 0.9, 1.5  # correlation with depth, and the factor over all of it
 GAINS = (0.1, 10.0)  # fan_in times the variance
 MOST_SUBNORMAL, MOST_LOST = 0.1, 0.05  # shares of the values
+KURTOSES = (min(family.kurtosis for family in FAMILIES.values()), max(f.kurtosis for f in FAMILIES.values()))
+UNLIKELY = 0.01  # that draws of one scale lie further apart
 SYMMETRY = "Goodfellow, Bengio and Courville 2016, section 8.4"
 SAMPLING = "sampling error: std √((κ − 1) / 4N)"
 CONVENTION = "convention"
@@ -186,7 +191,7 @@ def one_sign(records: Records) -> Iterator[AuditFinding]:
 def _families(records: Records) -> Iterator[list[TensorRecord]]:
     families: dict[tuple[str, tuple[int, ...]], list[TensorRecord]] = {}
     for record in _weights(records):
-        if record.place.numbers and record.measures.rms and record.measures.count >= LEAST_COPY:
+        if record.place.numbers and record.measures.rms and record.measures.count >= LEAST_SCALE:
             families.setdefault((record.place.family, record.shape), []).append(record)
     for family in families.values():
         if len(family) >= LEAST_FAMILY:
@@ -197,12 +202,26 @@ def _agree(record: TensorRecord, std: float) -> bool:
     return any(fits_scale(record.measures, family, std) for family in FAMILIES)
 
 
+def _share_a_scale(records: Records) -> bool:
+    """Whether all may be draws of one distribution: of one family, their scales no further apart than draws' are."""
+    if not any(all(fits_family(record.measures, name) for record in records) for name in FAMILIES) and not all(
+            math.isfinite(record.measures.isometry) for record in records):
+        return False
+    logs = np.log([record.measures.rms for record in records])
+    kurtosis = np.clip([record.measures.kurtosis for record in records], *KURTOSES)
+    weights = 4 * np.array([record.measures.count for record in records]) / (kurtosis - 1)
+    apart = float((weights * np.square(logs - np.average(logs, weights=weights))).sum())
+    return float(special.chdtrc(len(records) - 1, apart)) > UNLIKELY
+
+
 def odd_one_out(records: Records) -> Iterator[AuditFinding]:
     """A tensor whose scale the others of its family do not share."""
     for family in _families(records):
         middle = float(np.median([record.measures.rms for record in family]))
         odd = [record for record in family if not _agree(record, middle)]
-        if len(family) - len(odd) >= AGREED * len(family) and all(record.laws for record in family):
+        others = [record for record in family if record not in odd]
+        few = len(odd) == 1 or len(odd) <= MOST_ODD * len(family)
+        if few and all(record.laws for record in family) and _share_a_scale(others):
             for record in odd:
                 ratio = record.measures.rms / middle
                 yield AuditFinding("scale", "error" if not 0.5 < ratio < 2 else "warning",

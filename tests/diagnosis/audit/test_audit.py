@@ -16,7 +16,7 @@ from initviz.core.initializers.laws import variance_scaling
 from initviz.diagnosis.audit import RECIPES, audit, examine, read_recipe
 from initviz.diagnosis.audit import laws as laws_module
 from initviz.diagnosis.audit.kinds import place_of
-from initviz.diagnosis.audit.laws import laws_of
+from initviz.diagnosis.audit.laws import laws_of, said
 from initviz.diagnosis.audit.measures import measure
 from initviz.diagnosis.audit.recipes import learned
 from initviz.files.weights.tensors import Container, Tensor
@@ -105,6 +105,36 @@ def test_of_a_thousand_tensors_drawn_correctly_each_law_is_named_and_at_most_one
                if not any(f"({key}" in name for law in record.laws for name in law.names)]
     assert not unnamed
     assert len(found.findings) <= 1, [finding.text for finding in found.findings]
+
+
+SMALL = ((1, 1), (2, 2), (1, 64), (64, 1), (7, 5), (10, 10), (2, 16), (31, 33), (64, 64), (10, 256), (300, 100),
+         (2048, 2), (33, 3, 3, 3), (8, 8, 1, 1), (64, 32, 5, 5), (4, 128, 3), (128, 1, 3, 3))
+
+
+@pytest.mark.parametrize("seed", [505, 707])
+def test_blocks_that_follow_different_laws_are_named_and_at_most_one_finding_is_false(seed):
+    rng = np.random.default_rng(seed)
+    drawn = [key for key in INITIALIZERS if law_of(key).random]
+    keys = [(drawn[rng.integers(len(drawn))], SMALL[rng.integers(len(SMALL))]) for _ in range(1000)]
+    tensors = tuple(Tensor(f"{('layers', 'blocks', 'h')[at % 3]}.{at}.weight", shape, "float32",
+                           lambda at=at, key=key, shape=shape: draw(key, shape, np.random.default_rng((seed, at))))
+                    for at, (key, shape) in enumerate(keys))
+    found = examine([Container(tensors, {})]).judged()
+    assert all(any(f"({key}" in name for law in record.laws for name in law.names)
+               for (key, _), record in zip(keys, found.tensors, strict=True))
+    assert len(found.findings) <= 1, found.findings
+
+
+@pytest.mark.parametrize(("key", "parameters", "law"), [
+    ("he_normal", {"negative_slope": 0.2}, "He normal, negative_slope 0.2"),
+    ("he_normal", {"negative_slope": 0.2, "mode": "fan_out"}, "std 1.39/√fan_out: He normal, negative_slope 0.2"),
+    ("he_uniform", {"negative_slope": 0.3}, "He uniform, negative_slope 0.3"), ("siren", {"w0": 10.0}, "SIREN, w0 10"),
+    ("normal", {"std": 0.037}, "N(0, 0.037²)"), ("uniform", {"limit": 0.3}, "U(±0.3)")])
+def test_a_law_is_named_at_the_usual_values_of_its_parameters(key, parameters, law):
+    values = law_of(key, **parameters).draw(900, 700, np.random.default_rng(0), np.float32).T.copy()
+    named = laws_of(values, measure(values), place_of("a.weight", values.shape))
+    assert law in said(named)
+    assert any(f"({key}" in name for one in named for name in one.names)
 
 
 @pytest.mark.parametrize("key", ["he_normal", "torch_linear", "orthogonal"])
