@@ -16,7 +16,7 @@ from initviz.core.initializers.laws import variance_scaling
 from initviz.diagnosis.audit import RECIPES, audit, examine, read_recipe
 from initviz.diagnosis.audit import laws as laws_module
 from initviz.diagnosis.audit.kinds import place_of
-from initviz.diagnosis.audit.laws import laws_of, said
+from initviz.diagnosis.audit.laws import laws_in_words, laws_of
 from initviz.diagnosis.audit.measures import measure
 from initviz.diagnosis.audit.recipes import learned
 from initviz.files.weights.tensors import Container, Tensor
@@ -133,7 +133,7 @@ def test_blocks_that_follow_different_laws_are_named_and_at_most_one_finding_is_
 def test_a_law_is_named_at_the_usual_values_of_its_parameters(key, parameters, law):
     values = law_of(key, **parameters).draw(900, 700, np.random.default_rng(0), np.float32).T.copy()
     named = laws_of(values, measure(values), place_of("a.weight", values.shape))
-    assert law in said(named)
+    assert law in laws_in_words(named)
     assert any(f"({key}" in name for one in named for name in one.names)
 
 
