@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 
 from initviz.cli.commands import run_diagnose, run_formulas, run_simulate
-from initviz.cli.options import BAD_INPUT, parser
+from initviz.cli.exit_codes import BAD_INPUT, OUTPUT_FAILED
+from initviz.cli.options import parser
 from initviz.core.threads import one_thread_a_product
 
 COMMANDS = {"diagnose": run_diagnose, "formulas": run_formulas, "simulate": run_simulate}
 CLOSED_PIPE, INTERRUPTED = 141, 130  # 128 and the signal's number, as a shell says it
-OUTPUT_FAILED = 74  # EX_IOERR of sysexits.h
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 

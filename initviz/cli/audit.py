@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from initviz.cli.exit_codes import FOUND_ERROR
 from initviz.core.wording import number
 from initviz.diagnosis.audit import RECIPES, Audit, audit
 from initviz.diagnosis.audit.recipes import learned
 
-FOUND = 1  # exit code
 MOST_NAME, MOST_LAW = 44, 70  # letters of a column
 
 
@@ -20,7 +20,7 @@ def add_command(each: Any) -> None:
         "audit", help="which initializer drew each tensor of a file, and is it the one that was asked for",
         description="Reads a state dict tensor by tensor (the file may be larger than memory), names the laws that may "
                     "have drawn each, and finds copies, zeros and scales that do not belong. Exit code: 0, "
-                    f"{FOUND} where a finding is an error, 2 where the input is bad.")
+                    f"{FOUND_ERROR} where a finding is an error, 2 where the input is bad.")
     command.add_argument("files", nargs="+", metavar="FILE",
                          help=".safetensors (or its .index.json), .npz, .pt or .pth; several are shards of one model")
     command.add_argument("--recipe", metavar="NAME|FILE", help=f"hold the file against a recipe: {', '.join(RECIPES)}, "
@@ -32,12 +32,12 @@ def add_command(each: Any) -> None:
 
 
 def run_audit(options: argparse.Namespace) -> int:
-    """Print the audit; FOUND where a finding is an error."""
+    """Print the audit; FOUND_ERROR where a finding is an error."""
     audited = audit(options.files, options.recipe)
     if options.learn is not None:
         options.learn.write_text(learned(audited.tensors, options.learn.stem).to_toml(), "utf-8")
     print(audited.to_json() if options.json else _text(audited, every=options.all))
-    return FOUND if audited.severity == "error" else 0
+    return FOUND_ERROR if audited.severity == "error" else 0
 
 
 def _printable(text: str, most: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from initviz.cli.exit_codes import FOUND_ERROR
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import BRANCH_SCALES, KINDS, WITHOUT_NORM, Architecture
 from initviz.core.batches import INPUTS, make_batch
@@ -23,7 +24,6 @@ from initviz.diagnosis.block_report import (
 )
 from initviz.files.block_code import block_code
 
-FOUND = 1  # exit code where a finding is an error
 FIELDS = ("kind", "normalization", "branch_scale", "activation", "initializer", "gain", "expansion")
 
 
@@ -33,7 +33,7 @@ def add_command(each: Any) -> None:
         "blocks", help="the report on a network of residual or normalized blocks",
         description="Draws a network of blocks, sends a batch through and the gradient back, and prints its verdict "
                     "and findings, stream, branch and skip of every block, theory beside them, and the verdict after "
-                    f"LSUV. Exit code: 0, {FOUND} where a finding is an error.")
+                    f"LSUV. Exit code: 0, {FOUND_ERROR} where a finding is an error.")
     command.add_argument("--scheme", default="none", choices=SCHEMES, metavar="KEY",
                          help="what a paper sets, which the options below replace: "
                               f"{', '.join(SCHEMES)} (default: %(default)s)")
@@ -78,7 +78,7 @@ def _network(options: argparse.Namespace) -> Architecture:
 
 
 def run_blocks(options: argparse.Namespace) -> int:
-    """Print the report, or the code; FOUND where a finding is an error."""
+    """Print the report, or the code; FOUND_ERROR where a finding is an error."""
     network = _network(options)
     if options.code:
         if options.json:
@@ -89,7 +89,7 @@ def run_blocks(options: argparse.Namespace) -> int:
     report = diagnose_blocks(network, make_batch(options.input, options.batch, seed=options.seed,
                                                  features=network.inputs))
     print(to_json(report) if options.json else _text(report))
-    return FOUND if report.failed else 0
+    return FOUND_ERROR if report.failed else 0
 
 
 def _text(report: BlockReport) -> str:

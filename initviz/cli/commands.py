@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from initviz.cli.options import FOUND, INIT, INPUT, activation_params, check_together
+from initviz.cli.exit_codes import FOUND_ERROR
+from initviz.cli.options import INIT, INPUT, activation_params, check_together
 from initviz.core.batches import INPUTS, Batch, batch_for, check_fit
 from initviz.core.cost import check_diagnosis, check_simulation
 from initviz.core.initializers import INITIALIZERS, law_of
@@ -214,7 +215,7 @@ def text(report: Report, evidence: Evidence | None = None) -> str:
 # ---------------------------------------------------------------------------------------------- the commands
 
 def run_diagnose(options: argparse.Namespace) -> int:
-    """Print a report, or the code of an initialization; FOUND where a finding is an error."""
+    """Print a report, or the code of an initialization; FOUND_ERROR where a finding is an error."""
     check_together(options)
     _check_out(options)
     uploaded, lines = _uploaded_weights(options), check_thresholds(dict(options.threshold))
@@ -233,7 +234,7 @@ def run_diagnose(options: argparse.Namespace) -> int:
     if options.html:
         options.html.write_text(to_html(report, evidence), encoding="utf-8")
     print(to_json(report, evidence) if options.json else text(report, evidence))
-    return FOUND if report.severity == "error" else 0
+    return FOUND_ERROR if report.severity == "error" else 0
 
 
 def _check_out(options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from initviz.cli import audit, blocks, coordinates, recording
+from initviz.cli.exit_codes import BAD_INPUT, FOUND_ERROR
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS
 from initviz.core.frameworks import FRAMEWORKS
@@ -20,7 +21,6 @@ from initviz.diagnosis.thresholds import THRESHOLDS
 from initviz.files import csv_table
 from initviz.files import weights as checkpoints
 
-FOUND, BAD_INPUT = 1, 2  # exit codes
 ACTIVATION, INIT, INPUT = "relu", "he_normal", "normal"
 REPAIRS = ("recommended", "lsuv", "rescaled")
 PARAMETERS = "; ".join(f"{key}: {', '.join(entry.parameters)}"
@@ -208,7 +208,7 @@ def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
     diagnose = each.add_parser(
         "diagnose", help="what is wrong with an initialization, and what would fix it",
         description="Prints the findings on an initialization, errors first, and what would fix them on the same data. "
-                    f"Exit code: 0, {FOUND} where a finding is an error, {BAD_INPUT} where the input is bad.")
+                    f"Exit code: 0, {FOUND_ERROR} where a finding is an error, {BAD_INPUT} where the input is bad.")
     _diagnose_options(diagnose)
 
     formulas = each.add_parser(

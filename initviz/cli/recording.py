@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from initviz.cli.exit_codes import FOUND_ERROR
 from initviz.diagnosis.recording import Comparison, RecordingReport, examine
 from initviz.diagnosis.recording.comparison import comparison_table, comparison_to_json
 from initviz.diagnosis.recording.recorded import RecordedFinding
@@ -16,7 +17,6 @@ from initviz.diagnosis.recording.report import facts, table, to_json, weights_ta
 from initviz.diagnosis.thresholds import check_thresholds
 from initviz.files.recording import MOST_BYTES, read_recording
 
-FOUND = 1  # exit code
 MOST_CELL = 44  # letters
 
 
@@ -33,8 +33,8 @@ def add_command(each: Any) -> None:
     command = each.add_parser(
         "report", help="what a recorded step of a model of your own shows",
         description="Reads what initviz/record/pytorch.py wrote and prints what is found of the model, errors first, "
-                    f"each with its module and what would fix it. Exit code: 0, {FOUND} where a finding is an error "
-                    "(of two recordings in the second), 2 where the input is bad.")
+                    f"each with its module and what would fix it. Exit code: 0, {FOUND_ERROR} where a finding is an "
+                    "error (of two recordings in the second), 2 where the input is bad.")
     command.add_argument("files", nargs="+", type=Path, metavar="FILE",
                          help=f"a recording, at most {MOST_BYTES / 1e6:g} MB; of two, such as before and after a "
                               "change or of two widths, also what differs")
@@ -53,7 +53,7 @@ def _report(path: Path, thresholds: dict[str, float]) -> RecordingReport:
 
 
 def run_report(options: argparse.Namespace) -> int:
-    """Print the report on one recording, or on two and what differs; FOUND where a finding is an error."""
+    """Print the report on one recording, or on two and what differs; FOUND_ERROR where a finding is an error."""
     if len(options.files) > 2:
         raise ValueError(f"files must be one recording or two, got {len(options.files)}")
     thresholds = check_thresholds(dict(options.threshold))
@@ -63,7 +63,7 @@ def run_report(options: argparse.Namespace) -> int:
         print(comparison_to_json(compared) if options.json else _compared_text(compared))
     else:
         print(to_json(reports[0]) if options.json else _text(reports[0], every=options.all))
-    return FOUND if reports[-1].severity == "error" else 0
+    return FOUND_ERROR if reports[-1].severity == "error" else 0
 
 
 # ---------------------------------------------------------------------------------------------- what is printed

@@ -47,10 +47,10 @@ def read_numbers(field: str, text: str) -> float | tuple[float, ...]:
     """One number, or several with commas between them, from a text such as "1.414, 1.414, 0.01"; ValueError for none.
     """
     try:
-        found = tuple(float(part) for part in text.split(","))
+        numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ValueError(f"{field} must be a number, or several with commas between them, got {shown(text)}") from None
-    return found[0] if len(found) == 1 else found
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _draw(initializer: str, params: ParamItems, fan_in: int, fan_out: int, seed: int, layer: int, dtype: str) -> Array:

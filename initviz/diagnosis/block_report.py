@@ -110,12 +110,12 @@ def others(network: Architecture) -> dict[str, Architecture]:
                for key in BRANCH_SCALES}
     changed |= {scheme.label: {"branch_scale": "1", "scheme": key} for key, scheme in SCHEMES.items()
                 if scheme.changes_something}
-    found = {}
+    better = {}
     for name, changes in changed.items():
         try:
             other = replace(network, **changes)  # type: ignore[arg-type]
         except ValueError:  # the scheme is not defined for these blocks
             continue
         if other.layers != network.layers:
-            found[name] = other
-    return found
+            better[name] = other
+    return better

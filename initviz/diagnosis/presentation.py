@@ -213,6 +213,6 @@ def reasons(report: Report) -> tuple[list[ScaleReason], list[ScaleReason]]:
 def say_pictures(report: Report) -> str:
     """``reasons`` in a sentence each way."""
     ways = [f"{way}: " + "; ".join(
-        f"{listed(reason.labels)} {reason.happens.lower()}: {reason.why}" for reason in found)
-            for way, found in zip(("Forward", "Backward"), reasons(report), strict=True) if found]
+        f"{listed(reason.labels)} {reason.happens.lower()}: {reason.why}" for reason in of_way)
+            for way, of_way in zip(("Forward", "Backward"), reasons(report), strict=True) if of_way]
     return ". ".join(ways) + "." if ways else "There are fewer than two hidden layers: nothing to compare."

@@ -56,10 +56,10 @@ def expected_dead_shares(network: Network, x: Array) -> Array:
         if not 0 < q < math.inf or math.isnan(c):
             shares.append(math.nan)
             continue
-        own = math.sqrt(2 * max(1 - c, 1e-12))  # of a sample's own part, in units of sqrt(q)
+        own_std = math.sqrt(2 * max(1 - c, 1e-12))  # of a sample's own part, in units of sqrt(q)
 
-        def all_off(u: Array, own: float = own) -> Array:
-            return ((1 - erf(u / own)) / 2) ** count
+        def all_off(u: Array, own_std: float = own_std) -> Array:
+            return ((1 - erf(u / own_std)) / 2) ** count
 
         shares.append(float(expectation(all_off, max(c, 0.0), field_of(network).bias / math.sqrt(q))))
     return np.array(shares)

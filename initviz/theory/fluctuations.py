@@ -133,7 +133,7 @@ class _Draws:
         Means over m samples vary by a + b/m: what half of the samples say as well gives b, and so a whole batch.
         """
         groups = [self._group() for _ in range(self.effort.groups)]
-        found = {}
+        logarithms = {}
         for name in STATISTICS:
             logs, *halves = (np.concatenate([group[part][name] for group in groups]) for part in range(len(groups[0])))
             middle, variance = _middle_and_variance(logs)
@@ -146,8 +146,8 @@ class _Draws:
                 variance_of_batch = np.clip(variance - less, variance * (1 - left), variance)
             spread = np.sqrt(self.scale * variance_of_batch / np.where(variance > 0, variance, 1))
             # What half the variance does not explain is no matter of width, as of few inputs that are not normal.
-            found[name] = of_batch + (1 - self.scale) * variance_of_batch / 2 + spread * (logs - middle)
-        return found
+            logarithms[name] = of_batch + (1 - self.scale) * variance_of_batch / 2 + spread * (logs - middle)
+        return logarithms
 
     def _group(self) -> list[dict[str, Array]]:
         """What POOL networks stray by, each statistic (networks, depth); where the batch is larger, of halves as well.

@@ -30,8 +30,8 @@ class Prediction:
 
     def expected(self, quantity: str, statistic: str) -> Array:
         """The prediction for "activation", "preactivation" or "delta", as "rms" or "std" (a delta's mean is 0)."""
-        found: Array = getattr(self, _name(quantity, statistic))
-        return found
+        values: Array = getattr(self, _name(quantity, statistic))
+        return values
 
     def band(self, quantity: str, statistic: str) -> tuple[Array, Array]:
         """Least and most of the statistic in each layer: every hidden layer lies between them in about 96 % of all

@@ -141,11 +141,11 @@ class _Pass:
         inside = [path_of(paths[0], index) for index in range(len(residual.branch))]
         dense = [path for path in inside if isinstance(self.layers[path], Dense)]
         kept, last = self.saved[paths[0]], f"{dense[-1]}.weight"
-        found = {"stream": (stream, last), "added": (kept.branch * kept.scale, last)}
+        parts = {"stream": (stream, last), "added": (kept.branch * kept.scale, last)}
         if len(dense) > 1:
             phi = next(path for path in inside if isinstance(self.layers[path], Activation))
-            found["branch"] = (self.outputs[phi], f"{dense[0]}.weight")
-        return found
+            parts["branch"] = (self.outputs[phi], f"{dense[0]}.weight")
+        return parts
 
     def views(self) -> list[StageView]:
         return [StageView(**{name: self.view(*part) for name, part in self.parts(stage).items()})
@@ -190,7 +190,7 @@ def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recip
     """Look at networks of blocks that differ in their initializers alone after so many steps of training, and count
     their copies before training and after at least FEW_STEPS; yields the share that is done, returns a result for each.
     """
-    found: list[BlockCopies] = []
+    copies: list[BlockCopies] = []
     together = max(1, int(TOGETHER_BYTES // _bytes_of_one(networks[0], len(batch.x), recipe)))
     for first in range(0, len(networks), together):
         group = [replace(network, dtype="float64") for network in networks[first:first + together]]
@@ -201,10 +201,10 @@ def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recip
         yield from run(race, done, share, after_steps)
         views = [_views(*pair, batch) for pair in zip(group, _parameters(race), strict=True)]
         yield from run(race, done, share)
-        found += [_copies(*each, batch, race.recipe.steps)
-                  for each in zip(group, drawn, views, _parameters(race), strict=True)]
-        yield len(found) / len(networks)
-    return found
+        copies += [_copies(*each, batch, race.recipe.steps)
+                   for each in zip(group, drawn, views, _parameters(race), strict=True)]
+        yield len(copies) / len(networks)
+    return copies
 
 
 def _parameters(race: BlockRace) -> list[Named | None]:

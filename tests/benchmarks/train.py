@@ -1,4 +1,4 @@
-"""Training steps a second of a race of five starts, as the app runs it, against PyTorch's eager loop.
+"""Training steps a second of a race of five initializations, as the app runs it, against PyTorch's eager loop.
 
     python -m tests.benchmarks.train [--seconds 30]
 
@@ -62,10 +62,10 @@ def pytorch(settings: Settings) -> Callable[[], None]:
     batch = LiveRace(race_terms(settings)).batch
     x, y = torch.from_numpy(batch.x.copy()), torch.from_numpy(batch.targets.copy())
     activation = {"tanh": torch.tanh, "relu": torch.relu}[settings.activation]
-    starts = [network.parameters() for network in settings.networks()]
+    initial = [network.parameters() for network in settings.networks()]
 
     def run() -> None:
-        for weights, biases in starts:
+        for weights, biases in initial:
             parameters = [torch.tensor(array, requires_grad=True) for array in weights + biases]
             optimizer = torch.optim.SGD(parameters, lr=settings.rate)
             depth = len(weights)
@@ -105,7 +105,7 @@ def main() -> None:
     except ImportError:
         sys.exit("PyTorch is missing: pip install -r tests/benchmarks/requirements.txt")
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {os.cpu_count()} cores\n")
-    print(f"{'steps a second of five starts, tanh':46}{'PyTorch':>10}{'trained':>10}{'ratio':>8}"
+    print(f"{'steps a second of five networks, tanh':46}{'PyTorch':>10}{'trained':>10}{'ratio':>8}"
           f"{'whole race':>14}{'ratio':>8}")
     for name, changes in SIZES.items():
         if not name.startswith(tuple(given.size)):

@@ -140,11 +140,11 @@ def test_fifty_layers_get_no_error_from_their_own_recommendation(key):
 
 
 def test_every_remedy_meets_the_same_data_and_the_recommended_start_is_not_its_own_remedy():
-    start = initialization_of(Network((64, 16, 10), "relu", "torch_linear"), BATCH, "default")
-    found = remedies(start)
+    default = initialization_of(Network((64, 16, 10), "relu", "torch_linear"), BATCH, "default")
+    found = remedies(default)
     assert [remedy.key for remedy in found] == ["recommended", "lsuv", "rescaled"]
     assert all(remedy.initialization.batch is BATCH for remedy in found)
-    better = initialization_of(recommended(start.network)[0], BATCH, "He")
+    better = initialization_of(recommended(default.network)[0], BATCH, "He")
     assert [remedy.key for remedy in remedies(better)] == ["lsuv", "rescaled"]
 
 

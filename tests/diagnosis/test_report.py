@@ -104,7 +104,7 @@ def test_each_fault_is_found(case, key, severity, words, firm):
 
 
 def own(weights, biases=None, activation="relu", batch=DIGITS):
-    """A start from somebody's own weights."""
+    """An initialization of given weights."""
     biases = biases or [np.zeros(w.shape[1], w.dtype) for w in weights]
     return initialization_from(weights, biases, Network(activation=activation), batch, "own")
 
@@ -197,9 +197,9 @@ def test_imbalanced_classes_are_not_taken_for_something_learnt():
 def test_weights_that_know_the_data_are_said_to_and_drawn_ones_never():
     x = np.eye(8, dtype=np.float32)[np.arange(64) % 8]
     batch = Batch(x, np.arange(64) % 8, "softmax_ce", 8)
-    start = own([5 * np.eye(8, dtype=np.float32), np.eye(8, dtype=np.float32)], batch=batch)
-    assert found(diagnose(start), "loss").title == "Learned already"
-    assert found(diagnose(replace(start, drawn=True)), "loss") is None
+    initialization = own([5 * np.eye(8, dtype=np.float32), np.eye(8, dtype=np.float32)], batch=batch)
+    assert found(diagnose(initialization), "loss").title == "Learned already"
+    assert found(diagnose(replace(initialization, drawn=True)), "loss") is None
 
 
 def test_a_good_start_has_no_error_and_no_warning():
@@ -317,8 +317,8 @@ def test_a_report_can_be_repeated_from_its_settings():
 def test_a_report_on_a_file_names_its_layout_its_arrays_and_what_the_target_is():
     weights, biases = Network((64, 24, 10)).parameters()
     file = {"file": "net.npz", "layout": "torch", "arrays": [["fc1.weight", "fc1.bias"], ["<b>out</b>.weight", None]]}
-    start = replace(own(weights, biases), file=file, data={"target": "kind", "standardize": True})
-    report = diagnose(start)
+    initialization = replace(own(weights, biases), file=file, data={"target": "kind", "standardize": True})
+    report = diagnose(initialization)
     read = json.loads(to_json(report))
     assert read["settings"]["weights"] == file
     assert read["settings"]["initializer"] is None

@@ -1,4 +1,4 @@
-"""The page Diagnose: every start and framework, thresholds, and one sentence for what does not fit."""
+"""The page Diagnose: every initialization and framework, thresholds, and one sentence for what does not fit."""
 
 import ast
 import io

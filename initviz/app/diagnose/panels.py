@@ -129,21 +129,21 @@ def show_answer(evidence: Evidence) -> None:
 
 def show_findings(report: Report) -> None:
     """Every finding in a line, and their rules behind a click; the trial's answer stands above."""
-    found = [finding for finding in report.findings if finding.key != "trial"]
-    if not found:
+    findings = [finding for finding in report.findings if finding.key != "trial"]
+    if not findings:
         st.success("No rule finds anything wrong with this initialization on this data.",
                    icon=":material/check_circle:")
         return
-    calmed = len(found) < len(report.findings)
-    st.markdown(f"**{replace(report, findings=tuple(found)).summary}** " + (
+    calmed = len(findings) < len(report.findings)
+    st.markdown(f"**{replace(report, findings=tuple(findings)).summary}** " + (
         "It learns all the same, so that none of them needs mending here; a deeper network or another rate may feel "
         "them." if calmed else report.verdict.words))
-    for finding in found:
+    for finding in findings:
         st.markdown(f":{COLORS[finding.severity]}-badge[{finding.severity}] **{finding.title}**: {finding.text}"
                     f"{_say_remedies(report, finding)}")
     with st.expander("Rules and sources", icon=":material/rule:"):
         st.table(pd.DataFrame([{"Finding": finding.title, "Rule": finding.rule, "Source": finding.source,
-                                "Firmness": finding.firmness} for finding in found]).set_index("Finding"))
+                                "Firmness": finding.firmness} for finding in findings]).set_index("Finding"))
 
 
 def _say_remedies(report: Report, finding: Finding) -> str:

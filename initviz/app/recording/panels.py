@@ -84,7 +84,7 @@ def show_pictures(chosen: RecordingRequest) -> None:
         "Branch ÷ skip at each addition (log axis)": Compared.of(chosen.report, "all", chosen.other, labels).picture(
             "Branch over skip at each addition, log axis", branch_of, guides=[(1.0, "as large as the skip")]),
         "Attention's entropy, and how alike tokens are": attention_picture(chosen.report)}
-    shown = {title: found for title, found in pictures.items() if found is not None}
+    shown = {title: drawn for title, drawn in pictures.items() if drawn is not None}
     places = [column for _ in range(0, len(shown), 2) for column in st.columns(2)]
     for place, (title, (picture, data)) in zip(places, shown.items(), strict=False):
         with place:

@@ -46,12 +46,12 @@ def _said(counts: Sequence[int], neurons: int) -> str:
     return f"{low if low == high else f'{low} to {high}'} of {neurons}"
 
 
-def count_rows(found: Sequence[BlockCopies]) -> list[dict[str, str]]:
+def count_rows(networks: Sequence[BlockCopies]) -> list[dict[str, str]]:
     """A row an initializer and part of its blocks: how many different neurons before training and after it, and how
     many there can be at most.
     """
     rows = []
-    for copies in found:
+    for copies in networks:
         network = copies.network
         for part in PARTS if KINDS[network.kind].skips else ("stream",):
             neurons = network.width * (network.expansion if part == "branch" else 1)
@@ -108,13 +108,13 @@ def _zero_factor(network: Architecture) -> str:
 def _branches(copies: BlockCopies) -> str:
     """What the branches add, and whether their own neurons are copies."""
     network = copies.network
-    own = set(copies.branch_kinds)
+    branch_kinds = set(copies.branch_kinds)
     inner = network.expansion * network.width
     parts = []
     if copies.zero_branches:
         why = _zero_factor(network) or "what comes out of its activation is 0"
         parts.append(f"each branch adds exactly 0 at first, as {why}, so that a block is its skip alone")
-    if own == {1}:
+    if branch_kinds == {1}:
         parts.append(f"the {inner} neurons inside a branch stay copies" + (
             f" as well: it counts as one neuron, {inner} times" if copies.stream_kinds[0] == 1 else
             f", though those of the stream are not: a branch of {inner} neurons counts as one"))
@@ -177,10 +177,10 @@ def _sentences(copies: BlockCopies) -> Iterator[str]:
     yield _learning(copies)
 
 
-def reasons(found: Sequence[BlockCopies]) -> str:
+def reasons(networks: Sequence[BlockCopies]) -> str:
     """A list of what stays copies and what does not, and why, initializers of which the same is said together."""
     said: dict[str, list[str]] = {}
-    for copies in found:
+    for copies in networks:
         words = ". ".join(text[0].upper() + text[1:] for text in _sentences(copies) if text)
         said.setdefault(words, []).append(label_of(copies.network.initializer))
     return "\n".join(f"- **{', '.join(labels)}**: {words}." for words, labels in said.items())

@@ -85,12 +85,12 @@ def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
     """A part of each block in pictures; what stays copies in words and numbers."""
     networks = tuple(settings.architecture(key) for key in settings.init)
     with st.container():
-        found = symmetry.cached_block_copies(networks, settings.input, settings.batch, recipe, settings.after_steps)
+        counted = symmetry.cached_block_copies(networks, settings.input, settings.batch, recipe, settings.after_steps)
     part = "stream"
     if KINDS[networks[0].kind].skips:
         app.control("block_part")
         part = settings.block_part
-    views = [[view for stage in copies.views if (view := stage.part(part))] for copies in found]
+    views = [[view for stage in copies.views if (view := stage.part(part))] for copies in counted]
     names = blocks.stage_names(networks[0])
     shown = _Shown(views, names[0 if part == "stream" else 1:], blocks.title(networks[0], part),
                    blocks.round_off(networks[0]))
@@ -98,8 +98,8 @@ def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
     st.markdown("**What stays copies, and why**")
     if settings.unfit_scheme:
         st.caption(settings.unfit_scheme)
-    st.markdown(blocks.reasons(found))
-    st.dataframe(pd.DataFrame(blocks.count_rows(found)), hide_index=True, width="stretch")
+    st.markdown(blocks.reasons(counted))
+    st.dataframe(pd.DataFrame(blocks.count_rows(counted)), hide_index=True, width="stretch")
     app.more("Different neurons, from the block with fewest to that with most. Neurons may change places where all "
              "that writes into them and reads them is equal; then their gradients are equal in every step, and no "
              "more than the last column says can ever differ.")

@@ -80,11 +80,11 @@ def _optimum(seed: int, depth: float) -> Result:
     power = {d: float(np.polyfit(np.log(STEP_SIZES), np.log(size), 1)[0]) for d, size in sizes.items()}
     downhill = float((changes[layers][:, 0] < 0).mean())
 
-    start = Network((INPUTS, HIDDEN, OUTPUTS), "tanh", "constant", dtype="float64",
-                    initializer_params={"value": VALUE}).parameters()
+    initial = Network((INPUTS, HIDDEN, OUTPUTS), "tanh", "constant", dtype="float64",
+                      initializer_params={"value": VALUE}).parameters()
     recipe = Recipe("momentum", RATE, SETTLE)
-    settled = Race([start], batch, recipe, activation="tanh").advance()
-    end = settled.parameters()[0] or start
+    settled = Race([initial], batch, recipe, activation="tanh").advance()
+    end = settled.parameters()[0] or initial
     norm = float(np.linalg.norm(gradient(end, batch)))
     smallest, direction = curvature(end, batch)
     after = Race([end, moved(end, NUDGE * direction)], batch, recipe, activation="tanh").advance()

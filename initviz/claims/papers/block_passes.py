@@ -64,7 +64,7 @@ def passed(layers: Sequence[Layer], width: int, networks: int, batch: int, seed:
     while begun < networks:
         drawn = [draw_parameters(layers, width, seed=seed + 1000 * (begun + network), dtype="float32")
                  for network in range(min(together, networks - begun))]
-        parameters = {name: np.stack([own[name] for own in drawn]) for name in drawn[0]}
+        parameters = {name: np.stack([of_network[name] for of_network in drawn]) for name in drawn[0]}
         parts.append(_passed(layers, parameters, x[begun:begun + len(drawn)], targets))
         begun += len(drawn)
         together = max(1, MOST_BYTES * len(drawn) // sum(array.nbytes for array in parameters.values()))

@@ -80,9 +80,9 @@ def place_of(name: str, shape: tuple[int, ...]) -> TensorRole:
 
 def _is_conv1d(name: str, shape: tuple[int, ...]) -> bool:
     """Whether a matrix of a GPT-2 is a Conv1D's, (in, out), and not a Linear's: c_proj alone has fewer outputs."""
-    found = GPT2.search(name)
-    return found is not None and len(shape) == 2 and (
-        shape[0] == shape[1] or (shape[0] > shape[1]) == (found[1] == "proj"))
+    match = GPT2.search(name)
+    return match is not None and len(shape) == 2 and (
+        shape[0] == shape[1] or (shape[0] > shape[1]) == (match[1] == "proj"))
 
 
 def _kind(name: str, shape: tuple[int, ...]) -> str:

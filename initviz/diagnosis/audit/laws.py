@@ -337,13 +337,13 @@ def laws_of(values: Array | None, measured: Measures, place: TensorRole) -> list
     """
     if not measured.finite:
         return []
-    found = [_one_value(measured) if measured.one_value else _gates(values) if place.kind == "bias" else None]
+    candidates = [_one_value(measured) if measured.one_value else _gates(values) if place.kind == "bias" else None]
     if values is not None and place.fan_in:
-        found += [_fixed(values, measured, place), _sparse(values, measured, place), _at_center(
+        candidates += [_fixed(values, measured, place), _sparse(values, measured, place), _at_center(
             values, measured, place)]
     if place.fan_in and (place.kind != "embedding" or place.fan_out > 1):  # any single vector is its length times one
-        found.append(_orthogonal(measured))
-    laws = [law for law in found if law is not None]
+        candidates.append(_orthogonal(measured))
+    laws = [law for law in candidates if law is not None]
     drawn_whole = measured.one_value and measured.count > 1
     if drawn_whole or measured.zero_share > 0.5 or (looks_trained(measured) and not laws):
         return laws

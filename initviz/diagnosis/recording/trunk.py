@@ -105,14 +105,14 @@ class Trunk:
 
     @cached_property
     def _weights(self) -> dict[str, RecordedParameter]:
-        found: dict[str, RecordedParameter] = {}
+        parameters: dict[str, RecordedParameter] = {}
         for parameter in self.recording.parameters:
             names = [parameter.name, *(name for group in self.recording.tied if parameter.name in group
                                        for name in group)]
             if len(parameter.shape) > 1:
                 for name in names:
-                    found.setdefault(name.rpartition(".")[0], parameter)
-        return found
+                    parameters.setdefault(name.rpartition(".")[0], parameter)
+        return parameters
 
     @cached_property
     def products(self) -> tuple[int, ...]:
@@ -142,12 +142,12 @@ class Trunk:
         The products where there are fewer than two of these.
         """
         outside = [place for place in self.measured if not self.in_branches >> place & 1]
-        found = tuple(place for place in outside if not self.rows[place].container and (
+        heads = tuple(place for place in outside if not self.rows[place].container and (
             is_activation(self.rows[place]) or is_embedding(self.rows[place]) or self.rows[place].skip is not None)
             and place not in self._ends)
-        if sum(not is_embedding(self.rows[place]) for place in found) > 1:
-            return found
-        return tuple(sorted({*found, *(place for place in outside if place in self.products
+        if sum(not is_embedding(self.rows[place]) for place in heads) > 1:
+            return heads
+        return tuple(sorted({*heads, *(place for place in outside if place in self.products
                                        and place not in self.heads and not self._feeds_activation(place))}))
 
     @cached_property
@@ -192,9 +192,9 @@ def extreme_stretches(trunk: Trunk, value: Callable[[int, int], float], *, forwa
     ``value`` is that of a place, for a fall (-1) or a growth (1); those that are 0 or not finite are passed over.
     Forward a normalization ends a stretch, and the INPUT, where its scale is known, begins one.
     """
-    found = ([*_stretches(trunk, value, sign, forward)] for sign in (-1, 1))
+    stretches_of_signs = ([*_stretches(trunk, value, sign, forward)] for sign in (-1, 1))
     return [max(stretches, key=lambda stretch: sign * math.log(stretch.value))
-            for sign, stretches in zip((-1, 1), found, strict=True) if stretches]
+            for sign, stretches in zip((-1, 1), stretches_of_signs, strict=True) if stretches]
 
 
 def _stretches(trunk: Trunk, value: Callable[[int, int], float], sign: int, forward: bool) -> Iterator[Stretch]:

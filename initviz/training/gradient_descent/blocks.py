@@ -63,8 +63,8 @@ class BlockRace(Race):
         names = [name for name in initial[0] if name not in self.weights]
         self._shapes = {name: initial[0][name].shape for name in names}
         self._phi, self._params = activation(architecture.activation), dict(architecture.activation_params)
-        self._begin([np.stack([own[name] for own in initial]) for name in self.weights],
-                    [np.stack([own[name].reshape(1, -1) for own in initial]) for name in names],
+        self._begin([np.stack([of_network[name] for of_network in initial]) for name in self.weights],
+                    [np.stack([of_network[name].reshape(1, -1) for of_network in initial]) for name in names],
                     batch, recipe, held_out, seed, rates, record, snapshots, held_out_steps)
         if snapshot:
             self._snapshots |= set(snapshots)
@@ -100,7 +100,7 @@ def block_race(networks: Sequence[Architecture], batch: Batch, recipe: Recipe | 
     """A BlockRace of networks whose layers have the same shapes, from the parameters that they draw."""
     first = networks[0]
     drawn = [network.draw() for network in networks]
-    shapes = [{name: array.shape for name, array in own.items()} for own in drawn]
+    shapes = [{name: array.shape for name, array in of_network.items()} for of_network in drawn]
     if any((n.kind, n.normalization, n.activation, n.activation_params, n.dtype, n.scale, shape) != (
             first.kind, first.normalization, first.activation, first.activation_params, first.dtype, first.scale,
             shapes[0]) for n, shape in zip(networks, shapes, strict=True)):

@@ -126,10 +126,10 @@ class LiveRace:
         options = {"seed": first.seed} | options
         if isinstance(first, Architecture):
             named = [self.terms.named_parameters(i, more) for i in group]
-            return BlockRace([own for own in named for _ in range(times)], self.batch, recipe, architecture=first,
+            return BlockRace([one for one in named for _ in range(times)], self.batch, recipe, architecture=first,
                              **options)
         drawn = [self.terms.parameters(i, more) for i in group]
-        return Race([own for own in drawn for _ in range(times)], self.batch, recipe, activation=first.activation,
+        return Race([one for one in drawn for _ in range(times)], self.batch, recipe, activation=first.activation,
                     activation_params=dict(first.activation_params), **options)
 
     def _begin_phase(self) -> None:

@@ -37,7 +37,7 @@ def layer_names(network: Network | Architecture, measure: str) -> list[str]:
         return [*(f"layer {layer}" for layer in range(1, network.depth)), *(["output"] * (measure != "dead_share"))]
     kind = Activation if measure == "dead_share" else Dense
     paths = [path for path, layer, _ in walk(network.layers, network.inputs) if isinstance(layer, kind)]
-    stages = [next(stage for stage, own in enumerate(network.stages) if path.partition(".")[0] in own)
+    stages = [next(stage for stage, paths in enumerate(network.stages) if path.partition(".")[0] in paths)
               for path in paths]
     of_stage = ["first layer", *(f"block {block}" for block in range(1, network.blocks + 1)), "output"]
     return [of_stage[stage] + (f", layer {stages[:at].count(stage) + 1}" if stages.count(stage) > 1 else "")
