@@ -52,7 +52,7 @@ def _rows(audited: Audit, every: bool) -> list[tuple[str, str, str, str]]:
     for record, law in zip(audited.tensors, audited.frame["law"], strict=True):
         std, shape = number(record.measures.std), " × ".join(map(str, record.shape)) or "1"
         kind = "" if not record.measures.one_value else law
-        key = (record.name, shape, law, std) if every else (record.place.family, shape, kind or law.split(":")[0])
+        key = (record.name, shape, law, std) if every else (record.role.family, shape, kind or law.split(":")[0])
         groups.setdefault(key, []).append((std, law))
     return [(key[0] + (f"  ({len(entries)})" if len(entries) > 1 else ""), key[1],
              entries[0][0] if len({std for std, _ in entries}) == 1 else f"{entries[0][0]} to {entries[-1][0]}",

@@ -23,7 +23,7 @@ EXACT, RATIO, CONVENTION = "exact", "ratio between layers", "convention"
 class Finding:
     """One thing that a rule finds: ``layer`` counts from 1, None where it is of the whole; ``number`` is the measure.
 
-    ``kind`` is the key of the verdict that it makes where no finding is graver; "" for one that makes none. ``rule``
+    ``kind`` is the key of the verdict that it makes where no finding is more severe; "" where it makes none. ``rule``
     says what the number was compared with, ``source`` who says so, ``firmness`` how firm the rule is: EXACT for a
     count or an overflow, RATIO for a ratio between layers, CONVENTION for a threshold that somebody has chosen.
     """

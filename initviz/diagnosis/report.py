@@ -32,7 +32,7 @@ class Report(Graded):
 
     @cached_property
     def verdict(self) -> Verdict:
-        """The verdict: the gravest finding in words."""
+        """The verdict: the most severe finding in words."""
         return verdict_on(self.run, self.findings, self.thresholds)
 
     @cached_property
@@ -56,12 +56,12 @@ class Report(Graded):
         return tuple(part for part in self.remedies if _improves(self, part[1]))
 
     def fixed_by(self, finding: Finding) -> list[str]:
-        """The labels of the offered remedies under which a finding is gone, or less grave."""
-        def grave(other: Finding) -> int:
+        """The labels of the offered remedies under which a finding is gone, or less severe."""
+        def rank(other: Finding) -> int:
             return SEVERITIES.index(other.severity)
 
         return [remedy.label for remedy, after in self.offered
-                if all(other.key != finding.key or grave(other) > grave(finding) for other in after.findings)]
+                if all(other.key != finding.key or rank(other) > rank(finding) for other in after.findings)]
 
     @property
     def measures(self) -> Mapping[str, float]:

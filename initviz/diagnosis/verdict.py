@@ -1,4 +1,4 @@
-"""The verdict on a run: its gravest finding in words, how far its scale holds, and the numbers that justify it."""
+"""The verdict on a run: its most severe finding in words, how far its scale holds, and the numbers that justify it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Verdict:
     """``key`` names the kind, ``word`` and ``sentence`` say it, ``numbers`` are three (name, value) pairs.
 
     ``depth_limit`` is the depth, in weight layers, to which signal and gradient would keep their scale at the run's
-    own ``rates``; inf for one beyond 1,000. ``findings`` are all of the run's, gravest first.
+    own ``rates``; inf for one beyond 1,000. ``findings`` are all of the run's, most severe first.
     """
 
     key: str
@@ -100,7 +100,7 @@ class Verdict:
 
 
 def judge(run: Run, thresholds: Thresholds = DEFAULTS, initialization: Initialization | None = None) -> Verdict:
-    """The verdict on a run: its gravest finding that has a kind, or that it is healthy.
+    """The verdict on a run: its most severe finding that has a kind, or that it is healthy.
 
     With the initialization also the rules of its parameters and its batch are asked.
     """

@@ -125,7 +125,7 @@ def test_a_sound_network_is_offered_no_measured_remedy(make):
 
 
 @pytest.mark.parametrize("name", [*SOUND, *FAULTY])
-def test_no_remedy_that_is_offered_is_graver_than_the_fault(name):
+def test_no_remedy_that_is_offered_is_worse_than_the_fault(name):
     make = SOUND[name] if name in SOUND else FAULTY[name][0]
     report = diagnose(make())
     for _, after in report.offered:

@@ -40,7 +40,7 @@ def found(report, key):
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "linear"])
 @pytest.mark.parametrize("initializer", INITIALIZERS)
 @pytest.mark.parametrize("depth", [2, 9])
-def test_the_verdict_is_the_gravest_finding(activation, initializer, depth):
+def test_the_verdict_is_the_most_severe_finding(activation, initializer, depth):
     report = diagnose(initialization_of(Network((64, *[32] * (depth - 1), 10), activation, initializer), DIGITS, ""),
                       repair=False)
     alarming = [finding for finding in report.findings if finding.severity != "note"]

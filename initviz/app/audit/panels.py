@@ -32,7 +32,7 @@ MOST_LETTERS = 400
 
 
 def show_answer(name: str, audit: Audit) -> None:
-    """How many tensors are what they should be, and what is found, the gravest first."""
+    """How many tensors are what they should be, and what is found, the most severe first."""
     name, count = plain(cut(name)), len(audit.tensors)
     against = f", held against the recipe {plain(audit.recipe.name)}" if audit.recipe else ""
     if not audit.findings:

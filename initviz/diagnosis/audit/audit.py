@@ -15,7 +15,7 @@ import pandas as pd
 
 from initviz.core.arrays import Array
 from initviz.core.wording import named, shown
-from initviz.diagnosis.audit.kinds import place_of
+from initviz.diagnosis.audit.kinds import role_of
 from initviz.diagnosis.audit.laws import TORCH_DEFAULT, bias_laws, laws_in_words, laws_of
 from initviz.diagnosis.audit.measures import measure
 from initviz.diagnosis.audit.recipes import AuditRecipe, deviations, read_recipe
@@ -56,7 +56,7 @@ class Audit(Graded):
     def tied(self) -> tuple[tuple[str, ...], ...]:
         """Names of tensors of different kinds that are one tensor, such as an embedding and the read-out."""
         return tuple(tuple(record.name for record in group) for group in self.equal
-                     if len({record.place.family for record in group}) > 1)
+                     if len({record.role.family for record in group}) > 1)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -65,12 +65,12 @@ class Audit(Graded):
 
     def _rows(self) -> list[dict[str, Any]]:
         return [{
-            "name": record.name, "kind": record.place.kind, "shape": " × ".join(map(str, record.shape)) or "1",
+            "name": record.name, "kind": record.role.kind, "shape": " × ".join(map(str, record.shape)) or "1",
             "dtype": record.dtype, "std": record.measures.std, "mean": record.measures.mean,
             "kurtosis": record.measures.kurtosis,
             "largest_over_std": record.measures.largest / record.measures.std if record.measures.std else math.nan,
             "law": laws_in_words(record.laws) or (TRAINED if record.measures.finite else "not all values are finite"),
-            "fan_in": record.place.fan_in or None, "fan_out": record.place.fan_out or None,
+            "fan_in": record.role.fan_in or None, "fan_out": record.role.fan_out or None,
             **{f"lost_{name}": lost for name, lost in record.measures.lost.items()}}
             for record in self.tensors]
 
@@ -78,7 +78,7 @@ class Audit(Graded):
         """One object: ``tensors``, a record a tensor, and ``findings``."""
         return json.dumps({
             "tensors": [{"name": record.name, "shape": list(record.shape), "dtype": record.dtype,
-                         "kind": record.place.kind, "std": _plain(record.measures.std),
+                         "kind": record.role.kind, "std": _plain(record.measures.std),
                          "mean": _plain(record.measures.mean), "kurtosis": _plain(record.measures.kurtosis),
                          "largest": _plain(record.measures.largest),
                          "laws": [entry for law in record.laws for entry in law.entries],
@@ -157,11 +157,11 @@ def record_of(tensor: Tensor) -> TensorRecord:
     except MemoryError:
         raise ValueError(f"the array {shown(tensor.name)} must fit into memory, and has {tensor.size:,} values"
                          ) from None
-    place = place_of(tensor.name, tensor.shape)
+    role = role_of(tensor.name, tensor.shape)
     with np.errstate(all="ignore"):  # numbers of a file may overflow and vanish
-        measured = measure(place.matrix(values))
-        laws = laws_of(values, measured, place)
-    return TensorRecord(tensor.name, tensor.shape, tensor.dtype, place, measured, tuple(laws))
+        measured = measure(role.matrix(values))
+        laws = laws_of(values, measured, role)
+    return TensorRecord(tensor.name, tensor.shape, tensor.dtype, role, measured, tuple(laws))
 
 
 def _sibling(name: str) -> str:
@@ -175,13 +175,13 @@ def _beside_their_biases(records: Sequence[TensorRecord]) -> Iterator[TensorReco
 
     A weight whose bias no framework draws has been trained, whatever its moments still fit.
     """
-    weights = {_sibling(record.name): record for record in records if record.place.fan_in and record.place.kind in (
+    weights = {_sibling(record.name): record for record in records if record.role.fan_in and record.role.kind in (
         "linear", "convolution", "recurrent")}
-    biases = {_sibling(record.name): record for record in records if record.place.kind == "bias"}
+    biases = {_sibling(record.name): record for record in records if record.role.kind == "bias"}
     for record in records:
         key = _sibling(record.name)
-        if record.place.kind == "bias" and key in weights and all(law.random for law in record.laws):
-            record = replace(record, laws=tuple(bias_laws(record.measures, weights[key].place)))
+        if record.role.kind == "bias" and key in weights and all(law.random for law in record.laws):
+            record = replace(record, laws=tuple(bias_laws(record.measures, weights[key].role)))
         elif key in weights and weights[key] is record and key in biases and not _drawn(record, biases[key]):
             record = replace(record, laws=())
         yield record
@@ -190,7 +190,7 @@ def _beside_their_biases(records: Sequence[TensorRecord]) -> Iterator[TensorReco
 def _drawn(weight: TensorRecord, bias: TensorRecord) -> bool:
     """Whether a framework may have drawn the bias: one value, or PyTorch's law."""
     torch = any(law.formula == TORCH_DEFAULT or "hidden" in law.formula for law in weight.laws)
-    laws = bias_laws(bias.measures, weight.place)
+    laws = bias_laws(bias.measures, weight.role)
     enough = bias.measures.count >= LEAST_BIAS
     filled = any(not law.random for law in bias.laws)
     return filled or torch or (enough and any(law.formula == TORCH_DEFAULT for law in laws))

@@ -52,7 +52,7 @@ class TensorRole:
         return (*self.meant, (self.fan_in, self.fan_out // self.kernel)) if self.kernel > 1 else self.meant
 
     def matrix(self, values: Array) -> Array:
-        """A tensor of this place with its kernel's axes beside its inputs': (neurons, inputs), or the other way."""
+        """A tensor of this role with its kernel's axes beside its inputs': (neurons, inputs), or the other way."""
         return values if values.ndim < 3 else values.reshape(self.matrix_shape(values.shape))
 
     def matrix_shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -62,7 +62,7 @@ class TensorRole:
         return math.prod(shape[:-1]), shape[-1]
 
 
-def place_of(name: str, shape: tuple[int, ...]) -> TensorRole:
+def role_of(name: str, shape: tuple[int, ...]) -> TensorRole:
     """What the tensor of that name and shape is."""
     numbers = tuple(int(number[:18]) for number in NUMBER.findall(name))
     outputs_first = not INPUTS_FIRST.search(name) and not _is_conv1d(name, shape)

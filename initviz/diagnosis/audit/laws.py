@@ -281,24 +281,24 @@ def _one_value(measured: Measures) -> FittingLaw:
     return FittingLaw(f"one value: {_number(measured.least + 0.0)}", (*names, "Constant (constant)"), random=False)
 
 
-def _fixed(values: Array, measured: Measures, place: TensorRole) -> FittingLaw | None:
+def _fixed(values: Array, measured: Measures, role: TensorRole) -> FittingLaw | None:
     """The table's laws that give this very matrix in every draw."""
     if values.ndim != 2 or measured.zero_share == 1 or measured.count > 2**24:
         return None
     if measured.zero_share < 0.4 and measured.largest > 1.01 * measured.rms and min(values.shape) > 1:
         return None
-    weight = values.T if place.outputs_first else values
+    weight = values.T if role.outputs_first else values
     fan_in, fan_out = weight.shape
     names = tuple(name for name, law in _table() if not law.random and law.family == "other" and np.allclose(
         weight, law.draw(fan_in, fan_out, np.random.default_rng(0), weight.dtype), rtol=ROUNDING, atol=0))
     return FittingLaw(SAME, names) if names else None
 
 
-def _sparse(values: Array, measured: Measures, place: TensorRole) -> FittingLaw | None:
-    matrix = place.matrix(values)
+def _sparse(values: Array, measured: Measures, role: TensorRole) -> FittingLaw | None:
+    matrix = role.matrix(values)
     if matrix.ndim != 2:
         return None
-    weight = matrix.T if place.outputs_first else matrix
+    weight = matrix.T if role.outputs_first else matrix
     if weight.shape[0] <= SPARSE_INCOMING:
         fits = fits_family(measured, "normal") and fits_scale(measured, "normal", 1.0)
         return FittingLaw("N(0, 1), every input kept", ("Sparse (sparse)",)) if fits else None
@@ -317,46 +317,46 @@ def _orthogonal(measured: Measures) -> FittingLaw | None:
     return FittingLaw(f"orthogonal, gain {_number(gain)}", ("Orthogonal (orthogonal)",))
 
 
-def _at_center(values: Array, measured: Measures, place: TensorRole) -> FittingLaw | None:
+def _at_center(values: Array, measured: Measures, role: TensorRole) -> FittingLaw | None:
     """The law of a kernel whose weights other than 0 stand at its center, as of dirac_ and delta_orthogonal."""
-    if place.kernel == 1 or measured.zero_share < CENTERED:
+    if role.kernel == 1 or measured.zero_share < CENTERED:
         return None
-    middle = tuple(length // 2 for length in (values.shape[2:] if place.outputs_first else values.shape[:-2]))
-    center = values[(..., *middle)] if place.outputs_first else values[middle]
+    middle = tuple(length // 2 for length in (values.shape[2:] if role.outputs_first else values.shape[:-2]))
+    center = values[(..., *middle)] if role.outputs_first else values[middle]
     if not center.any() or np.count_nonzero(center) < np.count_nonzero(values):
         return None
     within = measure(center)
-    law = _fixed(center, within, place) or _orthogonal(within)
+    law = _fixed(center, within, role) or _orthogonal(within)
     return None if law is None else replace(law, formula=f"{law.formula}, at the kernel's center")
 
 
-def laws_of(values: Array | None, measured: Measures, place: TensorRole) -> list[FittingLaw]:
+def laws_of(values: Array | None, measured: Measures, role: TensorRole) -> list[FittingLaw]:
     """All laws that may have drawn a tensor; none where it looks trained.
 
     ``values`` is the tensor in its file's layout, None where only its Measures, ``measured``, are known.
     """
     if not measured.finite:
         return []
-    candidates = [_one_value(measured) if measured.one_value else _gates(values) if place.kind == "bias" else None]
-    if values is not None and place.fan_in:
-        candidates += [_fixed(values, measured, place), _sparse(values, measured, place), _at_center(
-            values, measured, place)]
-    if place.fan_in and (place.kind != "embedding" or place.fan_out > 1):  # any single vector is its length times one
+    candidates = [_one_value(measured) if measured.one_value else _gates(values) if role.kind == "bias" else None]
+    if values is not None and role.fan_in:
+        candidates += [_fixed(values, measured, role), _sparse(values, measured, role), _at_center(
+            values, measured, role)]
+    if role.fan_in and (role.kind != "embedding" or role.fan_out > 1):  # any single vector is its length times one
         candidates.append(_orthogonal(measured))
     laws = [law for law in candidates if law is not None]
     drawn_whole = measured.one_value and measured.count > 1
     if drawn_whole or measured.zero_share > 0.5 or (looks_trained(measured) and not laws):
         return laws
-    return laws + _independent(measured, place)
+    return laws + _independent(measured, role)
 
 
-def _independent(measured: Measures, place: TensorRole) -> list[FittingLaw]:
+def _independent(measured: Measures, role: TensorRole) -> list[FittingLaw]:
     """The laws of independent entries whose distribution fits: known formulas first, then each at its own scale."""
     families = [family for family in FAMILIES if fits_family(measured, family)]
     def of(scales: Sequence[tuple[KnownLaw, tuple[str, ...]]]) -> list[FittingLaw]:
         return [FittingLaw(scale.formula, names) for scale, names in scales
-                if scale.family in families and place.kind in scale.kinds and place.fan_in and names
-                and any(fits_scale(measured, scale.family, scale.at(*fans)) for fans in place.fans)]
+                if scale.family in families and role.kind in scale.kinds and role.fan_in and names
+                and any(fits_scale(measured, scale.family, scale.at(*fans)) for fans in role.fans)]
 
     return (of(_scales()) or of(_scales(usual=True))) + [_free(family, measured) for family in families]
 

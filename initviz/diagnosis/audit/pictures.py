@@ -28,10 +28,10 @@ def scale_families(audit: Audit) -> list[list[TensorRecord]]:
     """The families of random weights over blocks, those with findings first, each in the order of its numbers."""
     families: dict[tuple[str, tuple[int, ...]], list[TensorRecord]] = {}
     for record in audit.tensors:
-        if record.place.numbers and record.place.fan_in and record.measures.finite and record.measures.rms > 0:
-            families.setdefault((record.place.family, record.shape), []).append(record)
+        if record.role.numbers and record.role.fan_in and record.measures.finite and record.measures.rms > 0:
+            families.setdefault((record.role.family, record.shape), []).append(record)
     blamed = {name for finding in audit.findings for name in finding.tensors}
-    many = [sorted(family, key=lambda record: record.place.numbers) for family in families.values()
+    many = [sorted(family, key=lambda record: record.role.numbers) for family in families.values()
             if len(family) >= LEAST_MEMBERS]
     return sorted(many, key=lambda family: (not any(record.name in blamed for record in family), -len(family)))
 
@@ -46,7 +46,7 @@ def scale_data(audit: Audit) -> Data:
     """Lines of the first families; expected is what the recipe asks for, else the family's median."""
     depth = blocks(audit.tensors)
     chosen = scale_families(audit)[:MOST_FAMILIES]
-    names = [short_name(family[0].place.family) for family in chosen]
+    names = [short_name(family[0].role.family) for family in chosen]
     lines = [_series(audit, family, name, color, depth) for family, name, color in zip(
         chosen, _distinct(names, chosen), UNORDERED, strict=False)]
     return curves.data(lines, log=True, guides=_missed(lines))
@@ -75,8 +75,8 @@ def _series(audit: Audit, family: Sequence[TensorRecord], name: str, color: str,
     expected = np.array([_expected(audit, record, middle, depth) for record in family])
     errors = np.array([BAND * sampling_error(std, record.measures.count)
                        for std, record in zip(expected, family, strict=True)])
-    single = all(len(record.place.numbers) == 1 for record in family)
-    x = np.array([record.place.numbers[0] for record in family] if single else range(len(family)), float)
+    single = all(len(record.role.numbers) == 1 for record in family)
+    x = np.array([record.role.numbers[0] for record in family] if single else range(len(family)), float)
     return curves.Series(name, color, x, rms, expected=(expected, expected - errors, expected + errors))
 
 
@@ -92,9 +92,9 @@ def equality_data(audit: Audit) -> Data:
     group_of = {record.name: place for place, group in enumerate(audit.equal) for record in group}
     families: dict[str, list[TensorRecord]] = {}
     for record in audit.tensors:
-        families.setdefault(record.place.family, []).append(record)
+        families.setdefault(record.role.family, []).append(record)
     shown = {family: members for family, members in families.items() if any(r.name in group_of for r in members)}
     cells = [equality.Cell(record.name, row, column, group_of.get(record.name))
              for row, members in enumerate(shown.values())
-             for column, record in enumerate(sorted(members, key=lambda record: record.place.numbers))]
+             for column, record in enumerate(sorted(members, key=lambda record: record.role.numbers))]
     return equality.data([short_name(family) for family in shown], cells)

@@ -175,7 +175,7 @@ def blocks(records: Iterable[TensorRecord]) -> int:
     stacks: dict[str, set[str]] = {}
     for record in records:
         number_at = NUMBER.search(record.name)
-        if number_at and record.place.kind in ("linear", "convolution"):
+        if number_at and record.role.kind in ("linear", "convolution"):
             head = record.name[:number_at.end()]
             stacks.setdefault(re.sub(r"\d+", "#", head), set()).add(head)
     return max(map(len, stacks.values()), default=1)
@@ -186,7 +186,7 @@ def deviations(records: Sequence[TensorRecord], recipe: AuditRecipe) -> list[Aud
     depth = blocks(records)
     findings = []
     for record in records:
-        entries = [entry for entry in recipe.entries_of(record.name) if record.place.fan_in or "fan_" not in entry.std]
+        entries = [entry for entry in recipe.entries_of(record.name) if record.role.fan_in or "fan_" not in entry.std]
         against = [_deviation(record, entry, recipe, depth) for entry in entries]
         if against and against[0] is not None and None not in against:
             findings.append(against[0])
@@ -200,7 +200,7 @@ def expected_std(record: TensorRecord, entry: Entry, depth: int) -> float:
     """
     last = record.shape[-1] if record.shape else 1
     allowed = [value(entry.std, {"fan_in": fan_in or 1, "fan_out": fan_out or 1, "L": depth, "d": last})
-               for fan_in, fan_out in record.place.meant]
+               for fan_in, fan_out in record.role.meant]
     return min(allowed, key=lambda std: abs(std - record.measures.rms) if record.measures.finite else 0.0)
 
 
@@ -244,7 +244,7 @@ def learned(records: Sequence[TensorRecord], name: str) -> AuditRecipe:
     """The recipe that a file follows: an entry a family of names, by formula where one fits all its tensors."""
     families: dict[str, list[TensorRecord]] = {}
     for record in records:
-        families.setdefault(record.place.family, []).append(record)
+        families.setdefault(record.role.family, []).append(record)
     return AuditRecipe(name, "learned from a file", tuple(
         Entry(family.replace("[", "?").replace("#", "*"), *_law_of_family(members))
         for family, members in families.items()))
@@ -258,8 +258,8 @@ def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:
     if math.isclose(min(gains), max(gains), rel_tol=SAME_GAIN):  # never so of NaN
         return "orthogonal", f"{sum(gains) / len(gains):.4g}"
     for scale in KNOWN_LAWS:
-        if all(member.place.fan_in and any(law.formula == scale.formula for law in member.laws) and any(
-                fits_scale(member.measures, scale.family, scale.at(*fans)) for fans in member.place.fans[:1])
+        if all(member.role.fan_in and any(law.formula == scale.formula for law in member.laws) and any(
+                fits_scale(member.measures, scale.family, scale.at(*fans)) for fans in member.role.fans[:1])
                 for member in members):
             return scale.family, scale.std
     for family in FAMILIES:

@@ -18,7 +18,7 @@ class TensorRecord:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    place: TensorRole
+    role: TensorRole
     measures: Measures
     laws: tuple[FittingLaw, ...]
 

@@ -43,13 +43,13 @@ def shown(names: Sequence[str]) -> str:
 
 
 def _weights(records: Records) -> list[TensorRecord]:
-    return [record for record in records if record.place.kind in ("linear", "convolution", "recurrent")
+    return [record for record in records if record.role.kind in ("linear", "convolution", "recurrent")
             and record.measures.finite]
 
 
 def _multiplied(records: Records) -> list[TensorRecord]:
     """Weights, and the factors of low-rank products."""
-    return [record for record in records if record.place.kind in ("linear", "convolution", "recurrent", "lora")
+    return [record for record in records if record.role.kind in ("linear", "convolution", "recurrent", "lora")
             and record.measures.finite]
 
 
@@ -70,14 +70,14 @@ def one_value(records: Records) -> Iterator[AuditFinding]:
     """Weight matrices of one value: every neuron is a copy; zeros may stand where the other factor is not zero."""
     for record in _multiplied(records):
         measured = record.measures
-        if not measured.one_value or record.place.fan_out < 2 or measured.count < LEAST_COPY:
+        if not measured.one_value or record.role.fan_out < 2 or measured.count < LEAST_COPY:
             continue
         if measured.least:
-            neurons = record.place.matrix_shape(record.shape)[0 if record.place.outputs_first else 1]
+            neurons = record.role.matrix_shape(record.shape)[0 if record.role.outputs_first else 1]
             yield AuditFinding("copies", "error", f"{record.name} is {number(measured.least)} everywhere: its "
                                f"{neurons:,} neurons are copies", (record.name,), 1,
                                float(neurons), None, "neurons have different weights", SYMMETRY, 0)
-        elif record.place.kind != "lora":
+        elif record.role.kind != "lora":
             yield AuditFinding("zeros", "note", f"{record.name} is all zeros: harmless where what it multiplies is "
                                "not zero and something random stands behind it", (record.name,), 0, None, None,
                                "a zero tensor learns where its other factor is not zero", "Hu et al. 2021, section 4.1")
@@ -87,14 +87,14 @@ def copied_neurons(records: Records) -> Iterator[AuditFinding]:
     """Rows or columns of a matrix that repeat another one, or nearly do."""
     for record in _multiplied(records):
         if not _same_in_every_draw(record):
-            rows_first = record.place.outputs_first
+            rows_first = record.role.outputs_first
             for axis, severity in ((0, "error"), (1, "warning")) if rows_first else ((1, "error"), (0, "warning")):
                 yield from _copies_along(record, axis, severity)
 
 
 def _copies_along(record: TensorRecord, axis: int, severity: str) -> Iterator[AuditFinding]:
     """Copies among a matrix's rows (``axis`` 0) or columns; of a kernel, among its filters."""
-    measured, whole = record.measures, record.place.matrix_shape(record.shape)[axis]
+    measured, whole = record.measures, record.role.matrix_shape(record.shape)[axis]
     what = "experts" if EXPERTS.search(record.name) and len(record.shape) == 3 and axis == 0 else (
         "neurons" if severity == "error" else "inputs")
     exact, distance = measured.copies[axis], measured.copy_distances[axis]
@@ -115,7 +115,7 @@ def equal_tensors(equal: Iterable[Records], records: Records) -> Iterator[AuditF
     """Of groups of equal tensors those of one family, gathered over blocks; as copies where all that is drawn is."""
     blocks: dict[tuple[str, ...], list[Records]] = {}
     for group in equal:
-        if len({record.place.family for record in group}) == 1 and group[0].place.numbers:
+        if len({record.role.family for record in group}) == 1 and group[0].role.numbers:
             blocks.setdefault(_stems(group), []).append(group)
     for stems, groups in blocks.items():
         names = [record.name for group in groups for record in group]
@@ -125,14 +125,14 @@ def equal_tensors(equal: Iterable[Records], records: Records) -> Iterator[AuditF
         if len(groups) > 1 and set(names).issuperset(
                 record.name for record in records if record.name.startswith(stems) and _comparable(record)):
             text = f"{len(stems)} blocks are copies of one another: {text}"
-        biases = all(record.place.kind == "bias" for group in groups for record in group)
+        biases = all(record.role.kind == "bias" for group in groups for record in group)
         yield AuditFinding("equal", "warning" if biases else "error", text, tuple(names), len(groups[0]), 1, None,
                            "tensors that were drawn differ", SYMMETRY)
 
 
 def _stems(group: Records) -> tuple[str, ...]:
     """The names of equal tensors up to the number that tells them apart: those of their blocks."""
-    numbers = [record.place.numbers for record in group]
+    numbers = [record.role.numbers for record in group]
     varying = [at for at, column in enumerate(zip(*numbers, strict=True)) if len(set(column)) > 1]
     if len(varying) != 1:
         return tuple(record.name for record in group)
@@ -166,7 +166,7 @@ def both_factors_zero(records: Records) -> Iterator[AuditFinding]:
     """Both factors of a low-rank product that are zero: none of them ever gets a gradient."""
     pairs: dict[str, list[TensorRecord]] = {}
     for record in records:
-        if record.place.kind == "lora":
+        if record.role.kind == "lora":
             pairs.setdefault(LORA.sub("#", record.name), []).append(record)
     for factors in pairs.values():
         if len(factors) == 2 and all(f.measures.one_value and not f.measures.least for f in factors):
@@ -191,8 +191,8 @@ def one_sign(records: Records) -> Iterator[AuditFinding]:
 def _families(records: Records) -> Iterator[list[TensorRecord]]:
     families: dict[tuple[str, tuple[int, ...]], list[TensorRecord]] = {}
     for record in _weights(records):
-        if record.place.numbers and record.measures.rms and record.measures.count >= LEAST_SCALE:
-            families.setdefault((record.place.family, record.shape), []).append(record)
+        if record.role.numbers and record.measures.rms and record.measures.count >= LEAST_SCALE:
+            families.setdefault((record.role.family, record.shape), []).append(record)
     for family in families.values():
         if len(family) >= LEAST_FAMILY:
             yield family
@@ -234,7 +234,7 @@ def odd_one_out(records: Records) -> Iterator[AuditFinding]:
 def depth_trend(records: Records) -> Iterator[AuditFinding]:
     """A family whose scale grows or shrinks with its number."""
     for family in _families(records):
-        ordered = sorted(family, key=lambda record: record.place.numbers)
+        ordered = sorted(family, key=lambda record: record.role.numbers)
         logs = np.log([record.measures.rms for record in ordered])
         middle = float(np.exp(np.median(logs)))
         if all(_agree(record, middle) for record in ordered) or not all(record.laws for record in ordered):
@@ -251,13 +251,13 @@ def depth_trend(records: Records) -> Iterator[AuditFinding]:
 def ignores_fan(records: Records) -> Iterator[AuditFinding]:
     """One scale for all matrices, whatever their fans, far from what any of them needs."""
     weights = [record for record in _weights(records) if record.measures.rms and record.measures.count >= LEAST_COPY]
-    fans = {record.place.fan_in for record in weights}
-    normalized = any(record.place.kind == "norm" for record in records)  # what brings the signal back to its scale
+    fans = {record.role.fan_in for record in weights}
+    normalized = any(record.role.kind == "norm" for record in records)  # what brings the signal back to its scale
     if normalized or len(weights) < 3 or max(fans) < 4 * min(fans):
         return
     middle = float(np.median([record.measures.rms for record in weights]))
     sharing = [record for record in weights if _agree(record, middle)]
-    gains = [record.place.fan_in * middle**2 for record in sharing]
+    gains = [record.role.fan_in * middle**2 for record in sharing]
     if len(sharing) >= AGREED * len(weights) and (max(gains) < GAINS[0] or min(gains) > GAINS[1]):
         yield AuditFinding("fan", "warning", f"{shown([r.name for r in sharing])} share the standard deviation "
                            f"{number(middle, 3)} though their fan_in runs from {min(fans):,} to {max(fans):,}: the "

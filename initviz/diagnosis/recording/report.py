@@ -32,7 +32,7 @@ RULES: tuple[Callable[[Recorded], Iterator[RecordedFinding]], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class RecordingReport(Graded):
-    """An examined recording: its findings, gravest first, and the audit of its weights."""
+    """An examined recording: its findings, most severe first, and the audit of its weights."""
 
     recorded: Recorded
     findings: tuple[RecordedFinding, ...]
@@ -50,17 +50,17 @@ class RecordingReport(Graded):
 
     @property
     def _decisive(self) -> RecordedFinding | None:
-        """The gravest finding that makes a verdict."""
+        """The most severe finding that makes a verdict."""
         return next((finding for finding in self.findings if finding.kind), None)
 
     @property
     def kind(self) -> VerdictKind:
-        """The kind of verdict: the gravest finding's that has one."""
+        """The kind of verdict: the most severe finding's that has one."""
         return KINDS[self._decisive.kind if self._decisive else "healthy"]
 
     @property
     def verdict(self) -> str:
-        """The verdict in words: the gravest finding's, or that signal and gradient keep their scale."""
+        """The verdict in words: the most severe finding's, or that signal and gradient keep their scale."""
         text = "Signal and gradient keep their scale along the model's depth."
         return f"{self.kind.word}. {self._decisive.text if self._decisive else text}"
 

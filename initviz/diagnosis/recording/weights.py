@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from initviz.diagnosis.audit.audit import Audit, examination_of
-from initviz.diagnosis.audit.kinds import TensorRole, place_of
+from initviz.diagnosis.audit.kinds import TensorRole, role_of
 from initviz.diagnosis.audit.laws import laws_of
 from initviz.diagnosis.audit.measures import Measures
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
@@ -43,17 +43,17 @@ WEIGHT_FINDINGS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType({
     "format": ("Weights leave a format", "", EXACT, "Scale them, or keep them in float32.")})
 
 
-def _place(parameter: RecordedParameter) -> TensorRole:
+def _role(parameter: RecordedParameter) -> TensorRole:
     """What a parameter is, by its name and shape and the class of its module."""
-    place, module = place_of(parameter.name, parameter.shape), parameter.module.lower()
+    role, module = role_of(parameter.name, parameter.shape), parameter.module.lower()
     matrix = len(parameter.shape) == 2
     if "norm" in module:
-        return replace(place, kind="norm" if place.kind != "bias" else "bias", fan_in=0, fan_out=0)
+        return replace(role, kind="norm" if role.kind != "bias" else "bias", fan_in=0, fan_out=0)
     if matrix and parameter.module == "Conv1D":  # of transformers: a linear layer whose weight is (in, out)
-        return replace(place, kind="linear", fan_in=parameter.shape[0], fan_out=parameter.shape[1], outputs_first=False)
-    if matrix and ("embedding" in module or (module == "linear" and place.kind == "embedding")):
-        return replace(place, kind="embedding" if "embedding" in module else "linear")
-    return place
+        return replace(role, kind="linear", fan_in=parameter.shape[0], fan_out=parameter.shape[1], outputs_first=False)
+    if matrix and ("embedding" in module or (module == "linear" and role.kind == "embedding")):
+        return replace(role, kind="embedding" if "embedding" in module else "linear")
+    return role
 
 
 def _measures(parameter: RecordedParameter) -> Measures:
@@ -74,9 +74,9 @@ def _measures(parameter: RecordedParameter) -> Measures:
 def _records(recording: Recording) -> Iterator[TensorRecord]:
     for parameter in recording.parameters:
         if parameter.count and parameter.dtype in FLOATS and not math.isnan(parameter.zero_share):
-            place, measured = _place(parameter), _measures(parameter)
-            laws = tuple(laws_of(None, measured, place)) if parameter.finite and parameter.rms < math.inf else ()
-            yield TensorRecord(parameter.name, parameter.shape, parameter.dtype, place, measured, laws)
+            role, measured = _role(parameter), _measures(parameter)
+            laws = tuple(laws_of(None, measured, role)) if parameter.finite and parameter.rms < math.inf else ()
+            yield TensorRecord(parameter.name, parameter.shape, parameter.dtype, role, measured, laws)
 
 
 def audit_recording(recording: Recording) -> Audit:

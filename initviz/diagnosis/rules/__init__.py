@@ -27,7 +27,7 @@ RULES: tuple[Callable[[MeasuredRun], Iterator[Finding]], ...] = (
     parameters.equal_layers, data.loss, data.output, data.constant_inputs, data.learned, parameters.biases,
     scale.updates, scale.drift)
 
-# What a finding causes: a cause is as grave as its effect, and comes before it.
+# What a finding causes: a cause is as severe as its effect, and comes before it.
 EFFECTS: Mapping[str, frozenset[str]] = MappingProxyType({
     "inputs_scale": frozenset({"signal", "saturated", "dead", "gradient", "alike", "loss"}),
     "odd_layer": frozenset({"signal", "saturated", "dead", "gradient"}),
@@ -36,7 +36,7 @@ EFFECTS: Mapping[str, frozenset[str]] = MappingProxyType({
 
 def findings_of(run: Run, thresholds: Mapping[str, float], initialization: Initialization | None = None,
                 ) -> tuple[Finding, ...]:
-    """All findings of a run, gravest first; with the initialization also those of its parameters and its batch."""
+    """All findings of a run, most severe first; with the initialization also those of its parameters and its batch."""
     measured = MeasuredRun.of(run, thresholds, initialization)
     with np.errstate(**QUIET):
         findings = [finding for rule in RULES for finding in rule(measured)]
@@ -44,7 +44,7 @@ def findings_of(run: Run, thresholds: Mapping[str, float], initialization: Initi
 
 
 def in_order(findings: Sequence[AnyFinding]) -> tuple[AnyFinding, ...]:
-    """Findings gravest first: a cause is as grave as its effect, and comes before it."""
+    """Findings most severe first: a cause is as severe as its effect, and comes before it."""
     errors = {finding.key for finding in findings if finding.severity == "error"}
     ranked = [replace(finding, severity="error") if finding.severity == "warning" and errors & EFFECTS.get(
         finding.key, frozenset()) else finding for finding in findings]

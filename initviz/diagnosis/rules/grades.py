@@ -1,4 +1,4 @@
-"""Where a number becomes a finding, and how grave: shared by the rules of a simulated network and of a recording."""
+"""Where a number becomes a finding, and how severe: shared by the rules of a simulated network and of a recording."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def gradient_is_error(change: float, of_norms: float, first_norm: float, thresho
 
 
 def share_severity(share: float, thresholds: Thresholds) -> str:
-    """How grave a dead or saturated share of a layer is."""
+    """How severe a dead or saturated share of a layer is."""
     return "error" if share > thresholds["nearly_all"] else "warning" if share > thresholds["mostly"] else "note"
 
 

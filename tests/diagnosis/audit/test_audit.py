@@ -15,7 +15,7 @@ from initviz.core.initializers import law_of
 from initviz.core.initializers.laws import variance_scaling
 from initviz.diagnosis.audit import RECIPES, audit, examine, read_recipe
 from initviz.diagnosis.audit import laws as laws_module
-from initviz.diagnosis.audit.kinds import place_of
+from initviz.diagnosis.audit.kinds import role_of
 from initviz.diagnosis.audit.laws import laws_in_words, laws_of
 from initviz.diagnosis.audit.measures import measure
 from initviz.diagnosis.audit.recipes import learned
@@ -87,7 +87,7 @@ def test_the_true_law_is_always_among_those_named(key):
         if len(shape) > 2 and (key in ("identity", "zero_identity") or not law_of(key).variance(9, 9)):
             continue  # drawn of matrices alone
         values = draw(key, shape, rng)
-        names = laws_of(values, measure(values), place_of("block.weight", shape))
+        names = laws_of(values, measure(values), role_of("block.weight", shape))
         assert any(f"({key}" in name for law in names for name in law.names), (shape, names)
 
 
@@ -132,7 +132,7 @@ def test_blocks_that_follow_different_laws_are_named_and_at_most_one_finding_is_
     ("normal", {"std": 0.037}, "N(0, 0.037²)"), ("uniform", {"limit": 0.3}, "U(±0.3)")])
 def test_a_law_is_named_at_the_usual_values_of_its_parameters(key, parameters, law):
     values = law_of(key, **parameters).draw(900, 700, np.random.default_rng(0), np.float32).T.copy()
-    named = laws_of(values, measure(values), place_of("a.weight", values.shape))
+    named = laws_of(values, measure(values), role_of("a.weight", values.shape))
     assert law in laws_in_words(named)
     assert any(f"({key}" in name for one in named for name in one.names)
 
@@ -392,10 +392,10 @@ def test_a_new_initializer_whose_formula_no_scale_writes_down_is_named_by_its_ow
     laws_module._scales.cache_clear()
     try:
         values = law.draw(60, 200, np.random.default_rng(0), np.float32).T
-        names = laws_of(values, measure(values), place_of("a.weight", values.shape))
+        names = laws_of(values, measure(values), role_of("a.weight", values.shape))
         assert any("New (new)" in entry.names for entry in names)
         half = np.float32(0.5) * values
-        names = laws_of(half, measure(half), place_of("a.weight", values.shape))
+        names = laws_of(half, measure(half), role_of("a.weight", values.shape))
         assert not any("New (new)" in entry.names for entry in names)
     finally:
         laws_module._scales.cache_clear()
