@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from pages.test_pages import charts, sound, visit, words
 
 from initviz.app.audit.examples import EXAMPLES
@@ -59,6 +61,39 @@ def test_a_file_of_ones_own_takes_the_place_of_the_example_and_outlives_a_visit_
     assert "mine" in at.success[0].value
     at.button(key="audit_forget").click().run()
     assert "24 errors" in at.error[0].value
+
+
+def shard(**arrays):
+    return safetensors.numpy.save(arrays)
+
+
+HALVES = [{name: values for name, values in blocks().items() if (name < "layers.3") == first}
+          for first in (True, False)]
+INDEX = json.dumps({"weight_map": {name: f"model-{part}.safetensors" for part, half in enumerate(HALVES)
+                                   for name in half}})
+
+
+@pytest.mark.parametrize("index", [[], [("model.safetensors.index.json", INDEX.encode(), "application/json")]])
+def test_several_files_are_the_shards_of_one_model(index):
+    shards = [(f"model-{part}.safetensors", shard(**half), "") for part, half in enumerate(HALVES)]
+    at = visit(AUDIT)
+    at = sound(at.file_uploader(key="audit_file").set_value([*index, *shards]).run())
+    assert "Nothing is found" in at.success[0].value
+    assert "6 tensors" in at.success[0].value
+    assert f"{2 + len(index)} files" in at.success[0].value
+
+
+@pytest.mark.parametrize(("files", "sentence"), [
+    ([("model.safetensors.index.json", INDEX.encode())], "must be given too"),
+    ([("a.safetensors", shard(**HALVES[0])), ("b.safetensors", shard(**HALVES[0]))], "stands in two"),
+    ([("model.safetensors.index.json", b"[]"), ("a.safetensors", shard(**HALVES[0]))], "must be the index"),
+    ([("config.json", b"{}"), ("a.safetensors", shard(**HALVES[0]))], "must end in"),
+    ([("a.npz", bytes(25_000_000)), ("b.npz", bytes(25_000_000))], "40 MB together")])
+def test_shards_that_are_no_model_get_one_sentence(files, sentence):
+    at = visit(AUDIT)
+    at = sound(at.file_uploader(key="audit_file").set_value([(name, data, "") for name, data in files]).run())
+    assert sentence in at.error[0].value
+    assert "24 errors" in at.error[1].value
 
 
 @pytest.mark.parametrize(("name", "data"), [

@@ -120,7 +120,7 @@ def show_tensors(audit: Audit) -> None:
         "Largest ÷ std": frame["largest_over_std"], "fan_in": frame["fan_in"], "fan_out": frame["fan_out"],
         "Format": frame["dtype"]})
     exact = st.column_config.NumberColumn(format="%.3g", width="small")
-    st.dataframe(table, hide_index=True, height=table_height(len(table)), column_config={
+    st.dataframe(table, hide_index=True, placeholder="", height=table_height(len(table)), column_config={
         "Tensor": st.column_config.TextColumn(width=220), "Law": st.column_config.TextColumn(
             width=330, help="All laws that draw such values more often than once in a million times."),
         **dict.fromkeys(("Std", "Mean", "Kurtosis", "Largest ÷ std"), exact)})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import BinaryIO
 
 import streamlit as st
@@ -14,8 +16,17 @@ from initviz.app.outside_text import complain, plain
 from initviz.core.wording import cut
 from initviz.diagnosis.audit import RECIPES, Audit, Examination, examine
 from initviz.diagnosis.audit.recipes import AuditRecipe, parse_recipe
-from initviz.files.weights.containers import CONVERSIONS, SUFFIXES, SUFFIXES_SAID, checked, container
-from initviz.files.weights.tensors import Limits
+from initviz.files.weights.containers import (
+    CONVERSIONS,
+    SUFFIXES,
+    SUFFIXES_SAID,
+    checked,
+    container,
+    is_index,
+    of_index,
+    shards_of,
+)
+from initviz.files.weights.tensors import Container, Limits, size_of
 
 HELD = "audited file"  # in the session
 MOST_MEGABYTES, MOST_RECIPE_MEGABYTES = 40, 1
@@ -32,7 +43,7 @@ class Examined:
     """A file that was given in this session: its examination, or why there is none; the file itself is not kept."""
 
     name: str
-    file_id: str
+    file_ids: tuple[str, ...]
     examination: Examination | None
     complaint: str = ""
 
@@ -83,30 +94,49 @@ def _ask_recipe(chosen: str, default: str | None) -> AuditRecipe | None:
 def _ask_file() -> Examined | None:
     """The file that is given, or was before another page of this session was visited; None where there is none."""
     def forget() -> None:
-        if st.session_state.get("audit_file") is None:
+        if not st.session_state.get("audit_file"):
             st.session_state.pop(HELD, None)
 
-    file = st.file_uploader(
-        f"A state dict: {SUFFIXES_SAID}", [suffix[1:] for suffix in (*SUFFIXES, *CONVERSIONS)], key="audit_file",
-        width=420, max_upload_size=MOST_MEGABYTES, on_change=forget,
-        help="It is read in memory tensor by tensor, never run, and not kept: only its table is, for this session.")
-    st.caption(f"Up to {MOST_MEGABYTES} MB and {MOST_TENSORS:,} tensors. The command line reads files larger than "
-               "memory, and the shards of one model together: `initviz audit FILE...`")
+    files = st.file_uploader(
+        f"A state dict: {SUFFIXES_SAID}", [suffix[1:] for suffix in (*SUFFIXES, ".json", *CONVERSIONS)],
+        key="audit_file", width=420, max_upload_size=MOST_MEGABYTES, on_change=forget, accept_multiple_files=True,
+        help="Several files are the shards of one model, with or without their .safetensors.index.json. They are read "
+             "in memory tensor by tensor, never run, and not kept: only their table is, for this session.")
+    st.caption(f"Up to {MOST_MEGABYTES} MB and {MOST_TENSORS:,} tensors in all. The command line reads files larger "
+               "than memory: `initviz audit FILE...`")
     held: Examined | None = st.session_state.get(HELD)
-    if file is not None and (held is None or held.file_id != file.file_id):
+    file_ids = tuple(file.file_id for file in files)
+    if files and (held is None or held.file_ids != file_ids):
         with st.spinner("Reading each tensor"), one_at_a_time:
-            held = st.session_state[HELD] = _examined(file, file.name, file.file_id)
-    if file is None and held is not None:
+            held = st.session_state[HELD] = _examined([(file.name, file) for file in files], file_ids)
+    if not files and held is not None:
         st.button(plain(f"Forget {cut(held.name)}"), on_click=st.session_state.pop, args=(HELD, None),
                   key="audit_forget", help="The file that was given before is still shown.")
     return held
 
 
-def _examined(file: BinaryIO, name: str, file_id: str) -> Examined:
+def _examined(files: Sequence[tuple[str, BinaryIO]], file_ids: tuple[str, ...]) -> Examined:
+    name = files[0][0] if len(files) == 1 else f"{len(files)} files, {files[0][0]} first"
     try:
-        examination = examine([checked(container(file, name, UPLOADED), UPLOADED)])
+        examination = examine(_containers(files))
         if not examination.tensors:
             raise ValueError("the file must hold tensors of floating-point numbers, and has none")
-        return Examined(name, file_id, examination)
+        return Examined(name, file_ids, examination)
     except ValueError as error:  # kept too: a file that takes long to refuse is refused once
-        return Examined(name, file_id, None, str(error))
+        return Examined(name, file_ids, None, str(error))
+
+
+def _containers(files: Sequence[tuple[str, BinaryIO]]) -> list[Container]:
+    """The tensors of the shards that were given, all together within the limits; as their index says, if it is there.
+    """
+    total = sum(size_of(file) for _, file in files)
+    if total > MOST_MEGABYTES * 10**6:
+        raise ValueError(f"the files must be at most {MOST_MEGABYTES} MB together, got {total / 1e6:,.0f}")
+    indices = [(name, file) for name, file in files if is_index(name)]
+    shards = {name: file for name, file in files if not is_index(name)}
+    by_index = [of_index(file, name, shards, UPLOADED) for name, file in indices]
+    named = {shard for name, file in indices for shard in shards_of(file, name, UPLOADED)}
+    found = [*by_index, *(container(file, name, UPLOADED) for name, file in files
+                          if not is_index(name) and name not in named)]
+    checked(Container(tuple(tensor for one in found for tensor in one), MappingProxyType({})), UPLOADED)
+    return found

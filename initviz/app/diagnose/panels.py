@@ -181,7 +181,7 @@ def show_layers(report: Report) -> None:
              "Gradient": "Deltas' root mean square beside the largest hidden layer's.",
              "Dead": "Neurons that are off for the whole batch.",
              "Saturated": "Activations beyond 97 % of the way to an end of their range."}
-    st.dataframe(frame[order], width="stretch", height=table_height(len(frame)),
+    st.dataframe(frame[order], placeholder="", width="stretch", height=table_height(len(frame)),
                  column_config={title: st.column_config.ProgressColumn(
                      title, help=words, min_value=0, max_value=100, format="%.1f %%", width="small")
                      for title, words in helps.items() if title in frame})

@@ -120,7 +120,7 @@ def show_comparison(chosen: RecordingRequest) -> None:
     st.markdown(f"First: **{plain(chosen.name)}**. Second: **{plain(chosen.other_name)}**. {plain(compared.summary)}")
     frame = comparison_table(compared)
     if len(frame):
-        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
+        st.dataframe(frame, hide_index=True, placeholder="", width="stretch", height=table_height(len(frame)))
     if compared.width_ratio != 1:
         st.caption("A power of width of 0 keeps its size at every width. A rate transfers where the change by a step "
                    "does so (Yang et al. 2022, the coordinate check); two recorded steps measure it.")
@@ -135,10 +135,10 @@ def show_tables(chosen: RecordingRequest) -> None:
     outputs, weights = st.tabs(["Outputs", "Weights"], key="recorded_tables")
     with outputs:
         frame = table(report, places)
-        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
+        st.dataframe(frame, hide_index=True, placeholder="", width="stretch", height=table_height(len(frame)))
     with weights:
         frame = weights_table(report)
-        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
+        st.dataframe(frame, hide_index=True, placeholder="", width="stretch", height=table_height(len(frame)))
         st.caption("The laws are named from the recorded moments, extremes and hashes; the weights are not in the "
                    "file. Update ÷ weight: of the optimizer's first step at its rate.")
     app.download("The report (JSON)", "recording_report.json", lambda: to_json(report), "application/json",

@@ -22,7 +22,7 @@ from initviz.diagnosis.audit.recipes import AuditRecipe, deviations, read_recipe
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord
 from initviz.diagnosis.audit.rules import RULES, equal_groups, equal_tensors
 from initviz.diagnosis.findings import SEVERITIES, Graded
-from initviz.files.weights.containers import opened
+from initviz.files.weights.containers import is_index, opened, shards_of
 from initviz.files.weights.tensors import Container, Limits, Tensor
 
 COLUMNS = ("name", "kind", "shape", "dtype", "std", "mean", "kurtosis", "largest_over_std", "law", "fan_in", "fan_out")
@@ -203,7 +203,13 @@ def audit(paths: str | Path | Sequence[str | Path], recipe: str | AuditRecipe | 
     a built-in one, a TOML file or a Recipe. Tensors are read one at a time, so that the file may be larger than memory.
     ``frame`` of the result is a tidy table. Raises ValueError where a file is damaged or the recipe is none.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     chosen = read_recipe(recipe) if isinstance(recipe, str) else recipe
+    of_indices: set[Path] = set()  # shards that stand beside their index, read as it says
+    for path in given:
+        if is_index(path.name):
+            with path.open("rb") as index:
+                of_indices |= {path.parent / name for name in shards_of(index, path.name, STREAMED)}
     with ExitStack() as stack:
-        return examine(stack.enter_context(opened(Path(path), STREAMED)) for path in given).judged(chosen)
+        return examine(stack.enter_context(opened(path, STREAMED)) for path in given if path not in of_indices
+                       ).judged(chosen)

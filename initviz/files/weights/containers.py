@@ -87,28 +87,43 @@ def opened(path: Path, limits: Limits = EXAMINED) -> Iterator[Container]:
     The limits hold for each shard.
     """
     with contextlib.ExitStack() as files:
-        if not path.name.lower().endswith(SHARDED):
+        if not is_index(path.name):
             yield container(files.enter_context(path.open("rb")), path.name, limits)
             return
-        by_shard = _shards(path, limits)
-        tensors: list[Tensor] = []
-        for shard, names in by_shard.items():
-            held = container(files.enter_context((path.parent / shard).open("rb")), shard, limits)
-            if lacking := sorted(names - {tensor.name for tensor in held}):
-                raise ValueError(f"the shard {shown(shard)} must hold {shown(lacking[0])}, as {path.name} says")
-            tensors += [tensor for tensor in held if tensor.name in names]
-        yield Container(tuple(tensors), MappingProxyType({}))
+        index = files.enter_context(path.open("rb"))
+        shards = {name: files.enter_context((path.parent / name).open("rb"))
+                  for name in shards_of(index, path.name, limits)}
+        yield of_index(index, path.name, shards, limits)
 
 
-def _shards(path: Path, limits: Limits) -> dict[str, set[str]]:
-    """The names of the arrays in each shard of an index; ValueError where it is none, or points elsewhere."""
-    if path.stat().st_size > limits.header_bytes:
-        raise ValueError(f"the index must be at most {limits.header_bytes / 1e6:g} MB, got "
-                         f"{path.stat().st_size / 1e6:,.1f}")
+def is_index(name: str) -> bool:
+    """Whether a file of that name says which tensors are in which shard."""
+    return name.lower().endswith(SHARDED)
+
+
+def of_index(index: BinaryIO, name: str, shards: Mapping[str, BinaryIO], limits: Limits = EXAMINED) -> Container:
+    """The tensors that an index of that name says, from its open shards by their names; ValueError where one lacks."""
+    tensors: list[Tensor] = []
+    for shard, names in shards_of(index, name, limits).items():
+        if shard not in shards:
+            raise ValueError(f"the shard {shown(shard)} must be given too, as {shown(name)} names it")
+        held = container(shards[shard], shard, limits)
+        if lacking := sorted(names - {tensor.name for tensor in held}):
+            raise ValueError(f"the shard {shown(shard)} must hold {shown(lacking[0])}, as {shown(name)} says")
+        tensors += [tensor for tensor in held if tensor.name in names]
+    return Container(tuple(tensors), MappingProxyType({}))
+
+
+def shards_of(index: BinaryIO, name: str, limits: Limits = EXAMINED) -> dict[str, set[str]]:
+    """The names of the arrays in each shard of an open index; ValueError where it is none, or points elsewhere."""
+    size = size_of(index)
+    if size > limits.header_bytes:
+        raise ValueError(f"the index must be at most {limits.header_bytes / 1e6:g} MB, got {size / 1e6:,.1f}")
+    index.seek(0)
     try:
-        entries = dict(json.loads(path.read_bytes())["weight_map"])
+        entries = dict(json.loads(index.read())["weight_map"])
     except Exception:  # JSON fails in many ways
-        raise ValueError(f"{shown(path.name)} must be the index of a sharded .safetensors file, with its weight_map"
+        raise ValueError(f"{shown(name)} must be the index of a sharded .safetensors file, with its weight_map"
                          ) from None
     by_shard: dict[str, set[str]] = {}
     for name, shard in entries.items():

@@ -382,6 +382,7 @@ def test_shards_are_read_with_or_without_their_index_and_never_twice(tmp_path):
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a.weight": "a.safetensors", "b.weight": "b.safetensors"}}))
     assert list(audit(index).frame["name"]) == list(audit(shards).frame["name"]) == ["a.weight", "b.weight"]
+    assert list(audit([index, *shards]).frame["name"]) == ["a.weight", "b.weight"]
     with pytest.raises(ValueError, match="stands in two"):
         audit([shards[0], shards[0]])
 
