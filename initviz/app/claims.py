@@ -133,13 +133,13 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
             app.show(charts.picture(plot), charts.data(plot))
     if any(line.expected is not None for plot in result.plots for line in plot.lines):
         st.caption("Solid: measured. Dashed: published or derived.")
-    st.table(table(result, bool(experiment.unchecked)), hide_index=True)
-    if experiment.unchecked:
-        st.caption(f":material/unpublished: † Not checked against the source's text: {experiment.unchecked}")
     st.markdown(f"**Why.** {linked(experiment.reason)}")
     if experiment.limit is not None:
         sentence, where = experiment.limit
         st.markdown(f"**Its limit.** {sentence} [See it on {_page(where)}]({explorer_address(where, {})})")
+    st.table(table(result, bool(experiment.unchecked)), hide_index=True)
+    if experiment.unchecked:
+        st.caption(f":material/unpublished: † Not checked against the source's text: {experiment.unchecked}")
     st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {linked(experiment.source)}"
                + (f"  \n**In the explorer.** {experiment.apart}" if experiment.apart else ""))
 

@@ -91,7 +91,8 @@ def show_scales(audit: Audit) -> None:
     st.subheader("Scale over depth", anchor=False)
     st.markdown("One line a kind of tensor. Dashed is what " + (
         "the recipe asks for" if audit.recipe else "each kind shares, its median") +
-        f", and the band around it {BAND} sampling errors: where the line leaves its band, the scale is another.")
+        f", and the band around it {BAND} sampling errors: where a line leaves its band, the weights have "
+        f"another scale.")
     app.show(scale_picture(), scale_data(audit))
     if len(families) > MOST_FAMILIES:
         st.caption(f"{len(families) - MOST_FAMILIES:,} more kinds of tensors stand in the table alone.")

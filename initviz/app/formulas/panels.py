@@ -53,10 +53,13 @@ def _show_recommended(settings: Settings) -> None:
     st.markdown("  \n".join(
         f":small[{quantities.LAYERS[role]} layer, {promise.fan_in} → {promise.fan_out}: standard deviation "
         f"**{number(promise.std, 3)}**]" for role, promise in answer.promises.items()))
-    st.caption(f"Theory expects of it, in {quantities.DRIFT_LAYERS} wide square layers and for unit inputs: the "
-               f"preactivations' variance goes from {number(float(answer.drift.length[0]))} to "
-               f"{number(float(answer.drift.length[-1]))}, a squared gradient is multiplied by "
-               f"{number(float(answer.drift.gradient[-1]))} (Schoenholz et al. 2017).")
+    length = answer.drift.length
+    halves = 0.4 < length[-1] / length[len(length) // 2 - 1] < 0.6
+    st.caption(f"In {quantities.DRIFT_LAYERS} wide square layers theory makes of a variance of "
+               f"{number(float(length[0]))} one of {number(float(length[-1]))}, and multiplies a squared gradient by "
+               f"{number(float(answer.drift.gradient[-1]))}."
+               + (" That is a slow fall: twice the depth halves it, where another scale would lose as much in every "
+                  "few layers." if halves else "") + " :small[Schoenholz et al. 2017.]")
 
 
 def _show_schemes(kind: str) -> None:

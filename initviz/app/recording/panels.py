@@ -63,13 +63,16 @@ def show_findings(report: RecordingReport, name: str) -> None:
     st.markdown(f"**{plain(name)}.** {report.summary}")
     for finding in report.findings:
         st.markdown(_words(finding))
+    if report.findings:
+        with st.expander("Rules and sources", icon=":material/rule:", key=f"rules_{name}"):
+            st.table([{"Finding": plain(finding.title), "Rule": plain(finding.rule), "Source": linked(finding.source),
+                       "Firmness": finding.firmness} for finding in report.findings], hide_index=True)
 
 
 def _words(finding: RecordedFinding) -> str:
     remedy = f"  \n**To fix it:** {plain(finding.remedy)}" if finding.remedy else ""
     return (f":{COLORS[finding.severity]}-badge[{finding.severity}] **{plain(finding.title)}**: {plain(finding.text)}"
-            f"{remedy}  \n:small[:gray[Rule: {plain(finding.rule)}. Source: {linked(finding.source)}. "
-            f"Firmness: {finding.firmness}.]]")
+            f"{remedy}")
 
 
 def show_pictures(chosen: RecordingRequest) -> None:

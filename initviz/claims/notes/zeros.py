@@ -95,9 +95,11 @@ def copies(compared: list[Network], seed: int, rate: float = RATE) -> Result:
             Line(name, np.array(moments[:len(counts_of)]), np.array(counts_of), initializer=network.initializer)
             for name, network, counts_of in zip(names, compared, counts, strict=True)])]
     stopped = histories[0].diverged_at
-    different = f"{counts[0][-1]} of {WIDTH} neurons {'is' if counts[0][-1] == 1 else 'are'} different"
+    different = (f"all {WIDTH} neurons of a layer are copies" if counts[0][-1] == 1 else
+                 f"{counts[0][-1]} of {WIDTH} neurons are different")
     lost = "" if stopped is None else f" Training {names[0].lower()} left the finite numbers at step {stopped}."
-    return Result(checks, plots, f"{names[0]}: {different} after training; Xavier: {counts[1][-1]}.{lost}")
+    return Result(checks, plots, f"{names[0]}: {different} after training; Xavier: {counts[1][-1]} of {WIDTH} are "
+                  f"different.{lost}")
 
 
 def _symmetry(seed: int, activation: str, depth: float) -> Result:
