@@ -170,8 +170,8 @@ def test_a_link_to_the_formulas_has_a_layer_of_the_shape(shape):
     assert remedies.SHARED[shape] in pairwise(remedies.SHAPES[shape])
 
 
-def test_one_neuron_is_said_to_be_one():
-    assert NOTES["zeros_symmetry"].run(0, activation="tanh", depth=3).summary.startswith("Zeros: 1 of 16 neurons is ")
+def test_copies_are_said_to_be_copies():
+    assert NOTES["zeros_symmetry"].run(0, activation="tanh", depth=3).summary.startswith("Zeros: all 16 neurons of a layer are copies")
 
 
 def test_a_gradient_that_is_nowhere_has_vanished():
