@@ -1,4 +1,4 @@
-"""Rules: how a matrix of weights is drawn, and the mean and variance that its entries are promised to have.
+"""The laws by which weight matrices are drawn, each with the mean and variance of an entry.
 
 Weights have shape ``(fan_in, fan_out)``; a layer computes ``z = h @ W + b``.
 """
@@ -40,7 +40,7 @@ class Law:
     """How one layer's weights are drawn.
 
     ``draw(fan_in, fan_out, rng, dtype)`` returns an array of shape (fan_in, fan_out); ``variance`` and ``mean`` of
-    (fan_in, fan_out) are those of its entries; ``bias``, where a rule draws biases too, returns an array (fan_out,)
+    (fan_in, fan_out) are those of its entries; ``bias``, where a law draws biases too, returns an array (fan_out,)
     of mean 0 and variance ``bias_variance``. ``random`` is False where every draw is the same. ``family`` names the
     distribution of an entry: a key of UNIT_DRAWS, "constant" or "other". ``incoming`` is how many weights of a neuron
     are not 0, where that does not grow with fan_in.

@@ -190,18 +190,18 @@ def _choices(keys: Sequence[str], usual: bool) -> list[tuple[str, Law]]:
 
 
 @functools.cache
-def _scales(usual: bool = False) -> tuple[tuple[KnownLaw, tuple[str, ...]], ...]:
+def _known_laws(usual: bool = False) -> tuple[tuple[KnownLaw, tuple[str, ...]], ...]:
     """Every formula with all its names, each formula once: an initializer stands with the formula that it follows.
 
     ``usual`` asks for those of the table's parameters at USUAL values alone.
     """
-    gathered: dict[KnownLaw, list[str]] = {} if usual else {scale: list(scale.users) for scale in KNOWN_LAWS}
+    gathered: dict[KnownLaw, list[str]] = {} if usual else {known: list(known.users) for known in KNOWN_LAWS}
     for name, law in _usual() if usual else _table():
         stds = [math.sqrt(law.variance(*fans)) for fans in PROBES]
         if not law.random or law.family not in FAMILIES or len(set(stds)) == 1:  # of one scale: free ones
             continue
-        same = next((scale for scale in gathered if scale.family == law.family
-                     and np.allclose([scale.at(*fans) for fans in PROBES], stds)), None)
+        same = next((known for known in gathered if known.family == law.family
+                     and np.allclose([known.at(*fans) for fans in PROBES], stds)), None)
         if same is None:  # a formula of the table alone, as a multiple of LeCun's
             family = law.family.replace("_", " ")
             for fan, length in zip(("fan_in", "fan_out"), PROBES[0], strict=True):
@@ -212,15 +212,15 @@ def _scales(usual: bool = False) -> tuple[tuple[KnownLaw, tuple[str, ...]], ...]
             else:
                 same = KnownLaw(f"{family}, std by the formula of {name.split(' (')[0]}", law.family, "", law=law)
         gathered.setdefault(same, []).append(name)
-    return tuple((scale, tuple(names)) for scale, names in gathered.items())
+    return tuple((known, tuple(names)) for known, names in gathered.items())
 
 
 def sources_of(law: FittingLaw) -> tuple[str, ...]:
     """Where a law is written down: papers as they are cited, and addresses of pages."""
-    scales = [scale.source for scale in KNOWN_LAWS if scale.formula == law.formula and scale.source and (
-        not set(scale.users).isdisjoint(law.names))]
+    sources = [known.source for known in KNOWN_LAWS if known.formula == law.formula and known.source and (
+        not set(known.users).isdisjoint(law.names))]
     keys = [re.search(r"\(([a-z_]+)(?:, \w+)?\)$", name) for name in law.names]
-    return tuple(dict.fromkeys([*scales, *(INITIALIZERS[key[1]].source for key in keys if key)]))
+    return tuple(dict.fromkeys([*sources, *(INITIALIZERS[key[1]].source for key in keys if key)]))
 
 
 def _rms_band(count: int, kurtosis: float) -> tuple[float, float]:
@@ -353,12 +353,12 @@ def laws_of(values: Array | None, measured: Measures, role: TensorRole) -> list[
 def _independent(measured: Measures, role: TensorRole) -> list[FittingLaw]:
     """The laws of independent entries whose distribution fits: known formulas first, then each at its own scale."""
     families = [family for family in FAMILIES if fits_family(measured, family)]
-    def of(scales: Sequence[tuple[KnownLaw, tuple[str, ...]]]) -> list[FittingLaw]:
-        return [FittingLaw(scale.formula, names) for scale, names in scales
-                if scale.family in families and role.kind in scale.kinds and role.fan_in and names
-                and any(fits_scale(measured, scale.family, scale.at(*fans)) for fans in role.fans)]
+    def of(known_laws: Sequence[tuple[KnownLaw, tuple[str, ...]]]) -> list[FittingLaw]:
+        return [FittingLaw(known.formula, names) for known, names in known_laws
+                if known.family in families and role.kind in known.kinds and role.fan_in and names
+                and any(fits_scale(measured, known.family, known.at(*fans)) for fans in role.fans)]
 
-    return (of(_scales()) or of(_scales(usual=True))) + [_free(family, measured) for family in families]
+    return (of(_known_laws()) or of(_known_laws(usual=True))) + [_free(family, measured) for family in families]
 
 
 def _free(family: str, measured: Measures) -> FittingLaw:
@@ -390,8 +390,8 @@ def bias_laws(measured: Measures, weight: TensorRole) -> list[FittingLaw]:
     laws = [_one_value(measured)] if measured.one_value else []
     families = [family for family in FAMILIES if fits_family(measured, family)]
     if "uniform" in families and weight.kind == "recurrent":
-        laws += [FittingLaw(scale.formula, scale.users) for scale in KNOWN_LAWS if scale.kinds == ("recurrent",)
-                 and fits_scale(measured, "uniform", scale.at(weight.fan_in, weight.fan_out))]
+        laws += [FittingLaw(known.formula, known.users) for known in KNOWN_LAWS if known.kinds == ("recurrent",)
+                 and fits_scale(measured, "uniform", known.at(weight.fan_in, weight.fan_out))]
     elif "uniform" in families and fits_scale(measured, "uniform", 1 / math.sqrt(3 * weight.fan_in)):
         laws.append(FittingLaw(TORCH_DEFAULT, ("PyTorch's Linear and Conv default",)))
     return laws + [_free(family, measured) for family in families]

@@ -257,11 +257,11 @@ def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:
     gains = [measured.isometry for measured in measures]
     if math.isclose(min(gains), max(gains), rel_tol=SAME_GAIN):  # never so of NaN
         return "orthogonal", f"{sum(gains) / len(gains):.4g}"
-    for scale in KNOWN_LAWS:
-        if all(member.role.fan_in and any(law.formula == scale.formula for law in member.laws) and any(
-                fits_scale(member.measures, scale.family, scale.at(*fans)) for fans in member.role.fans[:1])
+    for known in KNOWN_LAWS:
+        if all(member.role.fan_in and any(law.formula == known.formula for law in member.laws) and any(
+                fits_scale(member.measures, known.family, known.at(*fans)) for fans in member.role.fans[:1])
                 for member in members):
-            return scale.family, scale.std
+            return known.family, known.std
     for family in FAMILIES:
         if all(member.laws and fits_family(member.measures, family) for member in members):
             rms = math.sqrt(sum(m.rms**2 * m.count for m in measures) / sum(m.count for m in measures))
