@@ -37,7 +37,7 @@ def test_json_holds_the_findings(capsys):
     assert main(["report", example("gpt"), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["severity"] == "note"
-    assert len(report["trunk"]) == 26
+    assert len(report["trunk"]) == 25
 
 
 def test_two_recordings_are_compared_and_the_second_gives_the_exit_code(capsys, tmp_path):

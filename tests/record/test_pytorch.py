@@ -13,15 +13,20 @@ import pytest
 from initviz import Network, make_batch, simulate
 
 torch = pytest.importorskip("torch")
-from record.models import MODELS, gpt, mlp
+from record.models import GPT, MODELS, Block, gpt, mlp
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from initviz.diagnosis.recording import examine
 from initviz.files.recording import read_recording
 from initviz.record.pytorch import MOST_BYTES, record
 
 DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
 every_device = pytest.mark.parametrize("device", DEVICES)
+
+
+def report_on(recording):
+    return examine(read_recording(gzip.compress(json.dumps(recording).encode())))
 
 
 def state(model):
@@ -156,6 +161,50 @@ def test_sums_within_an_activation_and_rotated_queries_are_no_skips_and_grouped_
     attention, = (row for row in rows if row["kind"] == "scaled_dot_product_attention")
     expected = torch.special.entr(block.shares[:2]).sum(-1).mean() / np.log(10)
     assert attention["entropy"] == pytest.approx(float(expected), rel=1e-5)
+
+
+class Dropped(GPT):
+    """A GPT whose embeddings pass through dropout, as published ones do."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(0.1)
+
+    def forward(self, tokens):
+        x = self.drop(self.wte(tokens) + self.wpe(torch.arange(tokens.shape[1])))
+        for block in self.h:
+            x = block(x)
+        return self.lm_head(self.ln_f(x))
+
+
+@pytest.mark.parametrize("kind", [GPT, Dropped])
+def test_a_stream_that_only_norms_read_may_grow(kind):
+    torch.manual_seed(0)
+    model = kind()
+    with torch.no_grad():
+        model.wte.weight *= 0.02
+        model.wpe.weight *= 0.02
+    tokens = torch.randint(0, 300, (2, 33))
+    report = report_on(record(model, lambda: F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1),
+                                                             tokens[:, 1:].flatten())))
+    trunk = report.trunk
+    levels = [trunk.level(place) for place in trunk.levels]
+    lengths = [trunk.gradient_length(place) for place in trunk.levels]
+    assert levels[-1] > 20 * levels[0]
+    assert lengths[0] > 20 * lengths[-1]
+    assert not {"signal", "gradient"} & {finding.key for finding in report.findings}
+
+
+def test_a_zero_gamma_is_known_to_wake_its_branch():
+    model, run = MODELS["resnet"]()
+    for block in (part for part in model.modules() if isinstance(part, Block)):
+        nn.init.zeros_(block.bn2.weight)
+    findings = {finding.key: finding for finding in report_on(record(model, run)).findings}
+    assert findings["behind_zero"].severity == "note"
+    assert "layer1.0.bn2.weight" in findings["behind_zero"].text
+    assert "zero_gradient" not in findings
+    nn.init.zeros_(model.conv1.weight)  # nothing passes, and no branch is to blame
+    assert "zero_gradient" in {finding.key for finding in report_on(record(model, run)).findings}
 
 
 def test_rows_name_those_that_they_were_computed_from():

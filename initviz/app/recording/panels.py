@@ -109,6 +109,9 @@ def _say_pictures(chosen: RecordingRequest) -> str:
                      "a branch is left out, as its scale is set by a normalization before it or is small by design.")
     elif chosen.view != "all":
         parts.append("A container has the numbers of the last output inside it.")
+    if chosen.report.trunk.only_normalized & set(chosen.report.trunk.levels):
+        parts.append("Here only normalizations read the stream: they divide by its size, and the gradient with it, so "
+                     "the stream may grow, and of the gradient its product with the signal is compared.")
     if skips:
         parts.append("A branch far below its skip changes little; one far above drowns what came before.")
     return " ".join(parts)

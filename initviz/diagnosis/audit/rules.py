@@ -281,7 +281,9 @@ def framework_default(records: Records) -> Iterator[AuditFinding]:
     if common:
         verb = "keeps" if len(default) == 1 else "keep"
         names = tuple(record.name for record in default)
-        yield AuditFinding("default", "warning", f"{shown(names)} {verb} PyTorch's default where all other weights "
+        last = default == weights[-1:]  # many a model leaves its output layer alone by design, such as ResNets
+        yield AuditFinding("default", "note" if last else "warning", f"{shown(names)}{', the last layer,' * last} "
+                           f"{verb} PyTorch's default where all other weights "
                            f"follow {min(law.text for law in common)}", names, None, None, None,
                            "layers of one model follow one law", CONVENTION)
 

@@ -20,7 +20,11 @@ CLOSE = 0.1  # relative: a first loss is what it should be
 
 def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
     """Parameters whose gradient is exactly 0 in every recorded step, in the first alone, or that have none."""
-    unused, always, first, later = [], [], [], []
+    unused, always, later = [], [], []
+    first: list[str] = []
+    behind: list[str] = []
+    waking = [p.name for p in m.recording.parameters if _module(p) in m.trunk.in_zero_branches and p.gradients
+              and p.gradients[0] is not None and not p.gradients[0].exact_zero]
     for parameter in m.recording.parameters:
         if not parameter.trainable or not parameter.gradients or not parameter.count:
             continue
@@ -28,7 +32,7 @@ def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
         if parameter.gradients[0] is None:
             unused.append(parameter.name)
         elif zero[0] and len(zero) == 1:
-            first.append(parameter.name)
+            (behind if waking and _module(parameter) in m.trunk.in_zero_branches else first).append(parameter.name)
         elif all(zero):
             always.append(parameter.name)
         elif zero[0]:
@@ -40,6 +44,12 @@ def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
             "recorded steps.", float(len(always)), None, "every trainable parameter gets a gradient", chain, EXACT,
             tuple(always[:1]), "Of two factors one must not be 0: draw one of them at random. Behind dead units begin "
             "the biases at 0.")
+    if behind:
+        yield RecordedFinding(
+            "behind_zero", "note", "", "Gradients come later", f"The gradient of {some(behind)} is exactly 0 in the "
+            f"first step, as their branches add exactly 0. {some(waking)} {'gets' if len(waking) == 1 else 'get'} one, "
+            "and with it theirs comes in the second step.", float(len(behind)), None,
+            "every parameter gets a gradient in the first step", chain, EXACT, tuple(behind[:1]))
     if first:
         yield RecordedFinding(
             "zero_gradient", "warning", "", "No gradient in the first step", f"The gradient of {some(first)} is "
@@ -57,6 +67,10 @@ def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
             "late", "note", "late", "Gradients come later", f"The gradient of {some(later)} is exactly 0 in the first "
             "step and not in the second.", float(len(later)), None, "every parameter gets a gradient in the first step",
             chain, EXACT, tuple(later[:1]))
+
+
+def _module(parameter: RecordedParameter) -> str:
+    return parameter.name.rpartition(".")[0]
 
 
 # ---------------------------------------------------------------------------------------------- the loss

@@ -56,7 +56,9 @@ def _stretches(m: Recorded, *, forward: bool) -> list[Stretch]:
 
     def value(place: int, sign: int) -> float:
         if not forward:
-            return trunk.gradient_length(place)
+            return trunk.gradient_scale(place)
+        if place in trunk.only_normalized:
+            return math.nan
         return _entering(m, sign) if place == INPUT else trunk.level(place)
 
     stretches = extreme_stretches(trunk, value, forward=forward)

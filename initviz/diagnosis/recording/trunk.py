@@ -17,6 +17,7 @@ ACTIVATIONS = frozenset({
     "relu", "relu6", "leakyrelu", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "sigmoid", "hardtanh",
     "hardswish", "hardsigmoid", "softplus", "softsign", "logsigmoid", "glu", "prelu", "rrelu", "threshold", "swish",
     "geluactivation", "newgeluactivation", "quickgeluactivation", "siluactivation"})
+PASSING = ("dropout", "identity")  # kinds that pass on what they read
 INPUT = -1  # the place of the model's input
 RECTIFIERS = frozenset({"relu", "relu6", "threshold"})
 
@@ -89,13 +90,42 @@ class Trunk:
         inside = 0
         for row in self.rows:
             if row.skip is not None:
-                skip = branch = 0
-                for source in row.skip.sources:
-                    skip |= self._behind[source] | 1 << source
-                for source in set(row.sources) - set(row.skip.sources):
-                    branch |= self._behind[source] | 1 << source
-                inside |= branch & ~skip
+                inside |= self._branch_of(row)
         return inside
+
+    def _branch_of(self, row: Row) -> int:
+        skip = branch = 0
+        if row.skip is not None:
+            for source in row.skip.sources:
+                skip |= self._behind[source] | 1 << source
+            for source in set(row.sources) - set(row.skip.sources):
+                branch |= self._behind[source] | 1 << source
+        return branch & ~skip
+
+    @cached_property
+    def in_zero_branches(self) -> frozenset[str]:
+        """Paths of the modules in branches that add exactly 0 at first to a skip that is not 0."""
+        inside = 0
+        for row in self.rows:
+            if row.skip is not None and row.skip.branch_rms == 0 < row.skip.skip_rms:
+                inside |= self._branch_of(row)
+        return frozenset(row.path for place, row in enumerate(self.rows) if inside >> place & 1)
+
+    @cached_property
+    def only_normalized(self) -> frozenset[int]:
+        """Places that nothing reads but normalizations, and additions that carry them on, such as a pre-norm stream.
+
+        A layer behind a normalization sees the same at any size of what is normalized; the gradient is divided by it.
+        """
+        readers: dict[int, set[bool]] = {}
+        for place in reversed(self.measured):
+            row = self.rows[place]
+            carried = row.skip.sources if row.skip is not None and row.skip.identity else ()
+            normalizes = is_normalization(row) or (
+                plain_kind(row).startswith(PASSING) and readers.get(place) == {True})
+            for source in set(row.sources) - set(carried):
+                readers.setdefault(source, set()).add(normalizes)
+        return frozenset(place for place, kinds in readers.items() if kinds == {True})
 
     def weight_of(self, row: Row) -> RecordedParameter | None:
         """The matrix or kernel by which a module multiplies its inputs; None where it has none."""
@@ -139,15 +169,18 @@ class Trunk:
     def levels(self) -> tuple[int, ...]:
         """Places of the trunk's rows, in order: embeddings, activations, and sums of a skip and its branch.
 
-        The products where there are fewer than two of these.
+        The products where there are fewer than two of these. An embedding that all samples share, as of positions, is
+        none: its gradient is their sum.
         """
-        outside = [place for place in self.measured if not self.in_branches >> place & 1]
-        heads = tuple(place for place in outside if not self.rows[place].container and (
+        shared = {source for row in self.rows for source in row.sources
+                  if is_embedding(self.rows[source]) and self.rows[source].shape[:1] != row.shape[:1]}
+        outside = [place for place in self.measured if not self.in_branches >> place & 1 and place not in shared]
+        levels = tuple(place for place in outside if not self.rows[place].container and (
             is_activation(self.rows[place]) or is_embedding(self.rows[place]) or self.rows[place].skip is not None)
             and place not in self._ends)
-        if sum(not is_embedding(self.rows[place]) for place in heads) > 1:
-            return heads
-        return tuple(sorted({*heads, *(place for place in outside if place in self.products
+        if sum(not is_embedding(self.rows[place]) for place in levels) > 1:
+            return levels
+        return tuple(sorted({*levels, *(place for place in outside if place in self.products
                                        and place not in self.heads and not self._feeds_activation(place))}))
 
     @cached_property
@@ -176,6 +209,10 @@ class Trunk:
         """The signal: the median sample's root mean square where it is known."""
         row = self.rows[place]
         return row.rms if math.isnan(row.median_rms) else row.median_rms
+
+    def gradient_scale(self, place: int) -> float:
+        """What is compared of the gradient: its length, times the signal where a normalization divides by that."""
+        return self.gradient_length(place) * (self.rows[place].rms if place in self.only_normalized else 1.0)
 
     def gradient_length(self, place: int) -> float:
         """The gradient: the length for a sample of dL/dz before an activation, else of dL/dh; NaN for none."""

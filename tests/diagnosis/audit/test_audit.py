@@ -210,6 +210,13 @@ def test_one_of_a_family_with_another_scale_is_found_and_so_is_a_trend(tmp_path)
                 tmp_path) == [("trend", "warning")]
 
 
+@pytest.mark.parametrize(("place", "severity"), [(4, "warning"), (9, "note")])
+def test_a_layer_that_keeps_the_default_is_found_and_the_last_one_is_a_note(tmp_path, place, severity):
+    state = {f"layers.{layer}.weight": weights((64, 64), layer) for layer in range(10)}
+    drawn = np.random.default_rng(0).uniform(-1, 1, (64, 64)) / 8
+    assert ("default", severity) in keys(state | {f"layers.{place}.weight": drawn.astype("f")}, tmp_path)
+
+
 def test_one_scale_for_all_fans_is_found_where_the_signal_cannot_live_with_it(tmp_path):
     rng = np.random.default_rng(0)
     state = {f"{name}.weight": (std * rng.standard_normal(shape)).astype("f") for std in (0.001,)
