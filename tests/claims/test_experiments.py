@@ -171,7 +171,8 @@ def test_a_link_to_the_formulas_has_a_layer_of_the_shape(shape):
 
 
 def test_copies_are_said_to_be_copies():
-    assert NOTES["zeros_symmetry"].run(0, activation="tanh", depth=3).summary.startswith("Zeros: all 16 neurons of a layer are copies")
+    summary = NOTES["zeros_symmetry"].run(0, activation="tanh", depth=3).summary
+    assert summary.startswith("Zeros: all 16 neurons of a layer are copies")
 
 
 def test_a_gradient_that_is_nowhere_has_vanished():

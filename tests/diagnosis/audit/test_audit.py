@@ -397,7 +397,7 @@ def test_shards_are_read_with_or_without_their_index_and_never_twice(tmp_path):
 def test_a_new_initializer_whose_formula_no_scale_writes_down_is_named_by_its_own_variance(monkeypatch):
     law = variance_scaling(1.7, "fan_avg", "uniform")
     monkeypatch.setattr(laws_module, "_table", lambda: (("New (new)", law),))
-    laws_module._scales.cache_clear()
+    laws_module._known_laws.cache_clear()
     try:
         values = law.draw(60, 200, np.random.default_rng(0), np.float32).T
         names = laws_of(values, measure(values), role_of("a.weight", values.shape))
@@ -406,4 +406,4 @@ def test_a_new_initializer_whose_formula_no_scale_writes_down_is_named_by_its_ow
         names = laws_of(half, measure(half), role_of("a.weight", values.shape))
         assert not any("New (new)" in entry.names for entry in names)
     finally:
-        laws_module._scales.cache_clear()
+        laws_module._known_laws.cache_clear()
