@@ -141,10 +141,7 @@ def _network_options(command: argparse.ArgumentParser) -> None:
                          help="compute networks that are too costly for the app's shared server, too")
 
 
-def _diagnose_options(command: argparse.ArgumentParser) -> None:
-    _network_options(command)
-    command.add_argument("--init", choices=INITIALIZERS, metavar="KEY",
-                         help=f"how the weights are drawn: {', '.join(INITIALIZERS)} (default: {INIT})")
+def _weights_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--weights", type=Path, metavar="FILE",
                          help=f"examine the weights of this {checkpoints.SUFFIXES_SAID} file, which bring "
                               f"their sizes: at most {checkpoints.MOST_BYTES / 1e6:.0f} MB, {checkpoints.MOST_ARRAYS} "
@@ -161,6 +158,9 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--order", metavar="NAMES",
                          help="the file's matrices from the inputs to the outputs, with commas between them, where "
                               "names and shapes leave a choice")
+
+
+def _data_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", type=Path, metavar="FILE",
                          help="send the rows of this CSV file through the network: at most "
                               f"{csv_table.MOST_BYTES / 1e6:.0f} MB and {csv_table.MOST_COLUMNS:,} columns; the "
@@ -180,12 +180,15 @@ def _diagnose_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--raw", action="store_true", help="do not standardize the CSV file's input columns")
     command.add_argument("--raw-target", action="store_true",
                          help="leave a target of numbers in its own scale (default: standardized)")
+
+
+def _report_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--threshold", type=_threshold, action="append", default=[], metavar="NAME=NUMBER",
-                         help="moves a line; may be repeated (" + ", ".join(
-                             f"{key}={line.default:g}" for key, line in THRESHOLDS.items()) + ")")
+                         help="moves a threshold; may be repeated (" + ", ".join(
+                             f"{key}={threshold.default:g}" for key, threshold in THRESHOLDS.items()) + ")")
     command.add_argument("--trial", action="store_true",
                          help="train it for a moment as it is and with each remedy: is it the initialization? What "
-                              "then trains as it is alarms no more, in the exit code, too")
+                              "then trains as it is counts as no error, in the exit code, too")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     command.add_argument("--html", type=Path, metavar="FILE", help="also write the report as one HTML file")
     command.add_argument("--repair", choices=REPAIRS, metavar="KEY",
@@ -209,7 +212,11 @@ def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
         "diagnose", help="what is wrong with an initialization, and what would fix it",
         description="Prints the findings on an initialization, errors first, and what would fix them on the same data. "
                     f"Exit code: 0, {FOUND_ERROR} where a finding is an error, {BAD_INPUT} where the input is bad.")
-    _diagnose_options(diagnose)
+    _network_options(diagnose)
+    diagnose.add_argument("--init", choices=INITIALIZERS, metavar="KEY",
+                          help=f"how the weights are drawn: {', '.join(INITIALIZERS)} (default: {INIT})")
+    for add_options in (_weights_options, _data_options, _report_options):
+        add_options(diagnose)
 
     formulas = each.add_parser(
         "formulas", help="the table of initializers",

@@ -46,69 +46,82 @@ def _constants() -> tuple[float, float]:
     return alpha, 1 / math.sqrt(square)
 
 
+def _fixed_point_checks() -> list[Check]:
+    """Alpha, lambda, the fixed point (0, 1) and its Jacobian against what is printed."""
+    alpha, scale = _constants()
+    mean, variance = _mapped(0.0, 1.0)
+    by_mean = (_mapped(STEP, 1.0) - _mapped(-STEP, 1.0)) / (2 * STEP)
+    by_variance = (_mapped(0.0, 1 + STEP) - _mapped(0.0, 1 - STEP)) / (2 * STEP)
+    derived = "Published with four decimals; derived from the closed form to a float's digits."
+    return [
+        Check.within("α from the closed form", alpha, SELU_ALPHA, 1e-14, derived),
+        Check.within("λ from the closed form", scale, SELU_LAMBDA, 1e-14, derived),
+        Check("Mean at the fixed point", float(mean), -1e-12, 1e-12, 0.0, "Published: (0, 1) is fixed."),
+        Check("Variance at the fixed point", float(variance), 1 - 1e-12, 1 + 1e-12, 1.0, "Published, as above."),
+        Check("Jacobian: mean and variance by mean, the larger", float(np.abs(by_mean).max()), 0, 0, 0,
+              "Published: with weights of sum 0 no mean is passed on."),
+        Check("Jacobian: mean by variance", float(by_variance[0]), 0.088833, 0.088835, 0.088834,
+              "Published with six decimals."),
+        Check("Jacobian: variance by variance", float(by_variance[1]), 0.782647, 0.782649, 0.782648,
+              "Published, as above."),
+        Check("Jacobian: norm", float(np.linalg.norm([by_mean, by_variance], 2)), 0.78765, 0.78775, 0.7877,
+              "Published with four decimals; below 1, so the fixed point attracts.")]
+
+
+def _measured_layers(layers: int, seed: int) -> tuple[dict[float, tuple[Array, Array]], Array]:
+    """By the inputs' variance the (means, variances) of each layer; mean squared deltas for inputs of variance 1."""
+    network = Network((SELU_WIDTH,) * (layers + 2), "selu", "lecun_normal", seed=seed)
+    weights, biases = network.parameters()
+    unit = stream(seed, INPUT_STREAM).standard_normal((SELU_SAMPLES, SELU_WIDTH), dtype=np.float32)
+    measured, squares = {}, np.zeros(0)
+    for variance in (1.0, 3.0):
+        x = np.float32(variance**0.5) * unit
+        zs, hs = zip(*forward(weights, biases, x, "selu"), strict=True)
+        layer_moments = [moments(h) for h in hs[:layers]]
+        measured[variance] = np.array([m.mean for m in layer_moments]), np.array([m.std**2 for m in layer_moments])
+        if variance == 1.0:
+            deltas = [d for d, _ in backward(weights, x, zs, hs, unit, "selu")][::-1]
+            squares = np.array([float(np.square(d, dtype=float).mean()) for d in deltas[:layers]])
+    return measured, squares
+
+
+def _expected_variances(variance: float, layers: int) -> Array:
+    """The variance of each layer by the map iterated, for inputs of that variance."""
+    q, variances = variance, []
+    for _ in range(layers):
+        mean, spread = _mapped(0.0, q)
+        variances.append(spread)
+        q = spread + mean**2
+    return np.array(variances)
+
+
 def _klambauer(seed: int, depth: float) -> Result:
     """The fixed point and its Jacobian, and a network that is drawn to it from two variances."""
     layers = int(depth)
-    alpha, scale = _constants()
-    at_one = _mapped(0.0, 1.0)
-    by_mean = (_mapped(STEP, 1.0) - _mapped(-STEP, 1.0)) / (2 * STEP)
-    slope = (_mapped(0.0, 1 + STEP) - _mapped(0.0, 1 - STEP)) / (2 * STEP)
-    network = Network((SELU_WIDTH,) * (layers + 2), "selu", "lecun_normal", seed=seed)
-    weights, biases = network.parameters()
-    x = stream(seed, INPUT_STREAM).standard_normal((SELU_SAMPLES, SELU_WIDTH), dtype=np.float32)
-    stats, returned = {}, np.zeros(0)
-    for variance in (1.0, 3.0):
-        start = np.float32(variance**0.5) * x
-        zs, hs = zip(*forward(weights, biases, start, "selu"), strict=True)
-        layer_moments = [moments(h) for h in hs[:layers]]
-        stats[variance] = np.array([m.mean for m in layer_moments]), np.array([m.std**2 for m in layer_moments])
-        if variance == 1.0:
-            deltas = [d for d, _ in backward(weights, start, zs, hs, x, "selu")][::-1]
-            returned = np.array([float(np.square(d, dtype=float).mean()) for d in deltas[:layers]])
-    growth = returned / returned[-1]  # toward the input
-    steps = max(layers - 1, 1)
-    theory = {}
-    for variance in stats:
-        q, path = variance, []
-        for _ in range(layers):
-            mean, spread = _mapped(0.0, q)
-            path.append(spread)
-            q = spread + mean**2
-        theory[variance] = np.array(path)
-    means, variances = stats[1.0]
-    derived = "Published with four decimals; derived from the closed form to a float's digits."
+    measured, squares = _measured_layers(layers, seed)
+    (means, variances), from_three = measured[1.0], measured[3.0][1]
+    growth = squares / squares[-1]  # toward the input
     checks = [
-        Check.within("α from the closed form", alpha, SELU_ALPHA, 1e-14, derived),
-        Check.within("λ from the closed form", scale, SELU_LAMBDA, 1e-14, derived),
-        Check("Mean at the fixed point", float(at_one[0]), -1e-12, 1e-12, 0.0, "Published: (0, 1) is fixed."),
-        Check("Variance at the fixed point", float(at_one[1]), 1 - 1e-12, 1 + 1e-12, 1.0, "Published, as above."),
-        Check("Jacobian: mean and variance by mean, the larger", float(np.abs(by_mean).max()), 0, 0, 0,
-              "Published: with weights of sum 0 no mean is passed on."),
-        Check("Jacobian: mean by variance", float(slope[0]), 0.088833, 0.088835, 0.088834,
-              "Published with six decimals."),
-        Check("Jacobian: variance by variance", float(slope[1]), 0.782647, 0.782649, 0.782648, "Published, as above."),
-        Check("Jacobian: norm", float(np.linalg.norm([by_mean, slope], 2)), 0.78765, 0.78775, 0.7877,
-              "Published with four decimals; below 1, so the fixed point attracts."),
+        *_fixed_point_checks(),
         Check("Variance in the network, furthest from 1", float(variances[np.abs(variances - 1).argmax()]), 0.9, 1.1,
               1.0, "Derived; ±0.1 for layers of 500 neurons."),
         Check("Mean in the network, furthest from 0", float(means[np.abs(means).argmax()]), -0.1, 0.1, 0.0,
-              "Published: theorem 1's domain.")]
-    checks += [Check.within(f"From variance 3: layer {layer}", float(stats[3.0][1][layer - 1]), target, 0.1,
-                            "Derived: the map iterated; 10 % as above.")
-               for layer, target in FROM_THREE.items() if layer <= layers]
-    checks.append(Check.within("Squared gradient, growth a layer", float(growth[0] ** (1 / steps)), CHI, 0.03,
-                               "Derived: E φ'² at the fixed point; 3 % for the draw. Not in the paper."))
+              "Published: theorem 1's domain."),
+        *(Check.within(f"From variance 3: layer {layer}", float(from_three[layer - 1]), target, 0.1,
+                       "Derived: the map iterated; 10 % as above.")
+          for layer, target in FROM_THREE.items() if layer <= layers),
+        Check.within("Squared gradient, growth a layer", float(growth[0] ** (1 / max(layers - 1, 1))), CHI, 0.03,
+                     "Derived: E φ'² at the fixed point; 3 % for the draw. Not in the paper.")]
     at = np.arange(1, layers + 1)
     plots = [
         Plot("Variance of the activations against the layer", "layer", [
-            Line(f"from {variance:g}", at, spread, theory[variance])
-            for variance, (_, spread) in stats.items()], guides=[(1.0, "fixed point")]),
+            Line(f"from {variance:g}", at, spread, _expected_variances(variance, layers))
+            for variance, (_, spread) in measured.items()], guides=[(1.0, "fixed point")]),
         Plot("Mean squared delta over the last layer's, log axis", "layer", [
             Line("this network", at, growth, CHI ** (layers - at.astype(float)), "lecun_normal")], log=True)]
     return Result(checks, plots, f"After {layers} layers the variance is {number(float(variances[-1]), 3)} from 1 and "
-                   f"{number(float(stats[3.0][1][-1]), 3)} from 3. The squared gradient meanwhile grows by a factor of "
-                   f"{number(float(growth[0]))} on its way back; 1.0716 a layer would make "
-                   f"{number(CHI**(layers - 1))}.")
+                  f"{number(float(from_three[-1]), 3)} from 3. The squared gradient meanwhile grows by a factor of "
+                  f"{number(float(growth[0]))} on its way back; 1.0716 a layer would make {number(CHI**(layers - 1))}.")
 
 
 # ---------------------------------------------------------------------------------------------- Mishkin and Matas 2016
