@@ -33,12 +33,13 @@ GROUPS = 8  # of samples of about one length
 @dataclass(frozen=True)
 class Signal:
     """What is expected of a signal (batch, width): mean square, mean over the neurons, and ``covariance``, the mean
-    over the neurons of the product of two samples' values. ``normal`` says that each neuron is normally distributed.
+    over the neurons of the product of two samples' values, NaN where it is not followed. ``normal`` says that each
+    neuron is normally distributed. Of several signals at once each is an array (signals,).
     """
 
-    square: float
-    mean: float = 0.0
-    covariance: float = 0.0
+    square: Any
+    mean: Any = 0.0
+    covariance: Any = 0.0
     normal: bool = False
 
 
@@ -49,7 +50,7 @@ class Expectation:
     """
 
     signal: Signal
-    gradient: float
+    gradient: Any
 
 
 class _UnknownError(Exception):
@@ -62,7 +63,7 @@ class _Step:
 
     path: str
     signal: Signal
-    back: float
+    back: Any
     branch: tuple[_Step, ...] = ()
     scale: float = 1.0
 
@@ -78,16 +79,30 @@ def _dense(layer: Dense, width: int, x: Signal, path: str) -> _Step:
     return _Step(path, after, layer.width * variance)
 
 
+def _covariance_after(field: Field, x: Signal, variance: Array, mean: Array) -> Array:
+    """The mean product of two samples' values after an activation; NaN where it is not followed."""
+    if np.isnan(x.covariance).any():
+        return np.full(np.shape(variance), math.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shared = np.where(variance > 0, np.clip((x.covariance - field.bias**2) / variance, 0.0, 1.0), 0.0)
+    if not shared.any():
+        return np.square(mean)
+    return np.vectorize(lambda q, c: field.product(field.value, q, q, c))(variance, shared)
+
+
 def _activation(layer: Activation, width: int, x: Signal, path: str) -> _Step:
     if not x.normal:
         raise _UnknownError("Theory does not speak of an activation whose input is not normal, as that of layer "
                             f"{path}.")
-    field = Field(layer.key, layer.params, x.mean)
-    variance = max(x.square - x.mean**2, 0.0)
-    at = field.moments(variance)
-    shared = min(max((x.covariance - x.mean**2) / variance, 0.0), 1.0) if variance else 0.0
-    after = Signal(float(at.square), float(at.mean), field.product(field.value, variance, variance, shared), False)
-    return _Step(path, after, float(at.derivative_square))
+    variance = np.maximum(x.square - np.square(x.mean), 0.0)
+    found = np.zeros((4, *np.shape(variance)))
+    for at in np.unique(x.mean):  # one, unless signals of several sizes are divided by their own
+        field, here = Field(layer.key, layer.params, float(at)), np.broadcast_to(x.mean == at, np.shape(variance))
+        moments = field.moments(variance)
+        covariance = _covariance_after(field, x, variance, moments.mean)
+        found = np.where(here, [moments.square, moments.mean, covariance, moments.derivative_square], found)
+    square, mean, covariance, derivative_square = found
+    return _Step(path, Signal(square, mean, covariance, False), derivative_square)
 
 
 # What each normalization takes off the mean square before it divides by the rest.
@@ -97,8 +112,8 @@ _TAKEN_OFF: Mapping[type[Layer], Callable[[Signal], float]] = MappingProxyType({
 
 def _norm(layer: Any, width: int, x: Signal, path: str) -> _Step:
     off = _TAKEN_OFF[type(layer)](x)
-    factor = layer.weight**2 / (max(x.square - off, 0.0) + layer.eps)
-    mean = math.sqrt(factor) * x.mean if isinstance(layer, RMSNorm) else 0.0
+    factor = layer.weight**2 / (np.maximum(x.square - off, 0.0) + layer.eps)
+    mean = np.sqrt(factor) * x.mean if isinstance(layer, RMSNorm) else 0.0
     return _Step(path, Signal(factor * (x.square - off), mean, factor * (x.covariance - off), x.normal), factor)
 
 
@@ -128,22 +143,23 @@ def _steps(layers: Sequence[Layer], width: int, x: Signal, path: str = "") -> tu
     return tuple(steps)
 
 
-def _with_gradients(steps: Sequence[_Step], gradient: float) -> dict[str, Expectation]:
+def _with_gradients(steps: Sequence[_Step], gradient: Any) -> dict[str, Expectation]:
     expectations: dict[str, Expectation] = {}
     for step in reversed(steps):
         expectations[step.path] = Expectation(step.signal, gradient)
         if step.branch:
             expectations |= _with_gradients(step.branch, step.scale**2 * gradient)
-        gradient *= step.back
+        gradient = gradient * step.back
     return expectations
 
 
-def expect(layers: Sequence[Layer], width: int, *, square: float = 1.0,
-           covariance: float = 0.0) -> dict[str, Expectation] | None:
+def expect(layers: Sequence[Layer], width: int, *, square: Any = 1.0,
+           covariance: Any = 0.0) -> dict[str, Expectation] | None:
     """What is expected of each layer, by path; None where theory does not speak (``why_unknown`` says why).
 
     ``square`` is the mean square of the inputs (batch, width), ``covariance`` the mean product of a feature's values
-    for two samples. The first layer may be any; an activation needs a dense layer before it.
+    for two samples, NaN where no layer asks for it; of several signals at once they are arrays. The first layer may be
+    any; an activation needs a dense layer before it.
     """
     try:
         return _with_gradients(_steps(layers, width, Signal(square, covariance=covariance)), 1.0)
@@ -190,14 +206,14 @@ def predict_blocks(network: Architecture, x: Array, output_error: float = 1.0) -
     if any(isinstance(layer, BatchNorm) for _, layer, _ in walk(network.layers, network.inputs)):
         groups, covariance = [lengths], _covariance(values)  # it divides all samples by one size
     else:  # every sample has a size of its own, which a normalization takes away
-        groups, covariance = np.array_split(np.sort(lengths), min(GROUPS, len(lengths))), 0.0
-    each = []
-    for group in groups:
-        expectations = expect(network.layers, network.inputs, square=float(group.mean()), covariance=covariance)
-        if expectations is None:
-            return None
-        each.append([_rows(network, paths, expectations) for paths in network.stages])
-    rows = np.average(each, axis=0, weights=[len(group) for group in groups])
+        groups, covariance = np.array_split(np.sort(lengths), min(GROUPS, len(lengths))), math.nan
+    expectations = expect(network.layers, network.inputs, square=np.array([group.mean() for group in groups]),
+                          covariance=covariance)
+    if expectations is None:
+        return None
+    weights = [len(group) for group in groups]
+    rows = np.array([[np.average(np.broadcast_to(value, len(groups)), weights=weights)
+                      for value in _rows(network, paths, expectations)] for paths in network.stages])
     rows[:, 4] *= output_error
     return BlockPrediction(*np.sqrt(np.maximum(rows, 0.0)).T)
 
@@ -209,7 +225,7 @@ def _covariance(values: Array) -> float:
     return (total - float(np.square(values).mean()) * count) / (count * (count - 1)) if count > 1 else 0.0
 
 
-def _rows(network: Architecture, paths: Sequence[str], expectations: Mapping[str, Expectation]) -> list[float]:
+def _rows(network: Architecture, paths: Sequence[str], expectations: Mapping[str, Expectation]) -> list[Any]:
     """Of one stage: mean square and variance of its output, the same of what it adds, mean square of the gradient."""
     end, added = expectations[paths[-1]], _added(network, paths, expectations)
     return [end.signal.square, end.signal.square - end.signal.mean**2, added.square, added.square - added.mean**2,
