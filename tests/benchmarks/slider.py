@@ -7,8 +7,8 @@ none comes from a cache. In turns with it two floors: the same page once more, w
 nothing is computed; and an app that has nothing but the page's charts, recorded, and the slider. Prints for each the
 median and the 95th percentile of the time from the key press to the first frame after the charts' last change, the
 parts of it (until the browser has sent the value, until it has received the server's last message, until that frame),
-the bytes received, and the ratio of the page to the floor. Last come the sliders that stand at a
-picture, and those inside pictures, which do not ask the server.
+the bytes received, and the ratio of the page to the floor. Then a residual network takes turns with a plain one of as
+many operations. Last come the sliders that stand at a picture, and those inside pictures, which do not ask the server.
 """
 
 from __future__ import annotations
@@ -61,6 +61,10 @@ CASES = {
 AT_THE_PICTURE = {  # sliders that stand at a picture and move a control of the sidebar: the address and the input
     "signal, gain": ("?scrub=gain&gain=0", "input[type='range'][max='4'][step='0.2']"),
     "signal, constant": ("?scrub=constant&constant=-0.5", "input[type='range'][max='0.5'][step='0.05']")}
+# Of equal operations: two layers a block, and the first and last.
+EIGHT_BLOCKS, AS_PLAIN = "signal, 8 blocks", "signal, 18 layers"
+EQUAL = {EIGHT_BLOCKS: "?init=He normal&activation=ReLU&gain=1&kind=Residual",
+         AS_PLAIN: "?init=He normal&activation=ReLU&gain=1&depth=18"}
 IN_THE_PICTURE = {"training, step": "training?steps=10"}
 
 # Remembers when the browser last spoke to the server and the server to it, and how much that was.
@@ -182,9 +186,22 @@ def take_turns(browser: Any, name: str, case: Case, args: argparse.Namespace) ->
         print(line(who, presses) + ratios, flush=True)
 
 
+def compare_blocks(browser: Any, args: argparse.Namespace) -> None:
+    """Measure a residual network and a plain one in turns, and print both with their ratio."""
+    measured: dict[str, list[Press]] = {name: [] for name in EQUAL}
+    with serve() as base:
+        for _ in range(args.rounds):
+            for name, address in EQUAL.items():
+                measured[name].extend(measure(browser, base, address, "gain", args.presses))
+    ours, plain = ([press[2] for press in measured[name]] for name in (EIGHT_BLOCKS, AS_PLAIN))
+    print(line(EIGHT_BLOCKS, measured[EIGHT_BLOCKS]))
+    print(line(AS_PLAIN, measured[AS_PLAIN]) + f"{statistics.median(ours) / statistics.median(plain):10.2f}"
+          f"{ninety_five(ours) / ninety_five(plain):8.2f}", flush=True)
+
+
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--page", nargs="+", default=list(CASES), choices=CASES)
+    ask.add_argument("--page", nargs="*", default=list(CASES), choices=CASES)
     ask.add_argument("--presses", type=int, default=16, help="in each of the rounds")
     ask.add_argument("--rounds", type=int, default=3, help="the app and the floor take turns")
     args = ask.parse_args()
@@ -196,6 +213,7 @@ def main() -> None:
     with launch() as browser:
         for name in args.page:
             take_turns(browser, name, CASES[name], args)
+        compare_blocks(browser, args)
         with serve() as base:
             for name, (address, slider) in AT_THE_PICTURE.items():
                 print(line(f"at it: {name}", measure(browser, base, address, slider, args.presses)), flush=True)
