@@ -68,6 +68,7 @@ def _text(audited: Audit, every: bool) -> str:
     lines += ["", *(f"Tied, one tensor under several names: {_printable(', '.join(names), 200)}"
                     for names in audited.tied)]
     lines += [_printable(f"{audited.say_passed_over}.", 200)] if audited.passed_over else []
+    lines += [_printable(f"{audited.say_uncovered}.", 400)] if audited.say_uncovered else []
     for finding in audited.findings:
         lines += [f"[{finding.severity}] {_printable(finding.text, 400)}.", f"    {finding.rule}; {finding.source}"]
     if not audited.findings:

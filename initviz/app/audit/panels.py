@@ -125,8 +125,8 @@ def show_tensors(audit: Audit) -> None:
         "Tensor": st.column_config.TextColumn(width=220), "Law": st.column_config.TextColumn(
             width=330, help="All laws that draw such values more often than once in a million times."),
         **dict.fromkeys(("Std", "Mean", "Kurtosis", "Largest ÷ std"), exact)})
-    if audit.passed_over:
-        st.caption(plain(f"{audit.say_passed_over}."))
+    for sentence in filter(None, (audit.say_passed_over, audit.say_uncovered)):
+        st.caption(plain(f"{sentence}."))
     laws = list(dict.fromkeys(law for record in audit.tensors for law in record.laws if not law.free))
     with st.expander("Where these laws are written down", icon=":material/menu_book:"):
         st.markdown("  \n".join(_written(group) for group in _by_formula(laws)) or "No known law fits.")

@@ -53,6 +53,15 @@ class Audit(Graded):
         return f"Not judged: {count:,} tensor{'s' * (count > 1)}, empty or of {named(formats)}" if formats else ""
 
     @property
+    def say_uncovered(self) -> str:
+        """Of how many tensors the recipe says nothing; empty where it speaks of all, and without one."""
+        if self.recipe is None:
+            return ""
+        names = [record.name for record in self.tensors if not self.recipe.entries_of(record.name)]
+        return (f"The recipe {self.recipe.name} says nothing of {len(names):,} of {len(self.tensors):,} tensors: "
+                f"{named(names)}" if names else "")
+
+    @property
     def tied(self) -> tuple[tuple[str, ...], ...]:
         """Names of tensors of different kinds that are one tensor, such as an embedding and the read-out."""
         return tuple(tuple(record.name for record in group) for group in self.equal

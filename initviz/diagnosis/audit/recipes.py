@@ -82,7 +82,8 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
             ("*in_proj_bias", "constant", "0"), ("*out_proj.bias", "constant", "0"),
             *((pattern, "uniform", std) for pattern in ("*attn.out_proj.weight", "*layers.*.linear?.weight")
               for std in (_LINEAR, _XAVIER)),  # alone, and as nn.Transformer draws them again
-            ("*weight", "uniform", _LINEAR), ("*weight", "constant", "1")),  # of a normalization without a name
+            ("*weight", "uniform", _LINEAR),
+            *(("*weight", "constant", value) for value in ("1", "0.25"))),  # of unnamed normalizations; of a PReLU
     _recipe("keras", "Keras' defaults: glorot_uniform, zeros, embeddings U(-0.05, 0.05)",
             ("*gamma*", "constant", "1"), ("*beta*", "constant", "0"), ("*embedding*", "uniform", "0.05 / sqrt(3)"),
             ("*recurrent_kernel*", "orthogonal", "1"), ("*lstm*bias*", "any", "1"),
@@ -104,7 +105,8 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
             ("*lm_head.weight", "normal", "0.02")),
     _recipe("vit", "ViT as in timm: 0.02, whose cut lies far outside, or cut at two standard deviations", *_NORMS,
             ("*pos_embed", "any", "1"), ("*cls_token", "any", "1"), ("*patch_embed*", "any", "1"),
-            ("*head.weight", "constant", "0"), ("*bias", "constant", "0"), ("*weight", "normal", "0.02"),
+            ("*head.weight", "constant", "0"), ("*head.weight", "normal", "0.02"),
+            ("*head.weight", "truncated_normal", _CUT), ("*bias", "constant", "0"), ("*weight", "normal", "0.02"),
             ("*weight", "truncated_normal", _CUT)),
     _recipe("fixup", "Zhang et al. 2019, section 3: last layer of a branch and classifier 0, the others He · L^-1/2",
             ("*conv2.weight", "constant", "0"), ("*fc.weight", "constant", "0"), ("*linear.weight", "constant", "0"),
@@ -185,6 +187,10 @@ def deviations(records: Sequence[TensorRecord], recipe: AuditRecipe) -> list[Aud
     """A finding for each tensor that is not what the recipe says, in the file's order."""
     depth = blocks(records)
     findings = []
+    if records and not any(recipe.entries_of(record.name) for record in records):
+        findings.append(AuditFinding("recipe", "warning", f"the recipe {recipe.name} says nothing of them: its "
+                                     f"patterns match no name, as of {records[0].name}", (), 0, float(len(records)),
+                                     None, "the patterns match the names", recipe.source))
     for record in records:
         entries = [entry for entry in recipe.entries_of(record.name) if record.role.fan_in or "fan_" not in entry.std]
         against = [_deviation(record, entry, recipe, depth) for entry in entries]

@@ -7,6 +7,7 @@ compares speaks only where nearly all of a family, or of a file, agree: a file o
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -30,6 +31,7 @@ GAINS = (0.1, 10.0)  # fan_in times the variance
 MOST_SUBNORMAL, MOST_LOST = 0.1, 0.05  # shares of the values
 KURTOSES = (min(family.kurtosis for family in FAMILIES.values()), max(f.kurtosis for f in FAMILIES.values()))
 UNLIKELY = 0.01  # that draws of one scale lie further apart
+QKV = re.compile(r"\.(?:in|[qkv])_proj_weight$")  # beside which nn.MultiheadAttention's out_proj keeps the default
 SYMMETRY = "Goodfellow, Bengio and Courville 2016, section 8.4"
 SAMPLING = "sampling error: std √((κ − 1) / 4N)"
 CONVENTION = "convention"
@@ -269,8 +271,9 @@ def ignores_fan(records: Records) -> Iterator[AuditFinding]:
 
 def framework_default(records: Records) -> Iterator[AuditFinding]:
     """A few layers that follow PyTorch's default where nearly all others follow another law."""
+    attention = {record.name.rpartition(".")[0] for record in records if QKV.search(record.name)}
     weights = [record for record in _weights(records) if record.laws and record.measures.count >= 256
-               and not record.measures.one_value]
+               and not record.measures.one_value and record.name.removesuffix(".out_proj.weight") not in attention]
     default = [record for record in weights if all(law.formula == TORCH_DEFAULT or law.formula.startswith("U(±")
                                                    for law in record.laws)
                and any(law.formula == TORCH_DEFAULT for law in record.laws)]

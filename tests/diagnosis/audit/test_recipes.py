@@ -217,6 +217,26 @@ def test_modules_of_pytorch_that_draw_by_laws_of_their_own_follow_the_recipe(tmp
     assert [finding.text for finding in audit(tmp_path / "modules.pt", "torch").findings] == []
 
 
+def test_what_a_recipe_says_nothing_of_is_said(tmp_path):
+    d = Draws()
+    save_file({"a.kernel": d.normal(64, 64, std=0.1), "b.gain": d.normal(64, 64, std=0.1)}, tmp_path / "a.safetensors")
+    finding, = audit(tmp_path / "a.safetensors", "gpt2").findings
+    assert (finding.severity, finding.key) == ("warning", "recipe")
+    assert "its patterns match no name, as of a.kernel" in finding.text
+    found = audit(tmp_path / "a.safetensors", "flax")
+    assert found.say_uncovered == "The recipe flax says nothing of 1 of 2 tensors: 'b.gain'"
+    assert audit(tmp_path / "a.safetensors").say_uncovered == ""
+
+
+def test_attention_with_keys_of_their_own_and_a_prelu_are_as_pytorch_makes_them(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    torch.manual_seed(0)
+    modules = {"attention": torch.nn.MultiheadAttention(64, 4, kdim=32, vdim=16), "act": torch.nn.PReLU(8)}
+    torch.save({f"{name}.{key}": values for name, module in modules.items()
+                for key, values in module.state_dict().items()}, tmp_path / "a.pt")
+    assert audit(tmp_path / "a.pt").findings == audit(tmp_path / "a.pt", "torch").findings == ()
+
+
 @pytest.mark.parametrize(("layout", "outputs_first"), [("Conv1D", False), ("Linear", True)])
 def test_gpt2_names_stand_for_either_layout(tmp_path, layout, outputs_first):
     d = Draws()
