@@ -123,8 +123,8 @@ class Examination:
                     *(finding for rule in RULES for finding in rule(self.tensors))]
         if recipe is not None:
             never = {name for finding in findings if finding.key == "both_zero" for name in finding.tensors}
-            deviating = [finding for finding in deviations(self.tensors, recipe) if not never.issuperset(
-                finding.tensors)]
+            deviating = [finding for finding in deviations(self.tensors, recipe) if not (
+                finding.tensors and never.issuperset(finding.tensors))]
             known = {name for finding in deviating for name in finding.tensors}
             covered = {record.name for record in self.tensors if recipe.entries_of(record.name)}
             findings = [*deviating, *(finding for finding in findings if not known.issuperset(finding.tensors) and not (

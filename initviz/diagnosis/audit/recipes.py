@@ -260,6 +260,8 @@ def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:
     measures = [member.measures for member in members]
     if all(measured.one_value for measured in measures) and len({measured.least for measured in measures}) == 1:
         return "constant", repr(measures[0].least)
+    if members[0].role.kind == "bias":  # whose law follows from the weight beside it
+        return "any", "1"
     gains = [measured.isometry for measured in measures]
     if math.isclose(min(gains), max(gains), rel_tol=SAME_GAIN):  # never so of NaN
         return "orthogonal", f"{sum(gains) / len(gains):.4g}"

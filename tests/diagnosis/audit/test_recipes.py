@@ -217,6 +217,15 @@ def test_modules_of_pytorch_that_draw_by_laws_of_their_own_follow_the_recipe(tmp
     assert [finding.text for finding in audit(tmp_path / "modules.pt", "torch").findings] == []
 
 
+def test_no_law_is_learned_for_biases_that_follow_from_their_weights(tmp_path):
+    d = Draws()
+    state = {f"{layer}.{part}": d.uniform(*shape, end=fan_in**-0.5) for layer, (fan_in, fan_out) in enumerate(
+        [(30, 64), (64, 64), (64, 10)]) for part, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,)))}
+    save_file(state, tmp_path / "a.safetensors")
+    entries = {entry.pattern: entry for entry in learned(audit(tmp_path / "a.safetensors").tensors, "mlp").entries}
+    assert (entries["*.bias"].law, entries["*.weight"].std) == ("any", "1 / sqrt(3 * fan_in)")
+
+
 def test_what_a_recipe_says_nothing_of_is_said(tmp_path):
     d = Draws()
     save_file({"a.kernel": d.normal(64, 64, std=0.1), "b.gain": d.normal(64, 64, std=0.1)}, tmp_path / "a.safetensors")
