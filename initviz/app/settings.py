@@ -251,13 +251,13 @@ class DeclaredSettings:
     def network(self, key: str) -> Network:
         """The network that the initializer ``key`` draws."""
         return Network(
-            self.sizes, self.activation, key, self.gain, self.bias, self.bias_std, self.seed,
+            self.sizes, self.activation, key, self.gain, self.bias, bias_std=self.bias_std, seed=self.seed,
             activation_params=self.activation_params(self.activation), initializer_params=self.initializer_params(key))
 
     def network_at_point(self, sizes: tuple[int, ...] | None = None, initializer: str = "lecun_normal") -> Network:
         """The network at (sigma_w, sigma_b): weights of variance sigma_w^2 / fan_in, biases of sigma_b^2."""
-        return Network(sizes or self.sizes, self.activation, initializer, self.sigma_w, self.bias, self.sigma_b,
-                       self.seed, activation_params=self.activation_params(self.activation))
+        return Network(sizes or self.sizes, self.activation, initializer, self.sigma_w, self.bias,
+                       bias_std=self.sigma_b, seed=self.seed, activation_params=self.activation_params(self.activation))
 
     def plain_networks(self) -> tuple[Network, ...]:
         """The networks to compare, in the order chosen, whatever the architecture: as plain ones."""

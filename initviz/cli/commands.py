@@ -44,7 +44,8 @@ def _network(options: argparse.Namespace, sizes: tuple[int, ...], key: str) -> N
     params = activation_params(options)
     output = options.output_init
     return Network(sizes, options.activation, key, 1.0 if options.gain is None else options.gain,
-                   _biases(options, len(sizes) - 1), options.bias_std or 0.0, options.seed, activation_params=params,
+                   _biases(options, len(sizes) - 1), bias_std=options.bias_std or 0.0, seed=options.seed,
+                   activation_params=params,
                    initializer_params=INITIALIZERS[key].following(params) | dict(options.param),
                    output_initializer=output,
                    output_initializer_params=INITIALIZERS[output].following(params) if output else ())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from initviz.core.arrays import Array
 from initviz.core.layers import NORMALIZATIONS, Activation, Dense, Layer, Residual, draw_parameters
-from initviz.core.network import SEED, SIZE, Described, ParamItems
+from initviz.core.network import SEED, SIZE, Described
 from initviz.core.schemes import SCHEMES, Scheme
 from initviz.core.validation import ANY, Interval, check
 
@@ -81,11 +81,6 @@ class Architecture(Described):
     initializer: str = "he_normal"
     gain: float = 1.0
     bias: float = 0.0
-    bias_std: float = 0.0
-    seed: int = 0
-    dtype: str = "float32"
-    activation_params: Mapping[str, Any] | ParamItems = field(default=())
-    initializer_params: Mapping[str, Any] | ParamItems = field(default=())
 
     def __post_init__(self) -> None:
         put = object.__setattr__

@@ -6,7 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -15,10 +15,9 @@ import numpy as np
 from initviz.core.activations import ACTIVATIONS, activation
 from initviz.core.arrays import Array
 from initviz.core.initializers import DTYPES, INITIALIZERS, Law, initialize, law_of
-from initviz.core.validation import ANY, Interval, check, check_parameters
+from initviz.core.validation import ANY, Interval, ParamItems, check, check_parameters, params_of
 from initviz.core.wording import shown
 
-ParamItems = tuple[tuple[str, Any], ...]
 Gain = float | tuple[float, ...]
 NeuronBias = float | tuple[float, ...]  # of a layer: one for all its neurons, or one each
 Bias = float | tuple[NeuronBias, ...]
@@ -96,31 +95,33 @@ def _biases(value: Any, sizes: tuple[int, ...]) -> Bias:
     return tuple(biases)
 
 
-class Described:
-    """What every description of a network shares: entries of the tables with their parameters, and how it is drawn."""
+class _Entries:
+    """The entries of the tables that every description of a network names; where they stand differs."""
 
     activation: str
     initializer: str
-    bias_std: float
-    seed: int
-    dtype: str
-    activation_params: Mapping[str, Any] | ParamItems
-    initializer_params: Mapping[str, Any] | ParamItems
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described(_Entries):
+    """What every description of a network shares: parameters of its entries of the tables, and how it is drawn."""
+
+    bias_std: float = 0.0
+    seed: int = 0
+    dtype: str = "float32"
+    activation_params: Mapping[str, Any] | ParamItems = ()
+    initializer_params: Mapping[str, Any] | ParamItems = ()
 
     def _check_described(self, **more: Mapping[str, Any]) -> None:
-        """Check the fields above, and those that name an entry of the tables ``more``; parameters become sorted pairs.
+        """Check the fields above, and those that name an entry of the tables ``more``; parameters become sorted items.
 
         Raises ValueError naming the field, the value and what is allowed.
         """
         put = object.__setattr__  # a frozen dataclass checks itself in __post_init__
         for name, table in {"activation": ACTIVATIONS, "initializer": INITIALIZERS, **more}.items():
             check(name, getattr(self, name), tuple(table))
-            pairs = getattr(self, f"{name}_params")
-            try:
-                given = dict(pairs)
-            except (TypeError, ValueError):
-                raise ValueError(f"{name}_params must map names to values, got {pairs!r}") from None
-            given = check_parameters(getattr(self, name), given, table[getattr(self, name)].parameters)
+            params = params_of(f"{name}_params", getattr(self, f"{name}_params"))
+            given = check_parameters(getattr(self, name), params, table[getattr(self, name)].parameters)
             put(self, f"{name}_params", tuple(sorted(given.items())))
         put(self, "bias_std", check("bias_std", self.bias_std, Interval(0, math.inf)))
         put(self, "seed", check("seed", self.seed, SEED))
@@ -128,7 +129,7 @@ class Described:
 
     @property
     def activation_items(self) -> ParamItems:
-        """The activation's parameters as sorted pairs."""
+        """The activation's parameters as sorted items."""
         return tuple(dict(self.activation_params).items())
 
     def activation_entry(self) -> tuple[Any, dict[str, Any]]:
@@ -161,13 +162,9 @@ class Network(Described):
     initializer: str = "he_normal"
     gain: Gain = 1.0
     bias: Bias = 0.0
-    bias_std: float = 0.0
-    seed: int = 0
-    dtype: str = "float32"
-    activation_params: Mapping[str, Any] | ParamItems = field(default=())
-    initializer_params: Mapping[str, Any] | ParamItems = field(default=())
+    _: KW_ONLY
     output_initializer: str | None = None
-    output_initializer_params: Mapping[str, Any] | ParamItems = field(default=())
+    output_initializer_params: Mapping[str, Any] | ParamItems = ()
 
     def __post_init__(self) -> None:
         put = object.__setattr__

@@ -94,6 +94,7 @@ class Parameter:
 
 ANY = Interval(-math.inf, math.inf)
 NO_PARAMETERS: Mapping[str, Parameter] = MappingProxyType({})
+ParamItems = tuple[tuple[str, Any], ...]  # values of parameters by name, sorted, so that what holds them is hashable
 
 
 def check(field: str, value: Any, allowed: Interval | Choices | Collection[str]) -> Any:
@@ -109,6 +110,14 @@ def check(field: str, value: Any, allowed: Interval | Choices | Collection[str])
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{field} must be one of {', '.join(allowed)}, got {value!r}")
     return value
+
+
+def params_of(field: str, given: Mapping[str, Any] | ParamItems) -> dict[str, Any]:
+    """The values of parameters by name; raise ValueError where ``given`` is neither a mapping nor such items."""
+    try:
+        return dict(given)
+    except (TypeError, ValueError):
+        raise ValueError(f"{field} must map names to values, got {given!r}") from None
 
 
 def setting_of(owner: str, name: str, parameter: Parameter) -> str:

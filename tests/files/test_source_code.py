@@ -124,7 +124,7 @@ def test_a_script_runs_on_its_own():
 @pytest.mark.parametrize("key", INITIALIZERS)
 def test_every_script_is_python_that_imports_what_it_names(key, framework):
     for phi in ACTIVATIONS:
-        source = code(Network(SIZES, phi, key, GAIN, BIAS, BIAS_STD), framework)
+        source = code(Network(SIZES, phi, key, GAIN, BIAS, bias_std=BIAS_STD), framework)
         compiled = compile(source, key, "exec")
         assert "$" not in source
         known = set(dir(builtins)) | set(compiled.co_names)

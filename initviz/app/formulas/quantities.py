@@ -16,9 +16,9 @@ from initviz.app.caches import cached
 from initviz.app.settings import Settings
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.initializers import INITIALIZERS, initialize, law_of
-from initviz.core.network import WEIGHT_STREAM, Network, ParamItems, stream
+from initviz.core.network import WEIGHT_STREAM, Network, stream
 from initviz.core.statistics import Bins
-from initviz.core.validation import Parameter
+from initviz.core.validation import Parameter, ParamItems
 from initviz.core.wording import number
 from initviz.diagnosis.remedies import in_words, recommended
 from initviz.theory.mean_field import Field

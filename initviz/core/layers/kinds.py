@@ -16,18 +16,10 @@ from initviz.core.buffers import Buffers
 from initviz.core.initializers import INITIALIZERS, initialize, law_of
 from initviz.core.layers.chain import ALONE, Layer, LayerContext, Parameters, Shapes
 from initviz.core.propagation import activate, affine, multiply_by_derivative, product
-from initviz.core.validation import ANY, Interval, check, check_parameters
+from initviz.core.validation import ANY, Interval, ParamItems, check, check_parameters, params_of
 
-ParamItems = tuple[tuple[str, Any], ...]
 WIDTH = Interval(1, 1_000_000, integer=True)
 NOT_NEGATIVE = Interval(0, math.inf)
-
-
-def _items(field: str, given: Mapping[str, Any] | ParamItems) -> dict[str, Any]:
-    try:
-        return dict(given)
-    except (TypeError, ValueError):
-        raise ValueError(f"{field} must map names to values, got {given!r}") from None
 
 
 def _row(parameter: Array) -> Array:
@@ -75,7 +67,7 @@ class Dense(Layer):
         put(self, "gain", check("gain", self.gain, ANY))
         put(self, "bias", check("bias", self.bias, ANY))
         put(self, "bias_std", check("bias_std", self.bias_std, NOT_NEGATIVE))
-        params = check_parameters(self.initializer, _items("initializer_params", self.initializer_params),
+        params = check_parameters(self.initializer, params_of("initializer_params", self.initializer_params),
                                   INITIALIZERS[self.initializer].parameters)
         put(self, "initializer_params", tuple(sorted(params.items())))
 
