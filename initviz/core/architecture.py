@@ -13,7 +13,7 @@ from initviz.core.arrays import Array
 from initviz.core.layers import NORMALIZATIONS, Activation, Dense, Layer, Residual, draw_parameters
 from initviz.core.network import SEED, SIZE, Described
 from initviz.core.schemes import SCHEMES, Scheme
-from initviz.core.validation import ANY, Interval, check
+from initviz.core.validation import ANY, Interval, ParamItems, check
 
 BLOCKS = Interval(1, 1000, integer=True)
 BRANCH_LAYERS = Interval(1, 2, integer=True)
@@ -81,6 +81,11 @@ class Architecture(Described):
     initializer: str = "he_normal"
     gain: float = 1.0
     bias: float = 0.0
+    bias_std: float = 0.0
+    seed: int = 0
+    dtype: str = "float32"
+    activation_params: Mapping[str, Any] | ParamItems = ()
+    initializer_params: Mapping[str, Any] | ParamItems = ()
 
     def __post_init__(self) -> None:
         put = object.__setattr__

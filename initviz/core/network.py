@@ -6,7 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -95,22 +95,19 @@ def _biases(value: Any, sizes: tuple[int, ...]) -> Bias:
     return tuple(biases)
 
 
-class _Entries:
-    """The entries of the tables that every description of a network names; where they stand differs."""
+class Described:
+    """What every description of a network shares: entries of the tables with their parameters, and how it is drawn.
+
+    The fields are declared again where they stand in the order of the arguments.
+    """
 
     activation: str
     initializer: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Described(_Entries):
-    """What every description of a network shares: parameters of its entries of the tables, and how it is drawn."""
-
-    bias_std: float = 0.0
-    seed: int = 0
-    dtype: str = "float32"
-    activation_params: Mapping[str, Any] | ParamItems = ()
-    initializer_params: Mapping[str, Any] | ParamItems = ()
+    bias_std: float
+    seed: int
+    dtype: str
+    activation_params: Mapping[str, Any] | ParamItems
+    initializer_params: Mapping[str, Any] | ParamItems
 
     def _check_described(self, **more: Mapping[str, Any]) -> None:
         """Check the fields above, and those that name an entry of the tables ``more``; parameters become sorted items.
@@ -162,7 +159,11 @@ class Network(Described):
     initializer: str = "he_normal"
     gain: Gain = 1.0
     bias: Bias = 0.0
-    _: KW_ONLY
+    bias_std: float = 0.0
+    seed: int = 0
+    dtype: str = "float32"
+    activation_params: Mapping[str, Any] | ParamItems = ()
+    initializer_params: Mapping[str, Any] | ParamItems = ()
     output_initializer: str | None = None
     output_initializer_params: Mapping[str, Any] | ParamItems = ()
 
