@@ -35,8 +35,30 @@ def test_what_is_shown_fits_its_window_in_its_theme_and_has_no_serious_violation
     for color, share in window.page.evaluate(WORDS):
         assert contrast(share * np.array(color) + (1 - share) * page, page) >= 4.5
     assert window.page.locator("[data-testid='stVegaLiteChart'] canvas").count() == 0  # where text is always black
-    found = [(violation["id"], node["target"], node["failureSummary"])
-             for violation in axe.run(window.page).response["violations"]
-             if violation["impact"] in ("serious", "critical")
-             for node in violation["nodes"] if not any(part in str(node["target"]) for part in NOT_OURS[view])]
-    assert not found, found
+    assert not violations(axe, window, view)
+
+
+@pytest.mark.parametrize("view", ["light", "dark"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_what_a_click_opens_has_no_serious_violation(screen, address, view):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    window = screen(f"{address}{'&' if '?' in address else '?'}{SMALL}", **VIEWS[view])
+    for expander in window.page.get_by_test_id("stExpander").locator("summary").all():
+        expander.click()
+    window.settle()
+    assert not violations(axe, window, view)
+    for popover in window.page.get_by_test_id("stPopover").get_by_role("button").all():
+        popover.click()
+        window.page.get_by_test_id("stPopoverBody").wait_for()
+        window.settle()
+        assert not violations(axe, window, view)
+        window.page.keyboard.press("Escape")
+        window.page.get_by_test_id("stPopoverBody").wait_for(state="hidden")
+
+
+def violations(axe, window, view):
+    """What axe finds that is serious and ours."""
+    return [(violation["id"], node["target"], node["failureSummary"])
+            for violation in axe.run(window.page).response["violations"]
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"] if not any(part in str(node["target"]) for part in NOT_OURS[view])]
