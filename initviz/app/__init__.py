@@ -19,7 +19,7 @@ from initviz.app.controls import (
 )
 from initviz.app.entrance import freeze_modules, mark_entrance, require_entrance
 from initviz.app.history import note_choices, write_settings
-from initviz.app.pictures import PICTURE_TYPES, download, more, say_reasons, show
+from initviz.app.pictures import PICTURE_TYPES, download, more, say_reasons, show, small_print
 from initviz.app.runs import (
     cached_batch,
     cached_block_predictions,
@@ -37,6 +37,6 @@ __all__ = [
     "PICTURE_TYPES", "cached_batch", "cached_block_predictions", "cached_prediction", "cached_runs", "compare",
     "control", "current_settings", "download", "expect", "expect_choice", "freeze_modules", "layer_control",
     "mark_entrance", "more", "note_choices", "open_address", "refuse_the_unaffordable", "require_entrance",
-    "say_reasons", "set_controls", "set_state", "show", "sidebar", "stop", "tell_changes", "watch", "widget",
-    "write_settings",
+    "say_reasons", "set_controls", "set_state", "show", "sidebar", "small_print", "stop", "tell_changes", "watch",
+    "widget", "write_settings",
 ]

@@ -148,8 +148,8 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
     st.table(table(result, bool(experiment.unchecked)), hide_index=True)
     if experiment.unchecked:
         st.caption(f":material/unpublished: † Not checked against the source's text: {experiment.unchecked}")
-    st.caption(f"**What is computed.** {experiment.setting}  \n**Source.** {linked(experiment.source)}"
-               + (f"  \n**In the explorer.** {experiment.apart}" if experiment.apart else ""))
+    app.small_print(f"**What is computed.** {experiment.setting}", f"**Source.** {linked(experiment.source)}",
+                    *([f"**In the explorer.** {experiment.apart}"] if experiment.apart else []))
 
 
 def _ask_for_all(name: str, seed: int) -> None:

@@ -38,6 +38,11 @@ def more(words: str, label: str = "More") -> None:
         st.markdown(words)
 
 
+def small_print(*lines: str) -> None:
+    """Small text that may hold links: in a caption, which is paler, a link has too little contrast."""
+    st.markdown("  \n".join(f":small[{line}]" for line in lines))
+
+
 def say_reasons(reasons: Sequence[ScaleReason]) -> None:
     """Why scales shrink, stay or grow, a line a reason."""
     st.markdown("\n".join(f"- :small[**{reason.happens}** ({listed(reason.labels)}): {reason.why}.]"

@@ -48,7 +48,7 @@ def tools(page: str, title: str) -> None:
                 st.markdown("**Copy link**")
                 st.code(address(query), language=None, wrap_lines=True)
                 st.markdown("**Copy embed code**")
-                st.code(_embed_code(query, f"initviz: {title}"), language="html", wrap_lines=True)
+                st.code(_embed_code(query, f"initviz: {title}"), language=None, wrap_lines=True)
                 st.caption("The copy button stands at the right of each. An embedded page has no controls around it "
                            "and names the network that it shows.")
         st.toggle("Present", key="present", bind="query-params",
@@ -76,4 +76,5 @@ def name_network(page: str, title: str) -> None:
     """Where no controls are seen: which network is shown, and the way to them."""
     description = described(current_settings(), page)
     with st.bottom:
-        st.caption(f"**{title}** of initviz: {description}. [Open it with its controls]({address(_query(page))})")
+        st.markdown(f":small[**{title}** of initviz: {description}. "
+                    f"[Open it with its controls]({address(_query(page))})]")

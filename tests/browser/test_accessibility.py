@@ -43,22 +43,23 @@ def test_what_is_shown_fits_its_window_in_its_theme_and_has_no_serious_violation
 def test_what_a_click_opens_has_no_serious_violation(screen, address, view):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     window = screen(f"{address}{'&' if '?' in address else '?'}{SMALL}", **VIEWS[view])
+    but = "scrollable-region-focusable",  # a browser makes what scrolls focusable by itself, Streamlit's boxes too
     for expander in window.page.get_by_test_id("stExpander").locator("summary").all():
         expander.click()
     window.settle()
-    assert not violations(axe, window, view)
+    assert not violations(axe, window, view, but)
     for popover in window.page.get_by_test_id("stPopover").get_by_role("button").all():
         popover.click()
         window.page.get_by_test_id("stPopoverBody").wait_for()
         window.settle()
-        assert not violations(axe, window, view)
+        assert not violations(axe, window, view, but)
         window.page.keyboard.press("Escape")
         window.page.get_by_test_id("stPopoverBody").wait_for(state="hidden")
 
 
-def violations(axe, window, view):
-    """What axe finds that is serious and ours."""
+def violations(axe, window, view, but=()):
+    """What axe finds that is serious and ours, ``but`` for these rules."""
     return [(violation["id"], node["target"], node["failureSummary"])
             for violation in axe.run(window.page).response["violations"]
-            if violation["impact"] in ("serious", "critical")
+            if violation["impact"] in ("serious", "critical") and violation["id"] not in but
             for node in violation["nodes"] if not any(part in str(node["target"]) for part in NOT_OURS[view])]

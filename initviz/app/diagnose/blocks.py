@@ -150,9 +150,10 @@ def _show_others(report: BlockReport, tried: Mapping[str, Verdict]) -> None:
     judged = {"As it is": report.verdict, "LSUV": report.after_lsuv, **tried}
     st.dataframe(pd.DataFrame([{"Initialization": label, "Verdict": verdict.word, **dict(verdict.numbers)}
                                for label, verdict in judged.items()]), hide_index=True, width="stretch")
-    st.caption("LSUV: orthonormal weights, each layer rescaled to unit variance on this batch (Mishkin and Matas "
-               "2016). The others change the scale of the branches, or what a paper changes, and leave the rest; "
-               f"[Formulas]({explorer_address('formulas', {'joined': report.network.kind})}) has the source of each.")
+    app.small_print(
+        "LSUV: orthonormal weights, each layer rescaled to unit variance on this batch (Mishkin and Matas 2016). The "
+        "others change the scale of the branches, or what a paper changes, and leave the rest; "
+        f"[Formulas]({explorer_address('formulas', {'joined': report.network.kind})}) has the source of each.")
 
 
 def _show_code(report: BlockReport) -> None:
@@ -161,7 +162,8 @@ def _show_code(report: BlockReport) -> None:
     framework = st.segmented_control("Code", list(FRAMEWORKS), default=next(iter(FRAMEWORKS)), required=True,
                                      key="block_framework", bind="query-params",
                                      help="This initialization, ready to run.")
-    st.code(block_code(report.network, framework or next(iter(FRAMEWORKS))), language="python", height=320)
+    st.code(block_code(report.network, framework or next(iter(FRAMEWORKS))), language="python", height=320,
+            wrap_lines=True)
     app.download("Report (JSON)", "diagnosis.json", lambda: to_json(report), "application/json", key="report_json",
                  help="Verdict, findings, every block, theory, and the verdict after LSUV.")
 

@@ -200,7 +200,7 @@ def show_code(initialization: Initialization, better: Network) -> None:
                                          key="code_for", bind="query-params", help="A complete script that runs.")
     framework = framework if framework in FRAMEWORKS else "PyTorch"
     chosen = initialization.network if which == "As chosen" and initialization.drawn else better
-    st.code(source_code.code(chosen, framework), language="python")
+    st.code(source_code.code(chosen, framework), language="python", wrap_lines=True)
 
 
 def show_downloads(report: Report, evidence: Evidence | None, chosen: DiagnoseRequest, thresholds: Thresholds) -> None:

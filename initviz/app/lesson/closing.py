@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from initviz.app.claims import explorer_address
+from initviz.app.pictures import small_print
 from initviz.core.initializers import INITIALIZERS
 
 
@@ -49,7 +50,7 @@ def show(seed: int) -> None:
                     "weights stay copies under gradient descent and Adam. Biases may be 0, and so may a tensor whose "
                     "other factor is not zero while something random stands behind it, as the output layer's weights: "
                     f"[where zeros may stand]({explorer_address('symmetry#zeros', {})}).")
-        st.caption("Under He's rule GELU and SiLU lose their signal in deep networks; a gain of their own and random "
-                   f"biases hold it: [Formulas]({explorer_address('formulas', {})}) has them, and shows how popular "
-                   f"pairs drift with depth. [Diagnose]({explorer_address('diagnose', {})}) looks at your own "
-                   "network.")
+        small_print("Under He's rule GELU and SiLU lose their signal in deep networks; a gain of their own and random "
+                    f"biases hold it: [Formulas]({explorer_address('formulas', {})}) has them, and shows how popular "
+                    f"pairs drift with depth. [Diagnose]({explorer_address('diagnose', {})}) looks at your own "
+                    "network.")

@@ -39,11 +39,11 @@ def show_recorder() -> None:
         st.markdown("One file that needs PyTorch alone. It leaves parameters, buffers, gradients, random states and "
                     "hooks as they were, and writes statistics of outputs, gradients and parameters: no sample, no "
                     "text, no target, no weight.")
-        st.code(USE, language="python")
+        st.code(USE, language="python", wrap_lines=True)
         app.download("The recorder (recorder.py)", "recorder.py", lambda: RECORDER.read_text("utf-8"), "text/x-python",
                      key="recorder_file", help="Put it beside your script.")
         if box.open:
-            st.code(RECORDER.read_text("utf-8"), language="python", height=320)
+            st.code(RECORDER.read_text("utf-8"), language="python", height=320, wrap_lines=True)
 
 
 def show_answer(chosen: RecordingRequest) -> None:

@@ -166,7 +166,7 @@ def threshold_table() -> None:
     """Where the lines between the verdicts are drawn, and by whom."""
     st.table(pd.DataFrame([{"Line": line.label, "At": number(line.default), "What it does": line.help,
                             "Source": line.source} for line in THRESHOLDS.values()]).set_index("Line"))
-    st.caption("[Diagnose](diagnose) moves each of them.")
+    st.markdown(":small[[Diagnose](diagnose) moves each of them.]")
 
 
 @cached(1e6)
@@ -205,7 +205,8 @@ def blocks_panel(runs: Sequence[BlockRun], input_key: str) -> None:
         framework = st.segmented_control("Code", list(FRAMEWORKS), default=next(iter(FRAMEWORKS)), required=True,
                                          key="block_framework", bind="query-params",
                                          help="This initialization, ready to run.")
-        st.code(block_code(run.network, framework or next(iter(FRAMEWORKS))), language="python", height=320)
+        st.code(block_code(run.network, framework or next(iter(FRAMEWORKS))), language="python", height=320,
+                wrap_lines=True)
 
 
 # ---------------------------------------------------------------------------------------------- one layer

@@ -74,9 +74,9 @@ def show(seed: int) -> None:
         _answer(key, wiring, states, set(guess), fates, seed)
     else:
         st.info("Guess first; then it is computed.", icon=":material/help:")
-    st.caption("Dotted: what passes there is exactly zero before training. A product passes nothing on where a factor "
-               "is zero, and passes no gradient back to a factor where the other is. Source of this wiring: "
-               f"{linked(wiring.source)}.")
+    app.small_print("Dotted: what passes there is exactly zero before training. A product passes nothing on where a "
+                    "factor is zero, and passes no gradient back to a factor where the other is. Source of this "
+                    f"wiring: {linked(wiring.source)}.")
 
 
 def _choose_states(key: str, wiring: Wiring) -> dict[str, str]:
