@@ -99,7 +99,7 @@ if layer:
 with st.container(horizontal=True):
     app.download("Numbers (CSV)", "initviz-layers.csv",
                  lambda: layer_table(app.compare(settings, correlations=True)).to_csv(index=False), "text/csv",
-                 key="numbers", help="Every statistic: a row an initializer and layer.")
+                 key="numbers", help="Every statistic: one row per initializer and layer.")
     app.download("Histograms (CSV)", "initviz-histograms.csv",
                  lambda: histogram_table(runs, settings.quantity).to_csv(index=False), "text/csv",
                  key="histograms", help="The counted bins over all samples.")

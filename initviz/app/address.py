@@ -69,7 +69,7 @@ def nearest_to_texts(spec: Parameter, texts: Sequence[str]) -> tuple[Any, str]:
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:
-    """Valid settings from whatever values are given by control; the default where there is none."""
+    """Valid settings from the values given for controls; missing ones take their defaults."""
     settings = Settings(**{key: nearest_allowed(key, given[key])[0] for key in CONTROLS if key in given})
     return replace(settings, layer=min(settings.layer, settings.depth), sample=min(settings.sample, settings.batch))
 

@@ -1,4 +1,4 @@
-"""Files that somebody gives: kept for the session, and what was made of them until the terms change."""
+"""Uploaded files, kept for the session, and what was computed from them until the terms change."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def kept(name: str, terms: Hashable, make: Callable[[], Any]) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Upload:
-    """A file that somebody gave in this session."""
+    """A file that was uploaded in this session."""
 
     name: str
     file_id: str
@@ -47,7 +47,7 @@ class Upload:
 
 
 def ask_file(label: str, types: list[str], key: str, words: str, megabytes: int) -> Upload | None:
-    """The file that is given, or was before another page of this session was visited; None where there is none."""
+    """The file that is given, or was before another page of this session was visited; None if no file is given."""
     def forget(held: str = f"{key} held") -> None:
         if st.session_state.get(key) is None:
             st.session_state.pop(held, None)

@@ -54,8 +54,8 @@ class Column:
 
 @functools.cache
 def picture() -> Picture:
-    """A column an initializer, a row a layer, in each cell a neuron a column and a sample a row; datasets cells,
-    columns, rows.
+    """One column per initializer, one row per layer, in each cell a column per neuron and a row per sample; datasets
+    cells, columns, rows.
     """
     x = alt.Scale(domain=alt.ExprRef("[0, data('columns')[0].span]"), nice=False, zero=False)
     y = alt.Scale(domain=alt.ExprRef("[data('columns')[0].rows, 0]"), nice=False, zero=False)
@@ -74,7 +74,7 @@ def picture() -> Picture:
     notes = alt.Chart(named("cells")).mark_text(fontSize=11, fill=INK, baseline="middle", tooltip=None).encode(
         x=alt.X("center:Q", scale=x, axis=titles), y=alt.Y("middle:Q", scale=y, axis=layers), text="note:N")
     chart = alt.layer(images, frames, notes, *carried("columns", "rows")).properties(width="container", height=HEIGHT)
-    return Picture.of(chart, "Outputs of the neurons layer by layer, a column an initializer: copies are equal "
+    return Picture.of(chart, "Outputs of the neurons layer by layer, one column per initializer: copies are equal "
                              "columns, a "
                       "weak signal is pale")
 

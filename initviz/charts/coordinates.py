@@ -12,7 +12,7 @@ from initviz.training.coordinate_check import Coordinates, expected_slopes, laye
 
 
 def picture() -> Picture:
-    """A line a layer, named with its slope and the slope's standard error."""
+    """One line per layer, named with its slope and the slope's standard error."""
     return curves.picture("Size of each layer, or of its change, against the width, both axes logarithmic",
                           "width (log axis)", log=True, base=2)
 

@@ -134,7 +134,7 @@ def picture() -> Picture:
         x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height + 27")), text="title:N")
     chart = alt.layer(cells, outline, spikes, *written, bands, words, title, *carried("rows", "ticks")).properties(
         width="container")
-    return Picture.of(chart, "Distributions of neurons, a row a layer, a column an initializer, its verdict above")
+    return Picture.of(chart, "Distributions of neurons: one row per layer, one column per initializer, under verdicts")
 
 
 def _within(fraction: Any) -> Any:
@@ -256,7 +256,7 @@ def data(runs: Sequence[Run], quantity: str, heads: Sequence[Head] = (), *, one_
 
 
 def _outlines(drawn: _Drawn, quantity: str, colors: Sequence[str]) -> dict[str, Any]:
-    """The outlines of all cells that have one, a row a bin."""
+    """The outlines of all cells that have one, one row per bin."""
     filled = [(column, row, run, layer, shape.heights) for column, row, run, layer, shape in drawn
               if shape.heights is not None]
     edges = [_Axis.of(run, quantity).bin_fractions(run.units[quantity][layer - 1]) for _, _, run, layer, _ in filled]

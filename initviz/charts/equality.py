@@ -1,4 +1,4 @@
-"""A map of equal tensors: a row a kind of tensor, a column a block; equal tensors have one color."""
+"""A map of equal tensors: one row per kind of tensor, one column per block; equal tensors have one color."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def picture() -> Picture:
         tooltip=[alt.Tooltip("name:N", title="Tensor"), alt.Tooltip("words:N", title="Equal to")])
     chart = alt.layer(cells, *carried("frame", "rows", "ticks"))
     return Picture.of(chart.properties(width="container", height=HEIGHT),
-                      "Map of equal tensors: a row a kind of tensor, a column a block, one color for equal ones")
+                      "Map of equal tensors: one row per kind, one column per block, one color for equal ones")
 
 
 def data(rows: Sequence[str], cells: Sequence[Cell]) -> Data:

@@ -118,7 +118,7 @@ def names_of(sizes: Sequence[int]) -> list[list[str]]:
 
 def _nodes(heights: Sequence[Sequence[float]], names: Sequence[Sequence[str]], x: Array, targets: Array,
            passed: Propagation, groups: Sequence[int], backward: bool) -> list[tuple[float, float, str, str, str, str]]:
-    """A row a neuron: place, name, value, what stands under it, color."""
+    """One row per neuron: place, name, value, what stands under it, color."""
     rows = []
     for layer, values in enumerate((x[0], *(h[0] for h in passed.activations))):
         for place, value in enumerate(values):

@@ -43,8 +43,8 @@ def picture(square: bool = False) -> Picture:
     chart = alt.Chart(named("maps")).mark_image(aspect=square, smooth=False, tooltip=None).encode(
         x=alt.X("left:Q", scale=x_scale, axis=titles), x2="right:Q", y=alt.value(0), y2=alt.value("height"),
         url="url:N").properties(width="container", height=HEIGHT)
-    words = ("Similarities of neurons, a row and a column a neuron" if square else
-             "Heat maps of single neurons, a column a neuron")
+    words = ("Similarities of neurons, one row and one column per neuron" if square else
+             "Heat maps of single neurons, one column per neuron")
     return Picture.of(chart, f"{words}, one map an initializer")
 
 

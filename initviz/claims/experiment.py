@@ -106,5 +106,5 @@ class Experiment:
     peak_bytes: float = 75e6
 
     def defaults(self) -> dict[str, Any]:
-        """The knobs as on the first visit."""
+        """The default value of each knob."""
         return {name: knob.default for name, knob in self.knobs.items()}

@@ -40,7 +40,7 @@ def _drop_output() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code. Whatever ends it early is one sentence on stderr."""
+    """Run the command line and return the exit code; an error is one sentence on stderr."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that has no superscripts still gets its numbers
     try:

@@ -1,4 +1,4 @@
-"""What each command does: read what is asked, call the package, print."""
+"""The commands: read the options, call the package, print."""
 
 from __future__ import annotations
 

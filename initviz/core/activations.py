@@ -281,5 +281,5 @@ ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType({
 
 
 def activation(key: str) -> ActivationFunction:
-    """The activation of that key; ValueError naming the known keys for any other."""
+    """The activation function of that key; raises ValueError naming the known keys for any other."""
     return ACTIVATIONS[check("activation", key, ACTIVATIONS.keys())]

@@ -73,7 +73,7 @@ class Input:
 
 
 def standardized(x: Array) -> Array:
-    """Every column of ``x`` (rows, columns) with mean 0 and standard deviation 1; a constant one becomes 0."""
+    """``x`` (rows, columns) with every column standardized to mean 0 and standard deviation 1; constant ones are 0."""
     spread = x.std(axis=0)
     return (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
 
@@ -183,7 +183,7 @@ def make_normal(features: int, outputs: int, count: int, *, seed: int = 0, dtype
 
 
 def with_loss(batch: Batch, loss: str, outputs: int | None = None) -> Batch:
-    """The batch with its targets as that loss needs them; two classes are one column where ``outputs`` is 1.
+    """The batch with its targets in the form that a loss needs; two classes are one column where ``outputs`` is 1.
 
     Classes become one-hot targets of 0 and 1, for "tanh_mse" of -1 and 1. Raises ValueError for targets that the loss
     cannot have: numbers for "softmax_ce", numbers beyond what a sigmoid or tanh gives.
@@ -208,7 +208,7 @@ def with_loss(batch: Batch, loss: str, outputs: int | None = None) -> Batch:
 
 
 def classes_for(outputs: int, loss: str | None) -> int:
-    """How many classes a network of so many outputs tells apart: two, where one sigmoid or tanh stands for them."""
+    """Number of classes that a network of so many outputs distinguishes: two for a single sigmoid or tanh."""
     return 2 if outputs == 1 and loss in BOUNDS else outputs
 
 
@@ -242,7 +242,7 @@ def batch_for(sizes: Sequence[int], key: str, count: int, *, seed: int = 0, loss
 
 
 def check_fit(sizes: Sequence[int], batch: Batch) -> None:
-    """Raise ValueError where a network of these sizes does not begin and end as the batch needs it."""
+    """Raise ValueError if the inputs or outputs of a network of these sizes do not fit the batch."""
     for field, value, wanted, kind in (("begin", sizes[0], batch.features, "input"),
                                        ("end", sizes[-1], batch.outputs, "output")):
         if value != wanted:

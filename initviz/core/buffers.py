@@ -36,12 +36,12 @@ class Buffers:
         return sum(held.nbytes for held in self._held.values())
 
     def clear(self) -> None:
-        """Let go of all memory."""
+        """Release all memory."""
         self._held.clear()
 
 
 class NewArrays(Buffers):
-    """Buffers that are not used again, for what a caller keeps."""
+    """Buffers that allocate a new array each time, for results that are kept."""
 
     def array(self, name: Hashable, shape: tuple[int, ...], dtype: Any) -> Array:
         """A new array."""

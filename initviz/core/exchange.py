@@ -52,7 +52,7 @@ def stream_parts(network: Architecture, parameters: Parameters) -> Iterator[Arra
 
 
 def layer_parts(network: Architecture, parameters: Parameters, stage: int) -> Iterator[Array]:
-    """The same of the neurons of one stage of a network without skips: its weights, and the next stage's."""
+    """All parameters that touch the neurons of a stage of a network without skips: its own, and the next stage's."""
     paths = network.stages[stage]
     yield parameters[f"{paths[0]}.weight"]
     for path in paths:
@@ -61,7 +61,7 @@ def layer_parts(network: Architecture, parameters: Parameters, stage: int) -> It
 
 
 def branch_parts(network: Architecture, parameters: Parameters, block: int) -> Iterator[Array]:
-    """The same of the neurons between the two dense layers of a block's branch; none where it has one dense layer."""
+    """All parameters that touch the neurons between a branch's two dense layers; empty if it has one dense layer."""
     path = network.block_paths[block][0]
     residual = network.layers[int(path)]
     assert isinstance(residual, Residual)
@@ -76,7 +76,7 @@ def branch_parts(network: Architecture, parameters: Parameters, block: int) -> I
 
 
 def kinds(parts: Iterator[Array]) -> int:
-    """How many kinds of neurons there are, of which no two may change places; 0 where there are no neurons, or where
+    """Number of classes of exchangeable neurons; 0 where there are no neurons, or where
     parameters are not finite. Differences of round-off are none.
     """
     scaled = []

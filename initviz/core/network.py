@@ -34,7 +34,7 @@ def stream(seed: int, *path: int) -> np.random.Generator:
 
 
 def read_sizes(text: str) -> tuple[int, ...]:
-    """Layer sizes, inputs to outputs, from a text such as "784-512-512-10"; ValueError where it is none."""
+    """Layer sizes, inputs to outputs, from a text such as "784-512-512-10"; raises ValueError for any other."""
     parts = re.split(r"\s*(?:->|[-,;x×→])\s*|\s+", text.strip())
     if len(parts) < 2 or len(parts) > MOST_LAYERS + 1 or not all(re.fullmatch("[0-9]{1,7}", part) for part in parts):
         said = text if len(text) <= 40 else f"{text[:40]}..."
@@ -43,7 +43,7 @@ def read_sizes(text: str) -> tuple[int, ...]:
 
 
 def read_numbers(field: str, text: str) -> float | tuple[float, ...]:
-    """One number, or several with commas between them, from a text such as "1.414, 1.414, 0.01"; ValueError for none.
+    """The number, or the numbers between commas, of a text such as "1.414, 1.414, 0.01"; else raises ValueError.
     """
     try:
         numbers = tuple(float(part) for part in text.split(","))

@@ -15,7 +15,7 @@ from initviz.core.propagation import QUIET
 
 
 def one_thread_a_product() -> None:
-    """From here on NumPy computes each product on one thread, unless the environment's OPENBLAS_NUM_THREADS differs.
+    """Make NumPy compute each product on one thread, unless the environment's OPENBLAS_NUM_THREADS differs.
 
     The threads of one small product wait for each other far longer than they work wherever another process is busy: on
     two cores beside a browser a race took twice as long, and a step of training nine times.

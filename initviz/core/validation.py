@@ -1,4 +1,4 @@
-"""What a value may be, written once: the check, its sentence, a slider's ends and the tests read the same record."""
+"""What values are allowed: checks, error messages, sliders and tests read the same records."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Parameter:
 
     @property
     def interval(self) -> Interval:
-        """The Interval that is allowed; TypeError where the allowed values are no Interval."""
+        """The allowed Interval; raises TypeError if the allowed values are of another kind."""
         if not isinstance(self.allowed, Interval):
             raise TypeError(f"{self.label} is not a number of an interval")
         return self.allowed

@@ -50,23 +50,23 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def cut(name: str) -> str:
-    """A name from outside, cut where it is long."""
+    """A name from a file or a user, shortened if it is long."""
     return name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN - 3]}..."
 
 
 def shown(name: str) -> str:
-    """A name from outside in a sentence: in quotation marks, cut where it is long."""
+    """A name from a file or a user in a sentence: in quotation marks, shortened if it is long."""
     return repr(cut(name))
 
 
 def named(names: Sequence[str]) -> str:
-    """Names from outside in a sentence, the first ten: 'a', 'b' and 1,990 more."""
+    """Names from a file or a user in a sentence, the first ten: 'a', 'b' and 1,990 more."""
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
     return ", ".join(shown(name) for name in names[:MOST_NAMED]) + more
 
 
 def grouped(items: Iterable[Item], name: Callable[[Item], str], say: Callable[[Item], str]) -> str:
-    """What is said of each item, items of which the same is said together: "A and B 0; C 0.3"."""
+    """One text for many items, those with the same words together: "A and B 0; C 0.3"."""
     groups: dict[str, list[str]] = {}
     for item in items:
         groups.setdefault(say(item), []).append(name(item))

@@ -66,7 +66,7 @@ def say_network(network: Architecture) -> str:
 
 
 def blocks_table(run: BlockRun) -> pd.DataFrame:
-    """A row a block, in words: root mean square of skip, branch, stream and gradient, ratio and cosine."""
+    """One row per block, in words: root mean square of skip, branch, stream and gradient, ratio and cosine."""
     table = run.blocks[list(BLOCK_COLUMNS)].rename(columns=BLOCK_COLUMNS)
     said = table.map(lambda value: number(float(value)) if np.isfinite(value) else "not defined")
     if run.hidden_gradient_is_round_off:
@@ -92,7 +92,7 @@ def beside_theory(run: BlockRun, prediction: BlockPrediction | None) -> str:
 
 
 def to_json(report: BlockReport) -> str:
-    """The report as JSON: the network, verdict, findings, a row a block, theory, and the verdict after LSUV."""
+    """The report as JSON: the network, verdict, findings, one row per block, theory, and the verdict after LSUV."""
     blocks = report.run.blocks.astype(object).where(report.run.blocks.notna(), None).to_dict("records")
     return json.dumps({
         "kind": report.network.kind, "scheme": report.network.scheme, "initializer": report.network.initializer,

@@ -25,7 +25,7 @@ class Finding:
 
     ``kind`` is the key of the verdict that it makes where no finding is more severe; "" where it makes none. ``rule``
     says what the number was compared with, ``source`` who says so, ``firmness`` how firm the rule is: EXACT for a
-    count or an overflow, RATIO for a ratio between layers, CONVENTION for a threshold that somebody has chosen.
+    count or an overflow, RATIO for a ratio between layers, CONVENTION for a threshold that is a choice.
     """
 
     key: str
@@ -41,7 +41,7 @@ class Finding:
 
 
 class HasSeverity(Protocol):
-    """Any finding."""
+    """Anything that has a severity."""
 
     @property
     def severity(self) -> str:
@@ -49,13 +49,13 @@ class HasSeverity(Protocol):
 
 
 class Graded:
-    """What has findings, with their worst severity and their counts."""
+    """Base class of reports: findings, their worst severity and their counts."""
 
     findings: tuple[HasSeverity, ...]
 
     @property
     def severity(self) -> str | None:
-        """The worst finding's; None where there is none."""
+        """The severity of the worst finding; None without findings."""
         return next((severity for severity in SEVERITIES if self.count(severity)), None)
 
     def count(self, severity: str) -> int:

@@ -1,4 +1,4 @@
-"""What a page, a terminal and a file show of a report: tables in words, settings, pictures and their sentence."""
+"""A report as a page, a terminal and a file show it: tables in words, settings, pictures and captions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REMEDY_COLORS = {"lsuv": UNORDERED[0], "rescaled": UNORDERED[8], "standardized":
 
 
 def table(report: Report) -> pd.DataFrame:
-    """A row a layer, as a person reads it: every number in words."""
+    """One row per layer, as a person reads it: every number in words."""
     arrays = report.initialization.file.get("arrays", ())
 
     def in_words(row: Any) -> dict[str, str]:
@@ -74,7 +74,7 @@ def shares_of_largest(report: Report) -> dict[str, list[float]]:
 
 
 def comparison(report: Report) -> pd.DataFrame:
-    """A row a initialization: as it is, then each remedy, by the few numbers that matter, in words."""
+    """One row per initialization: as it is, then each remedy, by the few numbers that matter, in words."""
     def in_words(other: Report) -> dict[str, str]:
         words = {name: str(value) if isinstance(value, int) else number(value, 3 if name == "loss" else 2)
                  for name, value in other.measures.items()}
@@ -86,7 +86,7 @@ def comparison(report: Report) -> pd.DataFrame:
 
 
 def trial_table(evidence: Evidence) -> pd.DataFrame:
-    """A row a candidate of a trial: the lowest loss that it reached, and how, in words."""
+    """One row per candidate of a trial: the lowest loss that it reached, and how, in words."""
     return pd.DataFrame([{
         "Initialization": outcome.label, "Loss": number(outcome.loss),
         "Optimizer": OPTIMIZER_LABELS[outcome.optimizer], "Rate": f"{outcome.rate:g}"}
@@ -103,7 +103,7 @@ def say_trial() -> str:
 # ---------------------------------------------------------------------------------------------- what was examined
 
 def settings(report: Report) -> dict[str, Any]:
-    """All that a report hangs on but the numbers of files, by name: with it, it can be repeated."""
+    """All settings of a report by name, except the numbers in files: enough to repeat it."""
     initialization, network = report.initialization, report.run.network
     law = {
         "initializer": network.initializer, "initializer_params": dict(network.initializer_params),
@@ -120,7 +120,7 @@ def settings(report: Report) -> dict[str, Any]:
 
 
 def facts(report: Report) -> dict[str, str]:
-    """What was examined, by name; what a person called it stands as it was written."""
+    """What was examined, by name; a user's own names are left unchanged."""
     network, batch, initialization = report.run.network, report.initialization.batch, report.initialization
     phi, params = network.activation_entry()
     data = [batch.name, f"{len(batch.x)} samples"]

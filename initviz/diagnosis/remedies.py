@@ -130,7 +130,7 @@ def recommended(network: Network) -> tuple[Network, str]:
 
 
 def in_words(network: Network) -> str:
-    """A network's law in words, as its recommendation is said: initializer, gain and biases."""
+    """A network's initialization in words: initializer, gain and biases."""
     gain = f" with a gain of {network.gain_of(0):g}" if network.gain_of(0) != 1 else ""
     biases = f"biases of standard deviation {network.bias_std:g}" if network.bias_std else "biases 0"
     return f"**{INITIALIZERS[network.initializer].label}**{gain}, {biases}"

@@ -1,4 +1,4 @@
-"""The report on a initialization: its findings in order of weight, and the same for every remedy."""
+"""The report on an initialization: its findings, most severe first, and the same for every remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from initviz.diagnosis.verdict import Verdict, verdict_on
 
 @dataclass(frozen=True, eq=False)
 class Report(Graded):
-    """An examined initialization: its run, its findings in order of weight, and each remedy's report."""
+    """An examined initialization: its run, its findings, most severe first, and each remedy's report."""
 
     initialization: Initialization
     run: Run
@@ -37,7 +37,7 @@ class Report(Graded):
 
     @cached_property
     def layers(self) -> pd.DataFrame:
-        """A row a layer: what the table of a report shows, as numbers; NaN where a statistic is not defined."""
+        """One row per layer: what the table of a report shows, as numbers; NaN where a statistic is not defined."""
         run = self.run
         gradient = run.column("delta_rms").copy()
         if run.hidden_gradient_is_round_off:

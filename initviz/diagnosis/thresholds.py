@@ -1,4 +1,4 @@
-"""Where a report draws its lines: each a number that can be changed, with its source.
+"""The thresholds of a report, each with its source; a user may change them.
 
 Ratios between layers depend neither on the loss nor on the batch; where no source names a number it is a convention.
 """

@@ -147,7 +147,7 @@ class Trial:
         return (done + (self._race.step / STEPS if self._race else 0.0)) / self._races
 
     def stop(self) -> None:
-        """Train no further; what was reached so far counts."""
+        """Stop training; what was reached so far counts."""
         current = self._current
         if current is not None and self._race is not None and not self.stopped:
             current.note(self._race, *current.left[0])
@@ -243,8 +243,8 @@ class Evidence:
 
 
 def with_evidence(report: Report, answer: TrialAnswer) -> Report:
-    """The report after a trial: where it answers no, what did no harm alarms no more (errors become warnings, warnings
-    notes), and the answer is the verdict.
+    """The report after a trial: where the answer is no, findings that did no harm become less severe (errors warnings,
+    warnings notes), and the answer is the verdict.
     """
     if answer.key != "no":
         return report

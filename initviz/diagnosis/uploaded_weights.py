@@ -25,7 +25,7 @@ class UploadedWeights:
 
 def initialization_for(network: Network, batch: Batch, name: str, uploaded: UploadedWeights | None,
                        chosen: Mapping[str, Any]) -> Initialization:
-    """The initialization that ``network`` draws, called ``name``, or the uploaded weights where there are some.
+    """The initialization that ``network`` draws, called ``name``, or the uploaded weights if there are any.
 
     ``chosen`` names the data that the batch was taken from.
     """

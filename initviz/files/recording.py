@@ -194,7 +194,7 @@ class Recording:
 # ---------------------------------------------------------------------------------------------- reading
 
 def read_recording(data: bytes, name: str = "the file") -> Recording:
-    """The recording that a file holds, compressed or not; ValueError, one sentence, where it is none.
+    """The recording that a file holds, compressed or not; raises ValueError if it is no recording.
 
     ``name`` is how sentences call the file.
     """

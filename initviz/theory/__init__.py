@@ -1,1 +1,1 @@
-"""What should happen before anything is computed."""
+"""Theory: what is expected of a network before anything is simulated."""

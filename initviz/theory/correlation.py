@@ -45,7 +45,7 @@ def measured_correlations(network: Network, correlation: float) -> Array:
 
 
 def drawn_correlations(network: Network, correlation: float) -> Array:
-    """``measured_correlations`` of other draws of the weights, a row each; no row where they would take too long."""
+    """``measured_correlations`` for further draws of the weights, one row each; no rows if that would take too long."""
     draws = int(min(DRAWS, MOST_WEIGHTS // sum(a * b for a, b in pairwise(network.sizes))))
     return np.array([measured_correlations(replace(network, seed=network.seed + 1 + draw), correlation)
                      for draw in range(draws if draws >= LEAST_DRAWS else 0)])

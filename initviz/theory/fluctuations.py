@@ -1,4 +1,4 @@
-"""How far networks of finite width stray from theory's limit: measured on many small networks of the same law.
+"""How far networks of finite width deviate from infinite width: measured on many small networks of the same law.
 
 A layer's mean square is an average over its neurons, so that it strays by about 1/width in mean and variance, and what
 it strays by is passed on from layer to layer (Hanin and Nica 2018, for ReLU). No formula holds for every law and

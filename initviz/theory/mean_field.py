@@ -151,7 +151,7 @@ class Field:
                 over(derivative_square * derivative_square), growth)
 
     def tabulated(self, q: Array) -> GaussianMoments:
-        """The same from a table, for many lengths at once; relative error below 1e-6 of what is a power far out."""
+        """``moments`` interpolated from a table, for many lengths at once; relative error below 1e-6."""
         place = (np.log(np.clip(q, 1e-300, 1e300)) - LOWEST) * (CELLS / (HIGHEST - LOWEST))
         cell = np.clip(np.floor(place), -1, CELLS).astype(np.intp) + 1
         within = place - np.maximum(cell - 1, 0)

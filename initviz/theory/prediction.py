@@ -16,7 +16,7 @@ from initviz.theory.trajectory import can_predict, field_of, sigmas, trajectory_
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Theory's word on each layer of one network: arrays (depth,) of root mean squares and standard deviations.
+    """What theory predicts for each layer of one network: arrays (depth,) of root mean squares and standard deviations.
 
     Deltas start from the measured error at the output. ``fluctuations`` say how far networks of this width stray.
     """

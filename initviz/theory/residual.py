@@ -155,7 +155,7 @@ def _with_gradients(steps: Sequence[_Step], gradient: Any) -> dict[str, Expectat
 
 def expect(layers: Sequence[Layer], width: int, *, square: Any = 1.0,
            covariance: Any = 0.0) -> dict[str, Expectation] | None:
-    """What is expected of each layer, by path; None where theory does not speak (``why_unknown`` says why).
+    """What is expected of each layer, by path; None where the theory does not apply (``why_unknown`` says why).
 
     ``square`` is the mean square of the inputs (batch, width), ``covariance`` the mean product of a feature's values
     for two samples, NaN where no layer asks for it; of several signals at once they are arrays. The first layer may be
@@ -168,7 +168,7 @@ def expect(layers: Sequence[Layer], width: int, *, square: Any = 1.0,
 
 
 def why_unknown(layers: Sequence[Layer], width: int) -> str | None:
-    """One sentence of why theory does not speak of these layers; None where it does."""
+    """One sentence on why the theory does not apply to these layers; None where it does."""
     try:
         _steps(layers, width, Signal(1.0))
     except _UnknownError as reason:
@@ -178,7 +178,7 @@ def why_unknown(layers: Sequence[Layer], width: int) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class BlockPrediction:
-    """Theory's word on each stage of a network of blocks: arrays (stages,), as the rows of its BlockRun.
+    """What theory predicts for each stage of a network of blocks: arrays (stages,), as the rows of its BlockRun.
 
     "activation" is the stage's output, "preactivation" what a block adds to the stream (without a skip the output of
     its dense layer), "delta" the gradient with respect to the stage's output.
@@ -197,7 +197,7 @@ class BlockPrediction:
 
 
 def predict_blocks(network: Architecture, x: Array, output_error: float = 1.0) -> BlockPrediction | None:
-    """What theory expects of a network of blocks on the inputs ``x`` (batch, features); None where it does not speak.
+    """What theory predicts for a network of blocks on inputs ``x`` (batch, features); None where it does not apply.
 
     ``output_error`` is the mean square of the gradient at the output.
     """

@@ -15,7 +15,7 @@ STATISTICS = ("preactivation_rms", "preactivation_std", "activation_rms", "activ
 
 
 def can_predict(network: Network) -> bool:
-    """Whether the weights are random with mean 0 and hidden layers have one bias, of which alone the theory speaks."""
+    """Whether the theory applies: the weights are random with mean 0, and all hidden layers have the same bias."""
     hidden = {network.bias_of(layer) for layer in range(network.depth - 1)}
     if len(hidden) > 1 or isinstance(network.bias_of(network.depth - 1), tuple) or any(
             isinstance(bias, tuple) for bias in hidden):

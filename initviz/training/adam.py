@@ -22,7 +22,7 @@ class Adam:
         self.step = 0
 
     def updates(self, gradients: Sequence[Array], rates: Sequence[Any]) -> list[Array]:
-        """What to subtract from each parameter, in the place of its gradient; a rate is what multiplies an array."""
+        """Overwrite each gradient with the step to subtract from its parameter; each has its own learning rate."""
         self.step += 1
         unbiased, root = 1 - DECAY**self.step, math.sqrt(1 - SQUARE_DECAY**self.step)
         spare = np.empty(max(g.size for g in gradients), gradients[0].dtype)
@@ -32,7 +32,7 @@ class Adam:
 
 
 def adam_update(mean: Array, square: Array, g: Array, step_size: Any, root: float, spare: Array) -> None:
-    """Move the running means on by the gradient g, and put what to subtract in its place; ``spare`` is memory."""
+    """Update the running means with the gradient g; overwrite g with the step to subtract; ``spare`` is work memory."""
     term = spare[: g.size].reshape(g.shape)
     mean += np.multiply(1 - DECAY, np.subtract(g, mean, out=term), out=term)
     square *= SQUARE_DECAY

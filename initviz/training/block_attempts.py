@@ -39,7 +39,7 @@ class Places:
 
     @classmethod
     def of(cls, network: Architecture) -> Places:
-        """Those of an architecture with two dense layers a branch."""
+        """The weights of an architecture with two dense layers per branch."""
         first, *middle, output = (f"{path}.weight" for path, layer, _ in walk(network.layers, network.inputs)
                                   if isinstance(layer, Dense))
         return cls(first, tuple(middle[::2]), tuple(middle[1::2]), output)
@@ -63,7 +63,7 @@ class BlockAttempt:
 
     def parameters(self, constants: Mapping[str, Array], places: Places, rng: np.random.Generator,
                    epsilon: float) -> Named:
-        """The parameters that it begins with."""
+        """The initial parameters of this attempt."""
         changed = dict(constants)
         for name in self.drawn(places):
             changed[name] = initialize("xavier_normal", *changed[name].shape, rng=rng)

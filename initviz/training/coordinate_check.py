@@ -179,7 +179,7 @@ def _pass(network: Network, weights: Sequence[Array], biases: Sequence[Array], b
 
 
 def read_widths(text: str, most: int = WIDTHS[-1]) -> tuple[int, ...]:
-    """Widths from a text such as "64, 128, 256", smallest first; ValueError where it is none."""
+    """Widths from a text such as "64, 128, 256", smallest first; raises ValueError for any other text."""
     parts = re.split(r"[\s,;]+", text.strip(" ,;\n\t"))
     if not all(re.fullmatch("[0-9]{1,7}", part) for part in parts) or not 2 <= len(set(parts)) <= MOST_WIDTHS:
         raise ValueError(f"widths must be 2 to {MOST_WIDTHS} different whole numbers such as 64, 128, 256, got "
@@ -222,8 +222,8 @@ def peak_bytes(settings: Sequence[CoordinateSettings]) -> float:
 
 
 def sizes_table(measured: Sequence[Coordinates]) -> pd.DataFrame:
-    """A row a network, layer and step: parametrization, optimizer, width, seed, layer, step (0: the initial size; then
-    the change since), size (a root mean square).
+    """One row per network, layer and step: parametrization, optimizer, width, seed, layer, step (0: the initial size;
+    then the change since), size (a root mean square).
     """
     rows = []
     for one in measured:
@@ -264,8 +264,8 @@ def slope_text(steepness: float, error: float) -> str:
 
 
 def slopes(measured: Sequence[Coordinates]) -> pd.DataFrame:
-    """A row a parametrization, optimizer, layer and step: slope of log size against log width, its standard error, and
-    how many networks were left out since training diverged.
+    """One row per parametrization, optimizer, layer and step: slope of log size against log width, its standard error,
+    and how many networks were left out since training diverged.
     """
     rows = []
     for keys, group in sizes_table(measured).groupby(["parametrization", "optimizer", "layer", "step"], sort=False):

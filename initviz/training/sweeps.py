@@ -94,7 +94,7 @@ def sweep(networks: Iterable[Network | Architecture], *, input: str = "normal", 
 
 
 def in_order(work: Callable[[Item], Made], items: Iterable[Item], executor: Executor | None = None) -> Iterator[Made]:
-    """What ``work`` makes of each item, in order, here or on an executor, which is never given more than AHEAD."""
+    """``work(item)`` for each item, in order, here or on an executor, which is given at most AHEAD items in advance."""
     if executor is None:
         yield from map(work, items)
         return
@@ -154,7 +154,7 @@ class Survival:
 
     @property
     def text(self) -> str:
-        """How far it has got, in words."""
+        """The progress in words."""
         words = "Finished" if self.finished else "Stopped" if self.stopped else "Sweeping"
         return f"{words}: {len(self.outcomes)} of {self.total} networks"
 

@@ -54,7 +54,7 @@ OBSERVED_STEPS = (0, 1, 2, 5, 10, 20, 50, 100)  # at which the neurons may be lo
 
 @dataclass(frozen=True, eq=False)
 class LayerView:
-    """One hidden layer at one moment: corners of its matrices for a picture, and what is measured of all of it.
+    """One hidden layer after some steps of training: corners of its matrices for a picture, and its statistics.
 
     ``activations`` (samples, neurons), ``gradient`` (inputs, neurons) of the incoming weights, zeros where the errors
     cancel up to round-off (``canceled``), ``similarities`` (neurons, neurons). ``rms`` is the scale, ``gradient_rms``

@@ -209,7 +209,7 @@ def predicted_rank(a: str, b: str) -> int:
 
 @dataclass(frozen=True)
 class Count:
-    """A row: what, how initialized, of how many units how many differ after training, predicted and measured, why."""
+    """One case: which units, how they are initialized, and how many differ after training, predicted and measured."""
 
     label: str
     initialized: str

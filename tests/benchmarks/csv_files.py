@@ -1,4 +1,4 @@
-"""How long a table of nearly 20 MB takes to be read, beside pandas reading the same file, a row a kind of file.
+"""How long a table of nearly 20 MB takes to be read, beside pandas reading the same file, one row per kind of file.
 
     python -m tests.benchmarks.csv_files [KIND ...]
 """

@@ -103,8 +103,8 @@ def show_equal(audit: Audit) -> None:
     if not audit.equal:
         return
     st.subheader("Equal tensors", anchor=False)
-    st.markdown("A row a kind of tensor, a column a block. Tensors of one color hold the same values, each drawn once "
-                "and copied; gray ones equal no other.")
+    st.markdown("One row per kind of tensor, one column per block. Tensors of one color hold the same values, drawn "
+                "once and copied; gray ones equal no other.")
     app.show(equality.picture(), equality_data(audit))
     if audit.tied:
         st.caption("Tied, one tensor under several names: " + "; ".join(
@@ -112,7 +112,7 @@ def show_equal(audit: Audit) -> None:
 
 
 def show_tensors(audit: Audit) -> None:
-    """A row a tensor, and where the laws that fit are written down."""
+    """One row per tensor, and where the laws that fit are written down."""
     st.subheader("Every tensor", anchor=False)
     frame = audit.frame
     table = pd.DataFrame({

@@ -92,7 +92,7 @@ def _ask_recipe(chosen: str, default: str | None) -> AuditRecipe | None:
 
 
 def _ask_file() -> Examined | None:
-    """The file that is given, or was before another page of this session was visited; None where there is none."""
+    """The file that is given, or was before another page of this session was visited; None if no file is given."""
     def forget() -> None:
         if not st.session_state.get("audit_file"):
             st.session_state.pop(HELD, None)

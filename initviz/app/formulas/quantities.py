@@ -197,7 +197,7 @@ def answer(settings: Settings) -> SuitableInitialization:
 
 
 def drift_table(drifts: Sequence[Drift]) -> pd.DataFrame:
-    """A row a combination: the variance of its preactivations at some layers, and the gradient's factor over all."""
+    """One row per combination: the variance of its preactivations at some layers, and the squared gradient's factor."""
     layers = (1, 5, 10, 30, DRIFT_LAYERS)
     return pd.DataFrame([{
         "Initializer and activation": drift.label,

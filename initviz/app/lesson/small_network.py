@@ -125,7 +125,7 @@ def chain(weights: Weights, edge: int) -> list[str]:
 
 
 def read_weights(text: str) -> Weights | None:
-    """Weights from a text of COUNT numbers between commas; None where it is none."""
+    """Weights from a text of COUNT numbers with commas between them; None for any other text."""
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError:

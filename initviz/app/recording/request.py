@@ -1,4 +1,4 @@
-"""What the page Recording asks: a recording, an example or somebody's own, and one to compare it with."""
+"""What the page Recording asks: a recording, an example or an uploaded one, and one to compare it with."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _forget_unknown(key: str, labels: Mapping[str, str]) -> None:
 
 
 def _uploaded(label: str, key: str) -> tuple[RecordingReport, str] | None:
-    """The report on a file, where one is given; one sentence where it is none."""
+    """The report on the uploaded file, if any; one sentence on the page if it is no recording."""
     file = ask_file(label, ["gz", "json"], key, "What record() wrote: statistics in JSON, compressed. It is read in "
                     "memory, and forgotten with this session.", max(MOST_BYTES // 1_000_000, 1))
     if file is None:

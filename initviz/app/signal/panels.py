@@ -149,7 +149,7 @@ def scrubber(settings: Settings) -> None:
 
 
 def verdict_table(runs: Sequence[Run], theories: Sequence[str]) -> None:
-    """The verdicts in a sentence each, and the numbers behind them, a row an initializer."""
+    """The verdicts in a sentence each, and the numbers behind them, one row per initializer."""
     judged = {label_of(run.network.initializer): judge(run) for run in runs}
     st.markdown("\n".join(f"- **{label}** {verdict.words} Theory: {theory}."
                           for (label, verdict), theory in zip(judged.items(), theories, strict=True)))
@@ -225,7 +225,7 @@ def layer_dialog(settings: Settings, layer: int) -> None:
     runs = compare(settings, correlations=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         name = "Output layer" if layer == settings.depth else f"Layer {layer}"
-        st.markdown(f"**{name}**: a column a neuron, a row a sample")
+        st.markdown(f"**{name}**: one column per neuron, one row per sample")
         for key, icon, words, to in (("previous", ":material/arrow_upward:", "The layer before", layer - 1),
                                      ("next", ":material/arrow_downward:", "The layer after", layer + 1)):
             if st.button(words, icon=icon, key=f"{key}_layer", on_click=_step_layer, args=(to,),

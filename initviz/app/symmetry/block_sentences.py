@@ -47,7 +47,7 @@ def _said(counts: Sequence[int], neurons: int) -> str:
 
 
 def count_rows(networks: Sequence[BlockCopies]) -> list[dict[str, str]]:
-    """A row an initializer and part of its blocks: how many different neurons before training and after it, and how
+    """One row per initializer and part of its blocks: how many different neurons before training and after it, and how
     many there can be at most.
     """
     rows = []

@@ -110,7 +110,7 @@ def _show_layers(chosen: Settings, settings: Settings, shown: _Shown) -> None:
     labels, views = [label_of(key) for key in settings.init], shown.views
     baseline = participation_baseline(settings.batch, max((layers[-1].neurons for layers in views if layers),
                                                           default=settings.width))
-    st.markdown(f"**{shown.what}**: in each cell a column a neuron, a row a sample")
+    st.markdown(f"**{shown.what}**: in each cell one column per neuron, one row per sample")
     app.show(collapse.picture(), collapse.data([
         collapse.Column(label, [collapse.HiddenLayer(view.activations, view.rms, say.effective_neurons(view))
                                 for view in layers]) for label, layers in zip(labels, views, strict=True)],
@@ -142,7 +142,7 @@ def _show_neurons(settings: Settings, shown: _Shown) -> None:
     where = shown.names[place]
     if maps:
         rows = {"activations": "sample", "gradient": "input", "similarities": "neuron"}[settings.matrix]
-        st.markdown(f"**{where[0].upper()}{where[1:]}**: a column a neuron, a row "
+        st.markdown(f"**{where[0].upper()}{where[1:]}**: one column per neuron, one row "
                     f"a{'n' if rows == 'input' else ''} {rows}")
         app.show(neurons.picture(square=similar), neurons.data(maps))
     st.caption(f"{some}{say.MATRIX_WORDS[settings.matrix]}")

@@ -24,7 +24,7 @@ def effective_neurons(view: LayerView) -> float:
 
 
 def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> str:
-    """Which of the two collapses each initializer's last hidden layer shows, and why, a line a case."""
+    """Which of the two collapses each initializer's last hidden layer shows, and why, one line per case."""
     cases: dict[str, list[str]] = {}
     for label, layers in zip(labels, views, strict=True):
         cases.setdefault(_case(layers), []).append(label)
@@ -51,7 +51,7 @@ def _case(layers: Sequence[LayerView]) -> str:
 
 
 def layer_rows(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: int) -> list[dict[str, str]]:
-    """What is measured of one layer, a row an initializer."""
+    """What is measured of one layer, one row per initializer."""
     rows = []
     for label, layers in zip(labels, views, strict=True):
         if not layers:

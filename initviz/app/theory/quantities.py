@@ -94,8 +94,8 @@ def survival(network: Network, deepest: int, widest: int, seeds: int) -> Surviva
 
 
 def formats_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row an initializer, a column a format: the layers at which the signal and, on its way back, the gradient leave
-    it.
+    """One row per initializer, one column per format: the layers at which the signal and, on its way back, the gradient
+    leave it.
     """
     rows = []
     for run in runs:

@@ -88,7 +88,7 @@ def _words(settings: Settings, measured: Sequence[check.Coordinates]) -> None:
 
 
 def _table(slopes: pd.DataFrame) -> pd.DataFrame:
-    """A row a parametrization, optimizer and step, a column a layer: slope and error in words."""
+    """One row per parametrization, optimizer and step, one column per layer: slope and error in words."""
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in slopes.itertuples():
         of = (OPTIMIZER_LABELS[row.optimizer], check.PARAMETRIZATIONS[row.parametrization].label, SIZES_OF[row.step])

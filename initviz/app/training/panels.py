@@ -127,7 +127,7 @@ def _colors(race: LiveRace) -> list[str]:
 
 
 def _lines(race: LiveRace, measure: str, *, log: bool, guide: tuple[float, str]) -> Data:
-    """The curves so far, a line a contender; after a repeat with the median over seeds in a band of least and most."""
+    """The curves so far, one line per contender; after a repeat the median over seeds, in a band of least and most."""
     return curves.data([
         curves.Series(label, color, np.array(history.steps), np.array(getattr(history, measure)),
                       f"diverged at {history.diverged_at}" if history.diverged_at is not None else "",

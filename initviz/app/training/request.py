@@ -29,7 +29,7 @@ SOURCES = {"input": "The sidebar's input", "csv": "Your CSV"}
 
 
 def ask_source() -> str:
-    """Whether the race is on the sidebar's input or on somebody's own table."""
+    """Whether the race is on the sidebar's input or on an uploaded table."""
     app.expect_choice("trained_on", "Data", SOURCES)
     app.expect_choice("target_kind", "Target is", csv_table.TARGET_KINDS, "auto")  # asked once a file is there
     source = st.segmented_control("Data", list(SOURCES), default="input", required=True, key="trained_on",

@@ -27,7 +27,7 @@ def mean_square(values: Array) -> Array:
 
 @dataclass
 class MeanSquares:
-    """Looks on while a signal passes: mean square of each layer's output, and of the gradient with respect to it, by
+    """An observer of a pass: mean square of each layer's output, and of the gradient with respect to it, by
     path, and of the gradient of each parameter, by name: arrays (networks,).
     """
 

@@ -73,7 +73,7 @@ def _passed(network: Network, batch: Batch) -> Propagation:
 
 
 def densities(layers: Sequence[Array], unit: float, reach: float) -> list[Line]:
-    """A line a layer: its normalized histogram over values in units of ``unit``, from -reach to reach."""
+    """One line per layer: its normalized histogram over values in units of ``unit``, from -reach to reach."""
     edges = np.linspace(-reach, reach, BINS + 1)
     middles, lines = (edges[1:] + edges[:-1]) / 2, []
     for layer, values in enumerate(layers, 1):

@@ -1,4 +1,4 @@
-"""Simulate: draw a network, send a batch forward and the gradient back, and keep what the layers' numbers say."""
+"""Simulate: draw a network, send a batch forward and the gradient back, and keep statistics of every layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulate a network of blocks: a batch forward, the gradient back, and what stream, branches and skips say."""
+"""Simulate a network of blocks: a batch forward, the gradient back, and statistics of stream, branches and skips."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class BlockRun(Run):
 
     @cached_property
     def blocks(self) -> pd.DataFrame:
-        """A row a block: block, output_rms, skip_rms, branch_rms, branch_to_skip, cosine, delta_rms."""
+        """One row per block: block, output_rms, skip_rms, branch_rms, branch_to_skip, cosine, delta_rms."""
         rows = self.layers.iloc[1:-1]
         table = rows[[*BLOCK_STATISTICS, "delta_rms"]].reset_index(drop=True)
         table.insert(0, "output_rms", rows["activation_rms"].to_numpy())
@@ -89,8 +89,8 @@ class BlockRun(Run):
 
     @cached_property
     def every_layer(self) -> pd.DataFrame:
-        """A row a layer in the order of the pass: path, kind, width, moments of its output as ``output_*``, and root
-        mean square of the gradient with respect to it, ``gradient_rms``.
+        """One row per layer in the order of the pass: path, kind, width, moments of its output as ``output_*``, and the
+        root mean square of the gradient with respect to it, ``gradient_rms``.
         """
         import pandas as pd
 

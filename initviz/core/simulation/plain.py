@@ -98,7 +98,7 @@ class _Layers:
             q: [np.empty(0)] * self.depth for q in NEURON_QUANTITIES if q in self.counts}
 
     def measure(self, layer: int, quantity: str, values: Array) -> Array:
-        """Moments, counted bins and one sample's neurons of a quantity; returns the moments, a row a network."""
+        """Moments, counted bins and one sample's neurons of a quantity; returns the moments, one row per network."""
         moments = self.measured[quantity][:, layer] = moments_of_each(values)
         if quantity in self.neurons:
             self.neurons[quantity][layer] = values[:, self.sample].copy()
@@ -109,7 +109,7 @@ class _Layers:
         return moments
 
     def forward(self, layer: int, z: Array, h: Array, buffers: Buffers) -> None:
-        """What a layer's preactivations and activations have to be asked."""
+        """Measure a layer's preactivations and activations."""
         of_z, of_h = self.measure(layer, "preactivation", z), self.measure(layer, "activation", h)
         diversity = diversity_of_each(h, of_h, buffers, correlations=self.correlations)
         scales = sample_scales_of_each(h, np.maximum(np.abs(of_h[:, 2]), np.abs(of_h[:, 3])))
@@ -143,7 +143,7 @@ class _Layers:
                 self.weights[layer + 1][index])
 
     def backward(self, layer: int, delta: Array, gradient: Array) -> None:
-        """The same of a layer's deltas and weight gradients."""
+        """Measure a layer's deltas and weight gradients."""
         self.measure(layer, "delta", delta)
         self.measure(layer, "weight_gradient", gradient)
 
@@ -193,7 +193,7 @@ def _pass_through(layers: _Layers, network: Network, batch: Batch,
                   x: Array) -> tuple[Array, list[bool], list[list[Array]]]:
     """Send the batch forward and the gradient back while every layer is measured.
 
-    Returns, a row a network, the loss, whether the hidden gradient is round-off, and a few activations of each layer.
+    Returns one row per network: the loss, whether the hidden gradient is round-off, a few activations of each layer.
     """
     _, params = network.activation_entry()
     preactivations, activations = [], []

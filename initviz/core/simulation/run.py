@@ -53,7 +53,7 @@ class Run:
 
     @cached_property
     def layers(self) -> pd.DataFrame:
-        """A row a weight layer; statistics of each quantity as ``{quantity}_{mean,std,min,max,rms,zero_share}``.
+        """One row per weight layer; statistics of each quantity as ``{quantity}_{mean,std,min,max,rms,zero_share}``.
 
         ``activation_{median,p10,p90}_rms`` are quantiles over samples of a sample's root mean square;
         ``distinct_weights`` counts neurons that differ in an incoming weight or the bias; ``equal_outgoing`` is 1 where
@@ -69,7 +69,7 @@ class Run:
         return self.columns[name]
 
     def histogram(self, quantity: str) -> pd.DataFrame:
-        """Counted bins: a row a layer and bin, ends included: layer, left, right (in units), unit, count, share.
+        """Counted bins: one row per layer and bin, ends included: layer, left, right (in units), unit, count, share.
 
         ValueError for a quantity that was not counted.
         """
@@ -114,7 +114,7 @@ def gradient_return(run: Run) -> float:
 
 
 def layer_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row an initializer and layer: every statistic."""
+    """One row per initializer and layer: every statistic."""
     import pandas as pd
 
     return pd.concat([run.layers.assign(initializer=run.network.initializer) for run in runs],
@@ -122,7 +122,7 @@ def layer_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def histogram_table(runs: Sequence[Run], quantity: str) -> pd.DataFrame:
-    """A row an initializer, layer and bin of one quantity."""
+    """One row per initializer, layer and bin of one quantity."""
     import pandas as pd
 
     return pd.concat([run.histogram(quantity).assign(initializer=run.network.initializer, quantity=quantity)

@@ -1,4 +1,4 @@
-"""What a layer's numbers say: moments, counted histograms, and how many different neurons there are."""
+"""Statistics of a layer: moments, counted histograms, and how many different neurons there are."""
 
 from initviz.core.statistics.histograms import Bins
 from initviz.core.statistics.neurons import (

@@ -69,7 +69,7 @@ class Audit(Graded):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row a tensor: name, kind, shape, number format, moments, and the laws that may have drawn it."""
+        """One row per tensor: name, kind, shape, number format, moments, and the laws that may have drawn it."""
         return pd.DataFrame(self._rows(), columns=None if self.tensors else list(COLUMNS))
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -111,14 +111,14 @@ def _plain(number: float | None) -> float | str | None:
 
 @dataclass(frozen=True)
 class Examination:
-    """What is kept of a file once its tensors have been read: a record each, and the groups of equal ones."""
+    """The result of reading a file's tensors: one record for each, and the groups of equal ones."""
 
     tensors: tuple[TensorRecord, ...]
     equal: tuple[tuple[TensorRecord, ...], ...]
     passed_over: tuple[tuple[str, str], ...] = ()
 
     def judged(self, recipe: AuditRecipe | None = None) -> Audit:
-        """The audit; of what a recipe speaks, it takes the place of what scales alone would show."""
+        """The audit; for tensors that a recipe covers, it replaces the rules of scale."""
         findings = [*equal_tensors(self.equal, self.tensors),
                     *(finding for rule in RULES for finding in rule(self.tensors))]
         if recipe is not None:
@@ -160,7 +160,7 @@ def examination_of(measured: Sequence[TensorRecord], load: Mapping[str, Callable
 
 
 def record_of(tensor: Tensor) -> TensorRecord:
-    """The record of a tensor, which is read and let go."""
+    """The record of a tensor, which is read and then released."""
     try:
         values = np.atleast_1d(tensor.load())
     except MemoryError:

@@ -150,7 +150,7 @@ class FittingLaw:
 
     @property
     def entries(self) -> tuple[str, ...]:
-        """A string a name, for programs: the formula and the name, an initializer's with its key."""
+        """One string per name, for programs: the formula and the name, an initializer's with its key."""
         return tuple(f"{self.formula}: {name}" for name in self.names)
 
 

@@ -123,7 +123,7 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
 
 
 def read_recipe(given: str) -> AuditRecipe:
-    """The built-in recipe of that name, or the one in a TOML file; ValueError where there is none or it is no recipe.
+    """The built-in recipe of that name, or the one in a TOML file; raises ValueError if there is no such recipe.
 
     A file holds ``name``, ``source`` and ``[[tensor]]`` tables of ``pattern``, ``law`` and ``std``; nothing in it
     is run.
@@ -143,7 +143,7 @@ def _too_long(size: int) -> ValueError:
 
 
 def parse_recipe(data: bytes, file_name: str) -> AuditRecipe:
-    """The recipe that a TOML file of that name holds; ValueError where it is none."""
+    """The recipe in the text of a TOML file of that name; raises ValueError if it is not valid."""
     if len(data) > MOST_FILE_BYTES:
         raise _too_long(len(data))
     try:
@@ -200,7 +200,7 @@ def deviations(records: Sequence[TensorRecord], recipe: AuditRecipe) -> list[Aud
 
 
 def expected_std(record: TensorRecord, entry: Entry, depth: int) -> float:
-    """What an entry asks of a tensor: its standard deviation, the value of a constant, an orthogonal one's gain.
+    """What an entry requires: a standard deviation, a constant's value, or the gain of an orthogonal matrix.
 
     ``depth`` is L. Where the shape leaves open which length is fan_in, it is what comes nearest to what the tensor has.
     """

@@ -129,7 +129,7 @@ def _without(findings: Sequence[RecordedFinding], others: Sequence[RecordedFindi
 
 
 def comparison_table(compared: Comparison) -> pd.DataFrame:
-    """A row an output that both hold, in words: its size, its gradient, and, at two widths, the exponents of width."""
+    """One row per output that both hold, in words: its size, its gradient and, at two widths, the powers of width."""
     wide = compared.width_ratio != 1
     rows = []
     for match in compared.matched:

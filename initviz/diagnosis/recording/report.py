@@ -75,7 +75,7 @@ def examine(recording: Recording, thresholds: Thresholds = DEFAULTS) -> Recordin
 # ---------------------------------------------------------------------------------------------- in words
 
 def facts(report: RecordingReport) -> dict[str, str]:
-    """What was recorded, by name; what people called it stands as it was written."""
+    """What was recorded, by name; a user's own names are left unchanged."""
     recording = report.recording
     parameters = sum(parameter.count for parameter in recording.parameters)
     how = [*(["training mode"] if recording.training else ["evaluation mode"]),
@@ -98,7 +98,7 @@ def say_heads(report: RecordingReport) -> str:
 
 
 def weights_table(report: RecordingReport) -> pd.DataFrame:
-    """A row a parameter, in words: its laws, the gradient of each recorded step, and the first update beside it."""
+    """One row per parameter, in words: its laws, the gradient of each recorded step, and the first update beside it."""
     laws = dict(zip((record.name for record in report.weights.tensors), report.weights.frame.get("law", ()),
                     strict=True))
     rows = []
@@ -128,7 +128,7 @@ def say_loss(report: RecordingReport) -> str:
 
 
 def table(report: RecordingReport, places: tuple[int, ...] | None = None) -> pd.DataFrame:
-    """A row an output, in words, in the order of execution; columns that would be empty are left out."""
+    """One row per output, in words, in the order of execution; columns that would be empty are left out."""
     rows = [report.recording.rows[place] for place in (report.trunk.measured if places is None else places)]
     frame = pd.DataFrame([_said(row) for row in rows])
     return frame.loc[:, [name for name in frame if name in ("Module", "Kind") or (frame[name] != "").any()]]

@@ -162,7 +162,7 @@ def alike(m: Recorded) -> Iterator[RecordedFinding]:
 
 
 def uncertain(m: Recorded) -> Iterator[RecordedFinding]:
-    """What the recording does not show, and why."""
+    """Which findings the recording cannot decide, and why."""
     recording = m.recording
     if recording.uncalled:
         names = list(recording.uncalled)

@@ -115,7 +115,7 @@ def of_index(index: BinaryIO, name: str, shards: Mapping[str, BinaryIO], limits:
 
 
 def shards_of(index: BinaryIO, name: str, limits: Limits = EXAMINED) -> dict[str, set[str]]:
-    """The names of the arrays in each shard of an open index; ValueError where it is none, or points elsewhere."""
+    """The names of the arrays in each shard of an open index; raises ValueError for any other file."""
     size = size_of(index)
     if size > limits.header_bytes:
         raise ValueError(f"the index must be at most {limits.header_bytes / 1e6:g} MB, got {size / 1e6:,.1f}")

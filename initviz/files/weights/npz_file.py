@@ -62,7 +62,7 @@ class Directory:
 
 
 def entries_of(file: BinaryIO, limits: Limits, broken: str) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
-    """A zip archive and its entries; ValueError, ``broken`` where it is none, before a large directory is read."""
+    """A zip archive and its entries; raises ValueError (``broken``) for others before a large directory is read."""
     directory = Directory(file, max(limits.header_bytes, 1 << 17))
     try:
         archive = zipfile.ZipFile(directory)

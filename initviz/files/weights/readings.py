@@ -96,7 +96,7 @@ class Checkpoint:
         return dict(self._networks)
 
     def network(self, name: str) -> Checkpoint:
-        """The network of that name; ValueError where there is none."""
+        """The network of that name; raises ValueError if there is no such network."""
         return self._networks[check("network", name, self._networks.keys())]
 
     def sizes(self) -> str:
@@ -142,7 +142,7 @@ class Checkpoint:
         return layout in self._found and self._found[layout][1]
 
     def reading(self, layout: str, matrices: Sequence[str]) -> Reading:
-        """The reading with the matrices in an order that somebody chose; ValueError where it is none."""
+        """The reading with the matrices in the given order; raises ValueError if they do not chain so."""
         check("layout", layout, LAYOUT_LABELS.keys())
         if sorted(matrices) != sorted(self._matrices):
             raise ValueError(f"order must name each of {listed(self._matrices)} once, got {listed(matrices)}")

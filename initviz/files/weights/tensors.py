@@ -87,7 +87,7 @@ def product(shape: tuple[int, ...]) -> int:
 
 
 def not_floats(name: str, dtype: str) -> ValueError:
-    """What is said of an array that is none of floats."""
+    """The error's text for an array that does not hold floats."""
     return ValueError(f"the array {shown(name)} must be of {ALLOWED}, got {dtype[:MOST_SHOWN]}")
 
 
@@ -114,10 +114,10 @@ def size_of(file: BinaryIO) -> int:
 
 
 def too_many(count: int | str, limits: Limits) -> ValueError:
-    """What is said of a file of more arrays than are read."""
+    """The error's text for a file of more arrays than are read."""
     return ValueError(f"the file must hold at most {limits.arrays} arrays, got {count}")
 
 
 def too_large(limits: Limits) -> ValueError:
-    """What is said of a file that takes more memory than is given."""
+    """The error's text for a file that takes more memory than is allowed."""
     return ValueError(f"the file must unpack to at most {limits.loaded_bytes / 1e6:,.0f} MB, and holds more")

@@ -41,14 +41,14 @@ class History:
 
     def steps_to(self, threshold: float) -> int | None:
         """The first step whose loss, of the samples it saw, is at most ``threshold``, or the last where that of the
-        whole batch is after it; None where there is none.
+        whole batch is after it; None if no step is.
         """
         last = zip(self.steps[-1:], self.loss[-1:], strict=True)
         return next((step for step, loss in [*enumerate(self.seen_loss), *last] if loss <= threshold), None)
 
 
 def last_known(values: Sequence[float]) -> float | None:
-    """The last value that is not NaN; None where there is none."""
+    """The last value that is not NaN; None if all are."""
     return next((value for value in reversed(values) if not math.isnan(value)), None)
 
 

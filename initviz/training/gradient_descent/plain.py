@@ -36,7 +36,7 @@ def _copied(parameters: Parameters) -> Parameters:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """One pass of the stack: loss a network, gradients of weights and biases, preactivations, a list entry a layer."""
+    """One pass of the stack: a loss per network; gradients of weights and biases, and preactivations, by layer."""
 
     loss: Array
     gradients: list[Array]
@@ -54,7 +54,7 @@ class Workspace:
         self.step, self.recording, self.held_out = Buffers(), Buffers(), Buffers()
 
     def clear(self) -> None:
-        """Let go of all memory."""
+        """Release all memory."""
         for buffers in (self.step, self.recording, self.held_out):
             buffers.clear()
 
@@ -153,7 +153,7 @@ class Race:
         self._held_out_buffers = workspace.held_out
 
     def release(self) -> None:
-        """Let go of parameters, optimizer state and workspace of a finished race; its histories stay."""
+        """Release parameters, optimizer state and workspace of a finished race; its histories stay."""
         self._weights, self._biases, self._memory = [], [], []
         self._work_in(Workspace())
         self._released = True

@@ -1,1 +1,1 @@
-"""A race of all chosen initializers on the same data: its terms, memory, course, films and outcomes."""
+"""A race of all chosen initializers on the same data: its terms, memory, progress, films and outcomes."""

@@ -226,12 +226,12 @@ class LiveRace:
 
     @property
     def histories(self) -> list[History]:
-        """One a contender, as far as they got; empty ones while rates are tried."""
+        """One history per contender, as far as trained; empty while rates are tried."""
         return self._seeds[0] if self._seeds else [History() for _ in self.terms.labels]
 
     @property
     def all_histories(self) -> list[list[History]]:
-        """One list a contender: one history a seed, of the seeds whose race has ended and of the first."""
+        """One list per contender: a history for each seed whose race has ended, and for the first."""
         ended = self._seeds[:max(1, len(self._seeds) - (self._phase is not None))] or [self.histories]
         return [list(contender) for contender in zip(*ended, strict=True)]
 

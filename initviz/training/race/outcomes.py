@@ -87,7 +87,7 @@ def _last(history: History, values: Sequence[float], times: float = 1) -> float 
 
 def table(labels: Sequence[str], rates: Sequence[float], histories: Sequence[Sequence[History]], constant: float,
           steps: int) -> pd.DataFrame:
-    """A row a contender; ``histories`` holds one history a seed for each, and figures are median (least to most).
+    """One row per contender; ``histories`` holds one history a seed for each, and figures are median (least to most).
 
     ``constant`` is the loss of a constant output, of which a part counts as learned.
     """

@@ -18,7 +18,7 @@ HELD_OUT = 256
 
 @dataclass(frozen=True, eq=False)
 class RaceData:
-    """Somebody's own samples, to train on and, where there are enough, to hold out."""
+    """Uploaded samples: those to train on and, if there are enough, those held out."""
 
     training: Batch
     held_out: Batch | None
@@ -36,14 +36,14 @@ class RaceData:
 
 @dataclass(frozen=True, eq=False)
 class RaceWeights:
-    """Somebody's own weights and biases, raced beside what initializers draw."""
+    """Uploaded weights and biases, trained beside what initializers draw."""
 
     label: str
     parameters: Parameters
 
 
 def with_ends(networks: Networks, inputs: int, outputs: int) -> Networks:
-    """The same networks for so many inputs and outputs."""
+    """These networks with the given numbers of inputs and outputs."""
     if isinstance(networks[0], Architecture):
         return tuple(replace(network, inputs=inputs, outputs=outputs) for network in networks
                      if isinstance(network, Architecture))
@@ -84,7 +84,7 @@ class RaceTerms:
         return replace(network, seed=network.seed + more).parameters()
 
     def named_parameters(self, contender: int, more: int = 0) -> dict[str, Array]:
-        """The same of a network of blocks, by name."""
+        """The initial parameters of a contender that is a network of blocks, by name."""
         network = self.networks[contender]
         assert isinstance(network, Architecture)
         return network.draw(network.seed + more)
