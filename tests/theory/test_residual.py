@@ -26,6 +26,7 @@ from initviz import (
 )
 from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward
 from initviz.core.layers.passes import LayerObserver
+from initviz.theory.mean_field import Field
 from initviz.theory.residual import predict_blocks, why_unknown
 
 RELU, TANH = Activation("relu"), Activation("tanh")
@@ -225,3 +226,26 @@ def test_every_stage_is_predicted(network):
 
 def test_no_stage_is_predicted_where_theory_does_not_speak():
     assert predict_blocks(Architecture(initializer="constant"), np.ones((4, 64))) is None
+
+
+def test_a_relu_keeps_its_variance_times_the_square_of_its_gain():
+    at = Field("relu").moments(1.0)
+    gain = 1 / math.sqrt(float(at.square - at.mean**2))
+    assert gain == pytest.approx(1.712859, abs=1e-6)  # sqrt(2 pi / (pi - 1)): Brock et al. 2021, NF-Nets
+    z = np.random.default_rng(0).standard_normal(1_000_000)
+    assert (gain * np.maximum(z, 0)).std() == pytest.approx(1, abs=5e-3)
+
+
+@pytest.mark.parametrize(("classes", "width", "std"), [(5000, 768, 0.02), (100, 64, 0.1)])  # the first: GPT-2 small
+def test_the_first_loss_is_ln_of_the_classes_and_half_the_logits_variance(classes, width, std):
+    layers = (LayerNorm(), Dense(classes, "normal", initializer_params={"std": std}))
+    rng = np.random.default_rng(0)
+    losses = []
+    for seed in range(4):
+        parameters = draw_parameters(layers, width, seed=seed)
+        x, targets = rng.standard_normal((64, width)), rng.integers(0, classes, 64)
+        losses.append(propagate_layers(layers, parameters, x, targets, loss="softmax_ce").loss)
+    expected = math.log(classes) + width * std**2 / 2
+    error = math.sqrt(width * std**2 / len(losses) / 64)  # of the targets' own logits
+    # ln of a sum of C terms is low by (e^(s^2) - 1) / (2 C) of them
+    assert np.mean(losses) == pytest.approx(expected, abs=4 * error + (math.exp(width * std**2) - 1) / classes)
