@@ -313,12 +313,13 @@ def _sides(layers: Sequence[str], ends: Ends) -> list[Part]:
     return []
 
 
-def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape], ends: Ends) -> list[Part]:
+def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape], ends: Ends, *,
+          chained: bool) -> list[Part]:
     """Networks that have one of several layers in the same place: by their names, or the most alike in shape first.
 
     A network with two heads, of the mean and of the variance, or of a policy and of a value; none where none fit.
     Shapes alone tell no heads in the first place, where layers may share one output. ``shapes`` and ``ends`` are of one
-    layout.
+    layout; ``chained`` says that in some layout the layers follow one another: then only names tell heads.
     """
     def with_each(some: Sequence[Sequence[int]]) -> list[Part]:
         rest = [index for index in members if not any(index in head for head in some)]
@@ -327,7 +328,7 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
 
     if named := with_each(_rival_sides(layers, members)):
         return named
-    if ends(members):
+    if chained:
         return []
 
     def is_first(head: int, rest: Sequence[int]) -> bool:

@@ -238,7 +238,8 @@ class Checkpoint:
     def _heads(self, layers: Sequence[str], part: Part) -> list[Part]:
         """The networks of a part that has one of several layers in the same place, as its names or shapes say."""
         for layout in LAYOUT_LABELS if len(part.layers) > 2 else ():
-            if found := heads(layers, part.layers, self._shapes(layout), partial(self._ends, layouts=(layout,))):
+            if found := heads(layers, part.layers, self._shapes(layout), partial(self._ends, layouts=(layout,)),
+                              chained=bool(self._ends(part.layers))):
                 return found
         return []
 
