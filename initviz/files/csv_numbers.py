@@ -87,7 +87,7 @@ def _by_form(columns: Sequence[pd.Series[Any]], sign: str) -> list[Array | None]
     which there are few; None where there are many, where PyArrow is missing, or where a number is beyond all reading.
     """
     try:
-        import pyarrow as pa  # which Streamlit brings; without it texts are read one by one
+        import pyarrow as pa
     except ImportError:
         return None
     texts, lengths = [], []

@@ -232,7 +232,7 @@ def test_which_initializer_suits_a_layer_is_answered_for_every_architecture(kind
         gelu = words(visit(FORMULAS, activation="gelu"))
         assert "a gain of 1.4082, biases of standard deviation 0.4158." in gelu
         assert "biases 0" not in gelu
-        assert "variance goes from 2.16 to " in gelu  # of unit inputs: 1.98306 + 0.17292
+        assert "theory makes of a variance of 2.16 one of " in gelu  # of unit inputs: 1.98306 + 0.17292
     else:
         schemes = [scheme.label for scheme in SCHEMES.values() if kind in scheme.kinds and scheme.label != "None"]
         assert [name.strip("*") for name in at.table[0].value["Scheme"]] == schemes
