@@ -72,7 +72,8 @@ def test_a_recording_of_ones_own_takes_the_place_of_the_example():
 
 
 @pytest.mark.parametrize("data", [
-    b"", b"\x1f\x8b", b"{}", gzip.compress(b"[1]"), packed(unpacked("mlp") | {"version": 9})])
+    b"", b"\x1f\x8b", b"{}", gzip.compress(b"[1]", mtime=0), packed(unpacked("mlp") | {"version": 9})],
+    ids=["nothing", "a beginning", "not packed", "a list", "another version"])
 def test_what_is_no_recording_gets_one_sentence_and_the_example_stays(data):
     at = upload(visit(RECORDING), data)
     assert len(at.error) == 1
