@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 pytestmark = pytest.mark.browser
 
 MOONS = "training?input=Two moons&width=16&depth=3&batch=64&steps=50"
 LONG = "training?input=Two moons&width=64&depth=10&steps=2000"
+TRAINS = "() => /^Training.*step [1-9]/s.test(document.querySelector(\"[data-testid='stProgress']\")?.innerText ?? '')"
+STOPPED = "() => document.querySelector(\"[data-testid='stProgress']\")?.innerText.startsWith('Stopped')"
+PRESSES = 10
 FILM = ("() => [...document.querySelectorAll(\"[aria-label^='Decision boundaries'] svg image\")]"
         ".map(image => image.outerHTML).join()")
 SCRUB = """to => { const slider = document.querySelector("form.vega-bindings input[type='range'], .vega-bind input");
@@ -46,11 +51,9 @@ def test_the_stop_button_stops_and_the_race_goes_on_where_it_was(screen):
     window = screen("formulas?depth=2")
     window.page.goto(f"{window.base}/{LONG}")
     window.button("stop").wait_for()
-    window.page.wait_for_function(
-        "() => /step [1-9]/.test(document.querySelector(\"[data-testid='stProgress']\")?.innerText ?? '')")
+    window.page.wait_for_function(TRAINS)
     window.button("stop").click()
-    window.page.wait_for_function(
-        "() => document.querySelector(\"[data-testid='stProgress']\").innerText.startsWith('Stopped')")
+    window.page.wait_for_function(STOPPED)
     window.settle()
     stopped = progress(window)
     assert "of 2000" in stopped
@@ -63,16 +66,21 @@ def test_the_stop_button_stops_and_the_race_goes_on_where_it_was(screen):
 
 
 def test_the_headers_stop_stops_the_race_as_the_pages_does_and_it_goes_on(screen):
+    from playwright.sync_api import TimeoutError
+
     window = screen("formulas?depth=2")
     window.page.goto(f"{window.base}/{LONG}")
-    window.page.get_by_test_id("stStatusWidget").get_by_role("button", name="Stop").click()
-    window.page.wait_for_function(
-        "() => document.querySelector(\"[data-testid='stProgress']\").innerText.startsWith('Stopped')")
+    window.page.wait_for_function(TRAINS)
+    stop = window.page.get_by_test_id("stStatusWidget").get_by_role("button", name="Stop")
+    for _ in range(PRESSES):  # the header offers Stop while a look runs; one pressed as the look ends stops nothing
+        with contextlib.suppress(TimeoutError):
+            stop.click(timeout=3000)
+            window.page.wait_for_function(STOPPED, timeout=3000)
+            break
     window.settle()
     assert window.button("stop").is_disabled()
     window.button("go").click()
-    window.page.wait_for_function(
-        "() => document.querySelector(\"[data-testid='stProgress']\").innerText.startsWith('Training')")
+    window.page.wait_for_function(TRAINS)
     assert window.button("stop").is_enabled()
 
 

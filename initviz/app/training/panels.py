@@ -74,13 +74,13 @@ def _look(terms: RaceTerms, watched: bool) -> None:
     try:
         with CAPACITY.using(holding):
             _race_on(race, watched)
+        note_choices_of_fragment()
     except StopException:
         race.stop()  # the browser asks for one more look, which draws the stopped race
         raise
     finally:
         if race.finished:
             CAPACITY.take(holding, RECORD_BYTES)
-    note_choices_of_fragment()
 
 
 def _race_on(race: LiveRace, watched: bool) -> None:
