@@ -35,10 +35,15 @@ ATTEMPTS_AT_MOST = 12
 SMALLEST_WORTHWHILE = {"batch": 64, "width": 64, "depth": 1}
 
 
+def network_operations(network: Network | Architecture, batch: int) -> float:
+    """Floating-point operations of one simulation, without those of drawing orthonormal weights."""
+    return (block_operations(network, batch) if isinstance(network, Architecture)
+            else pass_operations(network.sizes, batch))
+
+
 def operations(settings: Settings) -> float:
     """Floating-point operations of one comparison."""
-    passes = sum(block_operations(network, settings.batch) if isinstance(network, Architecture)
-                 else pass_operations(network.sizes, settings.batch) for network in settings.networks())
+    passes = sum(network_operations(network, settings.batch) for network in settings.networks())
     return passes + ("orthogonal" in settings.init) * orthonormal_operations(settings.sizes)
 
 

@@ -13,6 +13,7 @@ from initviz.app.affordable import (
     affordable,
     nearest_affordable,
     network_bytes,
+    network_operations,
     operations,
     peak_bytes,
     training_operations,
@@ -23,7 +24,7 @@ from initviz.app.controls import set_controls, stop
 from initviz.app.settings import CONTROLS, Settings
 from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch, make_batch
-from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS, block_operations
+from initviz.core.cost import MOST_BYTES, MOST_OPERATIONS
 from initviz.core.network import Network
 from initviz.core.simulation import BlockRun, Run, simulate_blocks, simulate_each
 from initviz.theory.fluctuations import Fluctuations, fluctuations
@@ -32,9 +33,9 @@ from initviz.theory.residual import BlockPrediction, predict_blocks
 from initviz.theory.trajectory import can_predict
 
 SAMPLES = 512  # of an input, from which the batches of theory's band are drawn
-LONG = 10e9  # operations of a comparison of networks of blocks: some seconds
+LONG = 10e9  # operations: some seconds
 Made = TypeVar("Made")
-AnyNetwork = TypeVar("AnyNetwork", bound=Network | Architecture)
+Asked = TypeVar("Asked", bound=Network | Architecture)
 
 
 @cached(8e6)
@@ -49,13 +50,19 @@ def cached_runs(networks: tuple[Network | Architecture, ...], input_key: str, co
     """Simulations of networks of one seed, with the histograms and one sample's neurons of one quantity."""
     batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
     row = min(sample, count) - 1
-    plain = [network for network in networks if isinstance(network, Network)]
     with room_for(max(network_bytes(network, count) for network in networks)):
-        of_plain = iter(simulate_each(plain, batch, scale=scale, counted=(quantity,), correlations=correlations,
-                                      sample=row))
-        return one_by_one(networks, lambda network: simulate_blocks(
-            network, batch, scale=scale, counted=(quantity,), sample=row)
-            if isinstance(network, Architecture) else next(of_plain), count, "Simulating one network after another")
+        if takes_long(networks, count):
+            return one_by_one(networks, lambda network: _simulated([network], batch, scale, quantity, correlations,
+                                                                   row)[0], count, "Simulating network after network")
+        return _simulated(networks, batch, scale, quantity, correlations, row)
+
+
+def _simulated(networks: Sequence[Network | Architecture], batch: Batch, scale: str, quantity: str, correlations: bool,
+               sample: int) -> list[Run]:
+    of_plain = iter(simulate_each([network for network in networks if isinstance(network, Network)], batch, scale=scale,
+                                  counted=(quantity,), correlations=correlations, sample=sample))
+    return [simulate_blocks(network, batch, scale=scale, counted=(quantity,), sample=sample)
+            if isinstance(network, Architecture) else next(of_plain) for network in networks]
 
 
 def compare(settings: Settings, *, correlations: bool = False) -> list[Run]:
@@ -91,9 +98,13 @@ def cached_block_predictions(runs: Sequence[BlockRun], input_key: str) -> list[B
         runs[0].batch if runs else 0, "Asking the theory of one network after another")
 
 
-def one_by_one(networks: Sequence[AnyNetwork], make: Callable[[AnyNetwork], Made], batch: int,
-               words: str) -> list[Made]:
-    """What is made of each network; under a progress bar where networks of blocks take LONG."""
+def takes_long(networks: Sequence[Network | Architecture], batch: int) -> bool:
+    """Whether a simulation of each takes some seconds, so that one wants to see how far it is."""
+    return sum(network_operations(network, batch) for network in networks) > LONG
+
+
+def one_by_one(networks: Sequence[Asked], make: Callable[[Asked], Made], batch: int, words: str) -> list[Made]:
+    """What is made of each network; under a progress bar where their simulations take long."""
     made: list[Made] = []
 
     def work() -> Generator[float, None, list[Made]]:
@@ -102,9 +113,7 @@ def one_by_one(networks: Sequence[AnyNetwork], make: Callable[[AnyNetwork], Made
             made.append(make(network))
         return made
 
-    if sum(block_operations(network, batch) for network in networks if isinstance(network, Architecture)) > LONG:
-        return watch(work(), words)
-    return [make(network) for network in networks]
+    return watch(work(), words) if takes_long(networks, batch) else [make(network) for network in networks]
 
 
 def cached_prediction(run: Run, input_key: str) -> Prediction | None:
