@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from initviz.core.arrays import Array
+from initviz.core.initializers import laws
 from initviz.core.network import Network
 from initviz.core.propagation import LOSSES, QUIET
 from initviz.theory.trajectory import STATISTICS, Trajectory, trajectory_of
 
-COVERAGE = 0.967  # of the drawn networks lie inside the band in every hidden layer
+COVERAGE = 0.963  # of the drawn networks lie inside the band in every hidden layer
 MOST_LOST = 0.02  # share of networks whose signal may die before a band says nothing
 POOL = 128  # matrices of each shape; as many networks are drawn at once
 ROUNDING = 2e-5  # relative, of a mean square: what float32 may stray by
@@ -42,6 +43,7 @@ MOST_WORK = 4e8  # multiplications of ten layers, deeper ones in proportion: som
 DEEPEST = 40  # beyond it no more is spent
 MOST_STRAYED = 1.0  # sum of 1/width over the layers, up to which what narrower networks stray by can be scaled
 NARROWEST = 16  # neurons of a layer that is made narrower
+NEIGHBORS = 2  # layers on either side that a correction is averaged over
 WIDTH_OF_A_CALL = 40  # an activation with all that is measured of it costs as much as so many multiplications
 
 
@@ -141,9 +143,10 @@ class _Draws:
             if halves:
                 left = 1 - self.count / self.batch
                 of_halves = np.mean([_middle_and_variance(half) for half in halves], axis=0)
-                of_batch = middle - left * (of_halves[0] - middle)
-                less = left * (of_halves[1] - variance)
-                variance_of_batch = np.clip(variance - less, variance * (1 - left), variance)
+                moved, more = (_smoothed(change) for change in (
+                    of_halves[0] - middle, of_halves[1] / np.where(variance > 0, variance, 1) - 1))
+                of_batch = middle - left * moved
+                variance_of_batch = variance * np.clip(1 - left * more, 1 - left, 1)
             spread = np.sqrt(self.scale * variance_of_batch / np.where(variance > 0, variance, 1))
             # What half the variance does not explain is no matter of width, as of few inputs that are not normal.
             logarithms[name] = of_batch + (1 - self.scale) * variance_of_batch / 2 + spread * (logs - middle)
@@ -153,6 +156,7 @@ class _Draws:
         """What POOL networks stray by, each statistic (networks, depth); where the batch is larger, of halves as well.
         """
         depth = self.network.depth
+        self.pools = {key: pool for key, pool in self.pools.items() if key[-1] < depth - 1}  # few weights: drawn anew
         chosen = self._batches()
         orders = self.rng.permutation(max(POOL, depth))[:depth] % POOL
         # No law tells a neuron from its negative: so the pool serves every group and layer anew.
@@ -228,14 +232,16 @@ class _Draws:
         """POOL matrices of a layer's shape, of the variance that its full width has, relative to fan_in."""
         fan_in, fan_out = self.sizes[layer:layer + 2]
         network = self.network
-        key = network.sizes[layer:layer + 2], network.initializer_of(layer)[0], network.gain_of(layer), layer == 0
+        place = layer if layer in (0, network.depth - 1) else 1  # hidden layers of one law share a pool
+        key = network.sizes[layer:layer + 2], network.initializer_of(layer)[0], network.gain_of(layer), place
         if key not in self.pools:
             law = network.law_of(layer)
-            # Few weights to an output reach few neurons, however many there are: of so many, rows are a part.
-            rows = network.sizes[layer] if law.incoming and layer == network.depth - 1 else fan_in
             of_width = network.sizes[layer] * law.variance(*network.sizes[layer:layer + 2])
-            scale = network.gain_of(layer) * math.sqrt(of_width / (fan_in * law.variance(rows, fan_out)))
-            pool = np.stack([law.draw(rows, fan_out, self.rng, self.dtype)[:fan_in] for _ in range(POOL)])
+            if law.incoming and layer == network.depth - 1:
+                # Few weights to an output reach few neurons, however many there are: of fewer neurons as large a part.
+                law = laws.sparse(max(1, round(law.incoming * fan_in / network.sizes[layer])))
+            scale = network.gain_of(layer) * math.sqrt(of_width / (fan_in * law.variance(fan_in, fan_out)))
+            pool = np.stack([law.draw(fan_in, fan_out, self.rng, self.dtype) for _ in range(POOL)])
             pool *= self.dtype.type(scale)
             self.pools[key] = pool
         return self.pools[key]
@@ -259,6 +265,15 @@ def _middle_and_variance(logs: Array) -> Array:
     ordered = np.sort(np.where(np.isnan(logs), -math.inf, logs).T, axis=1)
     low, middle, high = (ordered[:, round(rank * (len(logs) - 1))] for rank in (0.1587, 0.5, 0.8413))
     return np.stack([middle, np.square((high - low) / 2)])
+
+
+def _smoothed(values: Array) -> Array:
+    """Means over neighboring hidden layers of what changes slowly with depth (depth,); the output layer's stays."""
+    hidden, window = values[:-1], np.ones(2 * NEIGHBORS + 1)
+    if not hidden.size:
+        return values
+    sums, counts = (np.convolve(of, window)[NEIGHBORS:NEIGHBORS + hidden.size] for of in (hidden, np.ones(hidden.size)))
+    return np.append(sums / counts, values[-1])
 
 
 def _mean_squares(values: Array) -> Array:
