@@ -12,6 +12,7 @@ from initviz.cli.commands import run_diagnose, run_formulas, run_simulate
 from initviz.cli.exit_codes import BAD_INPUT, OUTPUT_FAILED
 from initviz.cli.options import parser
 from initviz.core.threads import one_thread_a_product
+from initviz.core.wording import shown
 
 COMMANDS = {"diagnose": run_diagnose, "formulas": run_formulas, "simulate": run_simulate}
 CLOSED_PIPE, INTERRUPTED = 141, 130  # 128 and the signal's number, as a shell says it
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _drop_output()
             _complain(f"the output could not be written: {error.strerror}")
             return OUTPUT_FAILED
-        _complain(str(error))
+        _complain(f"{shown(str(error.filename))} cannot be opened: {error.strerror}" if error.filename else str(error))
     except ValueError as error:
         _complain(str(error))
     except MemoryError:

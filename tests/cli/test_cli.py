@@ -148,7 +148,8 @@ def test_formulas_lists_every_initializer(capsys):
     (["diagnose", *SMALL, "--param", "zz=1"], "he_normal takes mode, negative_slope, got 'zz'"),
     (["diagnose", *SMALL, "--threshold", "dead=2"], "threshold must be one of different, "),
     (["diagnose", *SMALL, "--threshold", "mostly=2"], "threshold mostly must be a number between 0 and 1, got 2.0"),
-    (["diagnose", *SMALL, "--html", "/no/such/folder/x.html"], "No such file or directory"),
+    (["diagnose", *SMALL, "--html", "/no/such/folder/x.html"],
+     "initviz: '/no/such/folder/x.html' cannot be opened: No such file or directory"),
     (["diagnose", *SMALL, "--target", "a"], "--target must not be given without --data"),
     (["diagnose", *SMALL, "--target-kind", "classes"], "--target-kind must not be given without --data"),
     (["diagnose", *SMALL, "--raw"], "--raw must not be given without --data"),
@@ -238,7 +239,7 @@ def test_a_csv_is_standardized_unless_it_is_to_stay_raw(capsys, files):
 
 
 @pytest.mark.parametrize(("options", "sentence"), [
-    (["--weights", "none.npz"], "No such file or directory"),
+    (["--weights", "none.npz"], "'none.npz' cannot be opened: No such file or directory"),
     (["--weights", "rows.csv"], "initviz: "), (["--weights", "square.npz"], "--layout must be given"),
     (["--weights", "square.npz", "--layout", "zz"], "--layout must be one of"),
     (["--weights", "small.npz", "--sizes", "3-3"], "--sizes must not be given with --weights"),
