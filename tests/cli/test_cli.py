@@ -239,7 +239,7 @@ def test_a_csv_is_standardized_unless_it_is_to_stay_raw(capsys, files):
 
 
 @pytest.mark.parametrize(("options", "sentence"), [
-    (["--weights", "none.npz"], "'none.npz' cannot be opened: No such file or directory"),
+    (["--weights", "none.npz"], "none.npz' cannot be opened: No such file or directory"),
     (["--weights", "rows.csv"], "initviz: "), (["--weights", "square.npz"], "--layout must be given"),
     (["--weights", "square.npz", "--layout", "zz"], "--layout must be one of"),
     (["--weights", "small.npz", "--sizes", "3-3"], "--sizes must not be given with --weights"),
