@@ -54,7 +54,7 @@ UPLOADS = (
     ("training", SMALL, "weights_file", "mine.npz", npz()),
     ("training", SMALL | {"trained_on": "Your CSV"}, "data_file", "mine.csv", TABLE),
     ("audit", {}, "audit_file", "mine.npz", npz()), ("recording", {}, "recording_file", "a.json.gz", RECORDED))
-MAKERS = ((uploads, "Upload"), (panels, "diagnose"), (request, "_readable"), (request.spreadsheet, "read"),
+MAKERS = ((uploads, "Upload"), (panels, "diagnose"), (request, "_readable"), (request.csv_table, "read"),
           (training, "LiveRace"), (audit, "_examined"), (recording, "examine"))  # of what is made of an upload
 
 
