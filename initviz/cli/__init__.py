@@ -8,21 +8,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from initviz.cli.commands import run_diagnose, run_formulas, run_simulate
-from initviz.cli.exit_codes import BAD_INPUT, OUTPUT_FAILED
-from initviz.cli.options import parser
-from initviz.core.threads import one_thread_a_product
+from initviz.cli.exit_codes import BAD_INPUT, CLOSED_PIPE, INTERRUPTED, OUTPUT_FAILED
 from initviz.core.wording import shown
 
-COMMANDS = {"diagnose": run_diagnose, "formulas": run_formulas, "simulate": run_simulate}
-CLOSED_PIPE, INTERRUPTED = 141, 130  # 128 and the signal's number, as a shell says it
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     """Read the arguments and run their command; what was printed has been written when this returns or raises."""
+    from initviz.cli.commands import run_diagnose, run_formulas, run_simulate  # seconds, which can be interrupted
+    from initviz.cli.options import parser
+    from initviz.core.threads import one_thread_a_product
+
     try:
-        options = parser(COMMANDS).parse_args(arguments)
+        options = parser({"diagnose": run_diagnose, "formulas": run_formulas,
+                          "simulate": run_simulate}).parse_args(arguments)
         one_thread_a_product()
         return int(options.run(options))
     finally:

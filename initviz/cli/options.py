@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from initviz.cli import audit, blocks, coordinates, recording
-from initviz.cli.exit_codes import BAD_INPUT, FOUND_ERROR
+from initviz.cli.exit_codes import BAD_INPUT, FOUND_ERROR, IN_WORDS
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS
 from initviz.core.frameworks import FRAMEWORKS
@@ -205,7 +205,7 @@ def _report_options(command: argparse.ArgumentParser) -> None:
 def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
     """The whole command line; ``commands`` maps a command's name to what runs it and returns the exit code."""
     whole = argparse.ArgumentParser(
-        "initviz", description="What weight initialization does to a multilayer perceptron.")
+        "initviz", description="What weight initialization does to a multilayer perceptron.", epilog=IN_WORDS)
     each = whole.add_subparsers(dest="command", required=True)
 
     diagnose = each.add_parser(

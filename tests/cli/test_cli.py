@@ -436,6 +436,28 @@ def test_an_interrupted_run_ends_with_one_sentence_and_a_shells_code(capsys, mon
     assert (code, out, err) == (130, "", "initviz: interrupted\n")
 
 
+@pytest.mark.parametrize("module", ["numpy", "initviz.cli.blocks"])
+def test_an_interrupt_while_modules_are_imported_ends_with_the_same_sentence(module):
+    script = f"""
+import runpy, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["initviz", "formulas"]
+runpy.run_module("initviz", run_name="__main__")"""
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (130, "", "initviz: interrupted\n")
+
+
+def test_the_help_names_every_exit_code(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said_of = " ".join(capsys.readouterr().out.split())
+    assert all(f"{code} where " in said_of for code in (1, 2, 74, 130, 141))
+
+
 # ---------------------------------------------------------------------------------------------- columns of a table
 
 @pytest.fixture

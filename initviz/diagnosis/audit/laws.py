@@ -241,7 +241,7 @@ def fits_family(measured: Measures, family: str) -> bool:
     z = float(-special.ndtri(RARE))
     if abs(measured.mean) > z * measured.rms / math.sqrt(count) * (1 + ROUNDING):
         return False
-    ratio = measured.largest / measured.rms
+    ratio = measured.largest / measured.rms if measured.rms else math.inf  # whose squares are below float64's least
     if ratio > (math.sqrt(2) * float(special.erfcinv(RARE / count)) if math.isinf(law.end)
                 else law.end * (1 + ROUNDING) / _rms_band(count, law.kurtosis)[0]):
         return False

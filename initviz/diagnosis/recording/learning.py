@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
-from initviz.core.wording import number
+from initviz.core.wording import cut, number
 from initviz.diagnosis.findings import CONVENTION, EXACT
 from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding, some
 from initviz.diagnosis.rules.data import LEARNED
 from initviz.diagnosis.rules.grades import LOSS_SOURCE, say_loss_rule
 from initviz.diagnosis.rules.scale import TARGET_UPDATE
 from initviz.files.recording import RecordedParameter
+from initviz.theory.cross_entropy import first_loss
 
 ADAPTIVE = ("adam", "lamb", "lion", "adagrad", "adadelta", "adafactor", "muon", "rmsprop", "rprop")
 CLOSE = 0.1  # relative: a first loss is what it should be
@@ -76,14 +77,12 @@ def _module(parameter: RecordedParameter) -> str:
 # ---------------------------------------------------------------------------------------------- the loss
 
 def expected_loss(m: Recorded) -> tuple[float, float] | None:
-    """The loss of outputs of 0, and what logits of this spread should cost: ln C and ln C + s²/2; None where unknown.
-
-    s²/2 is the mean of ln Σ exp over many independent normal logits of standard deviation s, less ln C.
-    """
+    """The loss of outputs of 0, and of independent normal logits of this spread; None where unknown."""
     loss = m.recording.loss
     if loss.kind in ("cross_entropy", "nll_loss") and loss.classes is not None and loss.classes > 1:
         nothing = math.log(loss.classes)
-        return nothing, nothing + (loss.logit_std**2 / 2 if math.isfinite(loss.logit_std) else 0.0)
+        std = loss.logit_std * math.sqrt(loss.classes / (loss.classes - 1))  # beside what the logits have in common
+        return nothing, first_loss(loss.classes, std) if math.isfinite(std) else nothing
     if loss.kind == "binary_cross_entropy_with_logits":
         return math.log(2), math.log(2)
     return None
@@ -96,8 +95,8 @@ def loss(m: Recorded) -> Iterator[RecordedFinding]:
         return
     nothing = expected[0]
     reference = f"ln {given.classes or 2:,} = {number(nothing, 3)}"
-    spread = (f"; logits of standard deviation {number(given.logit_std)} add s²/2 = {number(given.logit_std**2 / 2)}"
-              if math.isfinite(given.logit_std) else "")
+    spread = (f"; independent normal logits of standard deviation {number(given.logit_std)}, as these have, "
+              f"{number(expected[1], 3)}" if expected[1] != nothing else "")
     head = m.label(m.trunk.heads[-1]) if m.trunk.heads else "the output layer"
     if given.value / nothing > m.thresholds["loss"]:
         error = given.value / nothing > m.thresholds["loss_error"]
@@ -146,7 +145,7 @@ def updates(m: Recorded) -> Iterator[RecordedFinding]:
     fastest, slowest = max(speeds, key=speeds.__getitem__), min(speeds, key=speeds.__getitem__)
     spread, middle = speeds[fastest] / speeds[slowest], median(speeds.values())
     rates = [p.rate for p in m.recording.parameters if p.rate]
-    by = m.recording.optimizer or "gradient descent"
+    by = cut(m.recording.optimizer or "gradient descent")
     if rates and spread < 1.05:
         text = f"One step of {by} changes the weights of every module by {number(middle)} of their size."
     elif rates:

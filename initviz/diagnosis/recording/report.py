@@ -124,7 +124,8 @@ def say_loss(report: RecordingReport) -> str:
     classes = report.recording.loss.classes or 2
     if expected[0] == expected[1]:
         return f"{said}; outputs of 0 cost ln {classes:,} = {number(expected[0], 3)}"
-    return f"{said}; logits of this spread should cost ln {classes:,} + s²/2 = {number(expected[1], 3)}"
+    return (f"{said}; outputs of 0 cost ln {classes:,} = {number(expected[0], 3)}, independent normal logits of this "
+            f"spread {number(expected[1], 3)}")
 
 
 def table(report: RecordingReport, places: tuple[int, ...] | None = None) -> pd.DataFrame:
