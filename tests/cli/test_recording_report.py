@@ -29,7 +29,7 @@ def test_a_recording_is_reported_with_modules_and_remedies(capsys):
     text = capsys.readouterr().out
     assert "[warning] The signal vanishes: The signal of 15 (ReLU)" in text
     assert "Fix: " in text
-    assert "outputs of 0 cost ln 10 = 2.30, independent normal logits of this spread 2.3" in text
+    assert "outputs of 0 cost ln 10 = 2.303, independent normal logits of this spread 2.304" in text
     assert text.splitlines()[0] == "Model: Sequential"
 
 
