@@ -35,7 +35,7 @@ network = settings.network_at_point()
 field, most = field_of(network), theory.PLANE
 batch = app.cached_batch(settings.input, settings.batch, settings.seed, network.sizes[0])
 mean_square = round(float(np.square(batch.x).mean()), 3)
-found = theory.cached_fixed_point(field, settings.sigma_w, settings.sigma_b, mean_square)
+fixed_point = theory.cached_fixed_point(field, settings.sigma_w, settings.sigma_b, mean_square)
 run = app.cached_runs((network,), settings.input, settings.batch, "linear", "activation", False, 1)[0]
 prediction = app.cached_prediction(run, settings.input)
 diagram = theory.cached_diagram(field, most, mean_square)
@@ -52,12 +52,12 @@ with left:
                "here."
                + say.left_out(settings, *most))
 with right:
-    st.markdown(f"**At the cross** the network is {say.phase(found, prediction)}.")
+    st.markdown(f"**At the cross** the network is {say.phase(fixed_point, prediction)}.")
     with st.popover("More: symbols and formulas", icon=":material/functions:"):
         st.markdown(say.FORMULAS)
         st.markdown("  \n".join(f"${symbol}$ = **{value}**  \n:small[:gray[{meaning}]]"
-                                for symbol, value, meaning in say.point(found)))
+                                for symbol, value, meaning in say.point(fixed_point)))
         st.markdown(f"Theory: {against_theory(run, prediction)}. A network trains to a depth of about 6 ξ_c "
                     "(Schoenholz et al. 2017, of one setting).")
 
-theory.show_tabs(theory.TheoryView(settings, network, run, prediction, found))
+theory.show_tabs(theory.TheoryView(settings, network, mean_square, run, prediction, fixed_point))

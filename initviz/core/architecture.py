@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from initviz.core.arrays import Array
 from initviz.core.layers import NORMALIZATIONS, Activation, Dense, Layer, Residual, draw_parameters
-from initviz.core.network import SEED, SIZE, Described
+from initviz.core.network import SEED, SIZE, NetworkDescription
 from initviz.core.schemes import SCHEMES, Scheme
-from initviz.core.validation import ANY, Interval, ParamItems, check
+from initviz.core.validation import ANY, Interval, check
 
 BLOCKS = Interval(1, 1000, integer=True)
 BRANCH_LAYERS = Interval(1, 2, integer=True)
@@ -52,19 +52,8 @@ BRANCH_SCALES: Mapping[str, Callable[[int], float]] = MappingProxyType({
 
 
 @dataclass(frozen=True)
-class Architecture(Described):
-    """A network of equal blocks: a dense layer of the inputs, the blocks, a last dense layer.
-
-    ``kind`` is a key of KINDS. A branch of a block is one dense layer after an activation (``branch_layers`` 1), or
-    two with an activation between them, the inner one ``expansion`` times as wide. In "pre_norm" a normalization stands
-    before the branch and before the last dense layer; in "post_norm" after each sum; in "residual" after each dense
-    layer of a branch; in "normalized", which has no skip, after each dense layer. ``branch_scale`` is a number or a
-    key of BRANCH_SCALES, trained where ``learned_scale`` says so. ``scheme`` is a key of SCHEMES; what it sets goes
-    before the other fields. Where there is no skip ``branch_layers``, ``expansion`` and ``branch_scale`` mean nothing.
-    The rest is as in a Network.
-
-    Raises ValueError naming the field, the value and what is allowed.
-    """
+class BlockShape:
+    """The shape of a network of equal blocks; an Architecture says what each field means."""
 
     inputs: int = 64
     width: int = 128
@@ -77,15 +66,22 @@ class Architecture(Described):
     branch_scale: float | str = 1.0
     learned_scale: bool = False
     scheme: str = "none"
-    activation: str = "relu"
-    initializer: str = "he_normal"
-    gain: float = 1.0
-    bias: float = 0.0
-    bias_std: float = 0.0
-    seed: int = 0
-    dtype: str = "float32"
-    activation_params: Mapping[str, Any] | ParamItems = ()
-    initializer_params: Mapping[str, Any] | ParamItems = ()
+
+
+@dataclass(frozen=True)
+class Architecture(NetworkDescription, BlockShape):
+    """A network of equal blocks: a dense layer of the inputs, the blocks, a last dense layer.
+
+    ``kind`` is a key of KINDS. A branch of a block is one dense layer after an activation (``branch_layers`` 1), or
+    two with an activation between them, the inner one ``expansion`` times as wide. In "pre_norm" a normalization stands
+    before the branch and before the last dense layer; in "post_norm" after each sum; in "residual" after each dense
+    layer of a branch; in "normalized", which has no skip, after each dense layer. ``branch_scale`` is a number or a
+    key of BRANCH_SCALES, trained where ``learned_scale`` says so. ``scheme`` is a key of SCHEMES; what it sets goes
+    before the other fields. Where there is no skip ``branch_layers``, ``expansion`` and ``branch_scale`` mean nothing.
+    The rest is as in a Network.
+
+    Raises ValueError naming the field, the value and what is allowed.
+    """
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -101,7 +97,7 @@ class Architecture(Described):
             put(self, "branch_scale", check("branch_scale", self.branch_scale, ANY))
         put(self, "learned_scale", bool(self.learned_scale))
         self._check_together()
-        self._check_described()
+        self._check_description()
 
     def _check_together(self) -> None:
         """Raise ValueError where kind, normalization and scheme do not fit each other."""
@@ -145,13 +141,14 @@ class Architecture(Described):
         return SCHEMES[self.scheme]
 
     def _dense(self, part: str, width: int) -> Dense:
-        initializer, params, gain = self.initializer, dict(self.initializer_params), self.gain
+        initializer, params = self.initializer, dict(self.initializer_params)
+        gain = cast(float, self.gain)  # one for all layers, as checked
         for change in self._scheme.changes:
             if change.part == part:
                 if change.initializer:
                     initializer, params = change.initializer, dict(change.params)
                 gain *= change.factor(self.blocks, self.branch_layers)
-        return Dense(width, initializer, gain, self.bias, self.bias_std, params)
+        return Dense(width, initializer, gain, cast(float, self.bias), self.bias_std, params)
 
     def _norms(self, part: str = "") -> tuple[Layer, ...]:
         """The normalization as a tuple of one layer, or of none."""

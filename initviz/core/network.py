@@ -95,21 +95,21 @@ def _biases(value: Any, sizes: tuple[int, ...]) -> Bias:
     return tuple(biases)
 
 
-class Described:
-    """What every description of a network shares: entries of the tables with their parameters, and how it is drawn.
+@dataclass(frozen=True)
+class NetworkDescription:
+    """What every description of a network declares beside its shape: the activation, and how parameters are drawn."""
 
-    The fields are declared again where they stand in the order of the arguments.
-    """
+    activation: str = "relu"
+    initializer: str = "he_normal"
+    gain: Gain = 1.0
+    bias: Bias = 0.0
+    bias_std: float = 0.0
+    seed: int = 0
+    dtype: str = "float32"
+    activation_params: Mapping[str, Any] | ParamItems = ()
+    initializer_params: Mapping[str, Any] | ParamItems = ()
 
-    activation: str
-    initializer: str
-    bias_std: float
-    seed: int
-    dtype: str
-    activation_params: Mapping[str, Any] | ParamItems
-    initializer_params: Mapping[str, Any] | ParamItems
-
-    def _check_described(self, **more: Mapping[str, Any]) -> None:
+    def _check_description(self, **more: Mapping[str, Any]) -> None:
         """Check the fields above, and those that name an entry of the tables ``more``; parameters become sorted items.
 
         Raises ValueError naming the field, the value and what is allowed.
@@ -139,7 +139,14 @@ _cached_draw = functools.lru_cache(maxsize=256)(_draw)
 
 
 @dataclass(frozen=True)
-class Network(Described):
+class LayerSizes:
+    """The shape of a plain network: its arguments begin with the sizes of the layers, inputs to outputs."""
+
+    sizes: tuple[int, ...] = (64, 128, 128, 10)
+
+
+@dataclass(frozen=True)
+class Network(NetworkDescription, LayerSizes):  # a dataclass takes the fields of its last base first
     """A multilayer perceptron ``z = h @ W + b``, ``h = phi(z)``, whose last layer is linear.
 
     ``sizes`` runs from the inputs to the outputs, so there are ``len(sizes) - 1`` weight layers. Weights are drawn by
@@ -154,16 +161,6 @@ class Network(Described):
     Raises ValueError naming the field, the value and what is allowed.
     """
 
-    sizes: tuple[int, ...] = (64, 128, 128, 10)
-    activation: str = "relu"
-    initializer: str = "he_normal"
-    gain: Gain = 1.0
-    bias: Bias = 0.0
-    bias_std: float = 0.0
-    seed: int = 0
-    dtype: str = "float32"
-    activation_params: Mapping[str, Any] | ParamItems = ()
-    initializer_params: Mapping[str, Any] | ParamItems = ()
     output_initializer: str | None = None
     output_initializer_params: Mapping[str, Any] | ParamItems = ()
 
@@ -176,11 +173,11 @@ class Network(Described):
         put(self, "gain", _per_layer("gain", self.gain, self.sizes))
         put(self, "bias", _biases(self.bias, self.sizes))
         if self.output_initializer is not None:
-            self._check_described(output_initializer=INITIALIZERS)
+            self._check_description(output_initializer=INITIALIZERS)
         elif tuple(self.output_initializer_params):
             raise ValueError("output_initializer_params must not be given without an output_initializer")
         else:
-            self._check_described()
+            self._check_description()
 
     @property
     def depth(self) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from string import Template
 from textwrap import indent
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS, Architecture
@@ -333,7 +333,7 @@ def _title(network: Architecture) -> str:
 
 def _law_code(network: Architecture, law: _Law, name: str, framework: str) -> str:
     initializer, params, gain = law
-    weight, bias = law_lines(initializer, dict(params), network.bias, network.bias_std, framework)
+    weight, bias = law_lines(initializer, dict(params), cast(float, network.bias), network.bias_std, framework)
     return Template(_LAWS[framework]).substitute(
         name=name, label=INITIALIZERS[initializer].label, weight=indent(weight, "    "), bias=bias, gain=repr(gain),
         times="" if gain == 1 else f"{gain!r} * ",

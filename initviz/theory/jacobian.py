@@ -5,8 +5,10 @@ Sources: Saxe, McClelland and Ganguli 2014; Pennington, Schoenholz and Ganguli 2
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -47,27 +49,34 @@ def spectrum(network: Network, x: Array, layers: list[int]) -> Spectrum:
     jacobian = np.eye(network.sizes[0])
     singular_values, means, variances = [], [], []
     mean, excess = 1.0, 0.0
-    q = float(np.square(x, dtype=float).mean())
-    theory = can_predict(network)
-    field = field_of(network if theory else replace(network, bias=0.0))
     with np.errstate(**QUIET):
         passed = forward(weights, biases, np.asarray(x, np.float64)[None], network.activation, **params)
-        for layer, (z, h) in zip(range(1, max(layers) + 1), passed, strict=False):
+        expected = _expected_spread(network, x)
+        for layer, (z, h), (factor, spread) in zip(range(1, max(layers) + 1), passed, expected, strict=False):
             jacobian = (jacobian @ weights[layer - 1]) * phi.derivative(z, h, **params)
-            if theory:
-                sigma_w, sigma_b = sigmas(network, layer - 1)
-                at = field.moments(sigma_w**2 * q + sigma_b**2)
-                first, second = float(at.derivative_square), float(at.derivative_fourth)
-                mean *= sigma_w**2 * first
-                excess += (second / first**2 if first > 0 else math.nan) - 1 + _spread_of_weights(network, layer - 1)
-                q = float(at.square)
+            mean *= factor
+            excess += spread
             if layer in layers:
                 finite = np.isfinite(jacobian).all()
                 singular_values.append(np.linalg.svd(jacobian, compute_uv=False) if finite
                                        else np.full(len(jacobian), math.nan))
-                means.append(mean if theory else math.nan)
-                variances.append(mean * mean * excess if theory else math.nan)
+                means.append(mean)
+                variances.append(mean * mean * excess)
     return Spectrum(list(layers), np.array(singular_values), np.array(means), np.array(variances))
+
+
+def _expected_spread(network: Network, x: Array) -> Iterator[tuple[float, float]]:
+    """What each layer multiplies the mean squared singular value by, and adds to its relative variance; NaN where
+    theory has no word.
+    """
+    if not can_predict(network):
+        yield from itertools.repeat((math.nan, math.nan))
+    each = [sigmas(network, layer) for layer in range(network.depth - 1)]
+    mean_square = np.square(x, dtype=float).mean()
+    for layer, (_, at) in enumerate(field_of(network).layers(mean_square, each)):
+        first, second = float(at.derivative_square), float(at.derivative_fourth)
+        yield (each[layer][0]**2 * first,
+               (second / first**2 if first > 0 else math.nan) - 1 + _spread_of_weights(network, layer))
 
 
 def _spread_of_weights(network: Network, layer: int) -> float:

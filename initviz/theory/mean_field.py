@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,11 @@ def expectation(f: Callable[[Array], Array], variance: Any, mean: Any = 0.0) -> 
     return expected
 
 
+def preactivation_variance(mean_square: Any, sigma_w: float, sigma_b: Any) -> Any:
+    """The variance of preactivations whose inputs have that mean square (or the covariance, of a mean product)."""
+    return sigma_w**2 * mean_square + sigma_b**2
+
+
 WRAPPED = 8.0  # radians: modulo a period, normals at least so wide are uniform to e^(-WRAPPED^2 / 2) = 1e-14
 
 
@@ -129,10 +134,14 @@ class Field:
         """phi'(z)."""
         return self.phi.derivative(z, **dict(self.params))
 
+    def _within_a_period(self, q: Any) -> Array:
+        """The variance, of at most ``q``, at which the activation has the expectations that it has at ``q``."""
+        return np.minimum(q, (WRAPPED / (2 * math.pi) * self.phi.period(**dict(self.params)))**2)
+
     def moments(self, q: Any) -> GaussianMoments:
         """Normal expectations at the lengths ``q``; integrals, not a table."""
         q = np.asarray(q, float)
-        std = np.minimum(np.sqrt(q), WRAPPED / (2 * math.pi) * self.phi.period(**dict(self.params)))
+        std = np.sqrt(self._within_a_period(q))
         near = np.maximum(std, VANISHING)
         g, density = _nodes(self.bias, near)
         with np.errstate(**QUIET):
@@ -169,19 +178,29 @@ class Field:
 
     def length(self, q: Any, sigma_w: float, sigma_b: float) -> Array:
         """V(q), the length one layer on."""
-        q = np.asarray(q, float)
-        return sigma_w**2 * expectation(lambda z: np.square(self.value(z)), q, self.bias) + sigma_b**2
+        square = expectation(lambda z: np.square(self.value(z)), self._within_a_period(q), self.bias)
+        return preactivation_variance(square, sigma_w, sigma_b)
 
-    def lengths(self, first: float, sigmas: Iterable[tuple[float, float]]) -> Array:
-        """V iterated: the length ``first`` and those that (sigma_w, sigma_b) of each further layer make of it."""
-        qs = [first]
+    def layers(self, mean_square: Any, sigmas: Iterable[tuple[float, float]],
+               moments: Callable[[Any], GaussianMoments] | None = None) -> Iterator[tuple[Array, GaussianMoments]]:
+        """V iterated, for inputs of that mean square: each layer's length and the moments of the activation there.
+
+        ``sigmas`` are (sigma_w, sigma_b) of each layer; ``moments`` is the method that gives them, by default the
+        one of that name.
+        """
         for sigma_w, sigma_b in sigmas:
-            qs.append(float(self.length(qs[-1], sigma_w, sigma_b)) if math.isfinite(qs[-1]) else qs[-1])
-        return np.array(qs)
+            q = preactivation_variance(mean_square, sigma_w, sigma_b)
+            at = (moments or self.moments)(q)
+            yield q, at
+            mean_square = at.square
+
+    def lengths(self, mean_square: float, sigmas: Iterable[tuple[float, float]]) -> Array:
+        """The length of each layer (layers,), for inputs of that mean square and (sigma_w, sigma_b) of each layer."""
+        return np.array([float(q) for q, _ in self.layers(mean_square, sigmas)])
 
     def chi(self, q: Any, sigma_w: float) -> Array:
         """chi_1 = sigma_w^2 E phi'^2: what one layer multiplies the squared gradient by, and C'(1)."""
-        return sigma_w**2 * expectation(lambda z: np.square(self.derivative(z)), np.asarray(q, float), self.bias)
+        return sigma_w**2 * expectation(lambda z: np.square(self.derivative(z)), self._within_a_period(q), self.bias)
 
     def product(self, f: Callable[[Array], Array], q1: float, q2: float, c: float) -> float:
         """E f(u1) f(u2) for normal u of variances q1, q2 and correlation c: an expectation inside an expectation."""
@@ -199,14 +218,18 @@ class Field:
         lengths = [float(self.length(q, sigma_w, sigma_b)) for q in (q1, q2)]
         if min(lengths) <= 0:
             return math.nan
-        covariance = sigma_w**2 * self.product(self.value, q1, q2, c) + sigma_b**2
+        covariance = preactivation_variance(self.product(self.value, q1, q2, c), sigma_w, sigma_b)
         return max(-1.0, min(1.0, covariance / math.sqrt(lengths[0] * lengths[1])))
 
-    def correlations(self, first: float, lengths: Sequence[float] | Array,
-                     sigmas: Iterable[tuple[float, float]]) -> Array:
-        """C iterated at the ``lengths`` of ``lengths()``: the correlation ``first`` and that of each further layer."""
-        cs = [first]
-        for q, (sigma_w, sigma_b) in zip(lengths, sigmas, strict=False):
+    def correlations(self, correlation: float, mean_square: float, sigmas: Sequence[tuple[float, float]]) -> Array:
+        """C iterated: the correlation of two inputs' preactivations in each layer (layers,); NaN at length 0.
+
+        The inputs have the cosine ``correlation`` and that mean square.
+        """
+        lengths = self.lengths(mean_square, sigmas)
+        covariance = preactivation_variance(mean_square * correlation, *sigmas[0])
+        cs = [covariance / lengths[0] if lengths[0] > 0 else math.nan]
+        for q, (sigma_w, sigma_b) in zip(lengths, sigmas[1:], strict=False):
             known = math.isfinite(cs[-1]) and q > 0
             cs.append(self.correlation(cs[-1], q, q, sigma_w, sigma_b) if known else math.nan)
         return np.array(cs)
@@ -260,7 +283,7 @@ class Field:
             return 1.0
 
         def excess(c: float) -> float:
-            return sigma_w**2 * self.product(self.value, q, q, c) + sigma_b**2 - c * q
+            return preactivation_variance(self.product(self.value, q, q, c), sigma_w, sigma_b) - c * q
 
         low, high = 0.0, 1 - 1e-9
         if excess(low) <= 1e-14 * q:

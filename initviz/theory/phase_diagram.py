@@ -12,7 +12,7 @@ import numpy as np
 
 from initviz.core.arrays import Array
 from initviz.core.propagation import QUIET
-from initviz.theory.mean_field import LENGTHS, Field
+from initviz.theory.mean_field import LENGTHS, Field, preactivation_variance
 
 # Lengths on which a diagram is made; what settles below counts as 0, what goes beyond as infinite.
 COARSE = LENGTHS[(LENGTHS > 1e-10) & (LENGTHS < 1e10)]
@@ -37,7 +37,7 @@ def _settled(field: Field, sigma_w: float, sigma_b: Array, mean_square: float) -
     # V(q) = q where q - sigma_w^2 A(q) = sigma_b^2: from the start the lengths move to the first such q.
     excess = COARSE - sigma_w**2 * _coarse(field)
     wanted = np.square(np.asarray(sigma_b, float))[:, None]
-    start = np.searchsorted(COARSE, sigma_w**2 * mean_square + wanted[:, 0])[:, None]
+    start = np.searchsorted(COARSE, preactivation_variance(mean_square, sigma_w, sigma_b))[:, None]
     places = np.arange(len(COARSE))
     enough = excess >= wanted
     rises = np.take_along_axis(enough, np.minimum(start, len(COARSE) - 1), axis=1)[:, 0] == 0

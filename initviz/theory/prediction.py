@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,17 +68,15 @@ def expected_correlations(network: Network, correlation: float, mean_square: flo
 
     ``correlation`` is the inputs' cosine, ``mean_square`` that of their entries.
     """
-    lengths, (sigma_w, sigma_b) = expected_lengths(network, mean_square), sigmas(network, 0)
     with np.errstate(**QUIET):
-        first = (sigma_w**2 * mean_square * correlation + sigma_b**2) / lengths[0] if lengths[0] > 0 else math.nan
-        return field_of(network).correlations(
-            first, lengths, [sigmas(network, layer) for layer in range(1, network.depth - 1)])
+        return field_of(network).correlations(correlation, mean_square, _hidden_sigmas(network))
 
 
 def expected_lengths(network: Network, mean_square: float = 1.0) -> Array:
     """Variance of the preactivations in each hidden layer, for inputs whose entries have that mean square."""
-    field = field_of(network)
-    sigma_w, sigma_b = sigmas(network, 0)
     with np.errstate(**QUIET):
-        return field.lengths(sigma_w**2 * mean_square + sigma_b**2,
-                             [sigmas(network, layer) for layer in range(1, network.depth - 1)])
+        return field_of(network).lengths(mean_square, _hidden_sigmas(network))
+
+
+def _hidden_sigmas(network: Network) -> list[tuple[float, float]]:
+    return [sigmas(network, layer) for layer in range(max(network.depth - 1, 1))]

@@ -9,7 +9,7 @@ import numpy as np
 
 from initviz.core.arrays import Array
 from initviz.core.network import Network
-from initviz.theory.mean_field import Field
+from initviz.theory.mean_field import Field, preactivation_variance
 
 STATISTICS = ("preactivation_rms", "preactivation_std", "activation_rms", "activation_std", "delta_rms")
 
@@ -73,18 +73,15 @@ class Trajectory:
 def trajectory_of(network: Network, lengths: Array) -> Trajectory:
     """The trajectory of samples whose inputs have these mean squares (samples,)."""
     field, depth = field_of(network), network.depth
-    incoming = lengths
+    each = [sigmas(network, layer) for layer in range(depth)]
     preactivations, activations, means, chis = [], [], [], []
-    for layer in range(depth):
-        sigma_w, sigma_b = sigmas(network, layer)
-        q = sigma_w**2 * incoming + sigma_b**2
+    for q, at in field.layers(lengths, each[:-1], field.tabulated):
         preactivations.append(q)
-        if layer < depth - 1:
-            at = field.tabulated(q)
-            activations.append(at.square)
-            means.append(at.mean)
-            chis.append(np.log(np.maximum(at.derivative_square, 1e-300)))
-            incoming = at.square
+        activations.append(at.square)
+        means.append(at.mean)
+        chis.append(np.log(np.maximum(at.derivative_square, 1e-300)))
+    q = preactivation_variance(activations[-1] if activations else lengths, *each[-1])  # of the linear output layer
+    preactivations.append(q)
     bias = np.array([network.bias_of(layer) for layer in range(depth)])
     activations.append(q + bias[-1]**2)
     means.append(np.full(len(q), bias[-1]))

@@ -84,11 +84,9 @@ def test_the_recommended_initialization_keeps_a_length_in_a_wide_layer(key):
         return
     assert better.bias == 0
     sigma_w, sigma_b = sigmas(better, 1)
-    field, chi = Field(key, better.activation_items), []
-    lengths = [sigma_w**2 + sigma_b**2]
-    for _ in range(50):
-        chi.append(float(field.chi(lengths[-1], sigma_w)))
-        lengths.append(float(field.length(lengths[-1], sigma_w, sigma_b)))
+    field = Field(key, better.activation_items)
+    lengths = field.lengths(1.0, [(sigma_w, sigma_b)] * 51)
+    chi = field.chi(lengths[:-1], sigma_w)
     assert SHRUNK < math.sqrt(lengths[-1] / lengths[0]) < GROWN
     assert math.sqrt(math.prod(chi)) < GROWN
     assert math.sqrt(math.prod(chi)) > SHRUNK or not recommended_point(key).stable_edge

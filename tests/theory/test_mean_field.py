@@ -402,3 +402,12 @@ def test_without_a_length_no_dead_share_is_expected(x):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.isnan(expected_dead_shares(Network((4, 8, 8, 1), "relu", "he_normal"), x)).all()
+
+
+def test_lengths_of_a_sine_are_right_however_wide_its_preactivations():
+    field, omega = Field("sine"), 30.0
+    for q in (1e-6, 1e-3, 1.0, 1e4):
+        square = (1 - math.exp(-2 * omega**2 * q)) / 2
+        assert float(field.length(q, 1.0, 0.0)) == pytest.approx(square, rel=CLOSE)
+        assert float(field.chi(q, 1.0)) == pytest.approx(omega**2 * (1 - square), rel=CLOSE)
+        assert field.lengths(q, [(1.0, 0.0)] * 2)[1] == pytest.approx(square, rel=CLOSE)

@@ -26,7 +26,7 @@ from initviz.core.simulation import Run
 from initviz.theory import precision
 from initviz.theory.dead_neurons import born_dead, expected_dead_shares
 from initviz.theory.jacobian import Spectrum
-from initviz.theory.mean_field import Field, FixedPoint
+from initviz.theory.mean_field import Field, FixedPoint, preactivation_variance
 from initviz.theory.prediction import Prediction
 from initviz.theory.trajectory import field_of
 from initviz.training.sweeps import Survival
@@ -40,7 +40,7 @@ cached_diagram = cached(16e6)(quantities.diagram)
 @cached(1e6)
 def cached_fixed_point(field: Field, sigma_w: float, sigma_b: float, mean_square: float) -> FixedPoint:
     """Where the lengths settle that begin with inputs of that mean square."""
-    return field.fixed_point(sigma_w, sigma_b, sigma_w**2 * mean_square + sigma_b**2)
+    return field.fixed_point(sigma_w, sigma_b, preactivation_variance(mean_square, sigma_w, sigma_b))
 
 
 @cached(8e6)
@@ -67,10 +67,14 @@ def go_to_clicked_point() -> None:
 
 @dataclass(frozen=True, eq=False)
 class TheoryView:
-    """What a tab is about: the settings, the network at their point, what it did and what theory expects of it."""
+    """What a tab is about: the settings, the network at their point, what it did and what theory expects of it.
+
+    ``mean_square`` is that of the entries of the inputs.
+    """
 
     settings: Settings
     network: Network
+    mean_square: float
     run: Run
     prediction: Prediction | None
     fixed_point: FixedPoint
@@ -118,8 +122,7 @@ def _variance_map(view: TheoryView) -> None:
     if view.settings.depth < 3:
         _info("A step leads from one hidden layer to the next: choose a depth of at least 3.")
         return
-    first = float(view.prediction.preactivation_std[0]) ** 2
-    expected = quantities.staircase(view.field, view.settings.sigma_w, view.settings.sigma_b, view.run, first)
+    expected = quantities.staircase(view.network, view.run, view.mean_square)
     st.markdown("One curve tells the whole way: it takes the signal's variance in a layer to that in the next. Follow "
                 "the steps to the point where curve and diagonal meet: there the variance stays.")
     st.markdown("**Variance q in the next layer** against that in a layer")

@@ -21,8 +21,8 @@ from initviz.theory.jacobian import Spectrum, spectrum
 from initviz.theory.mean_field import Field
 from initviz.theory.phase_diagram import critical_line, phase_diagram
 from initviz.theory.precision import FORMATS, Format, leaves
-from initviz.theory.prediction import expected_correlations
-from initviz.theory.trajectory import can_predict, sigmas
+from initviz.theory.prediction import expected_correlations, expected_lengths
+from initviz.theory.trajectory import can_predict, field_of, sigmas
 from initviz.training.sweeps import Survival
 
 CELLS = 200  # of the phase diagram, each way
@@ -115,13 +115,15 @@ def _leaving(sizes: Array, layers: range, form: Format) -> str:
     return "stays" if layer is None else f"leaves at {layer}" if layer else "is 0"
 
 
-def staircase(field: Field, sigma_w: float, sigma_b: float, run: Run, first: float) -> dict[str, Any]:
-    """The variance map around the steps that a network takes on it: what ``charts.staircase.data`` draws."""
-    hidden = max(run.network.depth - 1, 1)
-    steps = field.lengths(first, [(sigma_w, sigma_b)] * (hidden - 1))
-    measured = np.square(run.column("preactivation_std")[:hidden])
+def staircase(network: Network, run: Run, mean_square: float) -> dict[str, Any]:
+    """The variance map around the steps that a network takes on it: what ``charts.staircase.data`` draws.
+
+    ``mean_square`` is that of the entries of the inputs.
+    """
+    steps = expected_lengths(network, mean_square)
+    measured = np.square(run.column("preactivation_std")[:len(steps)])
     known = np.concatenate([steps, measured])
     most = 1.15 * max(float(known[np.isfinite(known)].max(initial=0)), 1e-6)
     q = np.concatenate([[0], np.geomspace(most * 1e-4, most, 200)])
-    return {"q": q, "mapped": field.length(q, sigma_w, sigma_b), "lengths": np.minimum(steps, 10 * most),
+    return {"q": q, "mapped": field_of(network).length(q, *sigmas(network, 1)), "lengths": np.minimum(steps, 10 * most),
             "measured": measured, "most": most}

@@ -52,7 +52,7 @@ def expected(scheme: str, width: int) -> Mapping[str, Array]:
     fans = list(zip(network.sizes[:LAYERS], network.sizes[1:], strict=False))
     variances = [network.gain_of(0)**2 * law_of(network.initializer).variance(*pair) for pair in fans]
     multiplied = [fan_in * variance for (fan_in, _), variance in zip(fans, variances, strict=True)]
-    at = field.moments(field.lengths(multiplied[0], [(math.sqrt(factor), 0.0) for factor in multiplied[1:]]))
+    at = field.moments(field.lengths(1.0, [(math.sqrt(factor), 0.0) for factor in multiplied]))
     squares = np.array([1.0, *at.square])  # of what each layer is given
     deltas = [1.0]
     for (_, fan_out), variance, square in zip(fans[:0:-1], variances[:0:-1], at.derivative_square[-2::-1], strict=True):
@@ -131,7 +131,7 @@ def _singular_values(seed: int, scale: float) -> Result:
         h, field = x, Field("tanh")
         means, squares, bare = [], [], []
         law = STANDARD_SCALE if scheme == "standard" else 1.0
-        at = field.moments(field.lengths(law**2 * scale**2, [(law, 0.0)] * (LAYERS - 1)))
+        at = field.moments(field.lengths(scale**2, [(law, 0.0)] * LAYERS))
         theory = law**2 * at.derivative_square
         for w in network.parameters()[0]:
             h = np.tanh(h @ w)

@@ -149,14 +149,13 @@ def _furthest(measured: Array, sigma_w: float) -> tuple[int, list[Array]]:
 @functools.lru_cache(maxsize=32)
 def expected_lengths(mean_square: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
     """Theory's length of the preactivations, layer by layer, for inputs of that ``mean_square``."""
-    return TANH.lengths(sigma_w**2 * mean_square + sigma_b**2, [(sigma_w, sigma_b)] * (layers - 1))
+    return TANH.lengths(mean_square, [(sigma_w, sigma_b)] * layers)
 
 
 @functools.lru_cache(maxsize=32)
 def correlations(c: float, sigma_w: float, sigma_b: float, layers: int) -> Array:
     """Theory's correlation of the preactivations, layer by layer, for inputs of mean square 1 and correlation c."""
-    lengths = expected_lengths(1.0, sigma_w, sigma_b, layers)
-    return TANH.correlations((sigma_w**2 * c + sigma_b**2) / lengths[0], lengths, [(sigma_w, sigma_b)] * (layers - 1))
+    return TANH.correlations(c, 1.0, [(sigma_w, sigma_b)] * layers)
 
 
 # ---------------------------------------------------------------------------------------------- Schoenholz et al. 2017

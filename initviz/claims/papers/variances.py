@@ -42,7 +42,7 @@ def _lecun_tanh(seed: int, depth: float) -> Result:
     batch = make_batch("normal", LECUN_SAMPLES, seed=seed, features=LECUN_WIDTH)
     measured = np.array([float(np.square(z, dtype=float).mean())
                          for z, _ in forward(*network.parameters(), batch.x, "lecun_tanh")])
-    theory = field.lengths(1.0, [(1.0, 0.0)] * (layers - 1))
+    theory = field.lengths(1.0, [(1.0, 0.0)] * layers)
     checks = [
         Check.within("f(1)", at_one, 1.0, 1e-5, "Published: f(±1) = ±1. The constants have five digits."),
         Check.within("f'(0)", derivative_at_zero, 1.143933, 1e-6, "Derived: 1.7159 · 2/3, to six decimals."),
