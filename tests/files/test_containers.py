@@ -110,7 +110,7 @@ def test_what_a_pickle_asks_for_is_named_and_never_run(tmp_path):
             described(file.getvalue(), "a.pt")
         assert "save model.state_dict() alone" in str(caught.value)
     assert not tmp_path.joinpath("run").exists()
-    with pytest.raises(ValueError, match=r"asks for 'torch.nn.modules.container.Sequential'"):
+    with pytest.raises(ValueError, match=r"holds an object .'torch.nn.modules.container.Sequential'"):
         described(saved(mlp()), "a.pt")
 
 
@@ -287,10 +287,32 @@ def test_what_is_declared_is_refused_before_it_is_unpacked(data):
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("name", ["net.h5", "net.keras", "net.onnx", "net.pkl", "net.joblib", "net.ckpt"])
+@pytest.mark.parametrize("name", ["net.h5", "net.keras", "net.onnx", "net.pkl", "net.joblib", "net.npy",
+                                  "net.mat", "a 'quoted\" name.h5"])
 def test_other_formats_are_refused_with_the_lines_that_save_the_same_weights(name):
     with pytest.raises(ValueError, match=r"the same weights can be saved by: import ") as caught:
         described(b"x", name)
-    assert name in str(caught.value)
-    assert "weights.npz" in str(caught.value) or "weights.safetensors" in str(caught.value)
+    assert repr(name) in str(caught.value)
+    assert "weights.npz" in str(caught.value)
     compile(str(caught.value).split("saved by: ")[1], name, "exec")
+
+
+class Fitted:  # as scikit-learn's MLPClassifier
+    coefs_, intercepts_ = [np.ones((4, 8)), np.ones((8, 2))], [np.ones(8), np.ones(2)]
+
+
+@pytest.mark.parametrize("found", [
+    {"W1": np.ones((4, 8)), "b1": np.ones(8), "W2": np.ones((8, 2)), "b2": np.ones(2)},
+    [np.ones((4, 8)), np.ones(8), np.ones((8, 2)), np.ones(2)], Fitted()])
+@pytest.mark.parametrize("suffix", [".pkl", ".npy"])
+def test_the_lines_save_the_same_weights(found, suffix, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"net{suffix}"
+    if suffix == ".pkl":
+        path.write_bytes(pickle.dumps(found))
+    else:
+        np.save(path, np.array(getattr(found, "coefs_", found), object))
+    with pytest.raises(ValueError, match="saved by: ") as caught:
+        described(path.read_bytes(), path.name)
+    exec(str(caught.value).split("saved by: ")[1], {})
+    assert checkpoints.read((tmp_path / "weights.npz").read_bytes(), "weights.npz").sizes() == "4-8-2"

@@ -197,9 +197,10 @@ def test_weight_normalization_is_read_as_the_product_and_written_back(gain, dire
     np.testing.assert_allclose(again.parameters(reading)[0][0], 2 * wanted[0], rtol=1e-14)
 
 
-def test_weight_normalization_agrees_with_torch():
+@pytest.mark.parametrize("dim", [0, 1, None])
+def test_weight_normalization_agrees_with_torch(dim):
     torch = pytest.importorskip("torch", reason="tests/requirements.txt brings PyTorch")
-    layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(6, 4))
+    layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(6, 4), dim=dim)
     file = io.BytesIO()
     torch.save(torch.nn.Sequential(layer).state_dict(), file)
     found = checkpoints.read(file.getvalue(), "a.pt")
@@ -217,7 +218,7 @@ W, V = np.ones((3, 2), np.float32), np.ones(3, np.float32)
     ({"0.parametrizations.weight.original": W, "0.parametrizations.weight.0._u": V}, "remove_parametrizations"),
     ({"0.weight": W, "1.weight": V[:1]}, "learned slope of a PReLU: .* leaky_relu with slope 1"),
     ({"0.weight": W, "1.weight": V}, "learned slopes of a PReLU or the scale of an RMS normalization"),
-    ({"0.weight": W, "1.weight": V, "1.bias": V}, "normalization layer: only .*: multiply it into the layer beside it"),
+    ({"0.weight": W, "1.weight": V, "1.bias": V}, "normalization layer or the .*: only .*fuse_linear_bn_eval"),
     ({"0.weight": W, "1.running_mean": V}, "batch normalization's"),
     ({"rnn.weight_ih_l0": W, "rnn.weight_hh_l0": np.ones((3, 3))}, "a recurrent layer's"),
     ({"attn.in_proj_weight": W}, "an attention layer's"), ({"conv.weight": np.ones((3, 2, 3, 3))}, "convolution's"),

@@ -109,6 +109,9 @@ ONE = {
     "body.0 4-8, body.2 8-6, tail.0 6-5, tail.2 5-2": "4-8-6-5-2", "conv0 4-8, lin1 8-6, lin2 6-5, conv3 5-2":
         "4-8-6-5-2",
     "in_layer 4-8, hidden_layers.0 8-8, hidden_layers.1 8-8, out_layer 8-2": "4-8-8-8-2",
+    "dense 4-8, dense_1 8-8, dense_2 8-8, dense_3 8-8, dense_4 8-2": "4-8-8-8-8-2",
+    "0 4-8, 1.fn.0 8-16, 1.fn.2 16-8, 2.fn.0 8-16, 2.fn.2 16-8, 3 8-2": "4-8-16-8-16-8-2",
+    "x.fc1 4-8, x.out 8-8, y.fc 8-8, z 8-2": "4-8-8-8-2",
     "mlp_block0.lin1 8-8, mlp_block0.lin2 8-8, mlp_block1.lin1 8-8, mlp_block1.lin2 8-8, out 8-2": "8-8-8-8-8-2"}
 
 
@@ -152,6 +155,19 @@ SEVERAL = {
     "one of one layer": ("actor.0 4-8, actor.2 8-2, aux.0 5-8, aux.2 8-6, critic 9-1",
                          "actor.0 actor.2, aux.0 aux.2, critic"),
     "an autoencoder of two layers": ("encoder 20-3, decoder 3-20", "encoder, decoder, encoder decoder"),
+    "one hidden layer each": ("x.policy_net.0 4-64, x.value_net.0 4-64, action_net 64-2, value_net 64-1",
+                              "x.policy_net.0 action_net, x.value_net.0 value_net"),
+    "a list of heads": ("fc1 4-8, fc2 8-8, heads.0 8-8, heads.1 8-8, heads.2 8-1",
+                        "fc1 fc2 heads.0, fc1 fc2 heads.1, fc1 fc2 heads.2"),
+    "heads by names": ("trunk.0 4-8, trunk.2 8-8, heads.a.0 8-8, heads.a.2 8-3, heads.b.0 8-8, heads.b.2 8-3",
+                       "trunk.0 trunk.2 heads.a.0 heads.a.2, trunk.0 trunk.2 heads.b.0 heads.b.2"),
+    "heads by a second digit, of one width": ("fc1 20-9, fc21 9-9, fc22 9-9, fc3 9-9, fc4 9-20",
+                                              "fc1 fc21 fc3 fc4, fc1 fc22 fc3 fc4"),
+    "a decoder of half the encoder's outputs": ("encoder.0 9-8, encoder.2 8-6, decoder.0 3-8, decoder.2 8-9",
+                                                "encoder.0 encoder.2, decoder.0 decoder.2"),
+    "heads of the width of the layers before": (
+        "actor.latent_pi.0 3-8, actor.latent_pi.2 8-8, actor.mu 8-8, actor.log_std 8-8",
+        "actor.latent_pi.0 actor.latent_pi.2 actor.mu, actor.latent_pi.0 actor.latent_pi.2 actor.log_std"),
     "heads between flat halves": (
         "encoder1 20-10, encoder2 10-8, mu 8-3, logvar 8-3, decoder1 3-8, decoder2 8-20",
         "encoder1 encoder2 mu, encoder1 encoder2 logvar, decoder1 decoder2, encoder1 encoder2 mu decoder1 decoder2, "
@@ -197,7 +213,9 @@ def test_layers_that_join_or_take_the_inputs_again_are_no_chain(held, name):
     ({"actor_logstd": np.zeros((1, 2), np.float32)}, "'actor_logstd' (2,)"),
     ({"action_bias": np.zeros((1, 2), np.float32)}, "'action_bias' (2,)"),
     ({"fourier.B": np.ones((2, 2), np.float32)}, "'fourier.B' (2, 2)"), ({"X": np.ones((9, 4))}, "'X' (9, 4)"),
-    ({"codebook": np.ones((7, 5), np.float32)}, "'codebook' (7, 5)")])
+    ({"codebook": np.ones((7, 5), np.float32)}, "'codebook' (7, 5)"),
+    ({"tok_embeddings.weight": np.ones((9, 4), np.float32)}, "'tok_embeddings.weight' (9, 4)"),
+    ({"wte.weight": np.ones((2, 8), np.float32)}, "'wte.weight' (2, 8)")])
 def test_what_is_no_layer_beside_layers_with_names_is_left_out_and_said(extra, said):
     network = read(layers("fc1 4-8, fc2 8-2") | extra).networks()[""]
     assert network.sizes() == "4-8-2"
@@ -215,6 +233,19 @@ def test_what_is_no_layer_beside_layers_with_names_is_left_out_and_said(extra, s
     ({"a.weight_mu": np.ones((8, 4)), "a.weight_sigma": np.ones((8, 4))}, "a noisy layer's"),
     ({"a.weight_orig": np.ones((8, 4)), "a.weight_mask": np.ones((8, 4))}, r"prune\.remove"),
     ({"embedding.weight": np.ones((100, 8)), "a.weight": np.ones((6, 8))}, "by its name an embedding"),
+    ({"W1": np.ones((4, 8)), "b1": np.ones(8), "bngain": np.ones((1, 8))}, "batch normalization's: .*fuse_linear_bn"),
+    ({"a.weight": np.ones((8, 4)), "rms_norm.weight": np.ones(8)}, "as in a normalization layer"),
+    ({"a.weight": np.ones((8, 4)), "a.bias": np.ones(8), "gamma_1": np.ones(8)}, "the scale of a residual branch"),
+    ({"a.weight": np.ones((8, 4)), "alpha": np.zeros(1)}, "the scale of a residual branch or the learned slope"),
+    ({"Wxh": np.ones((8, 4)), "Whh": np.ones((8, 8)), "Why": np.ones((4, 8)), "bh": np.ones((8, 1))}, "recurrent"),
+    ({"i2h.weight": np.ones((8, 12)), "h2o.weight": np.ones((4, 8))}, "recurrent"),
+    ({"mlp.gate_proj.weight": np.ones((16, 8)), "mlp.up_proj.weight": np.ones((16, 8)),
+      "mlp.down_proj.weight": np.ones((8, 16))}, "a gated layer's"),
+    ({"Wq": np.ones((8, 8)), "Wk": np.ones((8, 8)), "Wv": np.ones((8, 8))}, "an attention layer's: .*Audit reads any"),
+    ({"net.0.weight": np.ones((8, 4)), "net.0.mask": np.ones((8, 4))}, "masked or pruned"),
+    ({"state.0.exp_avg": np.ones((8, 4))}, "an optimizer's"),
+    ({"fc.mu_weight": np.ones((8, 4)), "fc.rho_weight": np.ones((8, 4))}, "a noisy layer's"),
+    ({"w": np.ones(2), "b": np.ones(1)}, r"save it as \(2, 1\) or \(1, 2\)"),
     ({"W1": np.ones((4, 8)), "W2": np.ones(8), "b2": np.ones(1)}, r"save it as \(8, 1\) or \(1, 8\)"),
     ({"W1": np.ones((8, 4)), "b1": np.ones(4), "b2": np.ones(8)}, "belong to no matrix: 'b2'"),
     ({"a.weight": np.ones((8, 4)), "residual1.weight": np.ones((8, 8))}, "a residual block's"),
@@ -229,14 +260,44 @@ def test_what_is_no_plain_layer_is_named(arrays, sentence):
      {"": "4-8-2"}),
     (lambda state, torch: {"epoch": 3, "agent": state}, {"": "4-8-2"}),
     (lambda state, torch: {"model": state, "model_ema": dict(state)}, {"model": "4-8-2", "model_ema": "4-8-2"}),
+    (lambda state, torch: {"actor": state, "critic": dict(state), "actor_opt": {"state": {0: torch.ones(8, 4)}}},
+     {"actor": "4-8-2", "critic": "4-8-2"}),
+    (lambda state, torch: {"state_dict": {f"model.{name}": array for name, array in state.items()}, "global_step": 7,
+                           "callbacks": {"best": {"score": torch.tensor(0.3)}},
+                           "optimizer_states": [{"state": {0: {"step": torch.tensor(1.0)}}}]}, {"": "4-8-2"}),
     (lambda state, torch: {"net": state, "target": dict(state)}, {"net": "4-8-2", "target": "4-8-2"})])
 def test_a_checkpoint_holds_each_of_its_models_and_no_optimizer(checkpoint, wanted):
     torch = pytest.importorskip("torch", reason="tests/requirements.txt brings PyTorch")
     state = {name: torch.tensor(array) for name, array in layers("0 4-8, 2 8-2").items()}
     file = io.BytesIO()
     torch.save(checkpoint(state, torch), file)
-    networks = checkpoints.read(file.getvalue(), "a.pt").networks()
-    assert {name: network.sizes() for name, network in networks.items()} == wanted
+    for name in ("a.pt", "epoch=3-step=7.ckpt"):
+        networks = checkpoints.read(file.getvalue(), name).networks()
+        assert {name: network.sizes() for name, network in networks.items()} == wanted
+        assert not any("to no layer" in note for network in networks.values() for note in network.notes())
+
+
+@pytest.mark.parametrize(("held", "blocks"), [
+    ("a 4-8, blocks.0.fc1 8-32, blocks.0.fc2 32-8, blocks.1.fc1 8-32, blocks.1.fc2 32-8, b 8-2", 4),
+    ("a 4-8, layers.0.up 8-32, layers.0.down 32-8, layers.1.up 8-32, layers.1.down 32-8, b 8-2", 4),
+    ("0 4-8, 1.fn.0 8-8, 2.fn.0 8-8, 3 8-2", 2), ("a 4-8, branch.0 8-9, branch.2 9-8, b 8-2", 2),
+    ("layer1.0 4-8, layer1.2 8-7, layer2.0 7-6, layer2.2 6-2", 0), ("layers.0.lin 8-8, layers.1.lin 8-8, b 8-2", 0),
+    ("net.0 4-8, net.2 8-4", 0)])
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_may_be_a_residual_block_is_never_read_as_a_plain_chain_unsaid(held, blocks, name):
+    networks = read(layers(held), name).networks()
+    said = [note for note in networks[""].notes() if "may stand in residual blocks" in note]
+    assert sum(note.count(".weight'") for note in said) == blocks
+
+
+def test_biases_named_by_letters_are_those_of_their_weights():
+    rng = np.random.default_rng(0)
+    held = {f"{letter}{net}{place}": rng.standard_normal((fan_in, fan_out) if letter == "W" else (1, fan_out))
+            for net, outputs in (("a", 2), ("c", 1)) for place, fan_in, fan_out in ((1, 4, 8), (2, 8, outputs))
+            for letter in "Wb"}
+    networks = read(held).networks()
+    assert {name: network.sizes() for name, network in networks.items()} == {"a": "4-8-2", "c": "4-8-1"}
+    assert networks["c"].readings("keras")[0].biases == ("bc1", "bc2")
 
 
 # ---------------------------------------------------------------------------------------------- folded biases

@@ -279,7 +279,7 @@ HEADER = "{{'descr': '<f4', 'fortran_order': False, 'shape': {}}}"
 
 @pytest.mark.parametrize(("data", "name", "sentence"), [
     (b"", "a.npz", "is empty"), (b"hello", "a.npz", "no .npz file"),
-    (npz(ONE), "a.txt", "must end in .npz, .safetensors, .pt, .pth or .bin"),
+    (npz(ONE), "a.txt", "must end in .npz, .safetensors, .pt, .pth, .bin or .ckpt"),
     (npz(ONE), "a.pt", "no file of torch.save"),
     (npz(ONE)[:-30], "a.npz", "no .npz file"), (npz({"w": np.array([[1, None]], object)}), "a.npz", "Python objects"),
     (npz({"w": np.ones((3, 2), int)}), "a.npz", "must be of float16.*int64"),

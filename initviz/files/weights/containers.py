@@ -29,27 +29,32 @@ from initviz.files.weights.tensors import (
 
 SHARDED = ".safetensors.index.json"
 DRAWN = 'the same weights can be saved by: '
+SAVED = ('numpy.savez("weights.npz", **(found if isinstance(found, dict) else '
+         '{{f"arr_{{place}}": array for place, array in enumerate(found)}}))')
+OF_SKLEARN = 'found = [*found.coefs_, *found.intercepts_] if hasattr(found, "coefs_") else found; '
 CONVERSIONS: Mapping[str, str] = MappingProxyType({  # the three statements that save what another format holds
-    **dict.fromkeys((".h5", ".hdf5", ".keras"), (
-        'import keras, numpy; model = keras.models.load_model("{name}"); '
-        'numpy.savez("weights.npz", **{{w.path: w.numpy() for w in model.weights}})')),
-    ".onnx": 'import onnx, numpy; graph = onnx.load("{name}").graph; '
+    ".keras": 'import keras, numpy; found = keras.models.load_model({name!r}, compile=False); '
+              'numpy.savez("weights.npz", **{{w.path: w.numpy() for w in found.weights}})',
+    **dict.fromkeys((".h5", ".hdf5"), (
+        'import h5py, numpy; found = {{}}; h5py.File({name!r}).visititems(lambda name, item: found.update({{name: '
+        'item[()]}}) if isinstance(item, h5py.Dataset) and "optimizer" not in name else None); '
+        'numpy.savez("weights.npz", **found)')),
+    ".onnx": 'import onnx, numpy; graph = onnx.load({name!r}).graph; '
              'numpy.savez("weights.npz", **{{t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}})',
     **dict.fromkeys((".pkl", ".pickle"), (
-        'import pickle, numpy; weights = pickle.load(open("{name}", "rb")); '
-        'numpy.savez("weights.npz", **weights)')),
-    ".joblib": 'import joblib, numpy; model = joblib.load("{name}"); numpy.savez("weights.npz", '
-               '**{{f"w{{i}}": w for i, w in enumerate(model.coefs_)}}, '
-               '**{{f"b{{i}}": b for i, b in enumerate(model.intercepts_)}})',
-    ".ckpt": 'import torch, safetensors.torch; found = torch.load("{name}", weights_only=True); '
-             'safetensors.torch.save_file(found.get("state_dict", found), "weights.safetensors")'})
+        f'import pickle, numpy; found = pickle.load(open({{name!r}}, "rb")); {OF_SKLEARN}{SAVED}')),
+    ".joblib": f'import joblib, numpy; found = joblib.load({{name!r}}); {OF_SKLEARN}{SAVED}',
+    ".npy": 'import numpy; found = numpy.load({name!r}, allow_pickle=True); '
+            'found = found.item() if not found.shape else found if found.dtype == object else [found]; ' + SAVED,
+    ".mat": 'import scipy.io, numpy; found = scipy.io.loadmat({name!r}); '
+            'numpy.savez("weights.npz", **{{key: found[key] for key in found if key[0] != "_"}})'})
 WRITTEN: Mapping[str, str] = MappingProxyType({  # the format in which arrays that came in one are written
-    ".npz": ".npz", **dict.fromkeys((".safetensors", ".pt", ".pth", ".bin"), ".safetensors")})
+    ".npz": ".npz", **dict.fromkeys((".safetensors", ".pt", ".pth", ".bin", ".ckpt"), ".safetensors")})
 SUFFIXES = tuple(WRITTEN)
 SUFFIXES_SAID = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 FORMATS: Mapping[str, Callable[[BinaryIO, int, Limits], Container]] = MappingProxyType({
     ".npz": npz_file.container, ".safetensors": safetensors_file.container,
-    **dict.fromkeys((".pt", ".pth", ".bin"), pytorch_file.container)})
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), pytorch_file.container)})
 
 
 # ---------------------------------------------------------------------------------------------- reading

@@ -15,27 +15,37 @@ from initviz.core.arrays import Array
 from initviz.core.wording import shown
 from initviz.files.weights.names import layer_of, role, split
 
-ONLY = "only multilayer perceptrons are examined here"
-WITHOUT = "only multilayer perceptrons without normalization are examined here"
-FOLD = "multiply it into the layer beside it, or leave it out of the file"
+ONLY = "only multilayer perceptrons are examined here; Audit reads any file, array by array"
+WITHOUT = ("only multilayer perceptrons without normalization are examined here: save what "
+           "torch.nn.utils.fuse_linear_bn_eval makes of a batch normalization and its layer; Audit reads any file")
+CHAIN = ("its connection around the layers would be lost in a plain chain: save the branch's layers alone to examine "
+         "these")
 # Names of arrays that belong to another kind of layer, what that is, and what helps.
 STRANGERS = tuple((re.compile(rf"(?:^|[./_]){pattern}(?::0)?(?:$|(?<=\W)|(?=[./_]))", re.IGNORECASE), what, helps)
                   for pattern, what, helps in (
-    (r"(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)", "a batch normalization's",
-     f"{WITHOUT}: {FOLD}"),
-    (r"(?:(?:weight|bias)_[ih]h(?:_l[0-9]+)?|recurrent_kernel|lstm|gru)", "a recurrent layer's", ONLY),
+    (r"(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance|bn_?(?:gain|bias|scale|shift)[0-9]*)",
+     "a batch normalization's", WITHOUT),
+    (r"(?:(?:weight|bias)_[ih]h(?:_l[0-9]+)?|recurrent_kernel|rnn|lstm|gru|[wub]_?hh|h2h|i2h)",
+     "a recurrent layer's", ONLY),
+    (r"(?:gate|gate_(?:up_)?proj|up_gate|feed_forward[._/]w3)", "a gated layer's, which multiplies two layers' outputs",
+     ONLY),
+    (r"(?:exp_avg(?:_sq)?|momentum_buffer|max_exp_avg_sq)", "an optimizer's", "save model.state_dict()"),
     (r"lora_[ab]", "a low-rank adapter's", "merge it into the layer's weights, and save these"),
-    (r"(?:weight|bias)_(?:mu|sigma|rho|epsilon|eps)", "a noisy layer's", "save its mean or a draw as weight and bias"),
-    (r"(?:weight|bias)_mask", "a pruned layer's", 'save what torch.nn.utils.prune.remove(layer, "weight") leaves'),
-    (r"(?:in_proj_weight|in_proj_bias|[qkv]_proj|attn|attention)", "an attention layer's", ONLY),
+    (r"(?:weight|bias)_(?:mu|sigma|rho|epsilon|eps)|rho_(?:weight|bias)", "a noisy layer's",
+     "save its mean or a draw as weight and bias"),
+    (r"(?:weight|bias)_mask|(?<=[./])mask$", "a masked or pruned layer's",
+     "save each weight times its mask, as torch.nn.utils.prune.remove leaves it"),
+    (r"(?:in_proj_weight|in_proj_bias|[qkv]_proj|to_(?:[qkv]+)|w_?k|query|c_attn|attn|attention)",
+     "an attention layer's", ONLY),
     (r"(?:shortcut|skip|downsample|residual|res_?blocks?|resnet|res)[0-9]*(?:_?(?:block|conn|proj|layer)[a-z]*)?"
-     r"(?:_[0-9]+)?", "a residual block's",
-     "its connection around the layers would be lost in a plain chain: save the branch's layers alone to examine "
-     "these")))
+     r"(?:_[0-9]+)?", "a residual block's", CHAIN)))
 SPECTRAL = re.compile(r"(.*)(?:weight_orig|parametrizations\.(?:weight|bias)\..*)")
 GAIN = re.compile(r"(?P<layer>.*?)(?:(?P<plain>(?:weight|kernel)_g)|parametrizations\.(?P<new>weight)\.original0)")
-VECTOR_WEIGHTS = re.compile("weight|scale|alpha|negative_slope|(?:gamma|beta)[0-9]*")
-NORMALIZING = re.compile("scale|(?:gamma|beta)[0-9]*")
+VECTOR_WEIGHTS = re.compile("weight|scale|alpha|negative_slope|(?:gamma|beta|layer_?scale)_?[0-9]*")
+SCALES = ("scale", "alpha", "gamma", "beta")  # of a branch, of one number
+NORMALIZING = re.compile("scale|(?:gamma|beta|layer_?scale)_?[0-9]*")
+NORM = re.compile(r"norm|(?:^|[._/])(?:ln|bn|gn)", re.IGNORECASE)
+EMBEDDING = re.compile(r"(?:^|[._/])(?:[a-z]+_)?(?:emb(?:ed)?(?:dings?|s)?|wte|wpe)(?:[._/]weight)?$", re.IGNORECASE)
 WEIGHTS = re.compile(r"(?:^|[./_])w|weight|kernel", re.IGNORECASE)  # a name that may be of weights all the same
 PRELU = re.compile(r"(?:^|[./_])p_?re_?lu", re.IGNORECASE)
 
@@ -96,7 +106,7 @@ def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> Laye
     """The matrices and biases that a file holds; ValueError where an array is neither."""
     beside = _beside(arrays)
     left = tuple(f"{shown(name)} {array.shape}" for name, array in arrays.items() if name in beside or (
-        not (array.size and array.ndim) and strange(name, arrays) and not PRELU.search(name)))
+        not (array.size and array.ndim) and strange(name, arrays) and not (PRELU.search(name) or GAIN.fullmatch(name))))
     arrays = {name: array for name, array in arrays.items() if f"{shown(name)} {array.shape}" not in left}
     for name, array in arrays.items():
         _check_values(name, array)
@@ -118,26 +128,29 @@ def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> Laye
     for name in _flat_biases(held):
         stored[name] = Stored(name, held[name].shape)
         held[name] = held[name].reshape(-1)
+    _check_vectors(held)
     if not any(array.ndim == 2 for array in held.values()):
         raise ValueError("the file must hold at least one matrix of weights")
-    _check_vectors(held)
     return LayerArrays(MappingProxyType(held), MappingProxyType(formats), MappingProxyType(stored), left)
 
 
 def _beside(arrays: Mapping[str, Array]) -> set[str]:
     """The matrices that by their names are no layer's, where others' names tell weights, each with its bias.
 
-    Gradients beside the weights and data are such, or the frequencies of a Fourier feature; not what chains with them.
+    Embeddings without a bias are such, of which rows are looked up, where other layers have one. Gradients beside the
+    weights and data are too, or the frequencies of a Fourier feature; not what chains with them.
     """
     matrices = [name for name, array in arrays.items() if array.ndim == 2 and 1 not in array.shape]
     weights = {layer_of(name): name for name in matrices if role(name) == "weight"}
     others = [name for name in matrices if role(name) != "weight"]
     biases = {layer_of(name) for name in arrays if role(name) == "bias"}
+    looked_up = {name for name in matrices if biases and EMBEDDING.search(name) and layer_of(name) not in biases}
+    weights = {layer: name for layer, name in weights.items() if name not in looked_up}
     if not weights or not set(weights) <= biases:
-        return set()
-    shapes = [arrays[name].shape for name in matrices]
+        return looked_up if len(looked_up) < len(matrices) else set()
+    shapes = [arrays[name].shape for name in matrices if name not in looked_up]
     chain = any(all(b[axis] == a[1 - axis] for a, b in pairwise(shapes)) for axis in (0, 1))
-    return {name for name in others if role(name) == "bias" or not (chain or WEIGHTS.search(name))}
+    return looked_up | {name for name in others if role(name) == "bias" or not (chain or WEIGHTS.search(name))}
 
 
 def _check_values(name: str, array: Array) -> None:
@@ -230,11 +243,15 @@ def _check_vectors(arrays: Mapping[str, Array]) -> None:
         if not slopes and (array.ndim != 1 or not VECTOR_WEIGHTS.fullmatch(last) or layer in layers):
             continue
         begin = f"the array {shown(name)} of shape {array.shape} must be a matrix, and is a "
-        if not slopes and (layer in biased or NORMALIZING.fullmatch(last)):
-            raise ValueError(f"{begin}row of weights, as in a normalization layer: {WITHOUT}: {FOLD}")
-        if array.size == 1:
+        if array.size == 1 and (slopes or last not in SCALES):
             raise ValueError(f"{begin}single number, as the learned slope of a PReLU: where all have one value, leave "
                              f"it out of the file and examine leaky_relu with slope {float(array.flat[0]):g}")
+        if array.size == 1:
+            raise ValueError(f"{begin}single number, as the scale of a residual branch or the learned slope of a "
+                             f"PReLU: {ONLY}")
+        if not slopes and (layer in biased or NORMALIZING.fullmatch(last) or NORM.search(name)):
+            raise ValueError(f"{begin}row of weights, as in a normalization layer or the scale of a residual branch: "
+                             f"{WITHOUT}")
         raise ValueError(f"{begin}row of weights, as the learned slopes of a PReLU or the scale of an RMS "
-                         "normalization: leave it out of the file, and for equal slopes examine leaky_relu with that "
-                         "slope")
+                         "normalization: where all are one slope, leave it out of the file and examine leaky_relu "
+                         "with that slope")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from initviz.core.arrays import Array
@@ -15,8 +15,10 @@ ROLES = re.compile(
 
 
 def _spelled(name: str) -> str:
-    """A name as most files have it: without TensorFlow's :0, brackets as points, Keras's vars/0 as its kernel."""
+    """A name as most files have it: without TensorFlow's :0, brackets as points, W_h for Wh, Keras's vars/0 as kernel.
+    """
     name = re.sub(r"\[([0-9]+)\]", r".\1", name.removesuffix(":0"))
+    name = re.sub(r"(?<![a-zA-Z])([Wb])((?!n[0-9])[a-z]{1,2}[0-9]*)$", r"\1_\2", name)
     return re.sub(r"(?<=[./])vars[./]([01])$", lambda match: "kernel" if match[1] == "0" else "bias", name)
 
 
@@ -52,15 +54,31 @@ def split(name: str) -> tuple[str, tuple[int, ...]]:
 
 
 def by_template(names: Sequence[str], digits: bool = False) -> list[list[int]]:
-    """Indices of the names that are equal but for their numbers together, in the order of these, or of their digits."""
+    """Indices of the names that are equal but for their numbers together, in the order of these, or of their digits.
+
+    Of dense, dense_1 and dense_2, as Keras counts, the first has the number 0.
+    """
+    templates = {split(name)[0] for name in names}
+    counted = [_as_zeroth(name, templates) for name in names]
+
     def order(index: int) -> tuple[Any, ...]:
-        numbers = split(names[index])[1]
+        numbers = split(counted[index])[1]
         return tuple(map(str, numbers)) if digits else numbers
 
     groups: dict[str, list[int]] = {}
     for index in sorted(range(len(names)), key=order):
-        groups.setdefault(split(names[index])[0], []).append(index)
+        groups.setdefault(split(counted[index])[0], []).append(index)
     return list(groups.values())
+
+
+def _as_zeroth(name: str, templates: Collection[str]) -> str:
+    """A name with the number 0 where others of these templates have one after a low line: dense_0 of dense."""
+    steps = re.split(r"([./])", name)
+    for place in range(0, len(steps), 2):
+        numbered = "".join((*steps[:place], f"{steps[place]}_0", *steps[place + 1:]))
+        if steps[place] and split(numbered)[0] in templates:
+            return numbered
+    return name
 
 
 def keeps_numbers(names: Sequence[str]) -> bool:

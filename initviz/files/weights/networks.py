@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
-from initviz.files.weights.names import by_template, split
+from initviz.files.weights.names import by_template, layer_of, split
 from initviz.files.weights.orders import Shape
 
 MOST_HEADS = 6  # layers among which heads are looked for
@@ -22,6 +22,7 @@ LAYERS = frozenset({"fc", "l", "lin", "linear", "dense", "hidden", "h", "layer",
                     "last", "first", "final", "mlp", "head", "connected", "full", "fully"})  # that no network is called
 ENSEMBLES = frozenset({"models", "ensemble", "members", "critics", "actors", "nets", "networks", "experts",
                        "estimators", "agents", "qs"})
+PARALLEL = frozenset({"heads", "outputs", "towers", "classifiers", "tasks"})  # lists of which one follows the trunk
 ENCODERS, DECODERS = frozenset({"encoder", "enc", "encode"}), frozenset({"decoder", "dec", "decode"})
 SERIES = re.compile(r"(?:[a-z]*(?:block|layer|stage|module|hidden|dense|linear|fc|h)s?_?)?[0-9]+", re.IGNORECASE)
 COPY = {"target", "ema", "old"}  # what the name of a network's copy has more
@@ -109,6 +110,8 @@ def parts(layers: Sequence[str], ends: Ends) -> list[Part]:
                 for part in parts([layer[len(before) + 1:] for layer in layers], ends)]
     flat = not any(re.search(r"[./]", layer) for layer in layers)
     members = tuple(range(len(layers)))
+    if found := _parallel(layers, ends):
+        return found
     ways: list[Callable[[], list[Part]]] = [
         lambda: _series(layers, ends), lambda: _by_tower(layers, ends), lambda: _parts(layers, members, 0, ends)]
     for way in ways if flat else [ways[2], *ways[:2]]:
@@ -122,6 +125,17 @@ def _before(layers: Sequence[str]) -> str:
     first = {re.split(r"[./]", layer)[0] for layer in layers}
     step = first.pop()
     return "" if first or words(step) & ENSEMBLES or not all(re.search(r"[./]", layer) for layer in layers) else step
+
+
+def _parallel(layers: Sequence[str], ends: Ends) -> list[Part]:
+    """Networks that have one of a list of heads behind the layers that all share; none where there is no such list."""
+    paths = [re.split(r"[./]", layer) for layer in layers]
+    keys = [next((".".join(path[:place + 2]) for place, step in enumerate(path[:-1]) if words(step) & PARALLEL), "")
+            for path in paths]
+    rest = [index for index, key in enumerate(keys) if not key]
+    found = [Part(key, (*rest, *(index for index, of in enumerate(keys) if of == key)))
+             for key in dict.fromkeys(filter(None, keys))]
+    return found if rest and len(found) > 1 and all(ends(part.layers) for part in found) else []
 
 
 def _by_tower(layers: Sequence[str], ends: Ends) -> list[Part]:
@@ -139,6 +153,8 @@ def _counted(layers: Sequence[str], ends: Ends) -> bool:
 def _series(layers: Sequence[str], ends: Ends) -> list[Part]:
     """Networks whose layers are numbered alike, as fc1, fc2 and target_fc1, target_fc2; none where there are none."""
     groups = by_template(layers)
+    if _in_one_list(layers) and ends(range(len(layers))):
+        return []
     names, reaches = [_stem(layers[group[0]]) for group in groups], [ends(group) for group in groups]
     if len(groups) < 2 or min(map(len, groups)) < 2 or not all(reaches):
         return []
@@ -155,6 +171,11 @@ def _series(layers: Sequence[str], ends: Ends) -> list[Part]:
         return []
     series = _joined([Part(name, tuple(group)) for name, group in zip(names, groups, strict=True)], ends, "")
     return [*series, *_both(series, ends)]
+
+
+def _in_one_list(layers: Sequence[str]) -> bool:
+    """Whether all layers stand in one list, as those of torch.nn.Sequential do, whatever they are within it."""
+    return all(re.match(r"[0-9]+(?:[./]|$)", layer) for layer in layers)
 
 
 def _repeated(layers: Sequence[str], ends: Ends) -> list[Part]:
@@ -256,6 +277,8 @@ def _both(parts: list[Part], ends: Ends) -> list[Part]:
     if len(parts) != 2 or rivals(parts[0].name, parts[1].name) or ends(parts[0].layers) == ends(parts[1].layers):
         return []
     for pair in sorted((parts, parts[::-1]), key=lambda pair: not words(pair[0].name) & ENCODERS):
+        if not encoders_first([part.name for part in pair]):
+            continue
         layers = tuple(layer for part in pair for layer in part.layers)
         if _follows(pair[1], pair[0], ends) and ends(layers):
             return [Part("+".join(part.name for part in pair), layers)]
@@ -323,7 +346,7 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
     """
     def with_each(some: Sequence[Sequence[int]]) -> list[Part]:
         rest = [index for index in members if not any(index in head for head in some)]
-        fit = rest and all(head and ends([*rest, *head]) for head in some)
+        fit = all(head and ends([*rest, *head]) for head in some)
         return [Part(layers[head[-1]], tuple(sorted((*rest, *head)))) for head in some] if fit else []
 
     if named := with_each(_rival_sides(layers, members)):
@@ -355,10 +378,31 @@ def _rival_sides(layers: Sequence[str], members: Sequence[int]) -> list[list[int
     first, second = next((pair for pair in combinations(members, 2) if rivals(layers[pair[0]], layers[pair[1]])),
                          (None, None))
     if first is None or second is None:
-        return [[], []]
+        return [[index] for index in _of_one_place(layers, members)] or [[], []]
     return [[index for index in members if index == one or (
         rivals(layers[index], layers[other]) and not rivals(layers[index], layers[one]))]
         for one, other in ((first, second), (second, first))]
+
+
+def _of_one_place(layers: Sequence[str], members: Sequence[int]) -> list[int]:
+    """The layers that share a place by two digits, as fc21 and fc22 after fc1 where there is no fc2; [] without such.
+    """
+    named = {index: re.fullmatch(r"(.*[a-zA-Z])([1-9])([1-9]?)", layers[index]) for index in members}
+    places = {(match[1], int(match[2])) for match in named.values() if match and not match[3]}
+    shared: dict[tuple[str, int], list[int]] = {}
+    for index, match in named.items():
+        if match and match[3]:
+            shared.setdefault((match[1], int(match[2])), []).append(index)
+    return next((some for (stem, place), some in shared.items() if len(some) > 1 and (stem, place - 1) in places
+                 and (stem, place) not in places), [])
+
+
+def together(names: Sequence[str]) -> bool:
+    """Whether the layers of each part of a network follow one another, as the parts of a model are called."""
+    parents = [re.split(r"[./](?=[^./]*$)", layer_of(name))[0] if re.search(r"[./]", layer_of(name)) else name
+               for name in names]
+    changes = sum(a != b for a, b in pairwise(parents))
+    return changes == len({*parents}) - 1
 
 
 def encoders_first(names: Sequence[str]) -> bool:

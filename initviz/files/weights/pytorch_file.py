@@ -9,6 +9,7 @@ and ``torch/_utils.py`` for what ``_rebuild_tensor_v2`` is given.
 from __future__ import annotations
 
 import pickletools
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ INERT = frozenset({
     "torch.Size", "torch.device", "numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
     "_codecs.encode", *(f"torch.{name}" for name in ("float16", "bfloat16", "float32", "float64", "int64"))})
 KNOWN = frozenset({TENSOR, PARAMETER, ORDERED, *STORAGES, *INERT})
-NOT_WEIGHTS = ("optim", "sched", "scaler", "rng")  # in keys that a checkpoint has beside its models
+# In keys that a checkpoint has beside its models; callbacks and loops are Lightning's.
+NOT_WEIGHTS = re.compile(r"optim|(?<![a-z])opt(?![a-z])|sched|scaler|rng|callbacks|loops|hyper_?param", re.IGNORECASE)
 MOST_DEPTH, MOST_AXES = 8, 32
 Order = Literal["<", ">"]  # of the bytes of a number
 
@@ -173,10 +175,16 @@ class RefusedError(ValueError):
 
 def _named(module: str, name: str) -> Name:
     full = f"{module}.{name}"
-    if full not in KNOWN:
-        raise RefusedError(f"this file's pickle asks for {shown(full)}, which no state dict needs and which is never "
+    if full in KNOWN:
+        return Name(full)
+    if full.startswith("torch._utils._rebuild"):
+        raise RefusedError(f"this file has a tensor of another kind ({shown(name)}), such as a sparse, quantized or "
+                           "8-bit one, or one without values: save dense tensors of float32")
+    if full.startswith(("torch.nn.", "__torch__.")) or full.split(".")[0] == "__main__":
+        raise RefusedError(f"this file holds an object ({shown(full)}), such as a whole model, whose code is never "
                            "run: save model.state_dict() alone with torch.save")
-    return Name(full)
+    raise RefusedError(f"this file's pickle asks for {shown(full)}, which no state dict needs and which is never run: "
+                       "save model.state_dict() alone with torch.save")
 
 
 def _storage(persistent_id: Any) -> Storage:
@@ -218,9 +226,10 @@ def container(file: BinaryIO, size: int, limits: Limits) -> Container:
     archive, entries = entries_of(file, limits, BROKEN)
     by_name = {entry.filename: entry for entry in entries}
     pickles = [name for name in by_name if name == "data.pkl" or name.endswith("/data.pkl")]
+    if any(name.endswith("constants.pkl") for name in by_name):
+        raise ValueError("this file must be a state dict, and is TorchScript: save model.state_dict() with torch.save")
     if len(pickles) != 1:
-        raise ValueError(BROKEN if not any("constants.pkl" in name for name in by_name) else
-                         "this file must be a state dict, and is TorchScript: save model.state_dict() with torch.save")
+        raise ValueError(BROKEN)
     prefix = pickles[0].removesuffix("data.pkl")
     try:
         described = Machine().read(_content(archive, by_name[pickles[0]], limits.header_bytes))
@@ -251,8 +260,7 @@ def _state_dict(described: Any) -> dict[str, View]:
     Of a single model the names are its own; those of several, as of a model and its moving average, begin with its key.
     """
     leaves = list(_leaves(described, (), set())) if isinstance(described, dict) else []
-    models = dict.fromkeys(path[0] for path, _ in leaves if len(path) > 1 and not any(
-        word in path[0].lower() for word in NOT_WEIGHTS))
+    models = dict.fromkeys(path[0] for path, _ in leaves if len(path) > 1 and not NOT_WEIGHTS.search(path[0]))
     if models and not any(len(path) == 1 and "." in path[0] for path, _ in leaves):
         leaves = [(path[1:] if len(models) == 1 else path, view) for path, view in leaves
                   if len(path) > 1 and path[0] in models]

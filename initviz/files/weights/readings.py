@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -18,18 +19,17 @@ from initviz.core.validation import check
 from initviz.core.wording import MOST_NAMED, cut, shown
 from initviz.files.weights import containers
 from initviz.files.weights.folded import PLACE_LABELS, places, unfolded
-from initviz.files.weights.layer_arrays import LayerArrays, check_names, layer_arrays, strange
+from initviz.files.weights.layer_arrays import EMBEDDING, NORM, LayerArrays, check_names, layer_arrays, strange
 from initviz.files.weights.names import by_template, few, keeps_numbers, layer_of, listed, role, split
-from initviz.files.weights.networks import Part, encoders_first, heads, parts
+from initviz.files.weights.networks import Part, encoders_first, heads, parts, together
 from initviz.files.weights.orders import Shape, chained, find_orders
 from initviz.files.weights.tensors import ITEM_BYTES, Container, Content
 
 MOST_PARAMETERS = 20_000_000
 UNORDERED = (".safetensors",)  # formats that do not keep the order in which layers were defined
 LAYOUT_LABELS = MappingProxyType({"torch": "PyTorch, (out, in)", "keras": "Keras and Flax, (in, out)"})
-NORM = re.compile(r"norm|(?:^|[._/])(?:ln|bn|gn)", re.IGNORECASE)
-EMBEDDING = re.compile(r"(?:^|[._/])(?:emb|wte|wpe)", re.IGNORECASE)
-BLOCK = re.compile(r"(?:^|[._/])[a-z]*blocks?[._/]?[0-9]*[._/]", re.IGNORECASE)
+BLOCK = re.compile(r"(?:^|[._/])(?:[a-z]*blocks?|branch(?:es)?|fn|ffn|feed_?forward)[._/]?[0-9]*[._/]", re.IGNORECASE)
+PARENT = re.compile(r"(?:[0-9]|(?i:block|branch|ffn|feed_?forward))[./]")  # the end of a part's name
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,27 @@ class Checkpoint:
             notes.append(f"The biases are the {PLACE_LABELS[self.layers.folded]} of each matrix.")
         if self.named:
             notes.append(f"Of the networks in the file, {shown(self.named)} is examined.")
-        blocks = [name for name in self._matrices if BLOCK.search(name) and len({*self.arrays[name].shape}) == 1]
-        if blocks:
+        if blocks := self._in_blocks():
             notes.append(f"{listed(blocks)} may stand in residual blocks, and are read as plain layers one after "
                          "another: a connection around them is not examined.")
         return notes
+
+    def _in_blocks(self) -> list[str]:
+        """The matrices around which a connection may lead, by their names: of repeated parts that give what they take.
+        """
+        if not self._in_order:
+            return []
+        reading = next(iter(self._in_order.values()))[0][0]
+        shapes = {name: self._turned(name, reading.layout).shape for name in reading.matrices}
+        parents: dict[str, list[str]] = {}
+        for name in reading.matrices:
+            for step in PARENT.finditer(layer_of(name)):
+                parents.setdefault(name[:step.end()], []).append(name)
+        found = {parent: names for parent, names in parents.items() if len(names) > 1 and (
+            shapes[names[0]][0] == shapes[names[-1]][1])}
+        like = Counter(split(parent)[0] for parent in found)
+        return [name for name in reading.matrices if (BLOCK.search(name) and len({*shapes[name]}) == 1) or any(
+            name in names and (like[split(parent)[0]] > 1 or BLOCK.search(parent)) for parent, names in found.items())]
 
     def layouts(self) -> list[str]:
         """The layouts in which the shapes chain from inputs to outputs, at least one; ValueError where none does."""
@@ -286,6 +302,7 @@ class Checkpoint:
             searched, complete = self._searched(layout, groups)
             readings = first + [reading for reading in searched if reading not in first]
             readings = [reading for reading in readings if encoders_first(reading.matrices)] or readings
+            readings = [reading for reading in readings if together(reading.matrices)] or readings
             if readings:
                 by_layout[layout] = readings, bool(first) or (complete and len(readings) == 1)
         return by_layout
