@@ -35,6 +35,11 @@ def bins_of(quantity: str, activation: ActivationFunction, scale: str = "linear"
     return Bins(-REACH, REACH)
 
 
+def _rows_of_zeros(loss: str, batch: int) -> int:
+    """How many samples tell the loss of an output of zeros: under cross-entropy it is the same for every class."""
+    return 1 if loss == "softmax_ce" else batch
+
+
 def units_of(sizes: tuple[int, ...], x: Array, targets: Array, loss: str) -> dict[str, list[float]]:
     """Per quantity and layer, the root mean square where every layer keeps the scale of what it is given.
 
@@ -43,7 +48,7 @@ def units_of(sizes: tuple[int, ...], x: Array, targets: Array, loss: str) -> dic
     shown as they are.
     """
     signal = moments(x).rms or 1.0
-    rows = 1 if loss == "softmax_ce" else len(x)  # of an output of zeros, every sample's error is equally long
+    rows = _rows_of_zeros(loss, len(x))
     error = LOSSES[loss](np.zeros((rows, sizes[-1])), targets[:rows])[1] * (rows / len(x))
     length = math.sqrt(float((error * error).sum()) / rows) or 1.0
     delta = [length / math.sqrt(fan_out) for fan_out in sizes[1:]]
@@ -60,7 +65,8 @@ def border_of(x: Array, batch: Batch, outputs: int) -> dict[str, float]:
     with np.errstate(**QUIET):
         entering = moments(x)
         scales = sample_scales_of_each(x[None], np.array([max(-entering.min, entering.max)]))
-        nothing = float(LOSSES[batch.loss](np.zeros((len(x), outputs)), batch.targets)[0])
+        rows = _rows_of_zeros(batch.loss, len(x))
+        nothing = float(LOSSES[batch.loss](np.zeros((rows, outputs)), batch.targets[:rows])[0])
     return {"input_rms": entering.rms, "input_median_rms": float(scales[0, 0]), "zero_loss": nothing}
 
 

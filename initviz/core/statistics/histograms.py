@@ -11,6 +11,7 @@ from initviz.core.arrays import Array
 from initviz.core.validation import Interval, check
 
 BLOCK = 1 << 16  # values: several passes over so many find them in the processor's cache
+PAIRED = 1 << 14  # codes: from so many on, counting pairs takes two thirds of the time
 SYMLOG_FLOOR = 1e-6  # in units of the quantity: below it the symmetric log axis is linear
 
 
@@ -78,5 +79,16 @@ class Bins:
             u += 1 - self.low * bins_a_unit
             if not inside:
                 np.clip(u, 0, self.count + 1, out=u)
-            counts += np.bincount(u.astype(np.uint8), minlength=self.count + 2)
+            counts += _count_codes(u.astype(np.uint8), self.count + 2)
         return counts
+
+
+def _count_codes(codes: Array, kinds: int) -> Array:
+    """How often each of the bytes 0..kinds-1 occurs; many are counted as pairs, half as many numbers."""
+    if codes.size < PAIRED:
+        return np.bincount(codes, minlength=kinds)
+    pairs = np.bincount(codes[:codes.size // 2 * 2].view(np.uint16), minlength=kinds * 256)
+    table = pairs.reshape(kinds, 256)[:, :kinds]
+    counts: Array = table.sum(axis=0) + table.sum(axis=1)
+    counts[codes[codes.size // 2 * 2:]] += 1
+    return counts

@@ -24,6 +24,7 @@ from initviz.core.statistics.summary import (
 )
 
 DISTINCT_TOLERANCE = 1e-9  # relative; in float32, 64 eps
+FEW_SAMPLES = 8
 SATURATED = 0.97  # |tanh| beyond this; Karpathy, makemore part 3
 
 
@@ -82,17 +83,22 @@ def distinct_neurons(h: Array, extremes: tuple[float, float] | None = None) -> i
     distinct = len(order) - int(np.count_nonzero(near))  # of groups of neighbors
     if distinct == len(order):
         return distinct
-    relative, sizes = tolerance / largest, np.abs(h).max(axis=0)
+    relative = tolerance / largest
     firsts = np.flatnonzero(near & ~np.append(False, near[:-1]))
     lasts = np.flatnonzero(~near & np.append(False, near[:-1]))
-    for begin, end in zip(firsts, lasts, strict=True):
-        group = order[begin:end + 1]
+    # most near ones are two that a few samples tell apart
+    left, right, few = order[firsts], order[lasts], h[:FEW_SAMPLES]
+    apart = (lasts - firsts == 1) & (np.abs(few[:, left] - few[:, right]).max(axis=0) > tolerance)
+    distinct += int(np.count_nonzero(apart))
+    for begin, end in zip(firsts[~apart], lasts[~apart], strict=True):
+        group = h[:, order[begin:end + 1]]
+        sizes = np.abs(group).max(axis=0)
         while True:  # those like the first are one neuron, the others are looked at again
-            first, others = group[0], group[1:]
-            apart = np.abs(h[:, others] - h[:, [first]]).max(axis=0)
-            group = others[apart > relative * np.maximum(sizes[others], sizes[first])]
-            if len(group) < 2:
-                distinct += len(group)
+            difference = np.abs(group[:, 1:] - group[:, :1]).max(axis=0)
+            others = 1 + np.flatnonzero(difference > relative * np.maximum(sizes[1:], sizes[0]))
+            group, sizes = group[:, others], sizes[others]
+            if len(others) < 2:
+                distinct += len(others)
                 break
             distinct += 1
     return distinct
