@@ -33,25 +33,31 @@ def on_diagnose(window):
     window.act(lambda: sizes.press("Enter"))
 
 
-@pytest.mark.parametrize(("address", "use"), [
-    ("", on_signal), ("symmetry", on_symmetry), ("theory", on_theory), ("lesson", on_lesson),
-    ("diagnose?seed=3", on_diagnose)])
-def test_an_open_page_is_found_again_with_its_settings_after_a_restart_of_the_server(browser, address, use):
-    port = free_port()
+PAGES = {"": on_signal, "symmetry": on_symmetry, "theory": on_theory, "lesson": on_lesson,
+         "diagnose?seed=3": on_diagnose}
+
+
+def shown(window):
+    return window.page.url, window.query(), window.words(), window.picture()
+
+
+def test_open_pages_are_found_again_with_their_settings_after_a_restart_of_the_server(browser):
+    port, windows, before = free_port(), {}, {}
     with serve_process(port=port) as (base, _, _):
-        window = Screen(browser, base).open(address)
-        use(window)
-        page, query, words, picture = window.page.url, window.query(), window.words(), window.picture()
-        assert query
-    window.page.get_by_text("Connection error").first.wait_for()
+        for address, use in PAGES.items():
+            window = windows[address] = Screen(browser, base).open(address)
+            use(window)
+            before[address] = shown(window)
+            assert window.query()
+    for window in windows.values():
+        window.page.get_by_text("Connection error").first.wait_for()
     with serve_process(port=port):
-        window.page.wait_for_function("() => !document.querySelector('[data-testid=\"stConnectionStatus\"]')")
-        window.page.get_by_text("Connection error").first.wait_for(state="hidden")
-        gone = {error for error in window.errors if "server endpoint" in error or "not responding" in error}
-        window.errors = [error for error in window.errors if error not in gone]
-        window.settle()
-        assert (window.page.url, window.query()) == (page, query)
-        assert window.words() == words
-        assert window.picture() == picture
-        assert window.page.get_by_text("Connection error").count() == 0
-        window.close()
+        for address, window in windows.items():
+            window.page.wait_for_function("() => !document.querySelector('[data-testid=\"stConnectionStatus\"]')")
+            window.page.get_by_text("Connection error").first.wait_for(state="hidden")
+            gone = {error for error in window.errors if "server endpoint" in error or "not responding" in error}
+            window.errors = [error for error in window.errors if error not in gone]
+            window.settle()
+            assert shown(window) == before[address], address
+            assert window.page.get_by_text("Connection error").count() == 0
+            window.close()
