@@ -69,7 +69,7 @@ def test_no_module_imports_one_that_imports_it():
 
 def test_nothing_stands_beside_the_rooms():
     entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
-    assert entries <= {*ROOMS, "data", "__init__.py", "__main__.py", "api.py", "py.typed"}
+    assert entries <= {*ROOMS, "data", "__init__.py", "__main__.py", "py.typed"}
 
 
 def test_the_readme_lists_the_rooms_in_an_order_in_which_none_imports_one_above_it():
