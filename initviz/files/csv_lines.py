@@ -97,6 +97,18 @@ def _blocks(data: bytes) -> Iterator[bytes]:
         begin = end
 
 
+def whole_lines(head: str) -> list[str]:
+    """The first lines that are not blank; a cell in quotation marks may go over several, as a name of two lines does.
+    """
+    lines: list[str] = []
+    for line in head.splitlines()[:2 * HEAD_ROWS]:
+        if lines and lines[-1].count('"') % 2 and len(lines) <= MOST_TITLES:
+            lines[-1] += f" {line}"
+        elif line.strip():
+            lines.append(line)
+    return lines[:HEAD_ROWS]
+
+
 def separator_of(lines: Sequence[str]) -> str:
     """Semicolons, tabs or bars where two lines have as many, as commas may be decimal; else what the first has most of.
 

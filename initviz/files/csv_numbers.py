@@ -14,15 +14,16 @@ import pandas as pd
 from initviz.core.arrays import Array
 
 ERRORS = ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!")  # of spreadsheets
-MISSING = (*ERRORS, "", "?", "-", "--", ".", "NA", "N/A", "n/a", "<NA>", "NaN", "-NaN", "nan", "-nan", "NULL", "null",
-           "None")
+MISSING = (*ERRORS, "", "?", "-", "--", "\u2013", "\u2014", ".", "NA", "N/A", "n/a", "N.A.", "n.a.", "na", "<NA>",
+           "#NA", "NaN", "-NaN", "nan", "-nan", "NULL", "null", "None", r"\N")
 MINUS = "\u2212"
 SPACE, SIGN = "[ \t\n\f\r]*", f"[-+{MINUS}]?"  # of ASCII, spelled out: for \s pandas leaves Arrow's faster expressions
 MARKS = "' \u00a0\u202f"
 MONEY = "(?:[$\u20ac\u00a3\u00a5]|USD|EUR|GBP)?"
 DECORATED = {  # numbers with thousands separators, currency and percent signs, by their decimal sign
-    decimal: (rf"{SPACE}\(?{SPACE}{SIGN}{SPACE}{MONEY}{SPACE}{SIGN}"
-              rf"(?:[0-9]{{1,3}}(?:[{thousands}{MARKS}][0-9]{{3}})+|[0-9]+)?"
+    decimal: (rf"{SPACE}\(?{SPACE}{SIGN}{SPACE}{MONEY}{SPACE}(?:{SIGN}|\()"
+              rf"(?:[0-9]{{1,3}}(?:[{thousands}{MARKS}][0-9]{{3}})+|[0-9]+|"
+              rf"[0-9]{{1,2}}(?:[{thousands}][0-9]{{2}})+[{thousands}][0-9]{{3}})?"  # lakhs and crores
               rf"(?:[{decimal}][0-9]*)?(?:[eE][-+]?[0-9]+)?{SPACE}(?:%|{MONEY}){SPACE}\)?{SPACE}")
     for decimal, thousands in ((".", ","), (",", "."))}
 PLAIN_DECORATED = {decimal: re.compile(pattern) for decimal, pattern in DECORATED.items()}
@@ -31,6 +32,8 @@ CELLS = 100_000  # that are converted at once: their texts take some 20 MB
 BESIDE = re.compile(  # a number, a currency before it or a unit of a few letters behind it
     r"(?P<before>(?:[A-Z]{1,2}[$]|[A-Z]{3}|kr|z\u0142|Rs\.?|[\u20a0-\u20bf])? ?)[-+]?[0-9][0-9.,' ]*"
     r"(?P<after> ?(?:[A-Z]{3}|kr|[\u20a0-\u20bf]|[A-Za-z\u00b0\u00b5\u03bc\u03a9][A-Za-z/\u00b2\u00b3]{0,5})?)")
+# Of words in a column of numbers: rows that must show one, numbers to each word, kinds, different numbers at least.
+FIRST, MOST_STRAY, MOST_KINDS, MANY, FEWEST = 20, 2, 5, 10, 3
 MOST_FORMS = 1_000  # of the texts of some columns, digits aside
 AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 LEFT_OUT = {sign: bytes(sorted({*range(256)} - {*f"0123456789eE+-{sign}(\n".encode()})) for sign in DECORATED}
@@ -41,7 +44,8 @@ def converted(columns: dict[int, pd.Series[Any]], decimal: str) -> dict[int, tup
     firsts = {place: _first(column) for place, column in columns.items()}
     left = {place: column for place, column in columns.items() if is_number(firsts[place])}
     numbers: dict[int, tuple[Array, bool]] = {}
-    for sign in ("", *dict.fromkeys((decimal, *DECORATED))):
+    signs = dict.fromkeys((decimal, *DECORATED))
+    for sign in (",", "", ".") if decimal == "," else ("", *signs):
         fitting = [place for place in left if re.fullmatch(DECORATED[sign] if sign else PLAIN, firsts[place])]
         step = max(CELLS // len(left[fitting[0]]), 1) if fitting else 1
         for first in range(0, len(fitting), step):
@@ -64,6 +68,24 @@ def beside_numbers(column: pd.Series[Any]) -> tuple[str, pd.Series[Any]] | None:
     if not (held.str.startswith(before) & held.str.endswith(after)).all():
         return None
     return f"{before}{after}", cells.str.slice(len(before), -len(after) if after else None)
+
+
+def without_words(column: pd.Series[Any], decimal: str) -> tuple[list[str], pd.Series[Any]] | None:
+    """Few words among many numbers, such as unknown or the Total of a last line, and the column with none in their
+    place; None for a column that is no such.
+    """
+    if not any(map(is_number, column.iloc[:FIRST].dropna())):
+        return None
+    known = column.notna().to_numpy(bool)
+    for pattern in (PLAIN, DECORATED[decimal]):
+        fits = column.str.fullmatch(pattern).to_numpy(bool, na_value=False)
+        is_word = known & ~fits
+        if not 0 < MOST_STRAY * is_word.sum() <= fits.sum():
+            continue
+        kinds, different = column[is_word].str.strip().unique().tolist(), column[fits].nunique()
+        if len(kinds) <= MOST_KINDS and (different >= MANY or different == fits.sum() >= FEWEST):
+            return kinds, column.mask(is_word)
+    return None
 
 
 def _first(column: pd.Series[Any]) -> str:

@@ -239,6 +239,13 @@ def read(data: bytes) -> Table:
     return Table(values, (*notes, *_notes(table)))
 
 
+def _with_examples(table: Table, words: Sequence[str]) -> str:
+    """The names of columns of words, the first few; in brackets a text that was perhaps meant for a number."""
+    firsts = {name: str(table.values.texts(name).iloc[0]).strip() for name in words[:MOST_NAMED]}
+    few = [shown(name) + (f" ({shown(text)})" if re.match(r"\W*[0-9]", text) else "") for name, text in firsts.items()]
+    return ", ".join(few) + (f" and {len(words) - MOST_NAMED:,} more" if len(words) > MOST_NAMED else "")
+
+
 def _notes(table: Table) -> list[str]:
     notes = []
     words, numbers = table.values.words(), table.values.numbers()
@@ -248,7 +255,7 @@ def _notes(table: Table) -> list[str]:
     lacking = [name for name, count in missing.items() if count]
     if words:
         notes.append("Columns of words can be the target, and inputs only where their few words are encoded: "
-                     f"{named(words)}.")
+                     f"{_with_examples(table, words)}.")
     strays = [(name, place) for name in words[:MOST_NAMED] if (place := stray_word(table.values.texts(name)))]
     notes += [f"Column {shown(name)} has numbers, and is one of words for {shown(cell)} in row {row:,}."
               for name, (row, cell) in strays]

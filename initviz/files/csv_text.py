@@ -23,10 +23,11 @@ from initviz.files.csv_lines import (
     SPACES,
     from_first_row,
     separator_of,
+    whole_lines,
     without_comments,
     without_titles,
 )
-from initviz.files.csv_numbers import MISSING, beside_numbers, converted, is_missing, is_number
+from initviz.files.csv_numbers import MISSING, beside_numbers, converted, is_missing, is_number, without_words
 
 MOST_BYTES = 20 * 10**6
 MOST_COLUMNS, MOST_ROWS, MOST_CELLS = 2_000, 20_000, 2_000_000
@@ -110,6 +111,10 @@ def columns_of(data: bytes) -> tuple[Columns, list[str]]:
                 left := converted({place: found[1]}, text.decimal)):
             numbers |= left
             notes.append(f"'{found[0].strip()}' beside the numbers of {shown(name)} is left out.")
+        elif place in columns and place not in numbers and (few := without_words(columns[place], text.decimal)) and (
+                left := converted({place: few[1]}, text.decimal)):
+            numbers |= left
+            notes.append(f"Cells of {shown(name)} that are no numbers are taken for missing: {named(few[0])}.")
         if place in numbers:
             held, signs = numbers[place]
         else:
@@ -146,13 +151,13 @@ def _text(data: bytes) -> Text:
             raise ValueError(f"the line sep={separator} must name what stands between the cells below it")
     data = without_titles(data, separator, notes)
     head = data[:MOST_HEAD].decode(errors="ignore")
-    lines = [line for line in head.splitlines()[:HEAD_ROWS] if line.strip()]
+    lines = whole_lines(head)
     if not lines:
         raise ValueError("the file must have at least two rows of data, got 0")
     separator = separator or separator_of(lines)
     end = re.search(rb"[\r\n]|\Z", data)
-    count = len(lines[0].split()) if separator == SPACES else data.count(
-        separator.encode(), 0, end.start() if end else len(data)) + 1
+    count = len(lines[0].split()) if separator == SPACES else 1 + max(
+        lines[0].count(separator), data.count(separator.encode(), 0, end.start() if end else len(data)))
     if count > MOST_COLUMNS:
         raise ValueError(f"the file must have at most {MOST_COLUMNS:,} columns, got {count:,}")
     if count < 2:
@@ -169,10 +174,15 @@ def _text(data: bytes) -> Text:
                          "expected")
     header = _is_header(rows, decimal)
     names = None if header else _named_in(comment, separator, len(rows[0]))
-    if header and _is_units(rows, decimal):
+    while header and _is_units(rows, decimal):
         names_line, units_line, *_ = data[:MOST_HEAD].splitlines(keepends=True)
+        if names_line.count(b'"') % 2 or units_line.count(b'"') % 2:
+            break
         data = names_line + data[len(names_line) + len(units_line):]
         notes.append(f"The line of units is left out: {named([cell for cell in rows[1] if cell.strip()])}.")
+        del rows[1]
+    if decimal == ",":
+        notes.append("Commas are read as decimal signs.")
     notes.insert(0, "The first line is taken for the columns' names." if header else
                  "The comment above the rows is taken for the columns' names." if names else
                  "The first line is taken for data, and the columns are numbered.")
@@ -193,6 +203,8 @@ def _check_bytes(data: bytes) -> None:
                 decoder.decode(data[start:start + MOST_HEAD], start + MOST_HEAD >= len(data))
         except UnicodeDecodeError:
             raise ValueError("the file is not UTF-8 text: save it as CSV UTF-8") from None
+    if data.startswith(b"PK\3\4"):
+        raise ValueError("the file is a spreadsheet or another archive, and no text: save its sheet as CSV UTF-8")
     if b"\0" in data:
         raise ValueError("the file is no text: it holds zero bytes, as UTF-16 and binary files do: save it as CSV "
                          "UTF-8")
@@ -210,11 +222,17 @@ def _first_rows(head: str, separator: str) -> list[list[str]]:
 
 
 def _decimal(rows: Sequence[Sequence[str]], separator: str) -> str:
-    """A comma where cells have it in numbers and no point stands after it, as in 1.234,5; it may not part cells."""
+    """The sign, comma or point, that in most cells cannot stand between thousands, as in 0,5, 0.125 and 1,234.5.
+
+    Where all may, as in 1,234, it is a comma beside semicolons, which stand where commas are decimal signs.
+    """
     cells = [cell.strip() for row in rows for cell in row]
-    if separator == "," or not any(re.search("[0-9],[0-9]|(?:^|[^0-9]),[0-9]", cell) for cell in cells):
-        return "."
-    return "." if any(re.fullmatch(r"\D*[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]*\D*", cell) for cell in cells) else ","
+    points, commas = (sum(bool(re.fullmatch(
+        rf"\W*(?:0?{sign}[0-9]+|[0-9{other}]*{sign}(?:[0-9]{{1,2}}|[0-9]{{4,}})|[0-9]+{other}[0-9]{{3}}{sign}[0-9]+)\D*",
+        cell)) for cell in cells) for sign, other in ((r"\.", ","), (",", r"\.")))
+    if points != commas:
+        return "," if commas > points else "."
+    return "," if separator == ";" and any(re.search("[0-9],[0-9]", cell) for cell in cells) else "."
 
 
 def _is_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
@@ -262,10 +280,10 @@ def _has_row_names(rows: Sequence[Sequence[str]], decimal: str) -> bool:
 
 
 def _is_units(rows: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Whether the second row is of units: words or nothing, above columns of numbers."""
-    if len(rows) < 4 or any(is_number(cell, decimal) for cell in rows[1]):
+    """Whether the second row is of units: words, 1 or nothing, above columns of numbers."""
+    if len(rows) < 4 or any(is_number(cell, decimal) and cell.strip() != "1" for cell in rows[1]):
         return False
-    words = [place for place, cell in enumerate(rows[1]) if cell.strip()]
+    words = [place for place, cell in enumerate(rows[1]) if cell.strip() and not is_number(cell, decimal)]
     below = [[row[place] for row in rows[2:] if place < len(row) and not is_missing(row[place])] for place in words]
     return any(column and all(is_number(cell, decimal) for cell in column) for column in below)
 
@@ -307,7 +325,7 @@ def _names(text: Text, frame: pd.DataFrame) -> list[str]:
         return [cut(name) for name in text.names][:frame.shape[1]]
     if not text.has_header:
         return [""] * frame.shape[1]
-    names = [str(name).strip() for name in frame.columns]
+    names = [" ".join(str(name).split()) for name in frame.columns]
     return ["" if name.startswith("Unnamed: ") else cut(name) for name in names]
 
 

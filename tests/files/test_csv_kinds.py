@@ -96,7 +96,7 @@ def test_without_pyarrow_texts_are_read_one_by_one(monkeypatch):
 
 
 @pytest.mark.parametrize("cells", [("1,2,3", "4"), ("12,34", "x"), ("2020-01-01", "2"), ("1.2.3", "4"), ("$", "4"),
-                                   ("3 apples", "4"), ("5%5", "1"), ("1,23,456", "2")])
+                                   ("3 apples", "4"), ("5%5", "1"), ("1,23,45", "2")])
 def test_what_is_no_number_stays_words(cells):
     values = csv_table.read(csv("a,b", *(f'"{cell}",{place}' for place, cell in enumerate(cells)))).values["a"]
     assert values.dtype.kind == "O"
@@ -342,3 +342,52 @@ def test_a_table_of_words_alone_is_read_where_they_are_encoded():
 def test_a_sep_line_that_names_what_is_not_there_is_refused():
     with pytest.raises(ValueError, match="the line sep=; must name what stands between the cells below it"):
         csv_table.read(csv("sep=;", "a,b", "1,2", "3,5"))
+
+
+@pytest.mark.parametrize(("separator", "cells", "numbers"), [
+    (",", ('"0,942"', '"-0,5"', '"1,234"'), (0.942, -0.5, 1.234)), (",", ('"1,234"', '"2,345"', "7"), (1234, 2345, 7)),
+    (";", ("1.234", "5.678", "9.123"), (1234, 5678, 9123)), (";", ("1,234", "0,5", "2"), (1.234, 0.5, 2)),
+    ("\t", ("1,234", "5,678", "9"), (1234, 5678, 9)), ("\t", ("1,5", "0,25", "2"), (1.5, 0.25, 2)),
+    (",", ('"1,23,456"', '"12,34,56,789"', "5"), (123456, 123456789, 5)),
+    (",", ("$(3.50)", "$2", "($1)"), (-3.5, 2, -1))])
+def test_commas_are_decimal_signs_or_stand_between_thousands(separator, cells, numbers):
+    beside = ("2,5", "0,125", "4,75") if numbers[0] == 1234 and separator == ";" else ("1", "2", "0")
+    table = csv_table.read(csv(separator.join("ab"), *(separator.join(row) for row in zip(cells, beside, strict=True))))
+    np.testing.assert_array_equal(table.values["a"], numbers)
+    assert ("Commas are read as decimal signs." in table.notes) == (separator == ";" or numbers[0] in (0.942, 1.5))
+
+
+@pytest.mark.parametrize(("lines", "said"), [
+    (["s,N,1"], "'s', 'N', '1'"), (["c,c,d", ",,class"], "'c', 'c', 'd'.\nThe line of units is left out: 'class'"),
+    (["length,mass,kind", "m,kg,-"], "'length', 'mass', 'kind'.\nThe line of units is left out: 'm', 'kg', '-'")])
+def test_lines_below_the_names_that_say_what_stands_below_are_left_out(lines, said):
+    table = csv_table.read(csv("a,b,y", *lines, *rows()))
+    assert f"The line of units is left out: {said}." in "\n".join(table.notes)
+    assert table.batch("y", count=99).x.shape == (len(rows()), 2)
+
+
+@pytest.mark.parametrize("stray", [["unknown"], ["Total"], ["n.a.", "missing", "TBD"], ["<0.01"]])
+def test_few_words_among_many_numbers_are_missing_and_said(stray):
+    table = csv_table.read(csv("a,b,y", *rows(), *(f"{word},0.5,1" for word in stray)))
+    assert np.isnan(table.values["a"][-len(stray):]).all()
+    assert table.batch("y", count=99).x.shape == (len(rows()), 2)
+    said = [word for word in stray if word != "n.a."]
+    assert any(note == f"Cells of 'a' that are no numbers are taken for missing: {', '.join(map(repr, said))}."
+               for note in table.notes)
+
+
+def test_a_column_of_few_numbers_and_a_word_stays_one_of_words():
+    table = csv_table.read(csv("grade,a,y", *(f"{'K123'[place % 4]},{place * 0.5},{place % 2}" for place in range(40))))
+    assert table.values["grade"].dtype.kind == "O"
+
+
+def test_names_of_two_lines_are_names_of_one():
+    table = csv_table.read(csv('"mass\n(kg)","a, b",y', *rows()))
+    assert table.columns == ["mass (kg)", "a, b", "y"]
+    with pytest.raises(ValueError, match="spreadsheet or another archive"):
+        csv_table.read(b"PK\x03\x04" + bytes(100))
+
+
+def test_words_that_were_perhaps_meant_for_numbers_are_shown():
+    table = csv_table.read(csv("a,b,c", *(f"{place}.5{'MK'[place % 2]},word,{place}" for place in range(20))))
+    assert any(note.endswith(": 'a' ('0.5M'), 'b'.") for note in table.notes)
