@@ -32,8 +32,7 @@ CELLS = 100_000  # that are converted at once: their texts take some 20 MB
 BESIDE = re.compile(  # a number, a currency before it or a unit of a few letters behind it
     r"(?P<before>(?:[A-Z]{1,2}[$]|[A-Z]{3}|kr|z\u0142|Rs\.?|[\u20a0-\u20bf])? ?)[-+]?[0-9][0-9.,' ]*"
     r"(?P<after> ?(?:[A-Z]{3}|kr|[\u20a0-\u20bf]|[A-Za-z\u00b0\u00b5\u03bc\u03a9][A-Za-z/\u00b2\u00b3]{0,5})?)")
-# Of words in a column of numbers: rows that must show one, numbers to each word, kinds, different numbers at least.
-FIRST, MOST_STRAY, MOST_KINDS, MANY, FEWEST = 20, 2, 5, 10, 3
+MOST_STRAY, MOST_KINDS, MANY, FEWEST = 2, 5, 10, 3  # of words among numbers: numbers to each, kinds; different numbers
 MOST_FORMS = 1_000  # of the texts of some columns, digits aside
 AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 LEFT_OUT = {sign: bytes(sorted({*range(256)} - {*f"0123456789eE+-{sign}(\n".encode()})) for sign in DECORATED}
@@ -74,8 +73,6 @@ def without_words(column: pd.Series[Any], decimal: str) -> tuple[list[str], pd.S
     """Few words among many numbers, such as unknown or the Total of a last line, and the column with none in their
     place; None for a column that is no such.
     """
-    if not any(map(is_number, column.iloc[:FIRST].dropna())):
-        return None
     known = column.notna().to_numpy(bool)
     for pattern in (PLAIN, DECORATED[decimal]):
         fits = column.str.fullmatch(pattern).to_numpy(bool, na_value=False)

@@ -38,7 +38,10 @@ SEP_LINE = re.compile(r"\s*\"?sep=(.)\"?[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Text:
-    """How a file is written: where its rows begin, what stands between cells, and whether a line names the columns."""
+    """How a file is written: where its rows begin, what stands between cells, and whether a line names the columns.
+
+    ``numeric`` are the places of the columns in which the first rows have a number.
+    """
 
     data: bytes
     separator: str
@@ -46,6 +49,7 @@ class Text:
     names: tuple[str, ...] | None
     has_header: bool
     trailing: bool
+    numeric: frozenset[int]
     notes: tuple[str, ...]
 
 
@@ -111,7 +115,8 @@ def columns_of(data: bytes) -> tuple[Columns, list[str]]:
                 left := converted({place: found[1]}, text.decimal)):
             numbers |= left
             notes.append(f"'{found[0].strip()}' beside the numbers of {shown(name)} is left out.")
-        elif place in columns and place not in numbers and (few := without_words(columns[place], text.decimal)) and (
+        elif place in columns and place not in numbers and place in text.numeric and (
+                few := without_words(columns[place], text.decimal)) and (
                 left := converted({place: few[1]}, text.decimal)):
             numbers |= left
             notes.append(f"Cells of {shown(name)} that are no numbers are taken for missing: {named(few[0])}.")
@@ -186,7 +191,8 @@ def _text(data: bytes) -> Text:
     notes.insert(0, "The first line is taken for the columns' names." if header else
                  "The comment above the rows is taken for the columns' names." if names else
                  "The first line is taken for data, and the columns are numbered.")
-    return Text(data, separator, decimal, names, header, trailing, tuple(notes))
+    numeric = frozenset(place for row in rows for place, cell in enumerate(row) if is_number(cell, decimal))
+    return Text(data, separator, decimal, names, header, trailing, numeric, tuple(notes))
 
 
 def _check_bytes(data: bytes) -> None:
