@@ -87,6 +87,7 @@ SOUND = {
 FAULTY = {
     "gain 3": (lambda: drawn("relu", "he_normal", 10, gain=3.0), "exploding", 9),
     "gain 0.2": (lambda: drawn("relu", "he_normal", 10, gain=0.2), "vanishing", 9),
+    "PyTorch's default, ReLU, too deep": (lambda: drawn("relu", "torch_linear", 30, 100, seed=11), "vanishing", 1),
     "zeros": (lambda: drawn("relu", "zeros", 6), "silent", 1),
     "constant": (lambda: drawn("tanh", "constant", 6), "collapsed", 1),
     "a dead layer": (lambda: given(shifted(3, -1e3)), "dead", 3),

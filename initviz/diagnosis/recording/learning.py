@@ -82,7 +82,7 @@ def expected_loss(m: Recorded) -> tuple[float, float] | None:
     if loss.kind in ("cross_entropy", "nll_loss") and loss.classes is not None and loss.classes > 1:
         nothing = math.log(loss.classes)
         std = loss.logit_std * math.sqrt(loss.classes / (loss.classes - 1))  # beside what the logits have in common
-        return nothing, first_loss(loss.classes, std) if math.isfinite(std) else nothing
+        return nothing, first_loss(loss.classes, std) if 0 <= std < math.inf else nothing
     if loss.kind == "binary_cross_entropy_with_logits":
         return math.log(2), math.log(2)
     return None

@@ -32,6 +32,7 @@ EFFECTS: Mapping[str, frozenset[str]] = MappingProxyType({
     "inputs_scale": frozenset({"signal", "saturated", "dead", "gradient", "alike", "loss"}),
     "odd_layer": frozenset({"signal", "saturated", "dead", "gradient"}),
     "saturated": frozenset({"gradient"}), "dead": frozenset({"signal", "gradient"})})
+MANY_DEAD = 0.65  # inputs that have grown alike turn half of a deep layer's neurons off: up to here that explains it
 
 
 def findings_of(run: Run, thresholds: Mapping[str, float], initialization: Initialization | None = None,
@@ -46,6 +47,12 @@ def findings_of(run: Run, thresholds: Mapping[str, float], initialization: Initi
 def in_order(findings: Sequence[AnyFinding]) -> tuple[AnyFinding, ...]:
     """Findings most severe first: a cause is as severe as its effect, and comes before it."""
     errors = {finding.key for finding in findings if finding.severity == "error"}
-    ranked = [replace(finding, severity="error") if finding.severity == "warning" and errors & EFFECTS.get(
-        finding.key, frozenset()) else finding for finding in findings]
+    ranked = [replace(finding, severity="error") if finding.severity == "warning" and errors & _effects(finding)
+              else finding for finding in findings]
     return tuple(sorted(ranked, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _effects(finding: Finding) -> frozenset[str]:
+    if finding.key == "dead" and finding.number <= MANY_DEAD:
+        return frozenset()
+    return EFFECTS.get(finding.key, frozenset())

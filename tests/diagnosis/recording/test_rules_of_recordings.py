@@ -258,7 +258,7 @@ def extremes():
         given = unpacked(name)
         given["rows"], given["parameters"] = given["rows"][:8], given["parameters"][:2]
         for at in numbers(given, ()):
-            for value in (0.0, 1e-300, 1e300, "inf", "nan"):
+            for value in (0.0, -1e300, 1e-300, 1e300, "inf", "nan"):
                 changed = copy.deepcopy(given)
                 put(changed, at, value)
                 yield None, packed(changed)
