@@ -153,7 +153,7 @@ def _text(data: bytes) -> Text:
         separator = match[1]
         data, head = data[len(match[0].encode()):], head[len(match[0]):]
         if separator not in head:
-            raise ValueError(f"the line sep={separator} must name what stands between the cells below it")
+            raise ValueError(f"the line sep={shown(separator)[1:-1]} must name what stands between the cells below it")
     data = without_titles(data, separator, notes)
     head = data[:MOST_HEAD].decode(errors="ignore")
     lines = whole_lines(head)
