@@ -25,6 +25,7 @@ import random
 import sys
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -55,6 +56,8 @@ LOSSES = frozenset({
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"})
 CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "MaxPool", "AvgPool", "Adaptive", "Upsample")
+NEVER_CALLED = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)  # or as a list
+INSIDE_ATTENTION = "NonDynamicallyQuantizableLinear"  # of nn.MultiheadAttention, whose output is its own
 UNITS_LAST = ("Linear", "LayerNorm", "RMSNorm", "Embedding")
 
 
@@ -69,11 +72,10 @@ def record(model: nn.Module, *step: Any, steps: int = 1, rate: float | torch.opt
     number is given) and measures the gradients again, which tells gradients that are 0 only at first from those that
     stay 0; the parameters are put back.
     """
+    _check(model, steps, rate)
     run, path = _step(model, list(step))
-    if steps not in (1, 2):
-        raise ValueError(f"steps must be 1 or 2, got {steps!r}")
     recorder = _Recorder(model)
-    with _unchanged(model), torch.enable_grad(), _eager():
+    with torch.inference_mode(False), _unchanged(model), torch.enable_grad(), _eager(), _checkpoints():
         states = _random_states()
         recorder.step(run)
         if steps == 2:
@@ -86,6 +88,20 @@ def record(model: nn.Module, *step: Any, steps: int = 1, rate: float | torch.opt
         with open(path, "wb") as file:
             file.write(packed)
     return recording
+
+
+def _check(model: Any, steps: Any, rate: Any) -> None:
+    """Raise TypeError or ValueError for what cannot be recorded."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise TypeError("model must be the module that was scripted or traced: TorchScript has no hooks for its parts")
+    if steps not in (1, 2):
+        raise ValueError(f"steps must be 1 or 2, got {steps!r}")
+    if not (rate is None or isinstance(rate, int | float | torch.optim.Optimizer)):
+        raise TypeError(f"rate must be a number or an optimizer, got {rate!r}")
+    if any(nn.parameter.is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        raise ValueError("model has lazy parameters without a shape: call it once, then record it")
 
 
 def _step(model: nn.Module, given: list[Any]) -> tuple[Callable[[], Tensor], str | None]:
@@ -111,10 +127,36 @@ def _eager() -> Any:
 
 
 @contextmanager
+def _checkpoints() -> Iterator[None]:
+    """Run reentrant checkpoints as others, whose outputs have a graph that gradients can be asked of."""
+    module: Any = sys.modules.get("torch.utils.checkpoint")
+    if module is None:
+        yield
+        return
+    reentrant = module.CheckpointFunction
+
+    class Plain:
+        @staticmethod
+        def apply(function: Callable[..., Any], preserve: bool, *args: Any) -> Any:
+            if not any(isinstance(arg, Tensor) and arg.requires_grad for arg in args):  # no gradient arrives inside
+                with torch.no_grad():
+                    return function(*args)
+            return module.checkpoint(function, *args, use_reentrant=False, preserve_rng_state=preserve)
+
+    module.CheckpointFunction = Plain
+    try:
+        yield
+    finally:
+        module.CheckpointFunction = reentrant
+
+
+@contextmanager
 def _unchanged(model: nn.Module) -> Iterator[None]:
     """Put back parameters, buffers, gradients, random states and training mode at the end, whatever happened."""
-    modules = list(model.modules())
-    modes, buffers = [module.training for module in modules], [dict(module._buffers) for module in modules]
+    modules = [module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule)]
+    modes = [(module, module.training) for module in model.modules()]
+    held: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        (part, dict(part)) for module in modules for part in (module._buffers, module._parameters)]
     tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}.values()
     values = [(t, t.detach().clone()) for t in tensors]
     gradients = [(p, p.grad, None if p.grad is None else p.grad.detach().clone()) for p in model.parameters()]
@@ -123,10 +165,11 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         with torch.no_grad():
-            for module, mode, held in zip(modules, modes, buffers, strict=True):
+            for module, mode in modes:
                 module.training = mode
-                module._buffers.clear()
-                module._buffers.update(held)
+            for part, before in held:
+                part.clear()
+                part.update(before)
             for tensor, value in values:
                 tensor.copy_(value)
             for parameter, gradient, held_value in gradients:
@@ -352,12 +395,19 @@ def _multi_head(args: Any, kwargs: Any) -> dict[str, Any]:
     return _attention(parts[0], parts[1], closed)
 
 
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was changed in place; of an inference tensor PyTorch does not count it."""
+    return -1 if tensor.is_inference() else tensor._version
+
+
 def _tensor(value: Any) -> Tensor | None:
     """The first tensor of numbers in what a module puts out."""
     if isinstance(value, Tensor):
         return value if value.is_floating_point() and value.numel() and value.dim() else None
     if isinstance(value, dict):
         value = list(value.values())
+    elif is_dataclass(value):
+        value = [getattr(value, field.name) for field in fields(value)]
     if isinstance(value, list | tuple):
         return next((found for found in map(_tensor, value) if found is not None), None)
     return None
@@ -502,16 +552,18 @@ class _Recorder(TorchFunctionMode):
         self.stack, self.calls = [], {}
         try:
             for module in self.model.modules():
+                if isinstance(module, torch.jit.ScriptModule):
+                    continue
                 handles.append(module.register_forward_pre_hook(self.enter, prepend=True, with_kwargs=True))
                 handles.append(module.register_forward_hook(self.leave))
             with self:
                 loss = run()
-            if not self.again:
-                self.loss["value"] = _rounded(float(_scalar(loss).detach()))
-            self.backward(_scalar(loss))
-        finally:
+        finally:  # before the backward pass, in which checkpoints call modules again
             for handle in handles:
                 handle.remove()
+        if not self.again:
+            self.loss["value"] = _rounded(float(_scalar(loss).detach()))
+        self.backward(_scalar(loss))
 
     def update(self, rate: float) -> None:
         """A plain gradient step, after which changes are measured."""
@@ -528,7 +580,7 @@ class _Recorder(TorchFunctionMode):
         if not trainable or not loss.requires_grad:
             given: dict[int, Tensor | None] = {}
         else:
-            given = dict(zip(map(id, trainable), torch.autograd.grad(loss, trainable, allow_unused=True), strict=True))
+            given = dict(zip(map(id, trainable), _gradients(loss, trainable), strict=True))
         self.found = [given.get(id(p)) for p in parameters]
         for parameter, gradient in zip(parameters, self.found, strict=True):
             numbers = None
@@ -654,7 +706,7 @@ class _Recorder(TorchFunctionMode):
         self.rows.append(row)
         place, made = len(self.rows) - 1, (tensor.grad_fn, tensor.output_nr)
         same = self.made.get(made) if made[0] is not None else None
-        if self.latest is not None and self.latest[0] is tensor and self.latest[1] == tensor._version:
+        if self.latest is not None and self.latest[0] is tensor and self.latest[1] == _version(tensor):
             same = self.latest[2]
         if same is not None:
             row["same_as"] = same
@@ -677,7 +729,7 @@ class _Recorder(TorchFunctionMode):
             def backward(gradient: Tensor) -> None:
                 row["gradient"] = _moments(gradient)
             tensor.register_hook(backward)
-        self.latest = (tensor, tensor._version, place)
+        self.latest = (tensor, _version(tensor), place)
 
     def change(self, tensor: Tensor, path: str, kind: str, call: int) -> None:
         """How much an output differs from that of the first step."""
@@ -723,7 +775,8 @@ class _Recorder(TorchFunctionMode):
                 for p in module._parameters.values()}
         found = []
         for name, module in self.model.named_modules():
-            if id(module) in self.called or not name or isinstance(module, nn.Sequential):  # used as a list of modules
+            if id(module) in self.called or not name or isinstance(module, NEVER_CALLED) or (
+                    type(module).__name__ == INSIDE_ATTENTION):
                 continue
             held = [p for p in module._parameters.values() if p is not None and id(p) not in seen]
             within = getattr(type(module).forward, "__name__", "") != "_forward_unimplemented" and any(
@@ -757,9 +810,18 @@ class _Recorder(TorchFunctionMode):
 
 def _scalar(loss: Any) -> Tensor:
     if not isinstance(loss, Tensor) or loss.numel() != 1:
-        raise ValueError("run must return the loss, a tensor of one number, "
-                         f"got {'a tensor of shape ' + str(tuple(loss.shape)) if isinstance(loss, Tensor) else loss!r}")
+        got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
+        raise ValueError(f"run must return the loss, a tensor of one number, got {got}")
     return loss
+
+
+def _gradients(loss: Tensor, trainable: list[nn.Parameter]) -> tuple[Tensor | None, ...]:
+    try:
+        return torch.autograd.grad(loss, trainable, allow_unused=True)
+    except RuntimeError as error:
+        if "backward through the graph a second time" in str(error):
+            raise ValueError("run must return the loss of a forward pass, without a call of backward()") from error
+        raise
 
 
 def _packed(recording: dict[str, Any]) -> bytes:

@@ -5,6 +5,7 @@ import gzip
 import json
 import random
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ torch = pytest.importorskip("torch")
 from record.models import GPT, MODELS, Block, gpt, mlp
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
+from torch.utils.checkpoint import checkpoint
 
 from initviz.diagnosis.recording import examine
 from initviz.files.recording import read_recording
@@ -76,6 +78,112 @@ def test_a_model_is_afterwards_what_it_was(name, steps, raises, device):
     after = state(model)
     for part in before:
         assert same(before[part], after[part]), part
+
+
+class Raising(torch.autograd.Function):
+    """Passes its input on, and raises on the way back."""
+
+    @staticmethod
+    def forward(ctx, x, error):
+        ctx.error = error
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise ctx.error
+
+
+@pytest.mark.parametrize("where", ["forward", "loss", "backward"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+@every_device
+def test_a_model_is_as_it_was_after_an_exception_anywhere(where, error, device):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(20, 8), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 5)).to(device)
+    x, y = torch.randn(16, 20, device=device), torch.randint(0, 5, (16,), device=device)
+    F.cross_entropy(model(x), y).backward()
+    model[3].register_forward_hook(lambda module, given, output: fail(output) if where == "forward" else None)
+
+    def fail(output):
+        model.eval()
+        raise error("half-way")
+
+    def loss(output, targets):
+        if where == "loss":
+            fail(output)
+        return F.cross_entropy(Raising.apply(output, error("half-way")), targets)
+
+    before = state(model)
+    with pytest.raises(error, match="half-way"):
+        record(model, x, y, loss)
+    after = state(model)
+    for part in before:
+        assert same(before[part], after[part]), part
+
+
+@dataclass
+class Output:
+    logits: torch.Tensor
+
+
+class Unusual(nn.Module):
+    """A block that is called as the name says, between two linear layers."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.first, self.last = how, nn.Linear(20, 16), nn.Linear(16, 5)
+        self.block = nn.LSTM(16, 16) if how == "recurrent" else nn.Sequential(
+            nn.Linear(16, 16), nn.BatchNorm1d(16), nn.ReLU(inplace=True), nn.Dropout(0.3))
+        self.register_buffer("count", torch.zeros(1))
+        self.extra = nn.ParameterList([torch.zeros(5)])
+
+    def forward(self, x):
+        self.count = self.count + 1
+        x = self.first(x)
+        if self.how.startswith("checkpoint"):
+            x = checkpoint(self.block, x, use_reentrant=self.how == "checkpoint, reentrant")
+        elif self.how in ("no_grad", "inference_mode"):
+            with getattr(torch, self.how)():
+                x = self.block(x)
+            x = x.clone()
+        elif self.how == "recurrent":
+            x = self.block(x)[0]
+        else:
+            x = self.block(self.block(x))
+        x = self.last(x) + self.extra[0]
+        return Output(x) if self.how == "dataclass" else x
+
+
+@pytest.mark.parametrize("how", ["checkpoint", "checkpoint, reentrant", "no_grad", "inference_mode", "recurrent",
+                                 "dataclass", "called twice"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_unusual_models_are_recorded_and_left_as_they_were(how, wrapped):
+    torch.manual_seed(0)
+    inside = Unusual(how)
+    model = nn.DataParallel(inside) if wrapped else inside
+    x, y = torch.randn(16, 20), torch.randint(0, 5, (16,))
+
+    def loss(output, targets):
+        return F.cross_entropy(output.logits if how == "dataclass" else output, targets)
+
+    before, held = state(model), [id(buffer) for buffer in model.buffers()]
+    recording = record(model, x, y, loss, steps=2)
+    after = state(model)
+    for part in before:
+        assert same(before[part], after[part]), part
+    assert [id(buffer) for buffer in model.buffers()] == held
+    assert recording["uncalled"] == []
+    rows = {(row["path"].removeprefix("module").strip("."), row["call"]): row for row in recording["rows"]}
+    assert ("", 1) in rows
+    assert (("block", 2) in rows) == (how == "called twice")
+    without = {path for (path, _), row in rows.items() if "same_as" not in row and "gradient" not in row}
+    assert without == ({"first", "block", "block.0", "block.1"} if how in ("no_grad", "inference_mode") else set())
+    if how.startswith("checkpoint"):
+        torch.manual_seed(0)
+        loss(model(x), y).backward()
+        torch.manual_seed(0)
+        again = record(model, x, y, loss)
+        assert [p["gradients"][0]["rms"] for p in again["parameters"]] == pytest.approx(
+            [float(p.grad.square().mean().sqrt()) for p in model.parameters()], rel=1e-5, abs=1e-8)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -349,10 +457,34 @@ def test_a_compiled_model_is_run_uncompiled_and_said_to_be_compiled(device):
 
 @pytest.mark.parametrize(("given", "sentence"), [
     ((), "after the model must come run"), ((lambda: 1.0,), "a tensor of one number"),
-    ((lambda: torch.ones(2),), "a tensor of one number")])
+    ((lambda: torch.ones(2),), r"one number, got a tensor of shape \(2,\)")])
 def test_a_bad_step_gets_one_sentence(given, sentence):
     with pytest.raises((TypeError, ValueError), match=sentence):
         record(mlp()[0], *given)
+
+
+@pytest.mark.parametrize(("model", "sentence"), [
+    (lambda x: x, "model must be a torch.nn.Module, got function"),
+    (nn.Sequential(nn.LazyLinear(5)), "lazy parameters without a shape: call it once"),
+    (torch.jit.trace(nn.Linear(20, 5), torch.ones(1, 20)), "TorchScript has no hooks")])
+def test_a_model_without_hooks_or_shapes_gets_one_sentence(model, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        record(model, torch.ones(2, 20), torch.zeros(2, dtype=torch.long), F.cross_entropy)
+
+
+def test_a_step_that_goes_back_itself_and_an_unknown_rate_get_one_sentence():
+    model, run = mlp()
+
+    def step():
+        loss = run()
+        loss.backward()
+        return loss
+
+    with pytest.raises(ValueError, match=r"without a call of backward\(\)"):
+        record(model, step)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    with pytest.raises(TypeError, match="rate must be a number or an optimizer"):
+        record(model, run, rate="fast")
 
 
 def test_the_recorder_is_one_file_that_stands_alone():
