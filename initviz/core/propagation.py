@@ -186,9 +186,17 @@ def check_targets(targets: Array, loss: str, batch: int, outputs: int) -> None:
             raise ValueError(f"targets must be classes from 0 to {outputs - 1}, got {targets.min()} to {targets.max()}")
 
 
-def floating(values: Any) -> Array:
-    """The values as an array of floating-point numbers, in their dtype where they have one."""
-    array = np.asarray(values)
+def floating(values: Any, name: str) -> Array:
+    """The values as an array of floating-point numbers, in their dtype where they have one.
+
+    Raises ValueError under that name for what is not an array of real numbers.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must be an array of real numbers, got {values!r:.60}")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
@@ -200,8 +208,8 @@ def propagate(weights: Sequence[Array], biases: Sequence[Array], x: Array, targe
     cross-entropy of a sigmoid of the outputs), "sigmoid_mse" or "tanh_mse" (squared errors of a sigmoid or tanh).
     Raises ValueError for shapes that do not chain, targets that do not fit, and unknown names.
     """
-    weights, biases = [floating(w) for w in weights], [floating(b) for b in biases]
-    x, targets = floating(x), np.asarray(targets)
+    weights, biases = [floating(w, "weights") for w in weights], [floating(b, "biases") for b in biases]
+    x, targets = floating(x, "x"), np.asarray(targets)
     check_shapes(weights, biases, x)
     check_targets(targets, loss, len(x), weights[-1].shape[1])
     with np.errstate(**QUIET):

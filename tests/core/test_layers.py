@@ -208,7 +208,7 @@ def test_a_batch_norm_on_a_batch_of_one_is_refused_in_words():
     (lambda: Activation("rleu"), "activation must be one of"),
     (lambda: Activation("relu", slope=1), "relu takes no parameters, got 'slope'"),
     (lambda: LayerNorm(eps=-1), "eps must be a finite number of at least 0, got -1"),
-    (lambda: Residual(), r"branch must be at least one layer, got \(\)"),
+    (lambda: Residual(), r"branch must be at least one layer, each an argument of its own, got \(\)"),
     (lambda: Residual(Dense(2), scale=float("nan")), "scale must be a finite number, got nan"),
     (lambda: draw_parameters((Residual(Dense(3)),), 2), "branch must end as wide as its input, 2, .* got 3"),
 ])
@@ -225,12 +225,18 @@ def test_parameters_that_do_not_fit_are_refused_in_words(x, targets):
             ({name: array for name, array in good.items() if name != "1.0.bias"}, "parameters lack '1.0.bias'"),
             (good | {"2.weight": x}, "parameters must not have '2.weight'"),
             (good | {"0.weight": np.ones((3, 4))}, r"'0.weight' must have shape \(4, 4\), got \(3, 4\)"),
-            (good | {"0.weight": stacked["0.weight"]}, "parameters must all have a leading axis of networks, or none"),
-            (stacked | {"0.bias": np.ones((2, 4))}, "of the same number of networks, got \\[2, 3\\]")):
+            (good | {"1.0.weight": stacked["1.0.weight"]}, r"'1.0.weight' must have shape \(4, 4\), got \(3, 4, 4\)"),
+            (good | {"0.bias": np.ones((1, 4))}, r"'0.bias' must have shape \(4,\), got \(1, 4\)"),
+            (stacked | {"0.bias": np.ones((2, 4))}, r"'0.bias' must have shape \(3, 4\), got \(2, 4\)"),
+            (stacked | {"1.scale": np.ones(1)}, r"'1.scale' must have shape \(3,\), got \(1,\)"),
+            (good | {"0.weight": x + 1j}, "'0.weight' must be an array of real numbers"),
+            (list(good), "parameters must map names such as '0.weight' to arrays")):
         with pytest.raises(ValueError, match=words):
             propagate_layers(layers, parameters, x, targets, loss="mse")
     with pytest.raises(ValueError, match="layers must be at least one layer"):
         propagate_layers((), {}, x, targets, loss="mse")
+    with pytest.raises(ValueError, match=r"^x must be an array of real numbers, got \[\[1, 2\], \[3\]\]$"):
+        propagate_layers(layers, good, [[1, 2], [3]], targets, loss="mse")
     with pytest.raises(ValueError, match=r"x must have shape \(batch, features\)"):
         propagate_layers(layers, good, x[0], targets, loss="mse")
     with pytest.raises(ValueError, match="targets must have shape"):

@@ -211,6 +211,9 @@ class Norm(Layer):
 class LayerNorm(Norm):
     """Layer normalization (Ba, Kiros and Hinton 2016): each sample less its mean over the neurons, divided by its
     population standard deviation, times ``weight``, plus ``bias``.
+
+    Of a sample whose neurons are all equal, as copies are, and of a width of 1, nothing is left but ``bias``: 0 is
+    divided by sqrt(eps), and where eps is 0 by 0, which gives NaN.
     """
 
     label: ClassVar[str] = "LayerNorm"

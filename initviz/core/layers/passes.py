@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from initviz.core.arrays import Array
 from initviz.core.layers.chain import (
     Layer,
     LayerContext,
+    Shapes,
     chain_backward,
     chain_forward,
     chain_shapes,
@@ -125,19 +127,21 @@ def check_layers(layers: Sequence[Layer], parameters: Mapping[str, Array], x: Ar
         if name not in parameters or name not in shapes:
             state = "lack" if name in shapes else "must not have"
             raise ValueError(f"parameters {state} {name!r} for these layers, got {_few(parameters)}")
-    stacks = {x.shape[0]} if x.ndim == 3 else set()
+    stack = _stack_of(shapes, parameters, x)
     for name, shape in shapes.items():
         given = parameters[name].shape
-        if given[-len(shape):] == shape and len(given) == len(shape) + 1 and shape:
-            stacks.add(given[0])
-        elif not shape and len(given) == 1:
-            stacks |= {given[0]} - {1}  # one number may have the shape (1,)
-        elif given != shape:
-            raise ValueError(f"parameters {name!r} must have shape {shape}, got {given}")
-    if len(stacks) > 1:
-        raise ValueError(f"parameters must all be of the same number of networks, got {sorted(stacks)}")
-    if stacks and any(parameters[name].ndim == len(shape) for name, shape in shapes.items()):
-        raise ValueError("parameters must all have a leading axis of networks, or none")
+        if given != stack + shape and (shape or stack or given != (1,)):  # one number may have the shape (1,)
+            raise ValueError(f"parameters {name!r} must have shape {stack + shape}, got {given}")
+
+
+def _stack_of(shapes: Shapes, parameters: Mapping[str, Array], x: Array) -> tuple[int, ...]:
+    """The leading axis of networks that the input or else most parameters have, as a shape; empty without one."""
+    if x.ndim == 3:
+        return x.shape[:1]
+    leading = Counter(parameters[name].shape[:parameters[name].ndim - len(shape)] for name, shape in shapes.items()
+                      if shape)
+    most = leading.most_common(1)[0][0] if leading else ()
+    return most if len(most) == 1 else ()
 
 
 def _few(names: Mapping[str, Any], most: int = 12) -> str:
@@ -154,8 +158,11 @@ def propagate_layers(layers: Sequence[Layer], parameters: Mapping[str, Any], x: 
     "softmax_ce" (mean over the batch; integer classes), "bce", "sigmoid_mse" or "tanh_mse". Raises ValueError for names
     or shapes that do not fit, and for a batch of 1 under BatchNorm.
     """
-    layers = tuple(layers)
-    named, x = {name: floating(array) for name, array in parameters.items()}, floating(x)
+    layers = (layers,) if isinstance(layers, Layer) else tuple(layers)
+    if not isinstance(parameters, Mapping):
+        raise ValueError(f"parameters must map names such as '0.weight' to arrays, got {parameters!r:.60}")
+    named = {name: floating(array, f"parameters {name!r}") for name, array in parameters.items()}
+    x = floating(x, "x")
     dtype, targets = np.result_type(x, *named.values()), np.asarray(targets)
     named = {name: array.astype(dtype, copy=False) for name, array in named.items()}
     x = np.ascontiguousarray(x, dtype)

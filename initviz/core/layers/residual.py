@@ -45,7 +45,7 @@ class Residual(Layer):
 
     def __init__(self, *branch: Layer, scale: float = 1.0, learned: bool = False) -> None:
         if not branch or not all(isinstance(layer, Layer) for layer in branch):
-            raise ValueError(f"branch must be at least one layer, got {branch!r}")
+            raise ValueError(f"branch must be at least one layer, each an argument of its own, got {branch!r:.80}")
         object.__setattr__(self, "branch", branch)
         object.__setattr__(self, "scale", check("scale", scale, ANY))
         object.__setattr__(self, "learned", bool(learned))
