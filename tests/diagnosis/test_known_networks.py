@@ -142,3 +142,38 @@ def test_equal_layers_are_found():
     assert (finding.severity, finding.layer) == ("warning", 4)
     assert "Layers 3 and 4" in finding.text
     assert report.verdict.key == "equal_layers"
+
+
+def one_seed(scale, turned=False):
+    """Layers 3 and 6, of other sizes and scales, each drawn from one seed."""
+    def change(weights, biases):
+        for place in (2, 5):
+            fan_in, fan_out = weights[place].shape
+            draws = np.random.default_rng(7).standard_normal((fan_out, fan_in) if turned else (fan_in, fan_out))
+            weights[place][:] = (draws.T if turned else draws) * np.sqrt((scale if place == 5 else 2) / fan_in)
+    return change
+
+
+@pytest.mark.parametrize("change", [one_seed(1), one_seed(0.01), one_seed(2, turned=True)])
+def test_layers_of_one_seed_are_found_at_other_scales_and_widths(change):
+    finding = next(finding for finding in diagnose(given(change), repair=False).findings
+                   if finding.key == "equal_layers")
+    assert finding.text.startswith("Layers 3 and 6 begin with the same random numbers, at one scale or another")
+
+
+@pytest.mark.parametrize(("share", "bias", "head", "said"), [
+    (0.1, np.log(0.1 / 0.9), 0.01, "the loss begins at their entropy"),
+    (0.1, np.log(0.1 / 0.9), 1.0, "with small output weights the loss would begin at their entropy, 0.3"),
+    (0.1, 0.05, 0.01, ""), (0.45, 0.05, 0.01, "")])
+def test_the_bias_of_one_sigmoid_may_be_the_odds_of_its_classes(share, bias, head, said):
+    targets = (np.arange(256) < share * 256).astype(np.float32)[:, None]
+    net = Network((64, 32, 1), "relu", "he_normal")
+    weights, biases = ([array.copy() for array in arrays] for arrays in net.parameters())
+    weights[-1] *= np.float32(head)
+    biases[-1][:] = bias
+    batch = Batch(DIGITS.x, targets, "bce", 1)
+    finding = next(finding for finding in diagnose(initialization_from(weights, biases, net, batch, "given"),
+                                                   repair=False).findings if finding.key == "bias")
+    assert finding.severity == "note"
+    assert (finding.title == "Output bias of class shares") == bool(said)
+    assert said in finding.text

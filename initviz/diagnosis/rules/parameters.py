@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import combinations
 
 import numpy as np
 
+from initviz.core.arrays import Array
+from initviz.core.batches import loss_of_constant_output
 from initviz.core.propagation import QUIET
-from initviz.core.statistics import moments, ratio
+from initviz.core.statistics import moments
 from initviz.core.wording import number, ranges
 from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO, Finding, MeasuredRun
 
 FEW_WEIGHTS = 32  # of one sign by chance: 2^-31
-NEAR = 0.02  # relative: an output bias that is the log of the class shares up to a constant
+SAME = 1e-6  # what the cosine of proportional weights lacks to 1 by rounding, at most
+BEGINS = 1.1  # times the entropy, within which a loss begins at it
+NEAR = 0.02  # how far the shares that output biases predict may be from the batch's
 
 
 def one_sign(m: MeasuredRun) -> Iterator[Finding]:
@@ -59,25 +64,36 @@ def odd_layer(m: MeasuredRun) -> Iterator[Finding]:
 
 
 def equal_layers(m: MeasuredRun) -> Iterator[Finding]:
-    """Given layers with the very same random weights."""
+    """Given layers with the very same random weights, or with the same random numbers at another scale or width."""
     given = m.initialization
     if given is None or given.drawn:
         return
-    seen: dict[tuple[object, ...], int] = {}
-    equal = []
-    for layer, w in enumerate(given.weights, 1):
-        if w.size < FEW_WEIGHTS or not np.isfinite(w).all() or np.ptp(w) == 0 or _is_regular(w):
-            continue
-        first = seen.setdefault((w.shape, w.tobytes()), layer)
-        if first != layer:
-            equal.append((first, layer))
-    if equal:
-        first, layer = equal[0]
-        more = f" ({len(equal)} such pairs)" if len(equal) > 1 else ""
-        yield Finding("equal_layers", "warning", "equal_layers", "Equal layers", f"Layers {first} and {layer} have the "
-                      f"very same weights{more}: a layer was copied, or one initializer with a fixed seed was used "
-                      "twice. They are not independent, as every rule of scale expects.", float(len(equal)), layer,
-                      "layers drawn independently", "documentation of keras.initializers, on seeds", EXACT)
+    weights = {layer: w for layer, w in enumerate(given.weights, 1) if not (
+        w.size < FEW_WEIGHTS or not np.isfinite(w).all() or np.ptp(w) == 0 or _is_regular(w))}
+    equal = [(first, layer) for first, layer in combinations(weights, 2)
+             if weights[first].shape == weights[layer].shape and np.array_equal(weights[first], weights[layer])]
+    pairs = equal or _of_same_numbers(weights)
+    if not pairs:
+        return
+    first, layer = pairs[0]
+    more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
+    text = (f"have the very same weights{more}: a layer was copied, or one initializer with a fixed seed was used twice"
+            if equal else f"begin with the same random numbers, at one scale or another{more}: one initializer with a "
+            "fixed seed was used twice")
+    yield Finding("equal_layers", "warning", "equal_layers", "Equal layers", f"Layers {first} and {layer} {text}. They "
+                  "are not independent, as every rule of scale expects.", float(len(pairs)), layer,
+                  "layers drawn independently", "documentation of keras.initializers, on seeds", EXACT)
+
+
+def _of_same_numbers(weights: Mapping[int, Array]) -> list[tuple[int, int]]:
+    """The pairs of layers whose first weights, along inputs or outputs, are proportional to one another's."""
+    pairs: dict[tuple[int, int], None] = {}
+    for turned in (False, True):
+        begins = {layer: (w.T if turned else w).ravel()[:FEW_WEIGHTS].astype(float) for layer, w in weights.items()}
+        units = {layer: begin / np.linalg.norm(begin) for layer, begin in begins.items() if np.ptp(begin)}
+        pairs |= dict.fromkeys(pair for pair in combinations(units, 2) if abs(
+            units[pair[0]] @ units[pair[1]]) > 1 - SAME)
+    return sorted(pairs)
 
 
 def _is_regular(w: np.ndarray[tuple[int, int], np.dtype[np.floating]]) -> bool:
@@ -95,8 +111,11 @@ def biases(m: MeasuredRun) -> Iterator[Finding]:
         return
     prior = _is_prior(m)
     if prior and not sizes[:-1].any():
+        entropy = loss_of_constant_output(given.batch)
+        begins = (f"the loss begins at their entropy, {number(m.run.loss, 3)}" if m.run.loss < BEGINS * entropy else
+                  f"with small output weights the loss would begin at their entropy, {number(entropy, 3)}")
         yield Finding("bias", "note", "", "Output bias of class shares", "The output's biases are the logarithms of "
-                      f"the batch's class shares: the loss begins at their entropy, {number(m.run.loss, 3)}.",
+                      f"the batch's class shares{' ÷ the rest' if given.batch.loss == 'bce' else ''}: {begins}.",
                       float(sizes[-1]), m.run.network.depth, "by design", "Lin et al. 2017, section 3.3", CONVENTION)
         return
     with np.errstate(**QUIET):
@@ -109,15 +128,18 @@ def biases(m: MeasuredRun) -> Iterator[Finding]:
 
 
 def _is_prior(m: MeasuredRun) -> bool:
-    """Whether the output's biases are the log class shares of the batch, up to one constant."""
+    """Whether the output's biases alone predict the batch's class shares, and better than outputs of 0 do."""
     assert m.initialization is not None
     batch, bias = m.initialization.batch, m.initialization.biases[-1].astype(float)
-    if batch.loss != "softmax_ce" or not bias.any():
-        return False
-    shares = np.bincount(batch.targets, minlength=batch.outputs) / len(batch.targets)
-    if not shares.all():
+    if batch.loss not in ("softmax_ce", "bce") or not bias.any():
         return False
     with np.errstate(**QUIET):
-        given = np.exp(bias - bias.max())
-    return bool(np.abs(given / given.sum() - shares).max() <= max(NEAR, 2 / math.sqrt(len(batch.targets)))
-                ) and ratio(float(np.ptp(np.log(shares))), 1.0) > 0
+        if batch.loss == "bce":
+            shares, blind, predicted = batch.targets.mean(axis=0), 0.5, 1 / (1 + np.exp(-bias))
+        else:
+            shares = np.bincount(batch.targets, minlength=batch.outputs) / len(batch.targets)
+            blind, predicted = 1 / batch.outputs, np.exp(bias - bias.max())
+            predicted = predicted / predicted.sum()
+    missed = float(np.abs(predicted - shares).max())
+    return bool(shares.all()) and missed <= min(max(NEAR, 2 / math.sqrt(len(batch.targets))),
+                                                0.5 * float(np.abs(blind - shares).max()))
