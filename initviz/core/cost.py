@@ -11,6 +11,7 @@ from initviz.core.layers import Activation, Dense, walk
 MOST_OPERATIONS = 100e9  # of one comparison: about two seconds on two cores; a shared server has less
 MOST_BYTES = 260e6  # five networks of width 1,024, trained side by side, take 258e6
 DIAGNOSED_NETWORKS = 5  # as it is, and the remedies
+COVARIANCE_ROWS = 1024  # at once: all of them take 69 MB at 4,160 neurons
 OPERATIONS_OF_A_DRAW = 500  # a normal number takes as long as this many operations of a product
 
 
@@ -31,8 +32,11 @@ def orthonormal_operations(sizes: Sequence[int]) -> float:
 
 
 def pass_bytes(sizes: Sequence[int], batch: int) -> float:
-    """Memory of one pass: preactivations and activations of every layer in float32, weights and their draws."""
-    return 8 * (batch * sum(sizes) + connections(sizes))
+    """Memory of one pass in float32: preactivations and activations of every layer, weights and their draws, and of the
+    widest layer deltas, what is measured, and rows of the neurons' covariance.
+    """
+    widest = max(sizes[1:])
+    return 8 * (batch * sum(sizes) + connections(sizes)) + 4 * widest * (3 * batch + min(widest, COVARIANCE_ROWS))
 
 
 def training_bytes(sizes: Sequence[int], batch: int, *, networks: int = 1, at_once: int | None = None,

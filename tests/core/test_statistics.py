@@ -15,7 +15,9 @@ from initviz.core.statistics import (
     dead_share,
     distinct_neurons,
     diversity,
+    diversity_of_each,
     moments,
+    moments_of_each,
     participation_baseline,
     ratio,
     saturated_share,
@@ -115,6 +117,14 @@ def test_neurons_that_differ_on_one_sample_only_are_different():
 def test_dead_neurons_count_as_one():
     h = np.maximum(np.concatenate([H, -np.abs(H)], axis=1), 0)
     assert distinct_neurons(h) == 33
+
+
+def test_a_wide_layers_correlations_are_the_same_some_rows_at_a_time(monkeypatch):
+    h = np.tanh(np.random.default_rng(0).standard_normal((2, 40, 50)))
+    h[:, :, 3], h[1, :, 10:20] = h[:, :, 30], 0
+    whole = diversity_of_each(h, moments_of_each(h))
+    monkeypatch.setattr("initviz.core.statistics.neurons.COVARIANCE_ROWS", 7)
+    np.testing.assert_allclose(diversity_of_each(h, moments_of_each(h)), whole, rtol=1e-12)
 
 
 def test_a_single_sample_or_neuron_has_no_correlation():

@@ -13,6 +13,7 @@ import numpy as np
 
 from initviz.core.arrays import Array
 from initviz.core.buffers import Buffers, NewArrays
+from initviz.core.cost import COVARIANCE_ROWS
 from initviz.core.statistics.summary import (
     CANCELLATION,
     LONGEST_SUM,
@@ -190,16 +191,26 @@ def _correlations(h: Array, floor: Array, sample_spread: Array, buffers: Buffers
     """Correlated neurons, mean |correlation| and participation ratio of each of a stack (networks, batch, neurons)."""
     count, batch, neurons = h.shape
     centered = np.subtract(h, _means(h, 1)[:, None], out=buffers.array("centered", h.shape, h.dtype))
-    covariance = np.matmul(centered.swapaxes(1, 2), centered,
-                           out=buffers.array("covariance", (count, neurons, neurons), h.dtype))
-    power = covariance.diagonal(axis1=1, axis2=2).astype(float)
-    whole = row_dots(covariance, covariance).sum(axis=1, dtype=float)
-    ratio = np.where(sample_spread > 0, np.square(power.sum(axis=1)) / np.where(whole > 0, whole, 1), 0)
+    blocks = [slice(at, at + COVARIANCE_ROWS) for at in range(0, neurons, COVARIANCE_ROWS)]
+
+    def rows(block: slice) -> Array:
+        """So many rows of the covariance, (networks, rows, neurons)."""
+        some = centered[:, :, block].swapaxes(1, 2)
+        return np.matmul(some, centered, out=buffers.array("covariance", (count, some.shape[1], neurons), h.dtype))
+
+    covariance = rows(blocks[0])
+    power = covariance.diagonal(axis1=1, axis2=2).astype(float) if len(blocks) == 1 else np.concatenate(
+        [np.square(centered[:, :, block], dtype=float).sum(axis=1) for block in blocks], axis=1)
     varies = power > batch * np.square(floor)[:, None]
     defined = np.count_nonzero(varies, axis=1)
     inverse = np.where(varies, 1 / np.sqrt(np.where(varies, power, 1)), 0).astype(h.dtype)
-    np.abs(covariance, out=covariance)
-    total = np.vecdot(np.vecdot(covariance, inverse[:, None]), inverse).astype(float)  # of |r| over all ordered pairs
+    whole, total = np.zeros(count), np.zeros(count)  # of K^2, and of |r| over all ordered pairs
+    for block in blocks:
+        covariance = covariance if block.start == 0 else rows(block)
+        whole += row_dots(covariance, covariance).sum(axis=1, dtype=float)
+        np.abs(covariance, out=covariance)
+        total += np.vecdot(np.vecdot(covariance, inverse[:, None]), inverse[:, block])
+    ratio = np.where(sample_spread > 0, np.square(power.sum(axis=1)) / np.where(whole > 0, whole, 1), 0)
     possible = defined * (defined - 1)
     correlation = np.where(possible > 0, np.clip((total - defined) / np.where(possible > 0, possible, 1), 0, 1), NAN)
     return defined, correlation, ratio
