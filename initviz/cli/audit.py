@@ -48,15 +48,22 @@ def _printable(text: str, most: int) -> str:
 
 def _rows(audited: Audit, every: bool) -> list[tuple[str, str, str, str]]:
     """Name, shape, standard deviation and law; one row for tensors of a family that say the same."""
-    groups: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[float, str]]] = {}
     for record, law in zip(audited.tensors, audited.frame["law"], strict=True):
-        std, shape = number(record.measures.std), " × ".join(map(str, record.shape)) or "1"
-        kind = "" if not record.measures.one_value else law
-        key = (record.name, shape, law, std) if every else (record.role.family, shape, kind or law.split(":")[0])
-        groups.setdefault(key, []).append((std, law))
-    return [(key[0] + (f"  ({len(entries)})" if len(entries) > 1 else ""), key[1],
-             entries[0][0] if len({std for std, _ in entries}) == 1 else f"{entries[0][0]} to {entries[-1][0]}",
-             entries[0][1]) for key, entries in groups.items()]
+        shape = " × ".join(map(str, record.shape)) or "1"
+        free = all(one.free for one in record.laws) and bool(record.laws)  # of a formula with the tensor's own scale
+        kind = law if record.measures.one_value else law.split("(")[0] if free else law.split(":")[0]
+        key = (record.name, shape, law) if every else (record.role.family, shape, kind)
+        groups.setdefault(key, []).append((record.measures.std, law))
+    return [_row(key[0], key[1], sorted(members, key=lambda member: member[0])) for key, members in groups.items()]
+
+
+def _row(name: str, shape: str, members: list[tuple[float, str]]) -> tuple[str, str, str, str]:
+    """A row of tensors by their standard deviation and law, the smallest first."""
+    (least, first), (most, last) = members[0], members[-1]
+    std = number(least) if number(least) == number(most) else f"{number(least)} to {number(most)}"
+    law = f"{first} to {last}" if first != last and first.startswith(("N(0, ", "U(±")) else first
+    return name + (f"  ({len(members)})" if len(members) > 1 else ""), shape, std, law
 
 
 def _text(audited: Audit, every: bool) -> str:

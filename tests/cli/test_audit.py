@@ -54,3 +54,14 @@ def test_names_of_a_file_cannot_move_the_cursor(tmp_path, capsys):
     assert main(["audit", str(path)]) in (0, 1, 2)
     captured = capsys.readouterr()
     assert "\x1b" not in captured.out + captured.err
+
+
+def test_blocks_whose_own_scale_no_formula_gives_are_one_row_with_its_range(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "state.npz"
+    np.savez(path, **{f"layers.{block}.weight": std * rng.standard_normal((64, 64))
+                      for block, std in enumerate((0.3, 0.5, 0.4))})
+    main(["audit", str(path)])
+    row, = (line for line in capsys.readouterr().out.splitlines() if line.startswith("layers.#"))
+    least, most = row.partition("64 × 64")[2].split("N(0")[0].split(" to ")
+    assert (float(least), float(most)) == (pytest.approx(0.3, rel=0.1), pytest.approx(0.5, rel=0.1))

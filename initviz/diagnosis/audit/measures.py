@@ -100,23 +100,24 @@ def _summed(matrix: Array, right: Array, left: Array) -> _Sums:
     return _Sums((first, second, third, fourth), least, most, of_rows, of_columns)
 
 
-def measure(values: Array) -> Measures:
-    """The Measures of a tensor of at least one value, in any shape."""
+def measure(values: Array, largest: float | None = None) -> Measures:
+    """The Measures of a tensor of at least one value, in any shape; ``largest`` is its largest magnitude, if known."""
     flat = np.ascontiguousarray(values).reshape(-1)
     if flat.dtype == np.float16:
         flat = flat.astype(np.float32)
     with np.errstate(all="ignore"):
-        scale = float(np.abs(flat[:BLOCK]).max())  # keeps fourth powers within float32
+        scale = float(np.abs(flat[:BLOCK]).max()) if largest is None else largest  # keeps fourth powers within float32
         if not math.isfinite(scale):
             return _not_finite(flat)
-        scaled = flat if 1e-6 < scale < 1e6 else flat * flat.dtype.type(1 / scale) if scale else flat
+        scaled = flat if 1e-6 < scale < 1e6 else flat / flat.dtype.type(scale) if scale else flat
         unit = 1.0 if scaled is flat else scale
         matrix = scaled.reshape(values.shape[0], -1) if values.ndim > 1 else scaled.reshape(-1, 1)
         rng = np.random.default_rng(0)
         left, right = (rng.standard_normal((size,)).astype(matrix.dtype) for size in matrix.shape)
         sums = _summed(matrix, right, left)
         if not math.isfinite(sums.powers[3]):
-            return _not_finite(flat) if not np.isfinite(flat).all() else measure(values.astype(np.float64) / scale)
+            largest = float(np.abs(flat).max())
+            return measure(values, largest) if math.isfinite(largest) else _not_finite(flat)
     mean, square, cube, fourth = (power / flat.size for power in sums.powers)
     varied = sums.least != sums.most
     variance = max(square - mean * mean, 0.0) if varied else 0.0
@@ -136,7 +137,7 @@ def measure(values: Array) -> Measures:
                     central / variance**2 if variance else math.nan, sums.least * unit, sums.most * unit,
                     1 - np.count_nonzero(sample) / sample.size, True, copies, isometry * unit, top, unevenness,
                     (*sums.powers, float(scaled[0]), unit), distances, near, *_kept_by_formats(
-                        sample, values.dtype, max(abs(sums.least), abs(sums.most)), unit))
+                        sample, values.dtype, max(abs(sums.least), abs(sums.most)) * unit))
 
 
 def _not_finite(flat: Array) -> Measures:
@@ -157,16 +158,15 @@ def _isometry(matrix: Array, sums: _Sums, left: Array, right: Array) -> float:
     return math.sqrt(gain) if gain > 0 and float(np.abs(back - gain * probe).max()) <= 0.01 * gain else math.nan
 
 
-def _kept_by_formats(sample: Array, dtype: np.dtype[Any], largest: float, unit: float
-                     ) -> tuple[Mapping[str, float], float]:
+def _kept_by_formats(sample: Array, dtype: np.dtype[Any], largest: float) -> tuple[Mapping[str, float], float]:
     """The share of values that each number format loses, and of those that are subnormal in their own."""
     sizes = np.abs(sample[sample != 0]).astype(np.float64)
     if not sizes.size:
         return NOTHING, 0.0
-    ends = {form.label: (form.largest / largest if form.label.startswith("fp8") else unit) for form in FORMATS}
+    ends = {form.label: (form.largest / largest if form.label.startswith("fp8") else 1.0) for form in FORMATS}
     lost = {form.label: float(np.mean((sizes * ends[form.label] <= form.smallest / 2)
                                       | (sizes * ends[form.label] > form.largest * (1 + 1e-9)))) for form in FORMATS}
-    return MappingProxyType(lost), float(np.mean(sizes * unit < np.finfo(dtype).tiny))
+    return MappingProxyType(lost), float(np.mean(sizes < np.finfo(dtype).tiny))
 
 
 def _near_copies(matrix: Array) -> tuple[int, int]:

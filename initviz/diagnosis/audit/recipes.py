@@ -91,6 +91,8 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
             ("*kernel*", "uniform", _XAVIER), ("*bias*", "constant", "0")),
     _recipe("flax", "Flax's defaults: lecun_normal cut at two standard deviations, zeros",
             ("*scale", "constant", "1"), ("*embedding", "normal", "1 / sqrt(d)"),
+            ("*Cell*[./]h[./]kernel", "orthogonal", "1"), ("*Cell*[./]h?[./]kernel", "orthogonal", "1"),
+            ("*[./]mean", "constant", "0"), ("*[./]var", "constant", "1"),
             ("*kernel", "truncated_normal", "1 / sqrt(fan_in)"), ("*bias", "constant", "0")),
     _recipe("gpt2", "Radford et al. 2019, section 2.3: N(0, 0.02), what writes into the stream by 1/sqrt(2 L)", *_NORMS,
             ("*c_proj.weight", "normal", "0.02 / sqrt(2 * L)"), ("*wpe.weight", "any", "1"),
@@ -100,18 +102,19 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
     _recipe("bert", "BERT's initializer_range: 0.02, cut at two standard deviations or not", *_NORMS,
             ("*LayerNorm.weight", "constant", "1"), ("*bias", "constant", "0"), ("*weight", "normal", "0.02"),
             ("*weight", "truncated_normal", _CUT)),
-    _recipe("llama", "LLaMA as in transformers: initializer_range 0.02, no biases", *_NORMS,
+    _recipe("llama", "LLaMA as in transformers: initializer_range 0.02, biases 0", *_NORMS,
             ("*proj.weight", "normal", "0.02"), ("*emb*.weight", "normal", "0.02"),
-            ("*lm_head.weight", "normal", "0.02")),
+            *((f"*{name}.weight", "normal", "0.02") for name in ("lm_head", "gate", "experts.*")),
+            ("*bias", "constant", "0")),
     _recipe("vit", "ViT as in timm: 0.02, whose cut lies far outside, or cut at two standard deviations", *_NORMS,
-            ("*pos_embed", "any", "1"), ("*cls_token", "any", "1"), ("*patch_embed*", "any", "1"),
+            ("*pos*_embed*", "any", "1"), ("*cls_token", "any", "1"), ("*patch_embed*", "any", "1"),
             ("*head.weight", "constant", "0"), ("*head.weight", "normal", "0.02"),
             ("*head.weight", "truncated_normal", _CUT), ("*bias", "constant", "0"), ("*weight", "normal", "0.02"),
             ("*weight", "truncated_normal", _CUT)),
-    _recipe("fixup", "Zhang et al. 2019, section 3: last layer of a branch and classifier 0, the others He · L^-1/2",
+    _recipe("fixup", "Zhang et al. 2019, section 3: of two layers a branch: the last 0, the first He · L^-1/2",
             ("*conv2.weight", "constant", "0"), ("*fc.weight", "constant", "0"), ("*linear.weight", "constant", "0"),
             ("*scale", "constant", "1"), ("*bias*", "constant", "0"),
-            ("layer*conv1.weight", "normal", "sqrt(2 / fan_out) / sqrt(L)"),
+            ("*layer*conv1.weight", "normal", "sqrt(2 / fan_out) / sqrt(L)"),
             ("*weight", "normal", "sqrt(2 / fan_out)")),
     _recipe("deepnorm", "Wang et al. 2022, table 1, encoder: Xavier, by (8 L)^-1/4 on value, output and feed-forward",
             *_NORMS, ("*v_proj.weight", "normal", "(8 * L) ** -0.25 * sqrt(2 / (fan_in + fan_out))"),
@@ -238,8 +241,9 @@ def _deviation(record: TensorRecord, entry: Entry, recipe: AuditRecipe, depth: i
         shown = record.described
         wanted = (f"a {entry.law.replace('_', ' ')} law of standard deviation {number(expected, 3)} ± "
                   f"{number(error, 1)}")
-        apart = bool(expected and measured.rms and not scale_fits and not measured.one_value)
-        by = f", {number(measured.rms / expected, 3)} times as much" if apart else ""
+        times = number(measured.rms / expected, 3) if expected else ""
+        apart = measured.rms and not scale_fits and not measured.one_value and times not in ("", "1")
+        by = f", {times} times as much" if apart else ""
     text = f"{record.name} has {shown} where the recipe {recipe.name} asks for {wanted}{by}"
     return AuditFinding("recipe", "error", text, (record.name,), measured.rms, expected,
                         measured.rms / expected if expected else math.inf,

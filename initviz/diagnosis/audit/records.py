@@ -10,6 +10,8 @@ from initviz.diagnosis.audit.kinds import TensorRole
 from initviz.diagnosis.audit.laws import FAMILIES, FittingLaw
 from initviz.diagnosis.audit.measures import Measures
 
+BEYOND_DRAWS = 10  # standard deviations that no draw reaches, in a tensor of any size
+
 
 @dataclass(frozen=True)
 class TensorRecord:
@@ -28,7 +30,9 @@ class TensorRecord:
         if self.measures.one_value:
             return f"one value, {number(self.measures.least)},"
         kind = self.laws[0].formula if self.laws else "no known law"
-        return f"a standard deviation of {number(self.measures.rms, 3)} ({kind})"
+        times = self.measures.largest / self.measures.rms if self.measures.rms else 0.0
+        beyond = f"; the largest value is {number(times, 3)} times that" if times > BEYOND_DRAWS else ""
+        return f"a standard deviation of {number(self.measures.rms, 3)} ({kind}{beyond})"
 
 
 def sampling_error(std: float, count: int, family: str = "normal") -> float:

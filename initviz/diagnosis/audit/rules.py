@@ -56,8 +56,8 @@ def _multiplied(records: Records) -> list[TensorRecord]:
 
 
 def _same_in_every_draw(record: TensorRecord) -> bool:
-    """Whether the tensor is an identity or another matrix of a law that is not random."""
-    return any(law.formula.startswith(SAME) for law in record.laws)
+    """Whether the tensor is an identity, the bias of a forget gate, or what another law that is not random gives."""
+    return any(law.formula.startswith(SAME) or not law.random for law in record.laws)
 
 
 def not_finite(records: Records) -> Iterator[AuditFinding]:
@@ -269,6 +269,12 @@ def ignores_fan(records: Records) -> Iterator[AuditFinding]:
                            "He et al. 2015, section 2.2")
 
 
+def _last(few: Records, weights: Records) -> bool:
+    """Whether ``few`` is the one weight whose number is the highest: many a model leaves its output layer alone."""
+    return len(few) == 1 and bool(few[0].role.numbers) and all(
+        record is few[0] or record.role.numbers < few[0].role.numbers for record in weights)
+
+
 def framework_default(records: Records) -> Iterator[AuditFinding]:
     """A few layers that follow PyTorch's default where nearly all others follow another law."""
     attention = {record.name.rpartition(".")[0] for record in records if QKV.search(record.name)}
@@ -284,8 +290,9 @@ def framework_default(records: Records) -> Iterator[AuditFinding]:
     if common:
         verb = "keeps" if len(default) == 1 else "keep"
         names = tuple(record.name for record in default)
-        last = default == weights[-1:]  # many a model leaves its output layer alone by design, such as ResNets
-        yield AuditFinding("default", "note" if last else "warning", f"{shown(names)}{', the last layer,' * last} "
+        last, beside = _last(default, weights), len(default) == 1 and not default[0].role.numbers
+        where = ", the last layer," if last else ", which stands beside the blocks," if beside else ""
+        yield AuditFinding("default", "note" if where else "warning", f"{shown(names)}{where} "
                            f"{verb} PyTorch's default where all other weights "
                            f"follow {min(law.text for law in common)}", names, None, None, None,
                            "layers of one model follow one law", CONVENTION)

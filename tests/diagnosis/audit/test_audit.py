@@ -217,6 +217,22 @@ def test_a_layer_that_keeps_the_default_is_found_and_the_last_one_is_a_note(tmp_
     assert ("default", severity) in keys(state | {f"layers.{place}.weight": drawn.astype("f")}, tmp_path)
 
 
+def test_a_layer_beside_the_blocks_that_keeps_the_default_is_a_note_wherever_the_file_holds_it(tmp_path):
+    state = {f"layers.{layer}.weight": weights((64, 64), layer) for layer in range(10)}
+    drawn = (np.random.default_rng(0).uniform(-1, 1, (64, 64)) / 8).astype("f")
+    for name in ("head.weight", "stem.weight"):
+        found, = audit(saved(state | {name: drawn}, tmp_path / "a.safetensors")).findings
+        assert (found.severity, found.tensors) == ("note", (name,))
+        assert "beside the blocks" in found.text
+
+
+def test_biases_of_forget_gates_are_alike_by_design(tmp_path):
+    forget = np.repeat(np.array([0, 1, 0, 0], "f"), 32)
+    found = audit(saved({f"layers/{at}/lstm_cell/bias": forget for at in range(4)} | {"b/lstm_cell/bias": forget},
+                        tmp_path / "a.safetensors"))
+    assert (found.findings, found.equal) == ((), ())
+
+
 def test_one_scale_for_all_fans_is_found_where_the_signal_cannot_live_with_it(tmp_path):
     rng = np.random.default_rng(0)
     state = {f"{name}.weight": (std * rng.standard_normal(shape)).astype("f") for std in (0.001,)
@@ -363,6 +379,7 @@ def test_what_a_number_format_loses_is_found(tmp_path):
     found = [finding for finding in audit(saved({"a.weight": outlier}, tmp_path / "b.safetensors")).findings
              if finding.key == "format"]
     assert [finding.text.split(" rounds")[0] for finding in found] == ["fp8 E4M3, scaled so that the largest fits,"]
+    assert keys({"a.gamma": np.full(64, 1e-6, "f")}, tmp_path) == []  # fp16 keeps it, as a subnormal number
     assert ("subnormal", "warning") in keys({"a.weight": (1e-5 * weights()).astype(np.float16)}, tmp_path)
 
 
@@ -407,3 +424,13 @@ def test_a_new_initializer_whose_formula_no_scale_writes_down_is_named_by_its_ow
         assert not any("New (new)" in entry.names for entry in names)
     finally:
         laws_module._known_laws.cache_clear()
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [("float32", 1e15), ("float32", 3e38), ("float64", 1e100)])
+def test_moments_are_right_where_one_late_value_is_huge(dtype, largest):
+    values = np.random.default_rng(0).standard_normal(70_000).astype(dtype)
+    values[-1] = largest
+    measured = measure(values)
+    assert measured.most == pytest.approx(largest)
+    assert measured.std == pytest.approx(largest * math.sqrt(1 / 70_000 - 1 / 70_000**2))
+    assert measured.kurtosis == pytest.approx(70_000, rel=0.01)
