@@ -13,17 +13,20 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 MOST_AT_ONCE = 300e6  # bytes
 IDLE = 15.0  # seconds without a look: then what a session holds may give way to others' work
 LOOK = 0.25  # seconds between two attempts to find room
+NOTED, LONG = 0.5, 2.0  # seconds between two looks at a computation, and until one is told of it
 SMALL = 16e6  # bytes: below it nothing waits; a first visit's computations take less
 WAITING = "Other visitors' computations take the memory of this server; this one is next when they end"
 
+Result = TypeVar("Result")
 _numbers = itertools.count()
 
 
@@ -160,6 +163,20 @@ def room_for(nbytes: float) -> Iterator[None]:
             yield
     finally:
         CAPACITY.give_back(holding)
+
+
+def computed(what: str, compute: Callable[[], Result]) -> Result:
+    """What a function returns; where that takes long the page says ``what`` is done, and for how many seconds so far.
+
+    The function runs on a thread of its own and must not draw on the page.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        running, place, began = worker.submit(compute), st.empty(), time.monotonic()
+        while not wait([running], NOTED).done:
+            if (passed := time.monotonic() - began) >= LONG:
+                place.info(f"{what}: {passed:.0f} s so far.", icon=":material/hourglass_top:")
+        place.empty()
+        return running.result()
 
 
 def _trim() -> Callable[[int], int] | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +12,7 @@ import streamlit as st
 from initviz import app
 from initviz.app.address import write_address
 from initviz.app.caches import cached
-from initviz.app.capacity import room_for
+from initviz.app.capacity import computed, room_for
 from initviz.app.entrance import FIRST_PAGE
 from initviz.app.settings import CONTROLS, DEFAULTS
 from initviz.charts import plots as charts
@@ -24,20 +22,14 @@ from initviz.core.wording import number
 
 COLORS = {HOLDS: "green", PARTLY: "orange", FAILS: "red"}
 DIGITS = 3
-LOOK, LONG = 0.5, 2.0  # seconds between two looks at a computation, and until one is told of it
 ICONS = {HOLDS: ":material/check_circle:", PARTLY: ":material/rule:", FAILS: ":material/cancel:"}
 
 
 @cached(32e6)
 def cached_result(run: Any, peak_bytes: float, seed: int, knobs: tuple[tuple[str, Any], ...]) -> Result:
     """The result of an experiment's run, shared read-only by all sessions."""
-    with room_for(peak_bytes), ThreadPoolExecutor(1) as worker:
-        running, place, began = worker.submit(run, seed, **dict(knobs)), st.empty(), time.monotonic()
-        while not wait([running], LOOK).done:
-            if (passed := time.monotonic() - began) >= LONG:
-                place.info(f"Computing this experiment: {passed:.0f} s so far.", icon=":material/hourglass_top:")
-        place.empty()
-        return running.result()
+    with room_for(peak_bytes):
+        return computed("Computing this experiment", lambda: run(seed, **dict(knobs)))
 
 
 def result_of(experiment: Experiment, seed: int, knobs: Mapping[str, Any]) -> Result:

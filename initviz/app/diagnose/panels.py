@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from initviz import app
-from initviz.app.capacity import CAPACITY, held_in_session, wait_for
+from initviz.app.capacity import CAPACITY, computed, held_in_session, wait_for
 from initviz.app.diagnose.request import DiagnoseRequest
 from initviz.app.pictures import table_height
 from initviz.core.cost import MOST_BYTES
@@ -67,7 +67,9 @@ def current_report(chosen: DiagnoseRequest, thresholds: Thresholds) -> Report:
         CAPACITY.give_back(holding)
         wait_for(holding, chosen.nbytes)
         with CAPACITY.using(holding):
-            holding.value = terms, diagnose(chosen.make(), thresholds)
+            initialization = chosen.make()
+            holding.value = terms, computed("Examining this network and its remedies",
+                                            lambda: diagnose(initialization, thresholds))
         CAPACITY.take(holding, report_bytes(holding.value[1]))
     report: Report = holding.value[1]
     return report
