@@ -33,9 +33,9 @@ from initviz.theory.residual import BlockPrediction, predict_blocks
 from initviz.theory.trajectory import can_predict
 
 SAMPLES = 512  # of an input, from which the batches of theory's band are drawn
-LONG = 10e9  # operations: some seconds
+SLOW = 10e9  # operations: some seconds
 Made = TypeVar("Made")
-Asked = TypeVar("Asked", bound=Network | Architecture)
+AnyNetwork = TypeVar("AnyNetwork", bound=Network | Architecture)
 
 
 @cached(8e6)
@@ -51,9 +51,10 @@ def cached_runs(networks: tuple[Network | Architecture, ...], input_key: str, co
     batch = cached_batch(input_key, count, networks[0].seed, networks[0].sizes[0])
     row = min(sample, count) - 1
     with room_for(max(network_bytes(network, count) for network in networks)):
-        if takes_long(networks, count):
-            return one_by_one(networks, lambda network: _simulated([network], batch, scale, quantity, correlations,
-                                                                   row)[0], count, "Simulating network after network")
+        if is_slow(networks, count):
+            return each_with_progress(
+                networks, lambda network: _simulated([network], batch, scale, quantity, correlations, row)[0], count,
+                "Simulating network after network")
         return _simulated(networks, batch, scale, quantity, correlations, row)
 
 
@@ -93,17 +94,18 @@ def _block_prediction(network: Architecture, input_key: str, count: int, delta_r
 def cached_block_predictions(runs: Sequence[BlockRun], input_key: str) -> list[BlockPrediction | None]:
     """What theory expects of the runs' networks of blocks; None where the theory does not speak of one."""
     of = {run.network: run for run in runs}
-    return one_by_one(tuple(of), lambda network: _block_prediction(
+    return each_with_progress(tuple(of), lambda network: _block_prediction(
         network, input_key, of[network].batch, float(of[network].column("delta_rms")[-1])),
         runs[0].batch if runs else 0, "Asking the theory of one network after another")
 
 
-def takes_long(networks: Sequence[Network | Architecture], batch: int) -> bool:
+def is_slow(networks: Sequence[Network | Architecture], batch: int) -> bool:
     """Whether a simulation of each takes some seconds, so that one wants to see how far it is."""
-    return sum(network_operations(network, batch) for network in networks) > LONG
+    return sum(network_operations(network, batch) for network in networks) > SLOW
 
 
-def one_by_one(networks: Sequence[Asked], make: Callable[[Asked], Made], batch: int, words: str) -> list[Made]:
+def each_with_progress(networks: Sequence[AnyNetwork], make: Callable[[AnyNetwork], Made], batch: int,
+                       words: str) -> list[Made]:
     """What is made of each network; under a progress bar where their simulations take long."""
     made: list[Made] = []
 
@@ -113,7 +115,7 @@ def one_by_one(networks: Sequence[Asked], make: Callable[[Asked], Made], batch: 
             made.append(make(network))
         return made
 
-    return watch(work(), words) if takes_long(networks, batch) else [make(network) for network in networks]
+    return with_progress(work(), words) if is_slow(networks, batch) else [make(network) for network in networks]
 
 
 def cached_prediction(run: Run, input_key: str) -> Prediction | None:
@@ -123,7 +125,7 @@ def cached_prediction(run: Run, input_key: str) -> Prediction | None:
     return _prediction(run.network, input_key, run.batch, float(run.column("delta_rms")[-1]))
 
 
-def watch(work: Generator[float, None, Made], words: str) -> Made:
+def with_progress(work: Generator[float, None, Made], words: str) -> Made:
     """Run a generator to its end under a progress bar and return what it returns.
 
     Each step of the bar is a moment at which a script that nobody waits for any more is stopped.

@@ -6,17 +6,15 @@ parts them. The stream is one layer of neurons that every block reads and writes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from initviz.core.architecture import Architecture
 from initviz.core.arrays import Array
 from initviz.core.layers import Dense, Layer, Residual
-from initviz.core.layers.chain import path_of
+from initviz.core.layers.chain import Parameters, path_of
 from initviz.core.statistics import distinct_neurons
-
-Parameters = Mapping[str, Array]
 
 
 def _vectors(parameters: Parameters, path: str) -> Iterator[Array]:

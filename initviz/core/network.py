@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 from initviz.core.activations import ACTIVATIONS, activation
 from initviz.core.arrays import Array
 from initviz.core.initializers import DTYPES, INITIALIZERS, Law, initialize, law_of
-from initviz.core.validation import ANY, Interval, ParamItems, check, check_parameters, params_of
+from initviz.core.validation import ANY, NOT_NEGATIVE, Interval, ParamItems, check, check_parameters, params_of
 from initviz.core.wording import shown
 
 Gain = float | tuple[float, ...]
@@ -120,7 +119,7 @@ class NetworkDescription:
             params = params_of(f"{name}_params", getattr(self, f"{name}_params"))
             given = check_parameters(getattr(self, name), params, table[getattr(self, name)].parameters)
             put(self, f"{name}_params", tuple(sorted(given.items())))
-        put(self, "bias_std", check("bias_std", self.bias_std, Interval(0, math.inf)))
+        put(self, "bias_std", check("bias_std", self.bias_std, NOT_NEGATIVE))
         put(self, "seed", check("seed", self.seed, SEED))
         check("dtype", self.dtype, DTYPES)
 

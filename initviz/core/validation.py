@@ -93,6 +93,7 @@ class Parameter:
 
 
 ANY = Interval(-math.inf, math.inf)
+NOT_NEGATIVE = Interval(0, math.inf)
 NO_PARAMETERS: Mapping[str, Parameter] = MappingProxyType({})
 ParamItems = tuple[tuple[str, Any], ...]  # values of parameters by name, sorted, so that what holds them is hashable
 

@@ -28,8 +28,8 @@ from initviz.theory.recommendation import recommended_point
 TOLERANCE, MOST_TRIES = 0.1, 10  # of Mishkin and Matas' own code
 RELU_LIKE = ("relu", "leaky_relu")
 # Activations that a law was made for. Its gradient may grow, so that very deep networks need another one.
-OWN_LAW = {"sine": "siren", "selu": "lecun_normal", "linear": "lecun_normal"}
-OWN_REASON = {
+MADE_FOR = {"sine": "siren", "selu": "lecun_normal", "linear": "lecun_normal"}
+WHY_MADE_FOR = {
     "sine": "SIREN's variance, 2 / (ω₀² fan_in), keeps the scale of what each sine reads (Sitzmann et al. 2020)",
     "selu": "LeCun's variance, 1 / fan_in, is the one for which SELU keeps mean 0 and variance 1 (Klambauer et al. "
             "2017)",
@@ -110,10 +110,10 @@ def recommended(network: Network) -> tuple[Network, str]:
         changes["initializer_params"] = INITIALIZERS[key].following(params)
         why = (f"He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through {label} (He et al. "
                "2015).")
-    elif (key := OWN_LAW.get(network.activation, "")) and (
+    elif (key := MADE_FOR.get(network.activation, "")) and (
             growth := _growth_under(key, network)) ** max(network.depth - 2, 0) <= GROWN:
         changes["initializer_params"] = INITIALIZERS[key].following(params)
-        why = OWN_REASON[network.activation] + (
+        why = WHY_MADE_FOR[network.activation] + (
             f"; a gradient grows by √χ₁ = {growth:.4g} a layer on its way back." if growth > 1 + 1e-9 else ".")
     else:
         point = recommended_point(network.activation, params)

@@ -21,13 +21,13 @@ from initviz.diagnosis.findings import CONVENTION, Finding
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.report import Report
 from initviz.training.gradient_descent import OPTIMIZER_LABELS, STATES, Race, Recipe
+from initviz.training.race.outcomes import LEARNED
 
 RATES: Mapping[str, tuple[float, ...]] = MappingProxyType({"sgd": (0.05, 0.5), "adam": (1e-3, 3e-3)})
 STEPS, SAMPLES = 100, 64  # of one training; samples a step
 MOST_OPERATIONS = 100e9  # of a whole trial: some seconds on two cores
 SIDE_BY_SIDE_BYTES = 32e6  # of one race: where rates would take more, they are trained one after another
 AT_ONCE = 4  # steps between two looks at the clock
-LEARNS = 0.5  # of the loss without a look at the inputs: below it the network has learned something
 NEAR = 0.1  # of that loss: differences below it do not matter
 
 
@@ -44,7 +44,7 @@ class TrialOutcome:
     @property
     def learns(self) -> bool:
         """Whether it learned something of the inputs."""
-        return self.share <= LEARNS
+        return self.share <= LEARNED
 
 
 @dataclass(frozen=True)

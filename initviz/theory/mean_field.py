@@ -21,7 +21,7 @@ from initviz.core.activations import ActivationFunction
 from initviz.core.activations import activation as named_activation
 from initviz.core.arrays import Array
 from initviz.core.propagation import QUIET
-from initviz.core.validation import ANY, Interval, check
+from initviz.core.validation import ANY, NOT_NEGATIVE, check
 
 REACH = 9.0  # standard deviations: what lies beyond weighs less than 1e-18
 NODES = 32  # of Gauss and Legendre, a piece
@@ -33,7 +33,6 @@ LENGTHS = np.exp(np.linspace(LOWEST, HIGHEST, CELLS + 1))
 STEEP = 3.0  # of logarithms over four neighbors: more than a cubic can follow
 VANISHING = 1e-10  # a standard deviation that stands for 0 where slopes are averaged: at a kink both sides count
 MOST = 1e12  # a length beyond is taken for infinite
-NOT_NEGATIVE = Interval(0, math.inf)
 
 
 def root(f: Callable[[float], float], low: float, high: float) -> float:

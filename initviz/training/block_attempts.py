@@ -25,8 +25,6 @@ from initviz.training.block_symmetry import draws_in_float64
 from initviz.training.gradient_descent import STATES, BlockRace, History, Recipe, recorded_steps
 from initviz.training.symmetry import MOST_RECORDED, NOISE_STREAM, RANDOM_BIAS, SPLIT, TOGETHER_BYTES, run
 
-Named = dict[str, Array]
-
 
 @dataclass(frozen=True)
 class Places:
@@ -62,7 +60,7 @@ class BlockAttempt:
     adam: bool = False
 
     def parameters(self, constants: Mapping[str, Array], places: Places, rng: np.random.Generator,
-                   epsilon: float) -> Named:
+                   epsilon: float) -> dict[str, Array]:
         """The initial parameters of this attempt."""
         changed = dict(constants)
         for name in self.drawn(places):
@@ -162,7 +160,7 @@ def _kinds(network: Architecture, parameters: Mapping[str, Array]) -> tuple[int,
         kinds(branch_parts(network, parameters, block)) for block in range(network.blocks))
 
 
-def _result(key: str, network: Architecture, begun: Named, end: Named | None, history: History,
+def _result(key: str, network: Architecture, begun: dict[str, Array], end: dict[str, Array] | None, history: History,
             weights: Sequence[str]) -> BlockResult:
     places = Places.of(network)
     gaps = {part: [float(max(gap[weights.index(name)] for name in names)) for gap in history.symmetry_gap]

@@ -6,7 +6,7 @@ the others part is measured.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,14 +18,13 @@ from initviz.core.batches import Batch
 from initviz.core.cost import block_training_bytes
 from initviz.core.exchange import branch_parts, kinds, layer_parts, stream_parts
 from initviz.core.layers import Activation, Dense, Layer, Norm, Residual
-from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward, path_of
+from initviz.core.layers.chain import LayerContext, Parameters, chain_backward, chain_forward, path_of
 from initviz.core.propagation import LOSSES, QUIET
 from initviz.core.simulation import errors_cancel
 from initviz.core.statistics import distinct_neurons, diversity, moments
 from initviz.training.gradient_descent import STATES, BlockRace, Recipe, symmetry_gap
 from initviz.training.symmetry import SHOWN, TOGETHER_BYTES, LayerView, run, similarity
 
-Named = Mapping[str, Array]
 PARTS = ("stream", "branch", "added")  # the neurons that are looked at: see StageView
 MOVED = 1e-9  # a weight matrix has moved where an entry has by more than this part of its largest
 FEW_STEPS = 5  # after which what begins as copies, but may part, has parted
@@ -104,7 +103,7 @@ class BlockCopies:
 class _Pass:
     """One pass that keeps what every layer was given, put out and saved, and the gradient of its output."""
 
-    def __init__(self, network: Architecture, parameters: Named, batch: Batch) -> None:
+    def __init__(self, network: Architecture, parameters: Parameters, batch: Batch) -> None:
         self.network, self.parameters = network, parameters
         self.layers: dict[str, Layer] = {}
         self.given: dict[str, Array] = {}
@@ -207,16 +206,16 @@ def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recip
     return copies
 
 
-def _parameters(race: BlockRace) -> list[Named | None]:
+def _parameters(race: BlockRace) -> list[Parameters | None]:
     """The parameters of each network now, by name; None for those that have diverged."""
     return [now and race.named(*now) for now in race.parameters()]
 
 
-def _views(network: Architecture, parameters: Named | None, batch: Batch) -> list[StageView]:
+def _views(network: Architecture, parameters: Parameters | None, batch: Batch) -> list[StageView]:
     return _Pass(network, parameters, batch).views() if parameters else []
 
 
-def _copies(network: Architecture, drawn: Named, views: list[StageView], trained: Named | None, batch: Batch,
+def _copies(network: Architecture, drawn: Parameters, views: list[StageView], trained: Parameters | None, batch: Batch,
             steps: int) -> BlockCopies:
     """What is counted before training, of the parameters that were drawn, and after it."""
     before = _Pass(network, drawn, batch)

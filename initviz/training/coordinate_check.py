@@ -26,7 +26,7 @@ from initviz.core.cost import OPERATIONS_OF_A_DRAW, connections
 from initviz.core.network import SEED, SIZE, Network
 from initviz.core.propagation import LOSSES, QUIET, backward, forward
 from initviz.core.statistics import moments
-from initviz.core.validation import Interval, check
+from initviz.core.validation import NOT_NEGATIVE, Interval, check
 from initviz.core.wording import cut
 from initviz.training.adam import Adam
 from initviz.training.sweeps import in_order
@@ -111,7 +111,7 @@ class CoordinateSettings:
 
     def __post_init__(self) -> None:
         for name, allowed in (("width", SIZE), ("steps", STEPS), ("hidden", HIDDEN), ("features", SIZE),
-                              ("batch", SIZE), ("rate", Interval(0, math.inf)), ("seed", SEED)):
+                              ("batch", SIZE), ("rate", NOT_NEGATIVE), ("seed", SEED)):
             object.__setattr__(self, name, check(name, getattr(self, name), allowed))
         check("parametrization", self.parametrization, PARAMETRIZATIONS.keys())
         check("optimizer", self.optimizer, OPTIMIZERS)

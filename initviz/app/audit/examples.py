@@ -15,7 +15,7 @@ from initviz.diagnosis.audit import Examination, examine
 from initviz.files.weights.tensors import Container, Tensor
 
 BLOCKS, WIDTH, TOKENS, POSITIONS, RANK = 12, 96, 400, 64, 8
-Named = Iterator[tuple[str, Array]]
+NamedArrays = Iterator[tuple[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Example:
     """A state dict: what it is called, how its tensors are drawn, and the recipe that it should follow."""
 
     label: str
-    draw: Callable[[np.random.Generator], Named]
+    draw: Callable[[np.random.Generator], NamedArrays]
     recipe: str | None = None
 
 
@@ -40,7 +40,7 @@ def _filled(value: float, *shape: int) -> Array:
     return np.full(shape, value, np.float32)
 
 
-def _gpt2(rng: np.random.Generator, into_stream: float) -> Named:
+def _gpt2(rng: np.random.Generator, into_stream: float) -> NamedArrays:
     """A small GPT-2 with the names and layouts of its state dict."""
     yield "wte.weight", _normal(rng, (TOKENS, WIDTH), 0.02)
     yield "wpe.weight", _normal(rng, (POSITIONS, WIDTH), 0.01)
@@ -58,7 +58,7 @@ def _gpt2(rng: np.random.Generator, into_stream: float) -> Named:
     yield "ln_f.bias", _filled(0, WIDTH)
 
 
-def _encoder(rng: np.random.Generator) -> Named:
+def _encoder(rng: np.random.Generator) -> NamedArrays:
     """PyTorch's nn.TransformerEncoder as it is constructed: copies of one layer."""
     layer = {
         "self_attn.in_proj_weight": _uniform(rng, (3 * WIDTH, WIDTH), math.sqrt(6 / (4 * WIDTH))),
@@ -76,7 +76,7 @@ def _encoder(rng: np.random.Generator) -> Named:
             yield f"layers.{block}.{name}", values
 
 
-def _adapters(rng: np.random.Generator) -> Named:
+def _adapters(rng: np.random.Generator) -> NamedArrays:
     """LoRA's factors on the queries and values of each block, zero in both factors on the values."""
     for block in range(BLOCKS):
         for name in ("q_proj", "v_proj"):

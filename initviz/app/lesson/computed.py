@@ -16,9 +16,9 @@ from initviz.core.initializers import label_of
 from initviz.core.simulation import Run, signal_ratio, simulate
 from initviz.core.wording import listed, number, percent
 from initviz.training.gradient_descent import History, Recipe, race, recorded_steps
+from initviz.training.race.outcomes import LEARNED
 from initviz.training.zero_placement import WIRINGS, measure
 
-LEARNED = 0.5  # of the loss at chance: a convention
 DESCENT_RATE = 0.1  # of plain gradient descent, beside the race by Adam
 DESCENT_ON = ("normal", "xavier_normal")
 DEEP = 100

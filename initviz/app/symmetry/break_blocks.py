@@ -13,7 +13,7 @@ from initviz import app
 from initviz.app.affordable import MOST_ATTEMPT_OPERATIONS, most_steps
 from initviz.app.caches import cached
 from initviz.app.capacity import room_for
-from initviz.app.runs import cached_batch, watch
+from initviz.app.runs import cached_batch, with_progress
 from initviz.app.settings import BORDERS, Settings
 from initviz.app.symmetry.panels import in_float64
 from initviz.charts import curves
@@ -35,7 +35,7 @@ def cached_block_attempts(network: Architecture, input_key: str, count: int, rec
     """Every way to break the symmetry of blocks, tried."""
     batch = in_float64(cached_batch(input_key, count, network.seed, network.inputs))
     with room_for(attempts_bytes(network, count)):
-        return watch(try_blocks(network, batch, recipe, epsilon), "Trying every way to break the symmetry")
+        return with_progress(try_blocks(network, batch, recipe, epsilon), "Trying every way to break the symmetry")
 
 
 def _initial(settings: Settings) -> Architecture:

@@ -8,7 +8,7 @@ import numpy as np
 
 from initviz.app.caches import cached
 from initviz.app.capacity import room_for
-from initviz.app.runs import cached_batch, watch
+from initviz.app.runs import cached_batch, with_progress
 from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch
 from initviz.core.cost import training_bytes
@@ -29,7 +29,7 @@ def cached_attempts(network: Network, input_key: str, count: int, recipe: Recipe
     """Every way to break the symmetry, tried."""
     batch = in_float64(cached_batch(input_key, count, network.seed, network.sizes[0]))
     with room_for(training_bytes(network.sizes, count, networks=len(ATTEMPTS), itemsize=8, states=2)):
-        return watch(try_all(network, batch, recipe, epsilon), "Trying every way to break the symmetry")
+        return with_progress(try_all(network, batch, recipe, epsilon), "Trying every way to break the symmetry")
 
 
 @cached(32e6)
@@ -39,7 +39,7 @@ def cached_views(networks: tuple[Network, ...], input_key: str, count: int, reci
     first = networks[0]
     batch = in_float64(cached_batch(input_key, count, first.seed, first.sizes[0]))
     with room_for(development_bytes(networks, count, recipe)):
-        return watch(develop(networks, batch, recipe, steps), "Training the copies")
+        return with_progress(develop(networks, batch, recipe, steps), "Training the copies")
 
 
 @cached(32e6)
@@ -49,4 +49,4 @@ def cached_block_copies(networks: tuple[Architecture, ...], input_key: str, coun
     first = networks[0]
     batch = in_float64(cached_batch(input_key, count, first.seed, first.inputs))
     with room_for(block_development_bytes(networks, count, recipe)):
-        return watch(develop_blocks(networks, batch, recipe, steps), "Training the copies")
+        return with_progress(develop_blocks(networks, batch, recipe, steps), "Training the copies")

@@ -13,12 +13,12 @@ from initviz.charts.plots import Line, Plot
 from initviz.claims.experiment import Check, Experiment, Result
 from initviz.claims.notes.zeros import depth_knob
 from initviz.core.activations import ACTIVATIONS
-from initviz.core.arrays import Array
+from initviz.core.arrays import ROUND_OFF, Array
 from initviz.core.batches import make_batch
 from initviz.core.initializers import initialize, law_of
 from initviz.core.network import INPUT_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import backward, forward
-from initviz.core.statistics import ROUND_OFF, ratio
+from initviz.core.statistics import ratio
 from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number, percent
 from initviz.theory.trajectory import trajectory_of

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from initviz.core.arrays import Array
-from initviz.core.validation import Interval, check
+from initviz.core.validation import NOT_NEGATIVE, check
 
 Draw = Callable[[int, int, Generator, DTypeLike], Array]
 FanFunction = Callable[[int, int], float]
@@ -103,7 +103,7 @@ def variance_scaling(scale: float, mode: str, distribution: str) -> Law:
     parent and widened so that the variance after the cut is the promised one. ValueError for any other word, or for a
     scale that is negative or no finite number.
     """
-    scale = check("scale", scale, Interval(0, math.inf))
+    scale = check("scale", scale, NOT_NEGATIVE)
     fan = FANS[check("mode", mode, FANS)]
     return independent(lambda fan_in, fan_out: math.sqrt(scale / fan(fan_in, fan_out)), distribution)
 

@@ -15,9 +15,8 @@ from numpy.typing import DTypeLike, NDArray
 from initviz.core.frameworks import code_in
 from initviz.core.initializers import laws
 from initviz.core.initializers.laws import Law, variance_scaling
-from initviz.core.validation import ANY, NO_PARAMETERS, Interval, Parameter, check, check_parameters
+from initviz.core.validation import ANY, NO_PARAMETERS, NOT_NEGATIVE, Interval, Parameter, check, check_parameters
 
-NOT_NEGATIVE = Interval(0, float("inf"))
 FREQUENCY = Interval(0.01, 1000)
 DTYPES = ("float32", "float64")
 

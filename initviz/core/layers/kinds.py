@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -11,15 +10,13 @@ import numpy as np
 from numpy.random import Generator
 
 from initviz.core.activations import ACTIVATIONS
-from initviz.core.arrays import Array
+from initviz.core.arrays import ROUND_OFF, Array
 from initviz.core.buffers import Buffers
 from initviz.core.initializers import INITIALIZERS, initialize, law_of
 from initviz.core.layers.chain import ALONE, Layer, LayerContext, Parameters, Shapes
+from initviz.core.network import SIZE
 from initviz.core.propagation import activate, affine, multiply_by_derivative, product
-from initviz.core.validation import ANY, Interval, ParamItems, check, check_parameters, params_of
-
-WIDTH = Interval(1, 1_000_000, integer=True)
-NOT_NEGATIVE = Interval(0, math.inf)
+from initviz.core.validation import ANY, NOT_NEGATIVE, ParamItems, check, check_parameters, params_of
 
 
 def _row(parameter: Array) -> Array:
@@ -62,7 +59,7 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "width", check("width", self.width, WIDTH))
+        put(self, "width", check("width", self.width, SIZE))
         check("initializer", self.initializer, INITIALIZERS.keys())
         put(self, "gain", check("gain", self.gain, ANY))
         put(self, "bias", check("bias", self.bias, ANY))
@@ -133,9 +130,6 @@ class Activation(Layer):
         dx = dy if context.overwrite and dy.flags.c_contiguous else np.array(dy, order="C")
         multiply_by_derivative(ACTIVATIONS[self.key], dx, *saved, **dict(self.params))
         return dx, {}
-
-
-ROUND_OFF = 64  # multiples of eps: a standard deviation below so many of the mean is round-off
 
 
 def _centered(x: Array, axis: int) -> Array:

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from initviz.core.activations import ActivationFunction
-from initviz.core.arrays import Array
+from initviz.core.arrays import ROUND_OFF, Array
 from initviz.core.batches import Batch
 from initviz.core.propagation import LOSSES, QUIET
-from initviz.core.statistics import ROUND_OFF, Bins, Diversity, SampleScales, moments, sample_scales_of_each
+from initviz.core.statistics import Bins, Diversity, SampleScales, moments, sample_scales_of_each
 
 QUANTITIES = ("activation", "preactivation", "delta", "weight", "weight_gradient")
 NEURON_QUANTITIES = ("activation", "preactivation", "delta")  # of which a sample has one value for each neuron

@@ -15,7 +15,6 @@ from initviz.core.statistics.neurons import (
 )
 from initviz.core.statistics.summary import (
     NAN,
-    ROUND_OFF,
     Moments,
     SampleScales,
     moments,
@@ -26,7 +25,6 @@ from initviz.core.statistics.summary import (
 
 __all__ = [
     "NAN",
-    "ROUND_OFF",
     "Bins",
     "Diversity",
     "Moments",

@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from initviz.core.arrays import Array
+from initviz.core.arrays import ROUND_OFF, Array
 from initviz.core.propagation import QUIET
 
 NAN = math.nan
-ROUND_OFF = 64  # multiples of eps, relative to the largest entry, below which a spread is round-off
 LONGEST_SUM = 4096  # float32 values: longer sums are split and added up in float64, so that round-off stays below 1e-5
 CANCELLATION = 0.1  # a variance below this share of the mean square has lost digits: measure again around the mean
 

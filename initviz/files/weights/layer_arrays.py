@@ -21,8 +21,8 @@ WITHOUT = ("only multilayer perceptrons without normalization are examined here:
 CHAIN = ("its connection around the layers would be lost in a plain chain: save the branch's layers alone to examine "
          "these")
 # Names of arrays that belong to another kind of layer, what that is, and what helps.
-STRANGERS = tuple((re.compile(rf"(?:^|[./_]){pattern}(?::0)?(?:$|(?<=\W)|(?=[./_]))", re.IGNORECASE), what, helps)
-                  for pattern, what, helps in (
+OTHER_LAYERS = tuple((re.compile(rf"(?:^|[./_]){pattern}(?::0)?(?:$|(?<=\W)|(?=[./_]))", re.IGNORECASE), what, helps)
+                     for pattern, what, helps in (
     (r"(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance|bn_?(?:gain|bias|scale|shift)[0-9]*)",
      "a batch normalization's", WITHOUT),
     (r"(?:(?:weight|bias)_[ih]h(?:_l[0-9]+)?|recurrent_kernel|rnn|lstm|gru|[wub]_?hh|h2h|i2h)",
@@ -89,7 +89,7 @@ class LayerArrays:
     folded: str = ""
 
 
-def strange(name: str, names: Iterable[str]) -> bool:
+def is_unrelated(name: str, names: Iterable[str]) -> bool:
     """Whether an array of a file with these names is no layer's: its name tells neither weights nor bias, others do."""
     return not role(name) and any(map(role, names))
 
@@ -97,16 +97,17 @@ def strange(name: str, names: Iterable[str]) -> bool:
 def check_names(names: Iterable[str]) -> None:
     """Raise ValueError for an array that by its name belongs to no plain layer, before it is read."""
     for name in names:
-        for pattern, what, helps in STRANGERS:
+        for pattern, what, helps in OTHER_LAYERS:
             if pattern.search(name):
                 raise ValueError(f"the array {shown(name)} must belong to a layer of weights, and is {what}: {helps}")
 
 
 def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> LayerArrays:
     """The matrices and biases that a file holds; ValueError where an array is neither."""
-    beside = _beside(arrays)
+    beside = _matrices_of_no_layer(arrays)
     left = tuple(f"{shown(name)} {array.shape}" for name, array in arrays.items() if name in beside or (
-        not (array.size and array.ndim) and strange(name, arrays) and not (PRELU.search(name) or GAIN.fullmatch(name))))
+        not (array.size and array.ndim) and is_unrelated(name, arrays)
+        and not (PRELU.search(name) or GAIN.fullmatch(name))))
     arrays = {name: array for name, array in arrays.items() if f"{shown(name)} {array.shape}" not in left}
     for name, array in arrays.items():
         _check_values(name, array)
@@ -134,7 +135,7 @@ def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> Laye
     return LayerArrays(MappingProxyType(held), MappingProxyType(formats), MappingProxyType(stored), left)
 
 
-def _beside(arrays: Mapping[str, Array]) -> set[str]:
+def _matrices_of_no_layer(arrays: Mapping[str, Array]) -> set[str]:
     """The matrices that by their names are no layer's, where others' names tell weights, each with its bias.
 
     Embeddings without a bias are such, of which rows are looked up, where other layers have one. Gradients beside the

@@ -30,7 +30,7 @@ COPY = {"target", "ema", "old"}  # what the name of a network's copy has more
 POLICY, VALUE = {"action", "actor", "policy", "pi", "act"}, {"value", "critic", "v", "vf", "q", "qf", "val"}
 MEAN, SPREAD = {"mu", "mean", "means", "loc"}, {"logvar", "logstd", "var", "std", "sigma", "logsigma", "variance",
                                                 "scale"}
-RIVALS = ((POLICY, VALUE), (VALUE, {"advantage", "adv"}), (MEAN, SPREAD), ({"online", "local"}, {"target"}),
+EXCLUSIVE = ((POLICY, VALUE), (VALUE, {"advantage", "adv"}), (MEAN, SPREAD), ({"online", "local"}, {"target"}),
           ({"teacher"}, {"student"}),
           ({"generator", "gen", "g"}, {"discriminator", "disc", "d"}))
 
@@ -55,13 +55,13 @@ def words(name: str) -> set[str]:
     return {word for word in re.split(r"[^a-z]+", joined.lower()) if word}
 
 
-def rivals(a: str, b: str) -> bool:
+def are_exclusive(a: str, b: str) -> bool:
     """Whether two names are of things of which a network has one, such as an actor and a critic."""
     one, other = words(a), words(b)
     if one and other and one ^ other and not (one ^ other) - COPY:
         return True
     only, there = one - other, other - one
-    return any((only & first and there & second) or (only & second and there & first) for first, second in RIVALS)
+    return any((only & first and there & second) or (only & second and there & first) for first, second in EXCLUSIVE)
 
 
 def _stem(name: str) -> str:
@@ -163,7 +163,7 @@ def _series(layers: Sequence[str], ends: Ends) -> list[Part]:
 
     def apart(a: int, b: int) -> bool:
         both = words(names[a]) | words(names[b])
-        return (rivals(names[a], names[b]) or bool(both & ENCODERS and both & DECODERS)
+        return (are_exclusive(names[a], names[b]) or bool(both & ENCODERS and both & DECODERS)
                 or not (counted or both <= LAYERS) or not ends([*groups[a], *groups[b]])
                 or (len(groups[a]) == len(groups[b]) and reaches[a] == reaches[b]))
 
@@ -274,7 +274,7 @@ def _follows(part: Part, before: Part, ends: Ends) -> bool:
 
 def _both(parts: list[Part], ends: Ends) -> list[Part]:
     """Two parts that chain, one after the other, as an encoder and a decoder do; none where they are alike."""
-    if len(parts) != 2 or rivals(parts[0].name, parts[1].name) or ends(parts[0].layers) == ends(parts[1].layers):
+    if len(parts) != 2 or are_exclusive(parts[0].name, parts[1].name) or ends(parts[0].layers) == ends(parts[1].layers):
         return []
     for pair in sorted((parts, parts[::-1]), key=lambda pair: not words(pair[0].name) & ENCODERS):
         if not encoders_first([part.name for part in pair]):
@@ -301,7 +301,7 @@ def _with_singles(parts: list[Part], singles: list[int], layers: Sequence[str], 
     alone: list[Part] = []
     for single in sorted(singles, key=lambda layer: -max(shared(layer, part) for part in parts)):
         twins = [(place, twin) for place, some in given.items() for twin in some
-                 if rivals(layers[twin], layers[single]) and ends([twin]) == ends([single])]
+                 if are_exclusive(layers[twin], layers[single]) and ends([twin]) == ends([single])]
         fitting = [place for place, part in enumerate(parts) if ends([*part.layers, *given[place], single])]
         fitting.sort(key=lambda place: (-shared(single, parts[place]), len(given[place])))
         named = bool(fitting) and bool(shared(single, parts[fitting[0]]))
@@ -331,7 +331,7 @@ def _sides(layers: Sequence[str], ends: Ends) -> list[Part]:
     if len(layers) == 2 and all(sides):
         found = [Part(layers[index], (index,)) for index in (sides[0][0], sides[1][0])]
         return [*found, *_both(found, ends)]
-    if len(layers) == 2 and rivals(*layers):
+    if len(layers) == 2 and are_exclusive(*layers):
         return [Part(layer, (index,)) for index, layer in enumerate(layers)]
     return []
 
@@ -349,7 +349,7 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
         fit = all(head and ends([*rest, *head]) for head in some)
         return [Part(layers[head[-1]], tuple(sorted((*rest, *head)))) for head in some] if fit else []
 
-    if named := with_each(_rival_sides(layers, members)):
+    if named := with_each(_exclusive_sides(layers, members)):
         return named
     if chained:
         return []
@@ -373,14 +373,14 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
     return []
 
 
-def _rival_sides(layers: Sequence[str], members: Sequence[int]) -> list[list[int]]:
-    """The layers on the two sides of those that are rivals by their names; empty lists where none are."""
-    first, second = next((pair for pair in combinations(members, 2) if rivals(layers[pair[0]], layers[pair[1]])),
+def _exclusive_sides(layers: Sequence[str], members: Sequence[int]) -> list[list[int]]:
+    """The layers on the two sides of two that exclude each other by their names; empty lists where none are."""
+    first, second = next((pair for pair in combinations(members, 2) if are_exclusive(layers[pair[0]], layers[pair[1]])),
                          (None, None))
     if first is None or second is None:
         return [[index] for index in _of_one_place(layers, members)] or [[], []]
     return [[index for index in members if index == one or (
-        rivals(layers[index], layers[other]) and not rivals(layers[index], layers[one]))]
+        are_exclusive(layers[index], layers[other]) and not are_exclusive(layers[index], layers[one]))]
         for one, other in ((first, second), (second, first))]
 
 

@@ -19,7 +19,7 @@ from initviz.core.validation import check
 from initviz.core.wording import MOST_NAMED, cut, shown
 from initviz.files.weights import containers
 from initviz.files.weights.folded import PLACE_LABELS, places, unfolded
-from initviz.files.weights.layer_arrays import EMBEDDING, NORM, LayerArrays, check_names, layer_arrays, strange
+from initviz.files.weights.layer_arrays import EMBEDDING, NORM, LayerArrays, check_names, is_unrelated, layer_arrays
 from initviz.files.weights.names import by_template, few, keeps_numbers, layer_of, listed, role, split
 from initviz.files.weights.networks import Part, encoders_first, heads, parts, together
 from initviz.files.weights.orders import Shape, chained, find_orders
@@ -335,15 +335,15 @@ class Checkpoint:
         chaining = [layout for layout in LAYOUT_LABELS if find_orders(self._shapes(layout), single)[0]]
         if not chaining:
             return self._why_no_chain()
-        strange = self._vectors
+        ownerless = self._vectors
         if self._owned is not None:  # their lengths are wrong
             of = {bias: name for name, bias in self._owned.items()}
-            strange = min(([name for name in self._vectors if len(self.arrays[name]) != self._turned(
+            ownerless = min(([name for name in self._vectors if len(self.arrays[name]) != self._turned(
                 of[name], layout).shape[1]] for layout in chaining), key=len)
-        elif ownerless := [name for name in strange if layer_of(name) not in map(layer_of, self._matrices)]:
-            strange = ownerless
-        return (f"these vectors belong to no matrix: {listed(strange, self.arrays)}: a layer has at most one bias, of "
-                "as many values as it gives")
+        elif of_no_matrix := [name for name in ownerless if layer_of(name) not in map(layer_of, self._matrices)]:
+            ownerless = of_no_matrix
+        return (f"these vectors belong to no matrix: {listed(ownerless, self.arrays)}: a layer has at most one bias, "
+                "of as many values as it gives")
 
     def _why_no_chain(self) -> str:
         why = (f"these matrices do not chain: {listed(self._matrices, self.arrays)}: each must take as many values as "
@@ -363,7 +363,7 @@ def read(data: bytes, name: str) -> Checkpoint:
     check_names(names)
     left = [tensor for tensor in tensors if tensor.dtype not in ITEM_BYTES]
     for tensor in left:
-        if not strange(tensor.name, names):
+        if not is_unrelated(tensor.name, names):
             tensor.load()  # says what it is
     kept = Container(tuple(tensor for tensor in tensors if tensor not in left), tensors.metadata)
     total = sum(tensor.size for tensor in kept)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from initviz.core.validation import Interval, check
+from initviz.core.validation import NOT_NEGATIVE, Interval, check
 
 OPTIMIZER_LABELS = MappingProxyType({"sgd": "Gradient descent", "momentum": "Momentum", "adam": "Adam"})
 OPTIMIZER_HELP = "How a gradient becomes a step; momentum 0.9, Adam with beta 0.9 and 0.999."
 OPTIMIZERS = tuple(OPTIMIZER_LABELS)
 STATES = MappingProxyType({"sgd": 0, "momentum": 1, "adam": 2})  # arrays beside each parameter
-POSITIVE = Interval(0, math.inf)
 WHOLE = Interval(0, 10_000_000, integer=True)
 
 
@@ -31,7 +29,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check("optimizer", self.optimizer, OPTIMIZERS)
-        check("rate", self.rate, POSITIVE)
+        check("rate", self.rate, NOT_NEGATIVE)
         check("steps", self.steps, WHOLE)
         check("batch_size", self.batch_size, WHOLE)
         check("dropout", self.dropout, Interval(0, 0.95))
