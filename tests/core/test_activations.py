@@ -88,7 +88,7 @@ def test_not_a_number_stays_not_a_number(key):
 
 
 @every_activation
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_values_keep_shape_and_dtype_and_lie_in_the_stated_range(key, data):
     dtype = data.draw(st.sampled_from(DTYPES))

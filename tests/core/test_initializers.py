@@ -290,7 +290,7 @@ def test_a_gain_beyond_single_precision_gives_infinite_weights_in_silence():
 
 
 @every_initializer
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(fan_in=st.integers(1, 40), fan_out=st.integers(1, 40), dtype=st.sampled_from(["float32", "float64"]),
        seed=st.integers(0, 9))
 def test_any_shape_gives_finite_weights_of_that_shape_and_dtype_reproducibly(key, fan_in, fan_out, dtype, seed):

@@ -98,7 +98,7 @@ def test_an_input_lost_to_round_off_leaves_no_sample_spread_and_no_correlation()
     assert math.isnan(found.mean_abs_correlation)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(groups=st.integers(1, 12), copies=st.integers(1, 5), batch=st.integers(1, 20), seed=st.integers(0, 99))
 def test_copies_in_any_order_are_counted_once(groups, copies, batch, seed):
     rng = np.random.default_rng(seed)
@@ -219,7 +219,7 @@ def test_infinities_are_counted_beyond_the_ends_and_nan_is_left_out(bins, dtype)
     assert (counts[0], counts[-1], counts.sum(), nothing.sum()) == (1, 2, 4, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=arrays(np.float32, st.integers(1, 40), elements=st.floats(width=32, allow_nan=False)),
        bins=st.sampled_from(BINS))
 def test_everything_but_nan_is_counted_once(values, bins):

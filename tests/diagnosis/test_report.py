@@ -364,7 +364,7 @@ def test_every_activation_has_a_report(activation):
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_whatever_is_drawn_gets_a_report_in_words(data):
     pick = lambda *choices: data.draw(st.sampled_from(choices))  # noqa: E731

@@ -158,7 +158,7 @@ def test_a_diagram_agrees_with_the_fixed_points():
 
 
 @given(st.sampled_from(sorted(ACTIVATIONS)), st.floats(0, 4), st.floats(0, 2))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_point_warns_or_fails(name, sigma_w, sigma_b):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
