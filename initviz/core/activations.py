@@ -148,6 +148,11 @@ class ActivationFunction:
         """The distance at which phi repeats itself; infinite where it does not."""
         return self.period_of(**check_parameters(self.label, params, self.parameters))
 
+    def radian(self, **params: Any) -> float:
+        """By how much z moves a periodic phi by a radian, as 1/w0 of sin(w0 z); 1 for one that has no period."""
+        period = self.period(**params)
+        return period / (2 * math.pi) if math.isfinite(period) else 1.0
+
     @property
     def bounded(self) -> bool:
         """Whether phi has a finite lower and upper end."""

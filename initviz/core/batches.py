@@ -231,14 +231,22 @@ def entropy(shares: Array) -> float:
 def batch_for(sizes: Sequence[int], key: str, count: int, *, seed: int = 0, loss: str | None = None) -> Batch:
     """A batch of the input ``key`` for a network of these sizes; standard normals suit any number of outputs.
 
-    ``loss`` is by default that of the input: "softmax_ce", or "mse" for standard normals and one output. Raises
-    ValueError where the input has other numbers of features or classes, or no targets for the loss.
+    ``loss`` is by default that of the input: "softmax_ce", "bce" for two classes and one output, or "mse" for standard
+    normals and one output. Raises ValueError where the input has other numbers of features or classes, or no targets
+    for the loss.
     """
     batch = (make_normal(sizes[0], classes_for(sizes[-1], loss), count, seed=seed) if key == "normal" else
              make_batch(key, count, seed=seed, features=sizes[0]))
-    batch = batch if loss is None else with_loss(batch, loss, sizes[-1])
+    batch = suited(batch, loss, sizes[-1])
     check_fit(sizes, batch)
     return batch
+
+
+def suited(batch: Batch, loss: str | None, outputs: int) -> Batch:
+    """The batch for that loss, or its own where None is asked for: of two classes and one output "bce"."""
+    if loss is None and (batch.loss, batch.outputs, outputs) == ("softmax_ce", 2, 1):
+        loss = "bce"
+    return batch if loss is None else with_loss(batch, loss, outputs)
 
 
 def check_fit(sizes: Sequence[int], batch: Batch) -> None:

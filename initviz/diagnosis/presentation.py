@@ -18,6 +18,7 @@ from initviz.core.wording import MOST_NAMED, listed, number, percent
 from initviz.diagnosis.report import Report
 from initviz.diagnosis.scale_reasons import ScaleReason, backward, forward
 from initviz.diagnosis.trial import RATES, SAMPLES, STEPS, Evidence
+from initviz.files.csv_table import kind_of_target
 from initviz.files.weights import LAYOUT_LABELS
 from initviz.training.gradient_descent import OPTIMIZER_LABELS
 
@@ -125,9 +126,7 @@ def facts(report: Report) -> dict[str, str]:
     phi, params = network.activation_entry()
     data = [batch.name, f"{len(batch.x)} samples"]
     if "target" in initialization.data:
-        kind = f"{max(batch.outputs, 2)} classes" if batch.loss in ("softmax_ce", "bce") else (
-            "numbers, standardized" if initialization.data.get("standardize_target", True) else
-            "numbers in their own scale")
+        kind = kind_of_target(batch, initialization.data.get("standardize_target", True))
         data += [f"target {initialization.data['target']!r} as {kind}",
                  ("" if batch.loss in ("softmax_ce", "bce") else "inputs ") + (
                      "standardized" if initialization.data.get("standardize") else "not standardized")]

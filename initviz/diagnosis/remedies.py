@@ -51,8 +51,9 @@ def rescale(weights: Sequence[Array], biases: Sequence[Array], network: Network,
             tolerance: float = TOLERANCE, most_tries: int = MOST_TRIES) -> list[Array]:
     """The weights, each multiplied by one number so that its layer's preactivations have a variance near 1.
 
-    Directions stay, so that copies stay copies. A layer is left as it is where no number helps: preactivations that
-    do not vary, or weights that are not finite. Raises ValueError where the shapes do not chain.
+    Of a periodic activation, hidden layers after the first are measured in radians. Directions stay, so that copies
+    stay copies. A layer is left as it is where no number helps: preactivations that do not vary, or weights that are
+    not finite. Raises ValueError where the shapes do not chain.
     """
     check("tolerance", tolerance, Interval(0, 1))
     most_tries = check("most_tries", most_tries, Interval(1, 1000, integer=True))
@@ -61,18 +62,21 @@ def rescale(weights: Sequence[Array], biases: Sequence[Array], network: Network,
     with np.errstate(**QUIET):
         h = batch.x.astype(network.dtype, copy=False)
         check_shapes(weights, biases, h)
-        for w, b in zip(weights, biases, strict=True):
-            w, z = unit_variance(w, b, h, tolerance, most_tries)
+        for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            unit = phi.radian(**params) if 0 < layer < network.depth - 1 else 1.0
+            w, z = unit_variance(w, b, h, tolerance, most_tries, unit)
             rescaled.append(w)
             h = activate(phi, z, np.empty_like(z), **params)
     return rescaled
 
 
-def unit_variance(w: Array, b: Array, h: Array, tolerance: float, most_tries: int) -> tuple[Array, Array]:
-    """Weights of one layer after their tries, and the preactivations under them."""
+def unit_variance(w: Array, b: Array, h: Array, tolerance: float, most_tries: int,
+                  unit: float = 1.0) -> tuple[Array, Array]:
+    """Weights of one layer after their tries, and the preactivations under them, whose std is near ``unit``."""
     given, z = w, h @ w + b
     for _ in range(most_tries):
         std = moments(z).std
+        std /= unit
         if math.isfinite(std) and abs(std * std - 1) < tolerance:
             return w, z
         if not math.isfinite(std):  # overflow: begin again from weights of a size that cannot
@@ -152,12 +156,14 @@ def remedies(initialization: Initialization) -> list[Remedy]:
     label = INITIALIZERS[better.initializer].label + (f" × {better.gain_of(0):g}" if better.gain != 1 else "")
     zeros = [np.zeros_like(b) for b in initialization.biases]
     plain = replace(network, bias=0.0, bias_std=0.0)
+    phi, params = network.activation_entry()
+    radians = "" if phi.radian(**params) == 1 else ", in radians in hidden layers after the first"
     listed = []
     if not initialization.drawn or better != network:
         listed.append(Remedy("recommended", label, why, initialization_of(better, batch, label)))
     listed += [
         Remedy("lsuv", "LSUV", "Orthonormal weights, divided layer by layer by the standard deviation that this very "
-               f"batch gives them, until the variance is within {TOLERANCE:g} of 1 (Mishkin and Matas 2016).",
+               f"batch gives them, until the variance is within {TOLERANCE:g} of 1{radians} (Mishkin and Matas 2016).",
                Initialization(plain, lsuv(network, batch), zeros, batch, "LSUV", drawn=False)),
         Remedy("rescaled", "Rescaled", "The same weights, each layer multiplied by one number in the way of LSUV: "
                "directions and biases stay, and so do copies.",

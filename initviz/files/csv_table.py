@@ -19,7 +19,8 @@ from initviz.core.wording import MOST_NAMED, named, shown
 from initviz.files.csv_numbers import is_number, stray_word
 from initviz.files.csv_text import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, Columns, columns_of
 
-__all__ = ["MOST_BYTES", "MOST_COLUMNS", "MOST_ROWS", "TARGET_KINDS", "Table", "describe_target", "names_in", "read"]
+__all__ = ["MOST_BYTES", "MOST_COLUMNS", "MOST_ROWS", "TARGET_KINDS", "Table", "describe_target", "kind_of_target",
+           "names_in", "read"]
 MOST_CLASSES, MOST_WORDS = 1_000, 50  # of a target, and of a column of words that is encoded
 FEW_VALUES = 20  # so many different whole numbers or fewer are taken for classes, as a column of measurements has more
 ROWS_A_CLASS = 5  # more values than that are classes where they count from 0 or 1 without a gap, with so many rows each
@@ -208,15 +209,18 @@ def _check_varies(name: str, kinds: Array) -> None:
 def describe_target(name: str | Sequence[str], batch: Batch, standardized_target: bool = True) -> str:
     """How a target was read and what was done to it, in one sentence."""
     names = [name] if isinstance(name, str) else list(name)
-    begin = f"The target{'' if len(names) == 1 else 's'} {named(names)} {'is' if len(names) == 1 else 'are'} read as"
-    loss = LOSS_LABELS[batch.loss]
+    return (f"The target{'' if len(names) == 1 else 's'} {named(names)} {'is' if len(names) == 1 else 'are'} read as "
+            f"{kind_of_target(batch, standardized_target)}: {LOSS_LABELS[batch.loss]}.")
+
+
+def kind_of_target(batch: Batch, standardized_target: bool = True) -> str:
+    """What a target is read as and what was done to it, as "2 classes for one output" or "numbers, standardized"."""
     if batch.loss == "softmax_ce":
-        return f"{begin} {batch.outputs:,} classes: {loss}."
+        return f"{batch.outputs:,} classes"
     if np.isin(batch.targets, (0, 1)).all() or (batch.loss == "tanh_mse" and np.isin(batch.targets, (-1, 1)).all()):
-        few = "2 classes for one output" if batch.outputs == 1 else f"{batch.outputs:,} classes or columns of 0 and 1"
-        return f"{begin} {few}: {loss}."
-    changed = standardized_target and batch.loss == "mse"
-    return f"{begin} numbers, {'standardized' if changed else 'in their own scale'}: {loss}."
+        return "2 classes for one output" if batch.outputs == 1 else (
+            f"{batch.outputs:,} classes or columns of 0 and 1")
+    return f"numbers, {'standardized' if standardized_target and batch.loss == 'mse' else 'in their own scale'}"
 
 
 # ---------------------------------------------------------------------------------------------- reading

@@ -541,3 +541,16 @@ def test_a_gain_for_too_few_layers_is_refused_in_a_sentence(capsys):
     code, _, err = said(capsys, "diagnose", *SMALL, "--gain", "1,2")
     assert code == 2
     assert "gain must be a number or 3, one per weight layer, got 2" in err
+
+
+def test_two_classes_of_the_apps_own_data_suit_one_output(capsys):
+    assert main(["diagnose", "--sizes", "2-8-1", "--input", "moons"]) == 0
+    assert "sigmoid and binary cross-entropy" in capsys.readouterr().out
+
+
+def test_the_data_line_says_of_each_loss_what_was_done_to_the_target(tmp_path, capsys):
+    path = tmp_path / "xor.csv"
+    path.write_text("a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n")
+    for loss in ("bce", "sigmoid_mse", "tanh_mse", "mse"):
+        main(["diagnose", "--sizes", "2-2-1", "--activation", "tanh", "--data", str(path), "--loss", loss])
+        assert "target 'y' as 2 classes for one output, " in capsys.readouterr().out

@@ -177,3 +177,23 @@ def test_the_bias_of_one_sigmoid_may_be_the_odds_of_its_classes(share, bias, hea
     assert finding.severity == "note"
     assert (finding.title == "Output bias of class shares") == bool(said)
     assert said in finding.text
+
+
+@pytest.mark.parametrize(("w0", "depth"), [(30.0, 4), (30.0, 6), (5.0, 4)])
+def test_siren_is_sound_and_its_repairs_keep_what_a_sine_reads(w0, depth):
+    net = Network((64, *[128] * (depth - 1), 10), "sine", "siren", activation_params={"w0": w0},
+                  initializer_params={"w0": w0})
+    report = diagnose(initialization_of(net, DIGITS, "drawn"))
+    assert not report.count("error") + sum(finding.key == "preactivations" for finding in report.findings)
+    for _, after in report.remedies:
+        read = after.run.column("preactivation_std")[1:-1] * w0
+        assert ((read > 0.5) & (read < 2)).all()
+        assert not any(finding.key == "preactivations" for finding in after.findings)
+
+
+def test_weights_not_made_for_a_sine_are_found_in_radians():
+    net = Network((64, 128, 128, 10), "sine", "he_normal")
+    finding = next(finding for finding in diagnose(initialization_of(net, DIGITS, "drawn"), repair=False).findings
+                   if finding.key == "preactivations")
+    assert (finding.layer, finding.title) == (2, "Preactivations large")
+    assert "radians of sine" in finding.text

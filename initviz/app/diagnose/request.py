@@ -16,7 +16,7 @@ from initviz.app.pictures import table_height
 from initviz.app.settings import CONTROLS, Settings
 from initviz.app.single_layers import ask_single_layers
 from initviz.app.uploads import ask_file, kept
-from initviz.core.batches import BOUNDS, INPUTS, Batch, check_fit, classes_for, make_normal, with_loss
+from initviz.core.batches import BOUNDS, INPUTS, Batch, check_fit, classes_for, make_normal, suited
 from initviz.core.cost import check_diagnosis, diagnosis_bytes
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import read_sizes
@@ -144,7 +144,7 @@ def drawn_data(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
     loss = settings.wanted_loss
     batch = (make_normal(sizes[0], classes_for(sizes[-1], loss), settings.batch, seed=settings.seed)
              if source == "normal" else app.cached_batch(source, settings.batch, settings.seed, sizes[0]))
-    batch = with_loss(batch, loss, sizes[-1]) if loss else batch
+    batch = suited(batch, loss or None, sizes[-1])
     return Data(replace(batch, name=SOURCES[source]), (source, loss), {"input": source, "seed": settings.seed})
 
 
@@ -248,7 +248,7 @@ def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoint
 def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Data | None:
     """A batch of the uploaded table, with so many rows more to hold out; None where no file was given yet."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        file = ask_file("A CSV file of numbers", ["csv", "txt"], "data_file",
+        file = ask_file("A CSV file of numbers", ["csv", "tsv", "txt", "dat", "data"], "data_file",
                          "With a header or not. It is read in memory and forgotten with this session.", MOST_MEGABYTES)
         if file is None:
             st.session_state.pop("data read", None)

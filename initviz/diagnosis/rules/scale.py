@@ -120,14 +120,21 @@ def preactivations(m: MeasuredRun) -> Iterator[Finding]:
     if isinstance(m.run, BlockRun) and KINDS[m.run.network.kind].skips:
         return  # what a block adds to its stream may be small
     stds, line = m.run.column("preactivation_std")[:-1], m.thresholds["preactivation"]
+    phi, params = m.run.network.activation_entry()
+    radian = phi.radian(**params)
+    units = np.full(len(stds), radian)
+    # The first layer may spread inputs over several periods (Sitzmann et al. 2020, section 3.2).
+    units[:1] = np.clip(stds[:1], min(radian, 1.0), max(radian, 1.0))
     with np.errstate(**QUIET):
-        apart = np.nan_to_num(np.abs(np.log(stds)), posinf=0.0)
+        apart = np.nan_to_num(np.abs(np.log(stds / units)), posinf=0.0)
     if apart.size and apart.max() > math.log(line):
         layer = int(apart.argmax()) + 1
-        value = float(stds[layer - 1])
-        yield Finding("preactivations", "warning", "off_scale", f"Preactivations {'small' if value < 1 else 'large'}",
-                      f"Layer {layer}'s preactivations have a standard deviation of {number(value)}.", value, layer,
-                      f"between {number(1 / line)} and {number(line)}",
+        value, unit = float(stds[layer - 1]), float(units[layer - 1])
+        radians = f", {number(value / radian)} radians of {phi.label.lower()}'s" if radian != 1 else ""
+        yield Finding("preactivations", "warning", "off_scale", "Preactivations "
+                      f"{'small' if value < unit else 'large'}", f"Layer {layer}'s preactivations have a standard "
+                      f"deviation of {number(value)}{radians}.", value, layer,
+                      f"between {number(1 / line)} and {number(line)}{' radians' if radian != 1 else ''}",
                       "convention, after LSUV (Mishkin and Matas 2016), which brings it to 1", CONVENTION)
 
 
