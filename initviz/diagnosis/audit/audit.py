@@ -29,6 +29,7 @@ COLUMNS = ("name", "kind", "shape", "dtype", "std", "mean", "kurtosis", "largest
 STREAMED = Limits(100_000, 2**50, 2**50, 10**8)  # tensors are read one by one: the largest must fit, not the file
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 OF_SCALE = ("scale", "trend", "fan", "default", "zeros")  # findings that a recipe settles
+MOST_EMPTY = 100  # rows of embeddings that are looked at, as those of zeros
 LEAST_BIAS = 32  # values that tell a law of biases
 TRAINED = "none of the known: looks trained"
 
@@ -160,7 +161,7 @@ def examination_of(measured: Sequence[TensorRecord], load: Mapping[str, Callable
 
 
 def record_of(tensor: Tensor) -> TensorRecord:
-    """The record of a tensor, which is read and then released."""
+    """The record of a tensor, which is read and then released; of embeddings without a padding index's row of zeros."""
     try:
         values = np.atleast_1d(tensor.load())
     except MemoryError:
@@ -169,8 +170,18 @@ def record_of(tensor: Tensor) -> TensorRecord:
     role = role_of(tensor.name, tensor.shape)
     with np.errstate(all="ignore"):  # numbers of a file may overflow and vanish
         measured = measure(role.matrix(values))
+        if role.kind == "embedding" and (rest := _without_padding(values)) is not None:
+            values, measured = rest, replace(measure(rest), key=measured.key)
         laws = laws_of(values, measured, role)
     return TensorRecord(tensor.name, tensor.shape, tensor.dtype, role, measured, tuple(laws))
+
+
+def _without_padding(values: Array) -> Array | None:
+    """The rows of a table of embeddings but for the one of zeros, that of a padding index; None if it has no such."""
+    if values.ndim != 2:
+        return None
+    empty = [row for row in np.flatnonzero(values[:, 0] == 0)[:MOST_EMPTY] if not values[row].any()]
+    return np.delete(values, empty[0], axis=0) if len(empty) == 1 < len(values) else None
 
 
 def _sibling(name: str) -> str:
@@ -182,7 +193,7 @@ def _sibling(name: str) -> str:
 def _beside_their_biases(records: Sequence[TensorRecord]) -> Iterator[TensorRecord]:
     """The records, of biases with the laws that follow from the weight beside them.
 
-    A weight whose bias no framework draws has been trained, whatever its moments still fit.
+    A weight whose bias no framework draws has been trained, whatever its moments still fit, and so has its bias.
     """
     weights = {_sibling(record.name): record for record in records if record.role.fan_in and record.role.kind in (
         "linear", "convolution", "recurrent")}
@@ -190,7 +201,9 @@ def _beside_their_biases(records: Sequence[TensorRecord]) -> Iterator[TensorReco
     for record in records:
         key = _sibling(record.name)
         if record.role.kind == "bias" and key in weights and all(law.random for law in record.laws):
-            record = replace(record, laws=tuple(bias_laws(record.measures, weights[key].role)))
+            laws = bias_laws(record.measures, weights[key].role)
+            trained = not weights[key].laws or not _drawn(weights[key], record)
+            record = replace(record, laws=tuple(law for law in laws if not (trained and law.free)))
         elif key in weights and weights[key] is record and key in biases and not _drawn(record, biases[key]):
             record = replace(record, laws=())
         yield record

@@ -82,6 +82,7 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
             ("*in_proj_bias", "constant", "0"), ("*out_proj.bias", "constant", "0"),
             *((pattern, "uniform", std) for pattern in ("*attn.out_proj.weight", "*layers.*.linear?.weight")
               for std in (_LINEAR, _XAVIER)),  # alone, and as nn.Transformer draws them again
+            ("weight", "uniform", _LINEAR), ("weight", "normal", "1"), ("weight", "constant", "1"),  # a module alone
             ("*weight", "uniform", _LINEAR),
             *(("*weight", "constant", value) for value in ("1", "0.25"))),  # of unnamed normalizations; of a PReLU
     _recipe("keras", "Keras' defaults: glorot_uniform, zeros, embeddings U(-0.05, 0.05)",
@@ -107,7 +108,7 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
             *((f"*{name}.weight", "normal", "0.02") for name in ("lm_head", "gate", "experts.*")),
             ("*bias", "constant", "0")),
     _recipe("vit", "ViT as in timm: 0.02, whose cut lies far outside, or cut at two standard deviations", *_NORMS,
-            ("*pos*_embed*", "any", "1"), ("*cls_token", "any", "1"), ("*patch_embed*", "any", "1"),
+            ("*pos*_embed*", "any", "1"), ("*cls_token", "any", "1"), ("*patch_embed.*", "any", "1"),
             ("*head.weight", "constant", "0"), ("*head.weight", "normal", "0.02"),
             ("*head.weight", "truncated_normal", _CUT), ("*bias", "constant", "0"), ("*weight", "normal", "0.02"),
             ("*weight", "truncated_normal", _CUT)),
@@ -255,9 +256,12 @@ def learned(records: Sequence[TensorRecord], name: str) -> AuditRecipe:
     families: dict[str, list[TensorRecord]] = {}
     for record in records:
         families.setdefault(record.role.family, []).append(record)
-    return AuditRecipe(name, "learned from a file", tuple(
-        Entry(family.replace("[", "?").replace("#", "*"), *_law_of_family(members))
-        for family, members in families.items()))
+    entries: list[Entry] = []
+    for family, members in families.items():
+        before = next((place for place, entry in enumerate(entries) if any(  # the first entry that matches counts
+            fnmatch.fnmatchcase(member.name, entry.pattern) for member in members)), len(entries))
+        entries.insert(before, Entry(family.replace("[", "?").replace("#", "*"), *_law_of_family(members)))
+    return AuditRecipe(name, "learned from a file", tuple(entries))
 
 
 def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:
@@ -271,12 +275,13 @@ def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:
         return "orthogonal", f"{sum(gains) / len(gains):.4g}"
     for known in KNOWN_LAWS:
         if all(member.role.fan_in and any(law.formula == known.formula for law in member.laws) and any(
-                fits_scale(member.measures, known.family, known.at(*fans)) for fans in member.role.fans[:1])
+                fits_scale(member.measures, known.family, known.at(*fans)) for fans in member.role.meant)
                 for member in members):
             return known.family, known.std
     for family in FAMILIES:
         if all(member.laws and fits_family(member.measures, family) for member in members):
             rms = math.sqrt(sum(m.rms**2 * m.count for m in measures) / sum(m.count for m in measures))
-            if all(fits_scale(measured, family, rms) for measured in measures):
-                return family, f"{rms:.6g}"
+            std = max(rms, *(measured.largest / FAMILIES[family].end for measured in measures))
+            if all(fits_scale(measured, family, std) for measured in measures):
+                return family, f"{std:.6g}"
     return "any", "1"

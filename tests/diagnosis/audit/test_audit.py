@@ -146,6 +146,7 @@ def test_a_trained_layer_looks_trained_and_is_not_called_faulty(tmp_path, key):
     found = audit(saved(state, tmp_path / "trained.safetensors"))
     table = found.frame.set_index("name")
     assert set(table.loc[["0.weight", "1.weight", "2.weight"], "law"]) == {"none of the known: looks trained"}
+    assert not any(law.free for record in found.tensors if record.role.kind == "bias" for law in record.laws)
     assert found.severity != "error"
 
 

@@ -267,3 +267,28 @@ def test_a_weight_that_no_draw_reaches_is_named(tmp_path):
     weights[7, 9] = -2  # as timm's trunc_normal_ puts one at its cut, about once in 16 million times
     finding, = found_in({"blocks.0.mlp.fc1.weight": weights}, tmp_path, "vit")
     assert "the largest value is 92" in finding.text
+
+
+def test_a_learned_recipe_holds_each_kind_of_tensor_to_its_own_entry(tmp_path):
+    d = Draws()
+    state = {f"{at}.weight": d.normal(64, 64, std=0.3) for at in (0, 2, 4)}
+    state |= {"head.weight": filled(0, 10, 64), "attention.query.kernel": d.cut(64, 4, 16, std=1 / 8),
+              "table.weight": d.cut(300, 70, std=0.037), "z.8.9.weight": filled(1, 64)}
+    save_file(state, tmp_path / "a.safetensors")
+    recipe = learned(audit(tmp_path / "a.safetensors").tensors, "ours")
+    assert "any" not in {entry.law for entry in recipe.entries}
+    assert audit(tmp_path / "a.safetensors", recipe).findings == ()
+    for name in state:
+        finding, = found_in(state | {name: state[name] * 1.5 + np.float32(name == "head.weight")}, tmp_path, recipe)
+        assert finding.tensors == (name,)
+
+
+def test_embeddings_follow_the_recipe_with_a_padding_index_and_as_a_module_alone(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    torch.manual_seed(0)
+    for padding, prefix in ((0, "emb."), (7, "emb."), (None, "")):
+        module = torch.nn.Embedding(32, 4096, padding_idx=padding)
+        torch.save({f"{prefix}{key}": value for key, value in module.state_dict().items()}, tmp_path / "a.pt")
+        found = audit(tmp_path / "a.pt", "torch")
+        assert found.findings == ()
+        assert found.frame.law[0] == "N(0, 1): PyTorch's Embedding default"
