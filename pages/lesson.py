@@ -4,7 +4,7 @@ import streamlit as st
 
 from initviz import app
 from initviz.app import claims as experiments
-from initviz.app.lesson import closing
+from initviz.app.lesson import before, closing
 from initviz.app.lesson import panels as lesson
 from initviz.app.lesson.steps import STEPS
 
@@ -17,16 +17,20 @@ step = STEPS[key]
 
 st.subheader(step.title, anchor=False)
 st.markdown(step.task)
-guess_place, rest = st.container(), st.container()
-with guess_place:
+left, right = st.columns([3, 2], gap="medium")
+rest = st.container()
+with right:
     guess = lesson.ask(key, step)
-with rest:
-    if guess is None:
-        st.info("Guess first; then it is computed.", icon=":material/help:")
-        lesson.show_before(key)
-    else:
-        outcome = lesson.computed(key, seed)
+if guess is None or key != "hand":  # the small network is drawn with all that can be done to it below
+    with left:
+        before.show(key, seed)
+if guess is None:
+    right.info("Guess first; then it is computed.", icon=":material/help:")
+else:
+    outcome = lesson.computed(key, seed)
+    with right:
         lesson.judge(guess, step, step.right(outcome))
+    with rest:
         st.markdown(outcome.summary)
         lesson.draw(key, outcome, seed)
         with st.container(horizontal=True):

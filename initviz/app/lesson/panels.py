@@ -6,7 +6,7 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.caches import cached
-from initviz.app.lesson import by_hand, small_network, variance_panel, worksheet
+from initviz.app.lesson import by_hand, variance_panel, worksheet
 from initviz.app.lesson.computed import StepOutcome
 from initviz.app.lesson.steps import GUESS_ORDER, STEPS, Answer, Step
 from initviz.charts import distributions
@@ -63,13 +63,6 @@ def judge(guess: str, step: Step, right: Answer) -> None:
     else:
         reason = next(answer.reason for answer in step.answers if answer.label == guess)
         st.warning(f"{reason}\n\nMeasured: **{right.label}**.", icon=":material/lightbulb:")
-
-
-def show_before(key: str) -> None:
-    """What a step shows before the guess: of the small network the way there."""
-    if key == "hand":
-        with st.columns([3, 2])[0]:
-            by_hand.draw(small_network.EQUAL, backward=False)
 
 
 def draw(key: str, outcome: StepOutcome, seed: int) -> None:

@@ -17,6 +17,7 @@ from initviz.core.simulation import Run, simulate
 from initviz.core.wording import number
 
 WIDTH, LAYERS, SAMPLES, CLASSES = 250, 10, 128, 10
+SUMS = 6  # neurons whose sums are drawn as they grow
 KEPT = {"linear": 1.0, "relu": 0.5}  # E phi(z)² / E z² for z symmetric around 0: ReLU drops half (He et al. 2015)
 NARROWING = (256, 181, 128, 91, 64, 45, 32, CLASSES)
 RULES = (("1 / n_in", "lecun_normal", 1.0, ()), ("1 / n_out", "he_normal", math.sqrt(0.5), (("mode", "fan_out"),)),
@@ -40,6 +41,16 @@ def _network(activation: str, variance: float, seed: int) -> Network:
 def variance_of_a_sum(seed: int) -> float:
     """The measured mean square of sums of WIDTH inputs of mean square 1, times weights of variance 1."""
     return float(_square(_run(_network("linear", 1.0, seed), WIDTH), "preactivation")[0])
+
+
+def growing_sums(seed: int) -> Plot:
+    """Some neurons' sums of WIDTH inputs of variance 1 times weights of variance 1, after each of their terms."""
+    network = _network("linear", 1.0, seed)
+    weights = network.parameters()[0][0][:, :SUMS]
+    inputs = make_batch("normal", SAMPLES, seed=seed, features=WIDTH).x[0]
+    sums = np.cumsum(inputs[:, None] * weights, axis=0)
+    return Plot(f"How the sums of {SUMS} neurons grow with their {WIDTH} terms", "terms added", [
+        Line(f"neuron {place + 1}", np.arange(1, WIDTH + 1), sums[:, place]) for place in range(SUMS)], points=False)
 
 
 def predicted(activation: str, variance: float) -> Array:
