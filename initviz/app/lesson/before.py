@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import MappingProxyType
 
-import numpy as np
 import streamlit as st
 
 from initviz import app
