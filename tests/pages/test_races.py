@@ -218,6 +218,20 @@ def test_an_uploaded_table_is_learned_from():
     assert race.terms.networks[0].sizes == (3, 8, 8, 3)
     assert race.held_out is not None
     assert not at.error
+    assert "mine.csv has 3 inputs and 3 outputs: 3-8-8-3 is trained" in at.info[-1].value.replace("\\", "")
+
+
+@pytest.mark.parametrize(("scale", "classes", "filmed"), [(1, 2, True), (1, 3, True), (100, 2, False), (1, 4, False)])
+def test_a_table_of_two_columns_has_decision_boundaries(scale, classes, filmed):
+    rng = np.random.default_rng(0)
+    rows = "".join(f"{scale * a:.3f},{scale * b:.3f},k{place % classes}\n" for place, (a, b) in enumerate(
+        rng.standard_normal((60, 2))))
+    address = SMALL | {"trained_on": "Your CSV", "init": ["he_normal"], "batch": 32, "standardize": False}
+    at = upload(visit(TRAINING, **address), "data_file", "mine.csv", f"a,b,y\n{rows}".encode())
+    while at.session_state["race"].value.running:
+        sound(at.run())
+    assert not at.error
+    assert ("Decision boundaries" in said(at)) == filmed
 
 
 def test_a_table_of_numbers_is_a_regression_without_accuracies():

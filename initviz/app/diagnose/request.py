@@ -295,12 +295,12 @@ def adapted(sizes: tuple[int, ...], batch: Batch) -> tuple[int, ...]:
     return (batch.features, *sizes[1:-1], batch.outputs)
 
 
-def fitted(sizes: tuple[int, ...], batch: Batch) -> tuple[int, ...]:
-    """``adapted``, and a sentence that says so where it changes something."""
+def fitted(sizes: tuple[int, ...], batch: Batch, done: str = "examined") -> tuple[int, ...]:
+    """``adapted``, and a sentence that says so where it changes something; ``done`` is what becomes of it."""
     fitting = adapted(sizes, batch)
     if fitting != sizes:
         st.info(plain(f"{batch.name} has {_count(batch.features, 'input')} and {_count(batch.outputs, 'output')}: "
-                      f"{'-'.join(map(str, fitting))} is examined."), icon=":material/fit_width:")
+                      f"{'-'.join(map(str, fitting))} is {done}."), icon=":material/fit_width:")
     return fitting
 
 

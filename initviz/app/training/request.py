@@ -9,7 +9,7 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.affordable import MOST_TRAINING_OPERATIONS, affordable_race_steps, race_operations, race_terms
-from initviz.app.diagnose.request import ask_table, ask_weights
+from initviz.app.diagnose.request import ask_table, ask_weights, fitted
 from initviz.app.outside_text import complain
 from initviz.app.settings import Settings
 from initviz.app.single_layers import ask_single_layers
@@ -56,7 +56,7 @@ def ask(settings: Settings, source: str) -> RaceTerms | None:
         if data:
             training = data.training
             if weights is None:
-                sizes = (training.features, *sizes[1:-1], training.outputs)
+                sizes = fitted(sizes, training, "trained")
             check_fit(sizes, training)
             terms = replace(terms, data=data, batch=len(training.x))
         networks = tuple(single.apply(replace(network, sizes=sizes)) for network in terms.networks
@@ -74,6 +74,7 @@ def _with_data(settings: Settings, source: str, terms: RaceTerms) -> RaceTerms |
         data = _data(settings, source, terms.networks[0].sizes, None)
         if data is None:
             return None
+        fitted(terms.networks[0].sizes, data.training, "trained")
         terms = replace(terms, data=data, batch=len(data.training.x), networks=with_ends(
             terms.networks, data.training.features, data.training.outputs))
     return _fitted(terms)

@@ -20,6 +20,15 @@ REACH = 2.6  # of the plane, in standard deviations of the inputs
 IMAGES = (4, 3)  # rows and columns of the first neurons' weights
 FRAMES = 12  # of a film, from the first step to the last
 FILMED = ("digits", "moons", "circles", "spiral")
+MOST_CLASSES = 3  # that the picture of a plane tells apart
+LEAST_INSIDE = 0.5  # of somebody's own points, for a picture to be of them
+
+
+def can_be_filmed(batch: Batch) -> bool:
+    """Whether somebody's own data are points of the plane shown, of few classes."""
+    inside = float((np.abs(batch.x) < REACH).all(axis=1).mean())
+    return (batch.features == 2 and batch.outputs <= MOST_CLASSES and batch.classes() is not None
+            and inside >= LEAST_INSIDE)
 
 
 def grid() -> NDArray[np.float32]:

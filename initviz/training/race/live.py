@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from initviz.core.architecture import Architecture
 from initviz.core.batches import loss_of_constant_output
 from initviz.training.gradient_descent import BlockRace, History, Race, Recipe, Workspace, recorded_steps
-from initviz.training.race.films import FILMED, FRAMES, frame
+from initviz.training.race.films import FILMED, FRAMES, can_be_filmed, frame
 from initviz.training.race.memory import SWEPT_RATES, WORKERS, is_stacked, rates_at_once, workers
 from initviz.training.race.terms import RaceTerms
 
@@ -148,7 +148,8 @@ class LiveRace:
 
     def _race_from_seed(self, more: int) -> _Phase:
         first, steps = self.terms.networks[0], self.terms.recipe.steps
-        filmed = not more and first.depth > 1 and self.terms.input in FILMED and self.terms.data is None
+        filmed = not more and first.depth > 1 and (
+            self.terms.input in FILMED if self.terms.data is None else can_be_filmed(self.batch))
         recorded = recorded_steps(steps, MOST_RECORDED)
         frames = np.unique(np.r_[0, np.geomspace(1, max(steps, 1), FRAMES - 1).round().astype(int)])
         phase = _Phase.of("Training from another seed" if more else "Training", self.terms, lambda group: self._race(
