@@ -85,7 +85,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         "He et al. 2016", ("residual",), _settings("residual")),
     "fixup": Scheme(
         "Fixup", "Branches begin at zero, and their first layers are drawn smaller the deeper the network is, so that "
-        "a step of training changes the output by the same amount at any depth.",
+        "a step of training changes the output by about the same amount at any depth.",
         "Zhang, Dauphin and Ma 2019, section 3", ("residual",), _settings("residual", initializer="he_normal"),
         (SchemeChange("branch", "L^(−1/(2m − 2)) × the initializer", factor=_fixup_factor),
          SchemeChange("branch_last", "0", "zeros"), SchemeChange("output", "0", "zeros")),
