@@ -51,8 +51,8 @@ class Case:
 
 CASES = {
     "signal": Case("", "gain", 1.0, 0.05, (1, 2)),
-    "symmetry": Case("symmetry", "gain", 1.0, 0.05, (1, 1, 1)),
-    "theory": Case("theory", "sigma_w", 1.5, 0.05, (1, 2)),
+    "symmetry": Case("symmetry", "gain", 1.0, 0.05, (1, 1, 1, 1, 1)),
+    "theory": Case("theory?show=Signal and gradient", "sigma_w", 1.5, 0.05, (1, 2)),
     "diagnose": Case("diagnose", "gain", 1.0, 0.05, (2,)),
     "notes": Case("notes?note=11. Xavier: smooth propagation", "xavier_smooth_depth", 10, 1, (1,)),
     "papers": Case("papers", "lecun_tanh_depth", 20, 1, (2,)),
