@@ -118,13 +118,17 @@ def show_tensors(audit: Audit) -> None:
     table = pd.DataFrame({
         "Tensor": frame["name"], "Law": frame["law"], "Shape": frame["shape"], "Kind": frame["kind"],
         "Std": frame["std"], "Mean": frame["mean"], "Kurtosis": frame["kurtosis"],
-        "Largest ÷ std": frame["largest_over_std"], "fan_in": frame["fan_in"], "fan_out": frame["fan_out"],
-        "Format": frame["dtype"]})
-    exact = st.column_config.NumberColumn(format="%.3g", width="small")
+        "Max ÷ std": frame["largest_over_std"], "Fans": [
+            f"{record.role.fan_in}, {record.role.fan_out}" if record.role.fan_in else "" for record in audit.tensors]})
+    if set(frame["dtype"]) != {"float32"}:
+        table["Format"] = frame["dtype"]
     st.dataframe(table, hide_index=True, placeholder="", height=table_height(len(table)), column_config={
-        "Tensor": st.column_config.TextColumn(width=220), "Law": st.column_config.TextColumn(
-            width=330, help="All laws that draw such values more often than once in a million times."),
-        **dict.fromkeys(("Std", "Mean", "Kurtosis", "Largest ÷ std"), exact)})
+        "Tensor": st.column_config.TextColumn(width=185, pinned=True), "Law": st.column_config.TextColumn(
+            width=230, help="All laws that draw such values more often than once in a million times."),
+        "Shape": st.column_config.TextColumn(width=85), "Kind": st.column_config.TextColumn(width=82),
+        "Fans": st.column_config.TextColumn(width=80, help="fan_in and fan_out: a neuron's inputs, an input's neurons"),
+        **{name: st.column_config.NumberColumn(format="%.2g" if name == "Mean" else "%.3g", width=width)
+           for name, width in (("Std", 68), ("Mean", 74), ("Kurtosis", 76), ("Max ÷ std", 82))}})
     for sentence in filter(None, (audit.say_passed_over, audit.say_uncovered)):
         st.caption(plain(f"{sentence}."))
     laws = list(dict.fromkeys(law for record in audit.tensors for law in record.laws if not law.free))
