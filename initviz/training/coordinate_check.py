@@ -217,8 +217,8 @@ def peak_bytes(settings: Sequence[CoordinateSettings]) -> float:
     """Memory that the widest network takes: weights and what they are drawn from, gradients, steps, Adam's two states,
     and the signals of a pass.
     """
-    return max((4 * (7 * max(one.hidden - 1, 1) * one.width**2 + 6 * one.hidden * one.width * one.batch)
-                for one in settings), default=0.0)
+    return max((4 * ((7 if one.optimizer == "adam" else 5) * max(one.hidden - 1, 1) * one.width**2
+                     + 6 * one.hidden * one.width * one.batch) for one in settings), default=0.0)
 
 
 def sizes_table(measured: Sequence[Coordinates]) -> pd.DataFrame:

@@ -100,8 +100,11 @@ def _bytes_of_one(network: Network, samples: int, recipe: Recipe) -> float:
 
 def development_bytes(networks: Sequence[Network], samples: int, recipe: Recipe) -> float:
     """Memory of ``develop`` at its peak."""
-    one = _bytes_of_one(networks[0], samples, recipe)
-    return max(one, min(len(networks) * one, TOGETHER_BYTES))
+    return min(len(networks), _side_by_side(networks[0], samples, recipe)) * _bytes_of_one(networks[0], samples, recipe)
+
+
+def _side_by_side(network: Network, samples: int, recipe: Recipe) -> int:
+    return max(1, int(TOGETHER_BYTES // _bytes_of_one(network, samples, recipe)))
 
 
 def develop(networks: Sequence[Network], batch: Batch, recipe: Recipe,
@@ -110,7 +113,7 @@ def develop(networks: Sequence[Network], batch: Batch, recipe: Recipe,
     returns the hidden layers of each, from the draws of float32. A network that has diverged has none.
     """
     views: list[list[LayerView]] = []
-    together = max(1, int(TOGETHER_BYTES // _bytes_of_one(networks[0], len(batch.x), recipe)))
+    together = _side_by_side(networks[0], len(batch.x), recipe)
     for first in range(0, len(networks), together):
         group = networks[first:first + together]
         race = Race([draws_in_float64(network) for network in group], batch, replace(recipe, steps=steps),

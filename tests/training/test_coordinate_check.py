@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,6 +20,7 @@ from initviz.training.coordinate_check import (
     every_setting,
     expected_slopes,
     measure,
+    peak_bytes,
     read_widths,
     sentence,
     sizes_table,
@@ -183,3 +185,15 @@ def test_the_command_prints_slopes_or_json(capsys):
     assert len(found["sentences"]) == 2
     assert main(["coordinates", "--widths", "16"]) == 2
     assert capsys.readouterr().err == "initviz: widths must be at least two, got 16\n"
+
+
+@pytest.mark.parametrize(("width", "hidden", "optimizer"), [(1024, 3, "adam"), (512, 4, "sgd")])
+def test_the_measured_peak_of_a_check_lies_between_a_half_and_eleven_tenths_of_the_estimate(width, hidden, optimizer):
+    settings = CoordinateSettings(width=width, hidden=hidden, optimizer=optimizer, steps=1)
+    tracemalloc.start()
+    try:
+        measure(settings)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 0.5 < peak / peak_bytes([settings]) < 1.1

@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +7,16 @@ import pytest
 
 from initviz import Network, make_batch, propagate
 from initviz.training.gradient_descent import Recipe
-from initviz.training.symmetry import ATTEMPTS, SPLIT, develop, draws_in_float64, examine, similarity, try_all
+from initviz.training.symmetry import (
+    ATTEMPTS,
+    SPLIT,
+    develop,
+    development_bytes,
+    draws_in_float64,
+    examine,
+    similarity,
+    try_all,
+)
 
 BATCH = make_batch("digits", 64, dtype="float64")
 
@@ -177,3 +187,19 @@ def test_symmetry_shows_the_draws_of_every_other_page():
     (views,) = exhaust(develop([replace(network, dtype="float64")], BATCH, Recipe("sgd", 0.1), 0))
     passed = propagate(shown, network.parameters()[1], BATCH.x, BATCH.targets, activation="tanh", loss="softmax_ce")
     np.testing.assert_array_equal(views[0].activations, passed.activations[0][:24, :24])
+
+
+@pytest.mark.parametrize(("width", "depth", "count"), [(256, 5, 2), (512, 4, 3)])
+def test_the_measured_peak_of_a_development_lies_between_a_half_and_eleven_tenths_of_the_estimate(width, depth, count):
+    recipe, batch = Recipe("adam", 0.01, 2), make_batch("digits", 128)
+    networks = [Network((64, *[width] * (depth - 1), 10), "tanh", key)
+                for key in ("constant", "zeros", "he_normal")[:count]]
+    for network in networks:
+        network.parameters()  # draws that all pages share are bounded elsewhere
+    tracemalloc.start()
+    try:
+        exhaust(develop(networks, batch, recipe, 2))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 0.5 < peak / development_bytes(networks, 128, recipe) < 1.1
