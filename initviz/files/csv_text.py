@@ -191,8 +191,10 @@ def _text(data: bytes) -> Text:
     notes.insert(0, "The first line is taken for the columns' names." if header else
                  "The comment above the rows is taken for the columns' names." if names else
                  "The first line is taken for data, and the columns are numbered.")
-    numeric = frozenset(place for row in rows for place, cell in enumerate(row) if is_number(cell, decimal))
-    return Text(data, separator, decimal, names, header, trailing, numeric, tuple(notes))
+    numeric: set[int] = set()
+    for row in rows:
+        numeric.update(place for place, cell in enumerate(row) if place not in numeric and is_number(cell, decimal))
+    return Text(data, separator, decimal, names, header, trailing, frozenset(numeric), tuple(notes))
 
 
 def _check_bytes(data: bytes) -> None:
