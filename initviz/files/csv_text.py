@@ -179,13 +179,8 @@ def _text(data: bytes) -> Text:
                          "expected")
     header = _is_header(rows, decimal)
     names = None if header else _named_in(comment, separator, len(rows[0]))
-    while header and _is_units(rows, decimal):
-        names_line, units_line, *_ = data[:MOST_HEAD].splitlines(keepends=True)
-        if names_line.count(b'"') % 2 or units_line.count(b'"') % 2:
-            break
-        data = names_line + data[len(names_line) + len(units_line):]
-        notes.append(f"The line of units is left out: {named([cell for cell in rows[1] if cell.strip()])}.")
-        del rows[1]
+    if header:
+        data = _without_units(data, rows, decimal, notes)
     if decimal == ",":
         notes.append("Commas are read as decimal signs.")
     notes.insert(0, "The first line is taken for the columns' names." if header else
@@ -285,6 +280,18 @@ def _has_row_names(rows: Sequence[Sequence[str]], decimal: str) -> bool:
     return len({*names}) == len(names) and (
         names == [str(int(names[0]) + place) for place in range(len(names))] if names[0].isdecimal() and len(
             names[0]) < MOST_DIGITS else not any(is_number(name, decimal) for name in names))
+
+
+def _without_units(data: bytes, rows: list[list[str]], decimal: str, notes: list[str]) -> bytes:
+    """The data without the lines of units below the names, which also leave ``rows``; says in ``notes`` which."""
+    while _is_units(rows, decimal):
+        names_line, units_line, *_ = data[:MOST_HEAD].splitlines(keepends=True)
+        if names_line.count(b'"') % 2 or units_line.count(b'"') % 2:
+            break
+        data = names_line + data[len(names_line) + len(units_line):]
+        notes.append(f"The line of units is left out: {named([cell for cell in rows[1] if cell.strip()])}.")
+        del rows[1]
+    return data
 
 
 def _is_units(rows: Sequence[Sequence[str]], decimal: str) -> bool:
