@@ -53,7 +53,7 @@ with left:
                + say.left_out(settings, *most))
 with right:
     st.markdown(f"**At the cross** the network is {say.phase(fixed_point, prediction)}.")
-    with st.popover("More: symbols and formulas", icon=":material/functions:"):
+    with st.popover("Symbols, formulas", icon=":material/functions:"):
         st.markdown(say.FORMULAS)
         st.markdown("  \n".join(f"${symbol}$ = **{value}**  \n:small[:gray[{meaning}]]"
                                 for symbol, value, meaning in say.point(fixed_point)))

@@ -18,6 +18,7 @@ SHOTS = {  # page: address, height
     "training": ("training?input=Two+moons&depth=4&width=32&steps=200", 1100),
     "theory": ("theory", 830),
     "diagnose": ("diagnose", 1230),
+    "audit": ("audit", 1230),
     "recording": ("recording?example=gpt&beside=gpt_wide", 1330),
     "notes": ("notes?note=same_signal", 1000),
     "papers": ("papers?paper=glorot_6", 1100),

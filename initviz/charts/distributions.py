@@ -47,6 +47,7 @@ LINE = 12  # pixels of a note's line
 ROOMY = 118  # pixels of a column: from here on a needle's note has two lines
 WIDE, NARROW = 104, 56  # from the first a column's name is on one line, below the second it is written upwards
 NOTED = 0.01  # a share beyond the axis is noted from here on
+NOTE_WIDTH, BELOW_NOTE = 0.4, 0.5  # of a cell: what a note of a share takes, and how high bars reach under it
 ZEROS_NOTED = 0.02  # a share of exact zeros
 
 AXIS_TITLES = {
@@ -225,7 +226,16 @@ def _spread(values: Sequence[float], axis: _Axis, counts: NDArray[Any], zeros: f
     notes += [(x, line, text, side) for x, share, text, side in (
         (0.01, beyond[0], f"← {percent(beyond[0])}", 1), (0.99, beyond[1], f"{percent(beyond[1])} →", -1))
         if share > NOTED]
-    return _Shape(tuple(values), heights / max(float(heights.max()), LEAST_PEAK * total), spike, tuple(notes))
+    shape = heights / max(float(heights.max()), LEAST_PEAK * total)
+    if spike is None and any(_under(shape, side) > BELOW_NOTE for *_, side in notes):
+        shape *= BELOW_NOTE
+    return _Shape(tuple(values), shape, spike, tuple(notes))
+
+
+def _under(shape: NDArray[Any], side: int) -> float:
+    """The highest bar under a note at the left (``side`` 1) or right end of a cell."""
+    reach = int(len(shape) * NOTE_WIDTH)
+    return float((shape[:reach] if side == 1 else shape[-reach:]).max(initial=0))
 
 
 _Drawn = list[tuple[int, int, Run, int, _Shape]]  # column, row, run, layer and what is drawn of it

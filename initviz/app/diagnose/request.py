@@ -62,14 +62,17 @@ class DiagnoseRequest:
 def ask() -> DiagnoseRequest | None:
     """What the controls describe; None after one sentence on what is wrong with it or missing."""
     beside = st.container(horizontal=True, vertical_alignment="bottom")
-    uploaded, settled = ask_weights()
+    left, right = st.columns(2)
+    with left:
+        uploaded, settled = ask_weights()
     text, key = FIRST_SIZES, INITIALIZATIONS[0]
     with beside:
         if uploaded is None:  # a file brings its own
             text, key = ask_drawn()
         source, settings = ask_beside(key, drawn=uploaded is None)
     try:
-        single = ask_single_layers() if uploaded is None else None
+        with right:
+            single = ask_single_layers() if uploaded is None else None
         wanted = uploaded.reading.sizes[-1] if uploaded else read_sizes(text)[-1]
         data = ask_table(settings, wanted) if source == "csv" else None
         if not settled or (source == "csv" and data is None):
