@@ -22,7 +22,7 @@ HEIGHT = 220  # pixels
 def _draw(key: str, alt_text: str, measured: Array, expected: Array, *, log: bool,
           guides: list[tuple[float, str]] | None = None) -> None:
     layers = np.arange(1, len(measured) + 1)
-    line = curves.Series("measured", UNORDERED[1], layers, measured, lost_high=not np.isfinite(measured).all(),
+    line = curves.Series("here", UNORDERED[1], layers, measured, lost_high=not np.isfinite(measured).all(),
                          expected=(expected, expected, expected))
     show(curves.picture(alt_text, "hidden layer", log=log), curves.data([line], log=log, guides=guides or []),
          height=HEIGHT, key=key)
