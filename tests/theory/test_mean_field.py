@@ -411,3 +411,9 @@ def test_lengths_of_a_sine_are_right_however_wide_its_preactivations():
         assert float(field.length(q, 1.0, 0.0)) == pytest.approx(square, rel=CLOSE)
         assert float(field.chi(q, 1.0)) == pytest.approx(omega**2 * (1 - square), rel=CLOSE)
         assert field.lengths(q, [(1.0, 0.0)] * 2)[1] == pytest.approx(square, rel=CLOSE)
+
+
+def test_the_gain_that_keeps_a_length_of_1_is_he_s_for_relu():
+    assert Field("relu").gain() == pytest.approx(math.sqrt(2), rel=CLOSE)
+    assert Field("linear").gain() == pytest.approx(1, rel=CLOSE)
+    assert Field("tanh").gain() ** -2 == pytest.approx(0.394294, rel=1e-5)  # E tanh(g)^2
