@@ -211,8 +211,9 @@ def test_an_embedded_lesson_is_the_lesson_alone(screen):
     window = screen("lesson?embed=true")
     assert window.page.get_by_test_id("stSidebar").count() == 0
     assert window.page.get_by_test_id("stTopNavLink").count() == 0
+    assert window.charts().count() == 1  # what the question is about; the answer's picture joins it
     window.act(window.page.locator(".st-key-guess_layer [role='radiogroup'] label").first.click)
-    assert window.charts().count() == 1
+    assert window.charts().count() == 2
     window.act(window.button("next_step").click)
     assert "step=" in window.query()
     assert window.page.get_by_test_id("stSidebar").count() == 0
