@@ -418,7 +418,7 @@ def _tensor(value: Any) -> Tensor | None:
 LEAF = "torch::autograd::AccumulateGrad"  # the name of a parameter's operation
 
 
-def _ancestors(tensor: Tensor, most: int = 400) -> set[Any]:
+def _ancestors(tensor: Tensor, most: int = 2000) -> set[Any]:
     """The nearest operations that a tensor comes from, parameters left out."""
     found: set[Any] = set()
     front = [tensor.grad_fn]

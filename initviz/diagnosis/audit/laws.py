@@ -27,7 +27,6 @@ from initviz.diagnosis.audit.measures import Measures, measure
 
 RARE = 1e-6  # a law is excluded by what it draws less often than this, in each of a few tests
 ROUNDING = 2.0**-8  # of bfloat16, the coarsest format that is read
-TRAINED_TOP, TRAINED_UNEVENNESS = 1.25, 8.0  # beyond: not independent entries
 SPARSE_INCOMING = 15
 FEW = 100
 CENTERED = 0.3  # share of zeros, a little below that of the smallest kernel, of two places
@@ -267,11 +266,6 @@ def fits_scale(measured: Measures, family: str, std: float) -> bool:
                 and measured.largest <= FAMILIES[family].end * std * (1 + ROUNDING))
 
 
-def looks_trained(measured: Measures) -> bool:
-    """Whether rows, columns or singular values show what independent entries do not."""
-    return measured.top > TRAINED_TOP or measured.unevenness > TRAINED_UNEVENNESS
-
-
 def _number(value: float) -> str:
     return f"{value:.3g}"
 
@@ -292,6 +286,14 @@ def _fixed(values: Array, measured: Measures, role: TensorRole) -> FittingLaw | 
     names = tuple(name for name, law in _table() if not law.random and law.family == "other" and np.allclose(
         weight, law.draw(fan_in, fan_out, np.random.default_rng(0), weight.dtype), rtol=ROUNDING, atol=0))
     return FittingLaw(SAME, names) if names else None
+
+
+def _state_matrix(measured: Measures, role: TensorRole) -> FittingLaw | None:
+    """The logarithms of 1 to n in each row, where a state space model's decays begin (Gu and Dao 2023)."""
+    states = math.exp(measured.most) if role.family.endswith("A_log") and measured.most < 16 else 0.0
+    if not measured.copies[0] or measured.least or states < 2 or not math.isclose(states, round(states), rel_tol=1e-3):
+        return None
+    return FittingLaw(f"ln 1 to ln {round(states)} in each row", ("Mamba's A",), random=False)
 
 
 def _sparse(values: Array, measured: Measures, role: TensorRole) -> FittingLaw | None:
@@ -337,7 +339,8 @@ def laws_of(values: Array | None, measured: Measures, role: TensorRole) -> list[
     """
     if not measured.finite:
         return []
-    candidates = [_one_value(measured) if measured.one_value else _gates(values) if role.kind == "bias" else None]
+    candidates = [_one_value(measured) if measured.one_value else _gates(values) if role.kind == "bias" else
+                  _state_matrix(measured, role)]
     if values is not None and role.fan_in:
         candidates += [_fixed(values, measured, role), _sparse(values, measured, role), _at_center(
             values, measured, role)]
@@ -345,7 +348,7 @@ def laws_of(values: Array | None, measured: Measures, role: TensorRole) -> list[
         candidates.append(_orthogonal(measured))
     laws = [law for law in candidates if law is not None]
     drawn_whole = measured.one_value and measured.count > 1
-    if drawn_whole or measured.zero_share > 0.5 or (looks_trained(measured) and not laws):
+    if drawn_whole or measured.zero_share > 0.5 or (measured.looks_trained and not laws):
         return laws
     return laws + _independent(measured, role)
 

@@ -21,6 +21,7 @@ MOST_COMPARED = 4096  # neighbors of equal projection: more only make a finding 
 LEAST_DIRECTION, ALMOST = 32, 0.99  # numbers of a direction, and the cosine of two that are almost one
 LEAST_VECTOR = 4  # shorter rows or columns are equal by accident
 NOTHING: Mapping[str, float] = MappingProxyType({})
+TRAINED_TOP, TRAINED_UNEVENNESS = 1.25, 8.0  # beyond: not independent entries
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Measures:
     def one_value(self) -> bool:
         """Whether all values are equal."""
         return self.finite and self.least == self.most
+
+    @property
+    def looks_trained(self) -> bool:
+        """Whether rows, columns or singular values show what independent entries do not."""
+        return self.top > TRAINED_TOP or self.unevenness > TRAINED_UNEVENNESS
 
 
 @dataclass(frozen=True, eq=False)

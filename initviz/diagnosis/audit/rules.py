@@ -244,10 +244,14 @@ def depth_trend(records: Records) -> Iterator[AuditFinding]:
         at = np.arange(len(logs))
         change = math.exp(float(np.polyfit(at, logs, 1)[0]) * (len(logs) - 1))
         if abs(float(np.corrcoef(at, logs)[0, 1])) > STRONG and not 1 / LEAST_TREND < change < LEAST_TREND:
-            yield AuditFinding("trend", "warning", f"{shown([r.name for r in ordered])} "
-                               f"{'grow' if change > 1 else 'shrink'} with depth, {number(max(change, 1 / change), 3)}-"
-                               f"fold over {len(logs)} blocks", tuple(r.name for r in ordered), change, 1, change,
-                               "blocks of one kind share one scale", SAMPLING)
+            root = float(np.exp(np.median(logs + np.log(at + 1) / 2)))  # BEiT divides by the root of the block's number
+            rooted = all(_agree(record, root / math.sqrt(k + 1)) for k, record in enumerate(ordered))
+            how = f", as 1/√k of block k: {number(root)}/√k" if rooted else (
+                f", {number(max(change, 1 / change), 3)}-fold over {len(logs)} blocks")
+            yield AuditFinding("trend", "note" if rooted else "warning", f"{shown([r.name for r in ordered])} "
+                               f"{'grow' if change > 1 else 'shrink'} with depth{how}", tuple(r.name for r in ordered),
+                               change, 1, change, "blocks of one kind share one scale, or one that falls as 1/√k "
+                               "(Bao et al. 2022)", SAMPLING)
 
 
 def ignores_fan(records: Records) -> Iterator[AuditFinding]:
@@ -291,7 +295,9 @@ def framework_default(records: Records) -> Iterator[AuditFinding]:
         verb = "keeps" if len(default) == 1 else "keep"
         names = tuple(record.name for record in default)
         last, beside = _last(default, weights), len(default) == 1 and not default[0].role.numbers
-        where = ", the last layer," if last else ", which stands beside the blocks," if beside else ""
+        first = len(default) == 1 and default[0] is weights[0] and default[0].role.kind == "convolution"
+        where = ", the last layer," if last else ", which stands beside the blocks," if beside else (
+            ", the first layer," if first else "")
         yield AuditFinding("default", "note" if where else "warning", f"{shown(names)}{where} "
                            f"{verb} PyTorch's default where all other weights "
                            f"follow {min(law.text for law in common)}", names, None, None, None,

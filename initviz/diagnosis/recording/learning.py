@@ -24,8 +24,8 @@ def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
     unused, always, later = [], [], []
     first: list[str] = []
     behind: list[str] = []
-    waking = [p.name for p in m.recording.parameters if _module(p) in m.trunk.in_zero_branches and p.gradients
-              and p.gradients[0] is not None and not p.gradients[0].exact_zero]
+    waking = [p for p in m.recording.parameters if _wakes(m, p)]
+    hidden = m.trunk.behind({_module(p) for p in waking}) | m.trunk.in_zero_branches if waking else frozenset()
     for parameter in m.recording.parameters:
         if not parameter.trainable or not parameter.gradients or not parameter.count:
             continue
@@ -33,7 +33,7 @@ def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
         if parameter.gradients[0] is None:
             unused.append(parameter.name)
         elif zero[0] and len(zero) == 1:
-            (behind if waking and _module(parameter) in m.trunk.in_zero_branches else first).append(parameter.name)
+            (behind if _is_hidden(_module(parameter), hidden) else first).append(parameter.name)
         elif all(zero):
             always.append(parameter.name)
         elif zero[0]:
@@ -48,9 +48,10 @@ def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
     if behind:
         yield RecordedFinding(
             "behind_zero", "note", "", "Gradients come later", f"The gradient of {some(behind)} is exactly 0 in the "
-            f"first step, as their branches add exactly 0. {some(waking)} {'gets' if len(waking) == 1 else 'get'} one, "
-            "and with it theirs comes in the second step.", float(len(behind)), None,
-            "every parameter gets a gradient in the first step", chain, EXACT, tuple(behind[:1]))
+            f"first step, as what is behind them begins at 0. {some([p.name for p in waking])} "
+            f"{'gets' if len(waking) == 1 else 'get'} one, and with it theirs comes in the second step.",
+            float(len(behind)), None, "every parameter gets a gradient in the first step", chain, EXACT,
+            tuple(behind[:1]))
     if first:
         yield RecordedFinding(
             "zero_gradient", "warning", "", "No gradient in the first step", f"The gradient of {some(first)} is "
@@ -72,6 +73,20 @@ def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
 
 def _module(parameter: RecordedParameter) -> str:
     return parameter.name.rpartition(".")[0]
+
+
+def _wakes(m: Recorded, parameter: RecordedParameter) -> bool:
+    """Whether a parameter that begins at 0, or in a branch that does, gets a gradient in the first step."""
+    given = parameter.gradients[0] if parameter.gradients else None
+    begins_at_zero = parameter.all_zero and not parameter.name.endswith("bias")
+    return given is not None and not given.exact_zero and (
+        begins_at_zero or _module(parameter) in m.trunk.in_zero_branches)
+
+
+def _is_hidden(path: str, hidden: frozenset[str]) -> bool:
+    """Whether a module, the one that holds it, or one inside it is among these paths."""
+    within = f"{path}." if path else ""
+    return path in hidden or path.rpartition(".")[0] in hidden or any(other.startswith(within) for other in hidden)
 
 
 # ---------------------------------------------------------------------------------------------- the loss
@@ -135,8 +150,12 @@ def update_ratio(m: Recorded, parameter: RecordedParameter) -> float:
 
 
 def updates(m: Recorded) -> Iterator[RecordedFinding]:
-    """How fast the weights of the modules before the outputs change, beside one another and beside 1/1000."""
-    places = [place for place in m.trunk.products if place not in m.trunk.heads]
+    """How fast the weights of the modules before the outputs change, beside one another and beside 1/1000.
+
+    Weights that a normalization alone reads are left out: their size sets their rate (Li and Arora 2020).
+    """
+    places = [place for place in m.trunk.products if place not in m.trunk.heads
+              and place not in m.trunk.only_normalized]
     speeds = {m.label(place): update_ratio(m, weight) for place in places
               if (weight := m.trunk.weight_of(m.rows[place])) is not None and weight.trainable}
     speeds = {label: speed for label, speed in speeds.items() if 0 < speed < math.inf}
@@ -155,7 +174,7 @@ def updates(m: Recorded) -> Iterator[RecordedFinding]:
         text = (f"Gradient ÷ weight differs between modules by a factor of {number(spread)}, from {slowest} to "
                 f"{fastest}. A rate of {number(TARGET_UPDATE / middle)} changes the weights of the median module by a "
                 "thousandth in a step of gradient descent.")
-    uneven = spread > m.thresholds["updates"]
+    uneven = bool(rates) and spread > m.thresholds["updates"]  # without an optimizer nobody knows the updates
     yield RecordedFinding(
         "updates", "warning" if uneven else "note", "uneven" if uneven else "",
         "Uneven updates" if uneven else "Update ÷ weight" if rates else "A rate to begin with", text, spread, None,

@@ -13,7 +13,7 @@ import pandas as pd
 from initviz.core.wording import cut, number, percent
 from initviz.diagnosis.audit.audit import Audit
 from initviz.diagnosis.findings import Graded
-from initviz.diagnosis.recording import learning, scale, units
+from initviz.diagnosis.recording import gains, learning, scale, units
 from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding
 from initviz.diagnosis.recording.trunk import Trunk, plain_kind
 from initviz.diagnosis.recording.weights import as_findings, audit_recording
@@ -25,9 +25,10 @@ from initviz.files.recording import Recording, Row
 MOST_HEADS = 4  # in a sentence
 # Causes before what they cause, as in the rules of a simulated network.
 RULES: tuple[Callable[[Recorded], Iterator[RecordedFinding]], ...] = (
-    scale.overflow, scale.inputs, units.silent, units.copies, units.dead, scale.signal, units.saturated,
-    units.attention, scale.gradient, learning.zero_gradients, units.alike, scale.preactivations, scale.branches,
-    learning.loss, units.decided, learning.updates, scale.formats, units.uncertain)
+    scale.overflow, scale.inputs, units.silent, gains.blank, gains.weights, units.copies, units.dead, scale.signal,
+    units.saturated, units.attention, scale.gradient, learning.zero_gradients, units.alike, scale.preactivations,
+    scale.branches, gains.unscaled_branches, learning.loss, units.decided, learning.updates, scale.formats,
+    units.uncertain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,11 @@ class RecordingReport(Graded):
 def examine(recording: Recording, thresholds: Thresholds = DEFAULTS) -> RecordingReport:
     """The report on a recording, by the rules and thresholds of a simulated network."""
     recorded, weights = Recorded(recording, thresholds), audit_recording(recording)
-    findings = [finding for rule in RULES for finding in rule(recorded)]
-    return RecordingReport(recorded, in_order([*findings, *as_findings(weights)]), weights)
+    audited = [*as_findings(weights)]
+    told = {finding.modules[0].rpartition(".")[0] for finding in audited if finding.key == "weights_scale"}
+    findings = [finding for rule in RULES for finding in rule(recorded)
+                if not (finding.key == "gain" and told.intersection(finding.modules))]
+    return RecordingReport(recorded, in_order([*findings, *audited]), weights)
 
 
 # ---------------------------------------------------------------------------------------------- in words

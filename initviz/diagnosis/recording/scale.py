@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from initviz.core.wording import cut, listed, number, percent
 from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO
@@ -24,6 +24,7 @@ from initviz.diagnosis.rules.grades import (
 from initviz.files.recording import RecordedParameter, TensorStatistics
 from initviz.theory.precision import FORMATS, Format
 
+THROUGH_NORMALIZATIONS = 1000.0  # a gradient may change over a model of normalizations
 MOST_LOST = 0.05  # of the values, as in the audit of weights
 SKIPS_SOURCE = "convention, as of layers; Zhang et al. 2019 (Fixup) for the growth of a stream"
 
@@ -51,20 +52,35 @@ def overflow(m: Recorded) -> Iterator[RecordedFinding]:
 
 # ---------------------------------------------------------------------------------------------- along the trunk
 
-def _stretches(m: Recorded, *, forward: bool) -> list[Stretch]:
-    trunk = m.trunk
-
+def _forward(m: Recorded) -> list[Stretch]:
+    """Stretches in which the signal vanishes or explodes; behind a normalization begins another one."""
     def value(place: int, sign: int) -> float:
-        if not forward:
-            return trunk.gradient_scale(place)
-        if place in trunk.only_normalized:
+        if place in m.trunk.only_normalized:
             return math.nan
-        return _entering(m, sign) if place == INPUT else trunk.level(place)
+        return _entering(m, sign) if place == INPUT else m.trunk.level(place)
 
-    stretches = extreme_stretches(trunk, value, forward=forward)
-    if not forward:  # from the later place back to the earlier one
-        stretches = [Stretch(1 / stretch.value, stretch.begin, stretch.end, stretch.steps) for stretch in stretches]
-    return [stretch for stretch in stretches if not within(stretch.value, m.thresholds)]
+    return [stretch for stretch in extreme_stretches(m.trunk, value, forward=True)
+            if not within(stretch.value, m.thresholds)]
+
+
+def _backward(m: Recorded) -> list[Stretch]:
+    """Stretches in which the gradient vanishes or explodes, from the later place back to the earlier one.
+
+    Weights in front of a normalization have no scale, and their rates adapt to their gradient: there the line is drawn
+    for the whole model, which a constant factor in each layer crosses where there are many.
+    """
+    def value(place: int, sign: int) -> float:
+        return m.trunk.gradient_scale(place)
+
+    def back(ends: Callable[[int], bool]) -> list[Stretch]:
+        return [Stretch(1 / stretch.value, stretch.begin, stretch.end, stretch.steps)
+                for stretch in extreme_stretches(m.trunk, value, forward=False, ends=ends)]
+
+    plain = [stretch for stretch in back(m.trunk.sets_anew) if not within(stretch.value, m.thresholds)
+             and not m.trunk.is_normalized_between(stretch.begin, stretch.end)]
+    through = [stretch for stretch in back(lambda place: False) if m.trunk.is_normalized_between(
+        stretch.begin, stretch.end) and not 1 / THROUGH_NORMALIZATIONS <= stretch.value <= THROUGH_NORMALIZATIONS]
+    return plain + through
 
 
 def _entering(m: Recorded, sign: int) -> float:
@@ -97,7 +113,7 @@ def signal(m: Recorded) -> Iterator[RecordedFinding]:
     """A signal that vanishes or explodes between a place of the trunk and a later one."""
     if not all(m.rows[place].finite for place in m.trunk.levels):
         return
-    beyond = [(signal_is_error(stretch.value, m.thresholds), stretch) for stretch in _stretches(m, forward=True)]
+    beyond = [(signal_is_error(stretch.value, m.thresholds), stretch) for stretch in _forward(m)]
     if not beyond:
         return
     error, stretch = min(beyond, key=lambda pair: (not pair[0], pair[1].end))
@@ -132,7 +148,7 @@ def gradient(m: Recorded) -> Iterator[RecordedFinding]:
         return
     if m.errors_cancel:
         return
-    beyond = _stretches(m, forward=False)
+    beyond = _backward(m)
     if not beyond:
         return
     norms = [_norm(weight) for place in m.trunk.products if (weight := m.trunk.weight_of(m.rows[place])) is not None]
@@ -153,7 +169,9 @@ def gradient(m: Recorded) -> Iterator[RecordedFinding]:
         f"The gradient {say_change(stretch.value)}",
         f"On the way back the length of the gradient at {early} is {number(stretch.value)} times that at "
         f"{late}{a_step}.{also}",
-        of_norms if error else stretch.value, None, say_gradient_rule(m.thresholds), GRADIENT_SOURCE, RATIO,
+        of_norms if error else stretch.value, None, f"{say_gradient_rule(m.thresholds)}; through normalizations up to "
+        f"a factor of {number(THROUGH_NORMALIZATIONS)}", f"{GRADIENT_SOURCE}; Yang et al. 2019 for the growth through "
+        "batch normalizations", RATIO,
         (early, late), remedy)
 
 
@@ -184,7 +202,8 @@ def preactivations(m: Recorded) -> Iterator[RecordedFinding]:
 
 def branches(m: Recorded) -> Iterator[RecordedFinding]:
     """Branches that drown their skip, and those that begin at exactly 0."""
-    sums = [(place, row.skip) for place, row in enumerate(m.rows) if row.skip is not None]
+    sums = [(place, row.skip) for place, row in enumerate(m.rows) if row.skip is not None
+            and place not in m.trunk.in_recurrences]
     zero = [m.label(place) for place, skip in sums if skip.branch_rms == 0 < skip.skip_rms]
     if zero:
         yield RecordedFinding("branches_zero", "note", "", "Branches of 0", f"{len(zero):,} of {len(sums):,} branches "

@@ -7,7 +7,9 @@ scale is compared forward up to a normalization, which sets it anew, and backwar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import sys
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,8 +20,12 @@ ACTIVATIONS = frozenset({
     "hardswish", "hardsigmoid", "softplus", "softsign", "logsigmoid", "glu", "prelu", "rrelu", "threshold", "swish",
     "geluactivation", "newgeluactivation", "quickgeluactivation", "siluactivation"})
 PASSING = ("dropout", "identity")  # kinds that pass on what they read
+MOST_POWER = math.log(sys.float_info.max)
 INPUT = -1  # the place of the model's input
 RECTIFIERS = frozenset({"relu", "relu6", "threshold"})
+GATES = frozenset({"sigmoid", "hardsigmoid"})
+RECURRENT = ("lstm", "gru", "rnn")  # kinds whose outputs gates keep in their range, at any scale of the weights
+MOST_SUMS = 4  # of two projections in one module; more are the steps of a recurrence
 
 
 def plain_kind(row: Row) -> str:
@@ -103,6 +109,55 @@ class Trunk:
         return branch & ~skip
 
     @cached_property
+    def _gate_branches(self) -> int:
+        """The rows from which a gate is computed beside what it multiplies, as the bits of a number: its values are
+        shares, as in a squeeze-and-excitation."""
+        inside = 0
+        for row in self.rows:
+            gates = [source for source in row.sources if plain_kind(self.rows[source]) in GATES]
+            for gate in gates if row.skip is None else ():
+                beside = [source for source in row.sources if self._behind[gate] >> source & 1]
+                if beside:
+                    nearest = max(beside)
+                    inside |= (self._behind[gate] | 1 << gate) & ~(self._behind[nearest] | 1 << nearest)
+        return inside
+
+    def behind(self, paths: Container[str]) -> frozenset[str]:
+        """Paths of the modules that those of given paths are computed from."""
+        bits = 0
+        for place in self.measured:
+            if self.rows[place].path in paths:
+                bits |= self._behind[place]
+        return frozenset(row.path for place, row in enumerate(self.rows) if bits >> place & 1)
+
+    @cached_property
+    def _normalizations(self) -> int:
+        return sum(1 << place for place in self.normalizations)
+
+    @cached_property
+    def normalizations(self) -> frozenset[int]:
+        """Places of normalizations' outputs; of a module that also activates, of the part inside it before that."""
+        holders = {row.path for row in self.rows if is_normalization(row)}
+        return frozenset(place for place in self.measured if is_normalization(row := self.rows[place]) or (
+            row.path.rpartition(".")[0] in holders and not is_activation(row)))
+
+    def is_normalized_between(self, begin: int, end: int) -> bool:
+        """Whether a normalization divides what goes from one place to another: in front of it weights have no scale."""
+        return begin in self.only_normalized or bool(
+            self._normalizations & (self._behind[end] | 1 << end) & ~(self._behind[begin] | 1 << begin))
+
+    def sets_anew(self, place: int) -> bool:
+        """Whether a normalization sets the scale of a row, or of the branch that it adds."""
+        return place in self.normalizations or bool(self._branch_of(self.rows[place]) & self._normalizations)
+
+    @cached_property
+    def in_recurrences(self) -> frozenset[int]:
+        """Sums of two projections that one module makes again and again: the states of a recurrence."""
+        sums = [place for place in self.measured if (skip := self.rows[place].skip) is not None and not skip.identity]
+        counts = Counter(self.rows[place].path for place in sums)
+        return frozenset(place for place in sums if counts[self.rows[place].path] > MOST_SUMS)
+
+    @cached_property
     def in_zero_branches(self) -> frozenset[str]:
         """Paths of the modules in branches that add exactly 0 at first to a skip that is not 0."""
         inside = 0
@@ -121,7 +176,7 @@ class Trunk:
         for place in reversed(self.measured):
             row = self.rows[place]
             carried = row.skip.sources if row.skip is not None and row.skip.identity else ()
-            normalizes = is_normalization(row) or (
+            normalizes = place in self.normalizations or (
                 plain_kind(row).startswith(PASSING) and readers.get(place) == {True})
             for source in set(row.sources) - set(carried):
                 readers.setdefault(source, set()).add(normalizes)
@@ -129,7 +184,7 @@ class Trunk:
 
     def weight_of(self, row: Row) -> RecordedParameter | None:
         """The matrix or kernel by which a module multiplies its inputs; None where it has none."""
-        if row.function or is_embedding(row) or is_normalization(row):
+        if row.function or is_embedding(row) or is_normalization(row) or plain_kind(row).startswith(RECURRENT):
             return None
         return self._weights.get(row.path)
 
@@ -174,7 +229,9 @@ class Trunk:
         """
         shared = {source for row in self.rows for source in row.sources
                   if is_embedding(self.rows[source]) and self.rows[source].shape[:1] != row.shape[:1]}
-        outside = [place for place in self.measured if not self.in_branches >> place & 1 and place not in shared]
+        inside = self.in_branches | self._gate_branches
+        outside = [place for place in self.measured if not inside >> place & 1 and place not in shared
+                   and place not in self.in_recurrences]
         levels = tuple(place for place in outside if not self.rows[place].container and (
             is_activation(self.rows[place]) or is_embedding(self.rows[place]) or self.rows[place].skip is not None)
             and place not in self._ends)
@@ -223,18 +280,28 @@ class Trunk:
         return row.gradient.rms * math.sqrt(math.prod(row.shape) / row.shape[0])
 
 
-def extreme_stretches(trunk: Trunk, value: Callable[[int, int], float], *, forward: bool) -> list[Stretch]:
+def extreme_stretches(trunk: Trunk, value: Callable[[int, int], float], *, forward: bool,
+                      ends: Callable[[int], bool] | None = None) -> list[Stretch]:
     """The greatest fall and the greatest growth from a level to a later one with nothing but modules between.
 
     ``value`` is that of a place, for a fall (-1) or a growth (1); those that are 0 or not finite are passed over.
-    Forward a normalization ends a stretch, and the INPUT, where its scale is known, begins one.
+    A place of ``ends`` ends a stretch, without it a normalization; forward the INPUT, where its scale is known, begins
+    one.
     """
-    stretches_of_signs = ([*_stretches(trunk, value, sign, forward)] for sign in (-1, 1))
+    ends = ends or trunk.normalizations.__contains__
+    stretches_of_signs = ([*_stretches(trunk, value, sign, forward, ends)] for sign in (-1, 1))
     return [max(stretches, key=lambda stretch: sign * math.log(stretch.value))
             for sign, stretches in zip((-1, 1), stretches_of_signs, strict=True) if stretches]
 
 
-def _stretches(trunk: Trunk, value: Callable[[int, int], float], sign: int, forward: bool) -> Iterator[Stretch]:
+def _ratio(later: float, earlier: float) -> float:
+    """Of two positive numbers; infinite where it is beyond the largest number."""
+    power = math.log(later) - math.log(earlier)
+    return math.exp(power) if power < MOST_POWER else math.inf
+
+
+def _stretches(trunk: Trunk, value: Callable[[int, int], float], sign: int, forward: bool,
+               ends: Callable[[int], bool]) -> Iterator[Stretch]:
     """Of each level the change from the earlier one that is furthest from it."""
     levels = frozenset(trunk.levels)
     size = value(INPUT, sign) if forward and trunk.recording.input is not None else math.nan
@@ -245,13 +312,13 @@ def _stretches(trunk: Trunk, value: Callable[[int, int], float], sign: int, forw
         behind = [kept for source in sources if (kept := carried[source]) is not None]
         if not sources and entering is not None and not is_embedding(row):
             behind.append(entering)
-        if forward and is_normalization(row):
+        if ends(place):
             behind = []
         furthest = max(behind, key=lambda kept: -sign * kept[0], default=None)
         if place in levels:
             own = value(place, sign)
             if 0 < own < math.inf:
-                if furthest is not None and 0 < (change := math.exp(math.log(own) - math.log(furthest[0]))) < math.inf:
+                if furthest is not None and 0 < (change := _ratio(own, furthest[0])) < math.inf:
                     if change != 1:
                         yield Stretch(change, furthest[1], place, furthest[2] + 1)
                     furthest = max((furthest[0], furthest[1], furthest[2] + 1), (own, place, 0),

@@ -43,12 +43,16 @@ WEIGHT_FINDINGS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType({
     "format": ("Weights leave a format", "", EXACT, "Scale them, or keep them in float32.")})
 
 
-def _role(parameter: RecordedParameter) -> TensorRole:
+def role_of_parameter(parameter: RecordedParameter) -> TensorRole:
     """What a parameter is, by its name and shape and the class of its module."""
     role, module = role_of(parameter.name, parameter.shape), parameter.module.lower()
     matrix = len(parameter.shape) == 2
     if "norm" in module:
         return replace(role, kind="norm" if role.kind != "bias" else "bias", fan_in=0, fan_out=0)
+    lengths = [length for length in parameter.shape if length > 1]
+    if len(parameter.shape) > 1 and len(lengths) < 2 and role.kind in ("linear", "convolution") and (
+            parameter.name.rpartition(".")[2] not in ("weight", "kernel")):
+        return replace(role, kind="norm", fan_in=0, fan_out=0)  # a learned scale of each unit, such as LayerScale
     if matrix and parameter.module == "Conv1D":  # of transformers: a linear layer whose weight is (in, out)
         return replace(role, kind="linear", fan_in=parameter.shape[0], fan_out=parameter.shape[1], outputs_first=False)
     if matrix and ("embedding" in module or (module == "linear" and role.kind == "embedding")):
@@ -74,7 +78,7 @@ def _measures(parameter: RecordedParameter) -> Measures:
 def _records(recording: Recording) -> Iterator[TensorRecord]:
     for parameter in recording.parameters:
         if parameter.count and parameter.dtype in FLOATS and not math.isnan(parameter.zero_share):
-            role, measured = _role(parameter), _measures(parameter)
+            role, measured = role_of_parameter(parameter), _measures(parameter)
             laws = tuple(laws_of(None, measured, role)) if parameter.finite and parameter.rms < math.inf else ()
             yield TensorRecord(parameter.name, parameter.shape, parameter.dtype, role, measured, laws)
 
@@ -95,7 +99,8 @@ def as_findings(audited: Audit) -> Iterator[RecordedFinding]:
 
 def _as_finding(finding: AuditFinding) -> RecordedFinding:
     title, kind, firmness, remedy = WEIGHT_FINDINGS.get(finding.key, ("Weights", "", CONVENTION, ""))
+    severity = "note" if finding.key == "format" else finding.severity  # as of outputs and gradients
     return RecordedFinding(
-        f"weights_{finding.key}", finding.severity, "" if finding.severity == "note" else kind, title,
+        f"weights_{finding.key}", severity, "" if severity == "note" else kind, title,
         f"{finding.text}.", math.nan if finding.measured is None else finding.measured, None, finding.rule,
         finding.source, firmness, finding.tensors[:1], remedy)

@@ -209,6 +209,8 @@ def test_one_of_a_family_with_another_scale_is_found_and_so_is_a_trend(tmp_path)
     assert keys(state | {"layers.3.weight": 3 * state["layers.3.weight"]}, tmp_path) == [("scale", "error")]
     assert keys({name: 1.2**block * values for block, (name, values) in enumerate(state.items())},
                 tmp_path) == [("trend", "warning")]
+    assert keys({name: values / math.sqrt(block + 1) for block, (name, values) in enumerate(state.items())},
+                tmp_path) == [("trend", "note")]  # as BEiT's
 
 
 @pytest.mark.parametrize(("place", "severity"), [(4, "warning"), (9, "note")])
@@ -225,6 +227,18 @@ def test_a_layer_beside_the_blocks_that_keeps_the_default_is_a_note_wherever_the
         found, = audit(saved(state | {name: drawn}, tmp_path / "a.safetensors")).findings
         assert (found.severity, found.tensors) == ("note", (name,))
         assert "beside the blocks" in found.text
+
+
+def test_a_first_convolution_that_keeps_the_default_is_a_note(tmp_path):
+    drawn = (np.random.default_rng(0).uniform(-1, 1, (64, 3, 4, 4)) / math.sqrt(48)).astype("f")
+    state = {"0.0.weight": drawn} | {f"1.{layer}.weight": weights((64, 64), layer) for layer in range(10)}
+    found, = audit(saved(state, tmp_path / "a.safetensors")).findings
+    assert (found.severity, found.tensors) == ("note", ("0.0.weight",))
+
+
+def test_decays_of_a_state_space_are_alike_by_design(tmp_path):
+    decays = np.tile(np.log(np.arange(1, 9)), (64, 1)).astype("f")
+    assert keys({f"layers.{layer}.A_log": decays for layer in range(4)}, tmp_path) == []
 
 
 def test_biases_of_forget_gates_are_alike_by_design(tmp_path):

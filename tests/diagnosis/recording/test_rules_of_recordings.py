@@ -32,12 +32,17 @@ def put(given, place, value):
     given[place[-1]] = value
 
 
-def edited(name, *changes):
-    """The report on an example of which each (place, value) is changed."""
+def changed(name, *changes):
+    """An example of which each (place, value) is changed."""
     given = unpacked(name)
     for place, value in changes:
         put(given, place, value)
-    return examine(read_recording(packed(given)))
+    return given
+
+
+def edited(name, *changes):
+    """The report on such an example."""
+    return examine(read_recording(packed(changed(name, *changes))))
 
 
 def keys(report, *severities):
@@ -102,10 +107,22 @@ def test_two_steps_tell_gradients_that_come_later():
     for parameter in given["parameters"]:
         parameter["gradients"] = parameter["gradients"][:1]
     once = examine(read_recording(packed(given)))
-    assert "steps=2" in found(once, "zero_gradient").remedy
+    assert found(once, "behind_zero").modules == ("0.lora_A",)
+    assert found(once, "behind_zero").severity == "note"
+    unexplained = edited("mlp", (("parameters", 0, "gradients", 0, "exact_zero"), True))
+    assert "steps=2" in found(unexplained, "zero_gradient").remedy
     for parameter in given["parameters"]:
         parameter["gradients"] *= 2
     assert found(examine(read_recording(packed(given))), "no_gradient").severity == "error"
+
+
+@pytest.mark.parametrize("value", [1e-300, 1e300])
+def test_a_growth_beyond_the_largest_number_is_told(value):
+    first = example("mlp").trunk.levels[0]
+    changes = [(("rows", first, name), 1 / value) for name in ("rms", "median_rms")]
+    changes += [(("rows", place, name), value) for place in example("mlp").trunk.levels[1:]
+                for name in ("rms", "median_rms")]
+    assert examine(read_recording(packed(changed("mlp", *changes)))).findings
 
 
 def test_a_parameter_that_the_loss_does_not_depend_on_is_named():
