@@ -23,8 +23,7 @@ from initviz.core.wording import number
 from initviz.theory.recommendation import recommended_point
 
 CURVE = "φ(z) for z from −4 to 4; of a sine two periods."
-COLUMN_WIDTHS = [3, 2]  # widths of a table and of the entry chosen
-MOST_TABLE = 600  # pixels, beyond which a table scrolls
+MOST_ROWS = 8  # beyond which a table scrolls, so that the entry chosen stands on the same screen
 
 
 def _choose(label: str, key: str, labels: Mapping[str, str], default: str, help: str) -> str:
@@ -101,7 +100,7 @@ def _show_table(table: pd.DataFrame, key: str, chosen: str, columns: Mapping[str
             st.session_state[chosen] = keys[rows[0]]
 
     st.dataframe(table, hide_index=True, column_config=dict(columns), key=key, on_select=choose,
-                 height=min(HEAD + ROW * len(table), MOST_TABLE), selection_mode="single-row")
+                 height=HEAD + ROW * min(len(table), MOST_ROWS), selection_mode="single-row")
     if table.empty:
         st.caption("No row holds that text.")
 
@@ -123,79 +122,84 @@ def show_initializers(settings: Settings) -> None:
         text = _ask_search("search_initializers")
         role = _choose("Layer", "part", quantities.LAYERS, "hidden",
                        "Whose fans the variances are for. Depth, width and input are the sidebar's.")
-    left, right = st.columns(COLUMN_WIDTHS)
-    with left:
-        fan_in, fan_out = quantities.layer_shape(role, settings)
-        table = pd.DataFrame({key: {
-            "Name": entry.label, "Formula": plain_formula(entry.latex),
-            "Variance": (promise := quantities.promise(key, settings, role)).variance, "Std": promise.std,
-            "Weights": list(quantities.distribution(key, settings, role)), "Made for": entry.made_for,
-            "Source": entry.source} for key, entry in INITIALIZERS.items()}).T
-        _show_table(_searched(table, text), "initializers", "formula", {
-            "Name": st.column_config.TextColumn(width=130),
-            "Formula": st.column_config.TextColumn(width=215),
-            "Variance": st.column_config.NumberColumn(
-                format="%.3g", width="small", help=f"Of a weight of the layer {fan_in} → {fan_out}, gain included."),
-            "Std": st.column_config.NumberColumn(format="%.3g", width="small", help="Its square root."),
-            "Weights": st.column_config.BarChartColumn(
-                width="small", y_min=0, help="Drawn and counted between −4 and 4 times 1/√fan_in; the outermost bars "
-                                             "hold all that lies beyond.")})
-    with right, st.container(border=True):
+    fan_in, fan_out = quantities.layer_shape(role, settings)
+    table = pd.DataFrame({key: {
+        "Name": entry.label, "Formula": plain_formula(entry.latex),
+        "Variance": (promise := quantities.promise(key, settings, role)).variance, "Std": promise.std,
+        "Weights": list(quantities.distribution(key, settings, role)), "Made for": entry.made_for,
+        "Source": entry.source} for key, entry in INITIALIZERS.items()}).T
+    _show_table(_searched(table, text), "initializers", "formula", {
+        "Name": st.column_config.TextColumn(width=115),
+        "Formula": st.column_config.TextColumn(width=165),
+        "Variance": st.column_config.NumberColumn(
+            format="%.3g", width=65, help=f"Of a weight of the layer {fan_in} → {fan_out}, gain included."),
+        "Std": st.column_config.NumberColumn(format="%.3g", width=55, help="Its square root."),
+        "Weights": st.column_config.BarChartColumn(
+            width=65, y_min=0, help="Drawn and counted between −4 and 4 times 1/√fan_in; the outermost bars hold all "
+                                    "that lies beyond."),
+        "Made for": st.column_config.TextColumn(width=150), "Source": st.column_config.TextColumn(width=150)})
+    with st.container(border=True):
         _show_initializer(_ask_entry("Initializer", "formula", INITIALIZERS, "he_normal"), settings)
 
 
 def _show_initializer(key: str, settings: Settings) -> None:
     entry = INITIALIZERS[key]
-    st.latex(entry.latex)
-    st.markdown(f"{entry.sentence} Key: `{key}`.")
-    st.markdown("  \n".join(
-        f":small[{promise.fan_in} → {promise.fan_out}: variance {number(promise.variance)}, standard deviation "
-        f"{number(promise.std)}" + (f", mean {number(promise.mean)}" if promise.mean else "") + "]"
-        for promise in quantities.promises(key, settings)))
-    values = quantities.parameters_in_words(entry.parameters, settings.initializer_params(key))
-    if values:
-        st.markdown(f":small[Now {values}; the sidebar sets it.]")
-    st.caption(f"Made for {entry.made_for}. Source: {entry.source}.")
-    _show_code({framework: quantities.code(key, framework, settings) for framework in FRAMEWORKS})
+    law, code = st.columns(2)
+    with law:
+        st.latex(entry.latex)
+        st.markdown(f"{entry.sentence} Key: `{key}`.")
+        st.markdown("  \n".join(
+            f":small[{promise.fan_in} → {promise.fan_out}: variance {number(promise.variance)}, standard deviation "
+            f"{number(promise.std)}" + (f", mean {number(promise.mean)}" if promise.mean else "") + "]"
+            for promise in quantities.promises(key, settings)))
+        values = quantities.parameters_in_words(entry.parameters, settings.initializer_params(key))
+        if values:
+            st.markdown(f":small[Now {values}; the sidebar sets it.]")
+    with code:
+        _show_code({framework: quantities.code(key, framework, settings) for framework in FRAMEWORKS})
+        st.caption(f"Made for {entry.made_for}. Source: {entry.source}.")
 
 
 def show_activations(settings: Settings) -> None:
     """All activations to compare, and the one chosen with its formula, curve, source and code."""
     text = _ask_search("search_activations")
-    left, right = st.columns(COLUMN_WIDTHS)
-    with left:
-        table = pd.DataFrame({key: {
-            "Name": entry.label, "Formula": plain_formula(entry.latex),
-            "φ′(0)": quantities.derivative_at_zero(key, settings),
-            "Gain": quantities.variance_keeping_gain(key, settings),
-            "Curve": list(quantities.activation_curve(key, settings)), "Source": entry.source}
-            for key, entry in ACTIVATIONS.items()}).T
-        _show_table(_searched(table, text), "activations", "function", {
-            "Name": st.column_config.TextColumn(width=130),
-            "Formula": st.column_config.TextColumn(width=215),
-            "φ′(0)": st.column_config.NumberColumn(format="%.3g", width="small", help="Derivative at 0."),
-            "Gain": st.column_config.NumberColumn(
-                format="%.4g", width="small", help="1/√(E φ²) for a unit normal z: with it LeCun's weights keep a "
-                                                   "variance of 1."),
-            "Curve": st.column_config.LineChartColumn(width="small", help=CURVE)})
-    with right, st.container(border=True):
+    table = pd.DataFrame({key: {
+        "Name": entry.label, "Formula": plain_formula(entry.latex),
+        "φ′(0)": quantities.derivative_at_zero(key, settings),
+        "Gain": quantities.variance_keeping_gain(key, settings),
+        "Curve": list(quantities.activation_curve(key, settings)), "Source": entry.source}
+        for key, entry in ACTIVATIONS.items()}).T
+    _show_table(_searched(table, text), "activations", "function", {
+        "Name": st.column_config.TextColumn(width=115),
+        "Formula": st.column_config.TextColumn(width=165),
+        "φ′(0)": st.column_config.NumberColumn(format="%.3g", width=60, help="Derivative at 0."),
+        "Gain": st.column_config.NumberColumn(
+            format="%.4g", width=70, help="1/√(E φ²) for a unit normal z: with it LeCun's weights keep a variance "
+                                          "of 1."),
+        "Curve": st.column_config.LineChartColumn(width=80, help=CURVE),
+        "Source": st.column_config.TextColumn(width=300)})
+    with st.container(border=True):
         _show_activation(_ask_entry("Activation function", "function", ACTIVATIONS, "tanh"), settings)
 
 
 def _show_activation(key: str, settings: Settings) -> None:
     entry = ACTIVATIONS[key]
-    st.latex(entry.latex)
-    st.metric("Derivative at 0", number(quantities.derivative_at_zero(key, settings)), chart_type="line",
-              chart_data=quantities.activation_curve(key, settings), help=CURVE)
-    gain = number(quantities.variance_keeping_gain(key, settings), 3)
-    st.markdown(f":small[Gain that keeps a variance of 1: **{gain}** = 1/√(E φ²) for a unit normal z. Key: `{key}`.]")
-    point = recommended_point(key, settings.activation_params(key))
-    if point.stable_edge:
-        biases = f", biases of standard deviation {number(point.sigma_b, 4)}" if point.sigma_b else ""
-        st.markdown(f":small[For the deepest networks: gain **{number(point.sigma_w, 4)}**{biases}, a stable point on "
-                    "the edge of chaos, χ₁ = 1 and V′(q) ≤ 1.]")
-    values = quantities.parameters_in_words(entry.parameters, settings.activation_params(key))
-    if values:
-        st.markdown(f":small[Now {values}; the sidebar sets it.]")
-    st.caption(f"{entry.remark} Source: {entry.source}.".strip())
-    _show_code({framework: quantities.activation_code(key, framework, settings) for framework in FRAMEWORKS})
+    function, code = st.columns(2)
+    with function:
+        st.latex(entry.latex)
+        st.metric("Derivative at 0", number(quantities.derivative_at_zero(key, settings)), chart_type="line",
+                  chart_data=quantities.activation_curve(key, settings), help=CURVE)
+        gain = number(quantities.variance_keeping_gain(key, settings), 3)
+        st.markdown(f":small[Gain that keeps a variance of 1: **{gain}** = 1/√(E φ²) for a unit normal z. Key: "
+                    f"`{key}`.]")
+        point = recommended_point(key, settings.activation_params(key))
+        if point.stable_edge:
+            biases = f", biases of standard deviation {number(point.sigma_b, 4)}" if point.sigma_b else ""
+            st.markdown(f":small[For the deepest networks: gain **{number(point.sigma_w, 4)}**{biases}, a stable point "
+                        "on the edge of chaos, χ₁ = 1 and V′(q) ≤ 1.]")
+        values = quantities.parameters_in_words(entry.parameters, settings.activation_params(key))
+        if values:
+            st.markdown(f":small[Now {values}; the sidebar sets it.]")
+    with code:
+        _show_code({framework: quantities.activation_code(key, framework, settings) for framework in FRAMEWORKS})
+        st.caption(f"{entry.remark} Source: {entry.source}.".strip())
