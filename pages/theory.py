@@ -46,14 +46,13 @@ left, right = st.columns([3, 2])
 with left:
     st.markdown("**Phase diagram**: click to choose σ_w and σ_b")
     app.show(phase.picture(*most), plane, key="phase", on_select=theory.go_to_clicked_point, selection_mode="spot")
-    st.caption("**Blue**: ordered, gradients shrink (χ₁ < 1). **Red**: chaotic, gradients grow (χ₁ > 1). The paler, "
-               "the more layers a gradient lasts; on the line (a ring where it is one point) it keeps its size. Gray: "
-               "the signal grows without bound. Points are the chosen initializers, the cross is the network drawn "
-               "here."
-               + say.left_out(settings, *most))
+    st.markdown(":small[**Blue**: gradients shrink. **Red**: they grow. On the line they keep their size. "
+                "**Points**: the chosen initializers. **Cross**: the network drawn here.]")
+    st.caption(say.left_out(settings, *most))
 with right:
     st.markdown(f"**At the cross** the network is {say.phase(fixed_point, prediction)}.")
     with st.popover("Symbols, formulas", icon=":material/functions:"):
+        st.markdown(say.DIAGRAM)
         st.markdown(say.FORMULAS)
         st.markdown("  \n".join(f"${symbol}$ = **{value}**  \n:small[:gray[{meaning}]]"
                                 for symbol, value, meaning in say.point(fixed_point)))

@@ -36,7 +36,7 @@ def picture(most_w: float, most_b: float) -> Picture:
     """The diagram as an image under points that can be clicked; datasets image, cells, critical, ring, points, here.
     """
     x = alt.X("sigma_w:Q", scale=alt.Scale(domain=[0, most_w], nice=False, zero=False),
-              axis=alt.Axis(title="σ_w", grid=False, tickCount=8))
+              axis=alt.Axis(title="σ_w", grid=False, tickCount=8, labelFlushOffset=-3))
     y = alt.Y("sigma_b:Q", scale=alt.Scale(domain=[0, most_b], nice=False, zero=False),
               axis=alt.Axis(title="σ_b", grid=False, tickCount=8))
     image = alt.Chart(named("image")).mark_image(

@@ -44,6 +44,12 @@ def test_the_words_follow_the_point():
     assert "$c^*$ = **0.122" in words(visit(THEORY, sigma_w=2.5, sigma_b=0.3, **SMALL))  # Poole et al. 2016
 
 
+def test_an_initializer_without_a_point_in_the_diagram_is_named():
+    said = words(visit(THEORY, init=["zeros", "constant", "he_normal", "normal"], std=1, **SMALL | {"width": 64}))
+    assert "Not in it: Zeros and Constant, whose weights are not random. Beyond its edge: Normal (σ_w = " in said
+    assert "Not in it" not in words(visit(THEORY, init=["he_normal"], **SMALL))
+
+
 def test_dead_neurons_are_predicted_and_counted():
     said = words(visit(THEORY, show="Dead neurons", activation="relu", depth=11, width=3, batch=8, sigma_b=0))
     assert "probability 0.737" in said  # 10 layers of 3 neurons: theory's 0.7369

@@ -22,6 +22,9 @@ PHASES = {
     "critical": "critical: the gradient keeps its scale",
     "unbounded": "without bound: the length of the signal grows in every layer"}
 
+DIAGRAM = (
+    "**In the diagram**: blue is the ordered phase (χ₁ < 1), red the chaotic one (χ₁ > 1); the paler, the more layers a "
+    "gradient lasts. On the line χ₁ = 1; a ring stands where that is one point. Gray: the signal grows without bound.")
 FORMULAS = (
     "In a wide layer a preactivation is normal, and one number says how wide: its variance, the *length* q. With "
     "$\\sigma_w^2 = n_{in}\\,\\mathrm{Var}\\,W$ and $\\sigma_b^2 = \\mathrm{Var}\\,b$ the next layer's is "
@@ -116,16 +119,18 @@ def gradient_goes(fixed_point: FixedPoint, prediction: Prediction | None) -> str
 
 def left_out(settings: Settings, most_w: float, most_b: float) -> str:
     """Which of the chosen initializers the phase diagram has no point for, and why; empty where it has all."""
-    labels = []
+    fixed, outside = [], []
     for network in settings.plain_networks():
         label = label_of(network.initializer)
         if not can_predict(network):
-            labels.append(f"{label} (weights that are not random)")
+            fixed.append(label)
             continue
         sigma_w, sigma_b = sigmas(network, 1 if settings.depth > 2 else 0)
         if sigma_w > most_w or sigma_b > most_b:
-            labels.append(f"{label} (σ_w = {number(sigma_w)})")
-    return f" Not in it: {listed(labels)}." if labels else ""
+            outside.append(f"{label} (σ_w = {number(sigma_w)})")
+    sentences = [f"Not in it: {listed(fixed)}, whose weights are not random."] if fixed else []
+    sentences += [f"Beyond its edge: {listed(outside)}."] if outside else []
+    return " ".join(sentences)
 
 
 def _moves(run: Run, prediction: Prediction | None, quantity: str, backwards: bool) -> str:
