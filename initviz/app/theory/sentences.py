@@ -23,8 +23,9 @@ PHASES = {
     "unbounded": "without bound: the length of the signal grows in every layer"}
 
 DIAGRAM = (
-    "**In the diagram**: blue is the ordered phase (χ₁ < 1), red the chaotic one (χ₁ > 1); the paler, the more layers a "
-    "gradient lasts. On the line χ₁ = 1; a ring stands where that is one point. Gray: the signal grows without bound.")
+    "**In the diagram**: blue is the ordered phase (χ₁ < 1), red the chaotic one (χ₁ > 1); the paler, the more layers "
+    "a gradient lasts. On the line χ₁ = 1; a ring stands where that is one point. Gray: the signal grows without "
+    "bound.")
 FORMULAS = (
     "In a wide layer a preactivation is normal, and one number says how wide: its variance, the *length* q. With "
     "$\\sigma_w^2 = n_{in}\\,\\mathrm{Var}\\,W$ and $\\sigma_b^2 = \\mathrm{Var}\\,b$ the next layer's is "
