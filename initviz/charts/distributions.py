@@ -43,8 +43,8 @@ FACTS = {"initializer": "Initializer", "layer": "Layer", "shown": "Shown", "mean
          "min": "Smallest", "max": "Largest", "zeros": "Exactly 0"}  # of a cell, when a mouse rests on it
 STATISTICS = ("mean", "std", "min", "max")
 ALIGNED: dict[int, Literal["left", "center", "right"]] = {-1: "right", 0: "center", 1: "left"}
-LINE = 12  # pixels of a note's line
-ROOMY = 118  # pixels of a column: from here on a needle's note has two lines
+LINE, LETTERS, BESIDE = 12, 11, 6  # pixels: a note's line, its letters' size, how far it stands from its needle
+SLENDER = " .,'il"  # letters half as wide as the others, which are about half as wide as the font is large
 WIDE, NARROW = 104, 56  # from the first a column's name is on one line, below the second it is written upwards
 NOTED = 0.01  # a share beyond the axis is noted from here on
 NOTE_WIDTH, BELOW_NOTE = 0.4, 0.5  # of a cell: what a note of a share takes, and how high bars reach under it
@@ -115,11 +115,12 @@ def picture() -> Picture:
     spikes = alt.Chart(named("spikes")).mark_rule(strokeWidth=4, strokeCap="butt", tooltip=None).encode(
         x=x, y=y, y2="base:Q", color=literal_color())
     notes = alt.Chart(named("notes")).transform_calculate(
-        said=f"{one_column} < {ROOMY} ? datum.short : datum.text",
-        lines=f"{one_column} < {ROOMY} || datum.short == datum.text ? 1 : 2")
+        fits=f"(datum.room * {one_column} - {BESIDE}) / {LETTERS}").transform_calculate(
+        said="datum.fits >= datum.long ? datum.text : datum.fits >= datum.middle ? datum.short : datum.least",
+        lines="datum.fits >= datum.long && datum.text != datum.short ? 2 : 1")
     written = [notes.transform_filter(f"datum.side == {side} && datum.lines == {lines}").mark_text(
-        fontSize=11, lineHeight=LINE, lineBreak="\n", fill=INK, tooltip=None, baseline="middle", dx=6 * side,
-        dy=-LINE / 2 * (lines - 1), align=ALIGNED[side]).encode(x=x, y=y, text="said:N")
+        fontSize=LETTERS, lineHeight=LINE, lineBreak="\n", fill=INK, tooltip=None, baseline="middle",
+        dx=BESIDE * side, dy=-LINE / 2 * (lines - 1), align=ALIGNED[side]).encode(x=x, y=y, text="said:N")
         for side in ALIGNED for lines in (1, 2)]
     heads = alt.Chart(named("columns"))
     bands = heads.mark_rect(fillOpacity=0.3, cornerRadius=4, clip=False).encode(
@@ -238,6 +239,20 @@ def _under(shape: NDArray[Any], side: int) -> float:
     return float((shape[:reach] if side == 1 else shape[-reach:]).max(initial=0))
 
 
+def _fitted(x: float, text: str, side: int) -> tuple[float, str, str, str, float, float]:
+    """The part of a column that a note beside ``x`` has; the note, its last line, the least that says it; and how wide
+    the first two are, in sizes of their letters.
+    """
+    short = text.split("\n")[-1]
+    least = short.split(":")[0].replace("all ", "").replace("exactly", "=")
+    room = {1: 1 - x, -1: x, 0: 2 * min(x, 1 - x)}[side]
+    return room, text, short, least, max(map(_wide, text.split("\n"))), _wide(short)
+
+
+def _wide(text: str) -> float:
+    return sum(0.25 if letter in SLENDER else 0.5 for letter in text)
+
+
 _Drawn = list[tuple[int, int, Run, int, _Shape]]  # column, row, run, layer and what is drawn of it
 CORNERS = ("x0", "x1", "y0", "y1")
 
@@ -259,8 +274,9 @@ def data(runs: Sequence[Run], quantity: str, heads: Sequence[Head] = (), *, one_
                     *CORNERS, "color", "key", "initializer", "layer", "shown", *STATISTICS, "zeros")
     spikes = columns([(column + _within(shape.spike[0]), -row - 1.0, -row - 1 + PEAK * shape.spike[1], colors[column])
                       for column, row, _, _, shape in drawn if shape.spike], "x", "base", "y", "color")
-    notes = columns([(column + x, -row - 1 + y, text, text.split("\n")[-1], side) for column, row, _, _, shape in drawn
-                     for x, y, text, side in shape.notes], "x", "y", "text", "short", "side")
+    notes = columns([(column + x, -row - 1 + y, side, *_fitted(x, text, side)) for column, row, _, _, shape in drawn
+                     for x, y, text, side in shape.notes], "x", "y", "side", "room", "text", "short", "least", "long",
+                    "middle")
     return {"outline": _outlines(drawn, quantity, colors), "cells": cells, "spikes": spikes, "notes": notes,
             **_frame(runs, quantity, heads)}
 

@@ -23,6 +23,17 @@ CELLS = """() => {
                                  outlines.filter(mark => inside(cell, mark)).length])
 }"""
 
+# By how many pixels the worst text of a cell stands out of the cell that its middle is in.
+OUTSTANDING = """() => {
+  const picture = document.querySelector(".st-key-distributions svg.marks")
+  const cells = [...picture.querySelector(".mark-rect").children].map(cell => cell.getBoundingClientRect())
+  return Math.max(...[...picture.querySelectorAll(".mark-text text")].map(text => {
+    const b = text.getBoundingClientRect(), x = (b.left + b.right) / 2, y = (b.top + b.bottom) / 2
+    const cell = cells.find(c => c.left <= x && x <= c.right && c.top <= y && y <= c.bottom)
+    return cell ? Math.max(cell.left - b.left, b.right - cell.right) : -1
+  }))
+}"""
+
 
 def first_picture(window):
     """The distributions."""
@@ -47,6 +58,14 @@ def test_the_first_picture_stands_above_the_fold_with_title_presets_verdicts_and
     words = " ".join(first_picture(window).locator("text").all_text_contents())
     assert words.count("Healthy") + words.count("Drifting") == 3
     assert "all −0.611" in words
+
+
+def test_what_is_written_in_a_cell_stays_in_it_at_every_width(screen):
+    window = screen(viewport={"width": 1280, "height": 720})
+    for width in (1280, 1024, 390):
+        window.page.set_viewport_size({"width": width, "height": 720})
+        window.settle()
+        assert window.page.evaluate(OUTSTANDING) <= 2, width
 
 
 def test_under_one_sample_constants_have_one_needle_a_layer_and_random_weights_a_spread(screen):
