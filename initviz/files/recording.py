@@ -182,6 +182,8 @@ class Recording:
     compiled: bool = False
     optimizer: str | None = None
     rows_left_out: int = 0
+    parameters_left_out: int = 0
+    digits: int = 7
     uncalled: tuple[str, ...] = ()
     tied: tuple[tuple[str, ...], ...] = ()
 

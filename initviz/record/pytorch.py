@@ -23,6 +23,7 @@ import math
 import os
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields, is_dataclass
@@ -33,8 +34,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 VERSION = 1
-MOST_BYTES = 64_000  # gzipped: histograms are left out of a larger file
-MOST_ROWS = 4000
+MOST_BYTES = 64_000  # of the file, gzipped
+MOST_ROWS, MOST_PARAMETERS = 4000, 10_000  # in the file
+MOST_MEASURED = 20_000  # outputs
+FEW_DIGITS, SOME_DIGITS = 3, 5  # of outputs, and of weights, whose law is told by them, in too large a file
+MOST_SOURCES = 8  # of a row, where those between are left out
 MOST_VALUES = 1 << 20  # of a tensor that are measured, evenly spaced; extremes are taken of all
 MOST_WEIGHTS = 1 << 18  # of a parameter
 MOST_COUNTED = 1 << 14  # of a histogram: so few that PyTorch computes them on one thread
@@ -74,7 +78,7 @@ def record(model: nn.Module, *step: Any, steps: int = 1, rate: float | torch.opt
     """
     _check(model, steps, rate)
     run, path = _step(model, list(step))
-    recorder = _Recorder(model)
+    recorder = _Recorder(model, twice=steps == 2)
     with torch.inference_mode(False), _unchanged(model), torch.enable_grad(), _eager(), _checkpoints():
         states = _random_states()
         recorder.step(run)
@@ -521,9 +525,9 @@ def _parameter(parameter: Tensor) -> dict[str, Any]:
 class _Recorder(TorchFunctionMode):
     """Hooks on every module and a look at every function of PyTorch while a step runs."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, twice: bool) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.twice = model, twice
         self.paths = {id(module): name for name, module in model.named_modules()}
         self.rows: list[dict[str, Any]] = []
         self.left_out = 0
@@ -697,7 +701,7 @@ class _Recorder(TorchFunctionMode):
         if self.again:
             self.change(tensor, path, kind, call)
             return
-        if len(self.rows) >= MOST_ROWS:
+        if len(self.rows) >= MOST_MEASURED:
             self.left_out += 1
             return
         row: dict[str, Any] = {"path": path, "kind": kind, "call": call, "shape": list(tensor.shape),
@@ -718,7 +722,8 @@ class _Recorder(TorchFunctionMode):
             if not more.get("function"):
                 self.modules.add(made[0])
         with self.measuring():
-            self.first[path, kind, call] = row, _sample(tensor, MOST_COUNTED).clone()
+            if self.twice:
+                self.first[path, kind, call] = row, _sample(tensor, MOST_COUNTED).clone()
             row |= _moments(tensor)
             axis = self.axis(tensor, kind)
             if axis is not None and "entropy" not in row:
@@ -801,7 +806,7 @@ class _Recorder(TorchFunctionMode):
             "autocast": self.autocast, "compiled": self.compiled, "loss": self.loss,
             "input": self.input,
             "optimizer": None if rate is None else type(rate).__name__ if by_group else "gradient descent",
-            "rows": self.rows, "rows_left_out": self.left_out, "uncalled": self.uncalled(),
+            "rows": self.rows, "rows_left_out": self.left_out, "parameters_left_out": 0, "uncalled": self.uncalled(),
             "parameters": [{
                 "name": given[0], "module": kinds.get(given[0].rpartition(".")[0], ""), **self.parameters[key],
                 "rate": rates.get(key), "gradients": self.gradients.get(key, [])} for key, given in names.items()],
@@ -824,15 +829,131 @@ def _gradients(loss: Tensor, trainable: list[nn.Parameter]) -> tuple[Tensor | No
         raise
 
 
+# ---------------------------------------------------------------------------------------------- the file
+
 def _packed(recording: dict[str, Any]) -> bytes:
-    """The file; where it would be too large, parameters lose their histograms, then gradients, then outputs."""
-    holders: tuple[list[dict[str, Any]], ...] = (
-        [], recording["parameters"], [row.get("gradient", {}) for row in recording["rows"]], recording["rows"])
-    packed = b""
+    """The file, at most MOST_BYTES: where more would be needed, ``recording`` is made coarser, then shorter.
+
+    Histograms go first, of parameters, gradients and outputs; then digits; then outputs and parameters, evenly, but for
+    those at which something is wrong. ``digits``, ``rows_left_out`` and ``parameters_left_out`` say so.
+    """
+    rows, parameters = recording["rows"], recording["parameters"]
+    holders: tuple[list[dict[str, Any]], ...] = ([], parameters, [row.get("gradient", {}) for row in rows], rows)
     for part in holders:
         for held in part:
             held.pop("histogram", None)
-        packed = gzip.compress(json.dumps(recording, separators=(",", ":")).encode(), mtime=0)
-        if len(packed) <= MOST_BYTES:
-            break
+        if len(packed := _compressed(recording)) <= MOST_BYTES and len(rows) <= MOST_ROWS and (
+                len(parameters) <= MOST_PARAMETERS):
+            return packed
+    recording |= {"rows": _coarser(rows, FEW_DIGITS), "parameters": _coarser(parameters, SOME_DIGITS),
+                  "digits": FEW_DIGITS}
+    packed, whole = _compressed(recording), recording | {}
+    most, lists = max(len(rows), len(parameters)), max(len(recording["uncalled"]), len(recording["tied"]))
+    while len(packed) > MOST_BYTES or len(recording["rows"]) > MOST_ROWS or len(
+            recording["parameters"]) > MOST_PARAMETERS:
+        most, lists = most * 4 // 5, lists * 4 // 5
+        recording |= _shorter(whole, most) | {name: whole[name][:lists] for name in ("uncalled", "tied")}
+        packed = _compressed(recording)
     return packed
+
+
+def _compressed(recording: dict[str, Any]) -> bytes:
+    return gzip.compress(json.dumps(recording, separators=(",", ":")).encode(), mtime=0)
+
+
+def _coarser(part: Any, digits: int) -> Any:
+    """The same with so many digits; of cosines all, whose distance from 1 counts."""
+    if isinstance(part, dict):
+        return {name: value if name.endswith("cosine") else _coarser(value, digits) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_coarser(value, digits) for value in part]
+    return float(f"{part:.{digits}g}") if isinstance(part, float) else part
+
+
+def _shorter(recording: dict[str, Any], most: int) -> dict[str, Any]:
+    """At most so many rows and parameters, the rows with the nearest of those that they were computed from."""
+    rows, parameters = recording["rows"], recording["parameters"]
+    kept = _kept(rows, most)
+    hashes = Counter(parameter.get("hash") for parameter in parameters)
+    held = _spread([_is_odd(parameter) or hashes[parameter.get("hash")] > 1 for parameter in parameters])[:most]
+    nearest: list[list[int]] = []  # of each row itself, or the kept ones behind it, as places in the file
+    shorter: list[dict[str, Any]] = []
+    for place, row in enumerate(rows):
+        def behind(sources: list[int]) -> list[int]:
+            return sorted({found for source in sources for found in nearest[source]})[-MOST_SOURCES:]
+
+        same = nearest[row["same_as"]] if "same_as" in row else []
+        if "same_as" in row:
+            nearest.append(same)
+            if place in kept and row["same_as"] in kept:
+                shorter.append(row | {"same_as": same[0]})
+        elif place in kept:
+            nearest.append([len(shorter)])
+            skip = {"skip": row["skip"] | {"from": behind(row["skip"]["from"])}} if "skip" in row else {}
+            shorter.append(row | {"from": behind(row["from"])} | skip)
+        else:  # a sum whose branch is left out is what passes by
+            passes = "skip" in row and row["skip"]["identity"] and row["skip"]["from"]
+            nearest.append(behind(row["skip"]["from"] if passes else row["from"]))
+    return {"rows": shorter, "parameters": [parameters[place] for place in sorted(held)],
+            "rows_left_out": recording["rows_left_out"] + len(rows) - len(shorter),
+            "parameters_left_out": len(parameters) - len(held)}
+
+
+def _spread(odd: list[bool]) -> list[int]:
+    """Places, the odd ones first, so that the first of them are evenly spaced: by their bits reversed."""
+    return sorted(range(len(odd)), key=lambda place: (not odd[place], f"{place:024b}"[::-1]))
+
+
+def _kept(rows: list[dict[str, Any]], most: int) -> set[int]:
+    """The places of at most so many rows, whole blocks of them, the first and the last block among them."""
+    blocks = _blocks(rows)
+    odd = [any(map(_is_odd, map(rows.__getitem__, block))) for block in blocks]
+    odd[-2:] = [True] * len(odd[-2:])
+    kept: set[int] = set()
+    for place in _spread(odd):
+        if len(kept) + len(blocks[place]) <= most:
+            kept.update(blocks[place])
+    return kept
+
+
+def _blocks(rows: list[dict[str, Any]]) -> list[list[int]]:
+    """Rows that stay together: from where a skip begins to its sum, and outside of these a layer and what follows."""
+    behind: list[int] = []  # of each row those that it was computed from, as the bits of a number
+    joined = [False] * len(rows)  # to the row before
+    for place, row in enumerate(rows):
+        bits = [sum({1 << source for source in sources} | {0}) for sources in (
+            row.get("from", ()), row.get("skip", {}).get("from", ()))]
+        of_row, of_skip = (_all_behind(part, behind) for part in bits)
+        behind.append(of_row)
+        if bits[1]:
+            beside = of_skip if row["skip"]["identity"] else of_skip & _all_behind(bits[0] & ~bits[1], behind)
+            begin = beside.bit_length()  # behind the row that the skip is, or that both terms come from
+            joined[begin:place + 1] = [False, *[True] * (place - begin)]
+        elif place and not joined[place]:
+            joined[place] = not row["kind"].startswith((*CHANNELS_FIRST[:1], *UNITS_LAST[:1]))
+    blocks: list[list[int]] = []
+    for place, together in enumerate(joined):
+        if together and blocks:
+            blocks[-1].append(place)
+        else:
+            blocks.append([place])
+    return blocks
+
+
+def _all_behind(bits: int, behind: list[int]) -> int:
+    """The rows of the bits and all that they were computed from."""
+    found, left = bits, bits
+    while left:
+        place = left.bit_length() - 1
+        found |= behind[place]
+        left ^= 1 << place
+    return found
+
+
+def _is_odd(part: dict[str, Any]) -> bool:
+    """Whether an output or a parameter must not be left out: of one value, not finite, with copies or dead units."""
+    units = part.get("units", 0)
+    return (part.get("least") == part.get("most") or isinstance(part.get("rms"), str)
+            or part.get("zero_units", 0) * 2 > units or part.get("distinct", units) < units
+            or any(part.get("repeated", ())) or part.get("entropy", 1.0) < 0.5
+            or any(given and given["exact_zero"] for given in part.get("gradients", ())))

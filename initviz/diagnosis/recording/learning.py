@@ -53,8 +53,9 @@ def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
             float(len(behind)), None, "every parameter gets a gradient in the first step", chain, EXACT,
             tuple(behind[:1]))
     if first:
+        severity = "note" if m.recording.parameters_left_out else "warning"  # what wakes them may be left out
         yield RecordedFinding(
-            "zero_gradient", "warning", "", "No gradient in the first step", f"The gradient of {some(first)} is "
+            "zero_gradient", severity, "", "No gradient in the first step", f"The gradient of {some(first)} is "
             "exactly 0 in the one step that is recorded: it may come with the second, as behind a zero-initialized "
             "layer, or never.", float(len(first)), None, "every trainable parameter gets a gradient", chain, EXACT,
             tuple(first[:1]), "Record two steps, record(..., steps=2), which tells the two apart.")

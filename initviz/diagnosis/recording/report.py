@@ -86,10 +86,16 @@ def facts(report: RecordingReport) -> dict[str, str]:
            *(["autocast"] if recording.autocast else []), *(["compiled"] if recording.compiled else [])]
     return {
         "Model": cut(recording.model), "Recorded with": cut(recording.framework), "Mode": ", ".join(how),
-        "Parameters": f"{parameters:,} in {len(recording.parameters):,} tensors",
-        "Outputs": f"{len(report.trunk.measured):,} recorded, {len(report.trunk.levels):,} along the model's depth",
+        "Parameters": f"{parameters:,} in {len(recording.parameters):,} tensors"
+                      f"{_beside(recording.parameters_left_out)}",
+        "Outputs": f"{len(report.trunk.measured):,} recorded{_beside(recording.rows_left_out)}, "
+                   f"{len(report.trunk.levels):,} along the model's depth",
         "Optimizer": cut(recording.optimizer) if recording.optimizer else "not given",
         "Output sizes": say_heads(report), "Loss": say_loss(report), "Verdict": report.verdict}
+
+
+def _beside(left_out: int) -> str:
+    return f" beside {left_out:,} left out" if left_out else ""
 
 
 def say_heads(report: RecordingReport) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from initviz.core.wording import cut, number, percent
+from initviz.core.wording import cut, listed, number, percent
 from initviz.diagnosis.findings import CONVENTION, EXACT
 from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding, some
 from initviz.diagnosis.recording.trunk import RECTIFIERS, is_activation, plain_kind
@@ -176,8 +176,12 @@ def uncertain(m: Recorded) -> Iterator[RecordedFinding]:
             "compiled", "note", "", "Compiled", "The model is compiled, and was run uncompiled for the recording: "
             "compiled code may round differently.", 1.0, None, "hooks do not fire in compiled code",
             "documentation of torch.compile", EXACT)
-    if recording.rows_left_out:
+    left_out = [f"{count:,} {name}{'s' if count > 1 else ''}" for name, count in (
+        ("output", recording.rows_left_out), ("parameter", recording.parameters_left_out)) if count]
+    if left_out:
         yield RecordedFinding(
-            "left_out", "note", "", "Cut", f"{recording.rows_left_out:,} outputs came after the "
-            f"{len(recording.rows):,} that are recorded.", float(recording.rows_left_out), None,
-            "all outputs are recorded", "the recorder's limit", EXACT)
+            "left_out", "note", "", "Not in the file", f"{listed(left_out)} are left "
+            f"out beside {len(recording.rows):,} and {len(recording.parameters):,} that are in the file, so that "
+            "it stays small: evenly, but for those at which something is wrong.",
+            float(recording.rows_left_out + recording.parameters_left_out), None, "all outputs are in the file",
+            "the recorder's limit", EXACT, (), "Record a part of the model by itself, or fewer of its blocks.")
