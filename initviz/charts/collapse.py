@@ -65,14 +65,15 @@ def picture() -> Picture:
                       labelFontSize=12, labelLineHeight=13, labelPadding=59)
     layers = alt.Axis(values=alt.ExprRef(places), title=None, grid=False, labelOverlap=False,
                       labelExpr=f"data('rows')[indexof({places}, datum.value)].label")
-    at = {"x": alt.X("left:Q", scale=x, axis=titles), "x2": "right:Q",
-          "y": alt.Y("top:Q", scale=y, axis=layers), "y2": "bottom:Q"}
-    images = alt.Chart(named("cells")).mark_image(aspect=False, smooth=False, tooltip=None).encode(**at, url="url:N")
+    at = {"x": alt.X("left:Q", scale=x, axis=titles), "x2": alt.X2("right:Q"),
+          "y": alt.Y("top:Q", scale=y, axis=layers), "y2": alt.Y2("bottom:Q")}
+    images = alt.Chart(named("cells")).mark_image(aspect=False, smooth=False, tooltip=None).encode(
+        **at, url=alt.Url("url:N"))
     frames = alt.Chart(named("cells")).mark_rect(fillOpacity=0, stroke=INK, strokeOpacity=0.25).encode(**at, tooltip=[
         alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("row:N", title="Where"),
         alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("effective:N", title="Effective neurons")])
     notes = alt.Chart(named("cells")).mark_text(fontSize=11, fill=INK, baseline="middle", tooltip=None).encode(
-        x=alt.X("center:Q", scale=x, axis=titles), y=alt.Y("middle:Q", scale=y, axis=layers), text="note:N")
+        x=alt.X("center:Q", scale=x, axis=titles), y=alt.Y("middle:Q", scale=y, axis=layers), text=alt.Text("note:N"))
     chart = alt.layer(images, frames, notes, *carried("columns", "rows")).properties(width="container", height=HEIGHT)
     return Picture.of(chart, "Outputs of the neurons layer by layer, one column per initializer: copies are equal "
                              "columns, a "

@@ -76,18 +76,18 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
                             **places_of("levels", "y", "text")))
     side = 1 if labels_right else -1
     guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(
-        x=alt.X("from:Q"), x2="to:Q", y=y)
+        x=alt.X("from:Q"), x2=alt.X2("to:Q"), y=y)
     guide_names = alt.Chart(named("guides")).mark_text(  # in the middle, as lines often begin at a guide
-        dy=-7, fontSize=11, fill=INK, opacity=0.8, tooltip=None).encode(x=alt.X("x:Q"), y=y, text="text:N")
+        dy=-7, fontSize=11, fill=INK, opacity=0.8, tooltip=None).encode(x=alt.X("x:Q"), y=y, text=alt.Text("text:N"))
     bands = alt.Chart(named("expected")).mark_area(opacity=0.13, clip=True, tooltip=None).encode(
-        x=x, y=alt.Y("low:Q"), y2="high:Q", detail="label:N", color=literal_color())
+        x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), detail=alt.Detail("label:N"), color=literal_color())
     dashes = alt.Chart(named("expected")).mark_line(
         strokeWidth=1.6, strokeDash=[5, 4], clip=True, tooltip=None).encode(
-        x=x, y=y, detail="label:N", color=literal_color())
+        x=x, y=y, detail=alt.Detail("label:N"), color=literal_color())
     of_x = [alt.Tooltip("x:Q", title=x_title)] if base is None else []
     tooltip = [alt.Tooltip("label:N", title="Line"), *of_x, alt.Tooltip("shown:N", title="Value")]
     lines = [alt.Chart(named("lines")).mark_line(strokeWidth=2.2, clip=True).encode(
-        x=x, y=y, detail="label:N", color=literal_color(), tooltip=tooltip)]
+        x=x, y=y, detail=alt.Detail("label:N"), color=literal_color(), tooltip=tooltip)]
     if points:
         lines.append(alt.Chart(named("lines")).mark_point(size=30, filled=True, opacity=1, clip=True).encode(
             x=x, y=y, color=literal_color(), shape=alt.Shape("marker:N", scale=None), tooltip=tooltip))
@@ -95,7 +95,7 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
         x=x, y=y, color=literal_color())
     names = alt.Chart(named("names")).mark_text(
         align="left" if labels_right else "right", dx=20 * side, fontSize=11, fill=INK, baseline="middle",
-        tooltip=None).encode(x=x, y=y, text="text:N")
+        tooltip=None).encode(x=x, y=y, text=alt.Text("text:N"))
     keys = alt.Chart(named("names")).mark_point(
         size=55, filled=True, opacity=1, xOffset=13 * side, tooltip=None).encode(
         x=x, y=y, color=literal_color(), shape=alt.Shape("marker:N", scale=None))

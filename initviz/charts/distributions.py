@@ -105,35 +105,36 @@ def picture() -> Picture:
     x, y = alt.X("x:Q", scale=x_scale, axis=None), alt.Y("y:Q", scale=y_scale, axis=y_axis)
 
     cells = alt.Chart(named("cells")).mark_rect(fillOpacity=0.07, cornerRadius=3).encode(
-        x=alt.X("x0:Q", scale=x_scale, axis=top), x2="x1:Q", y=alt.Y("y0:Q", scale=y_scale, axis=y_axis), y2="y1:Q",
-        color=literal_color(),
+        x=alt.X("x0:Q", scale=x_scale, axis=top), x2=alt.X2("x1:Q"), y=alt.Y("y0:Q", scale=y_scale, axis=y_axis),
+        y2=alt.Y2("y1:Q"), color=literal_color(),
         tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in FACTS.items()]).add_params(
         alt.selection_point(name="cell", fields=["layer", "key"], on="click", clear=False, toggle=False))
     outline = alt.Chart(named("outline")).mark_area(
         interpolate="step", fillOpacity=0.8, strokeWidth=0, clip=True, tooltip=None).encode(
-        x=alt.X("x:Q", scale=x_scale, axis=bottom), y=y, y2="base:Q", detail="cell:Q", color=literal_color())
+        x=alt.X("x:Q", scale=x_scale, axis=bottom), y=y, y2=alt.Y2("base:Q"),
+        detail=alt.Detail("cell:Q"), color=literal_color())
     spikes = alt.Chart(named("spikes")).mark_rule(strokeWidth=4, strokeCap="butt", tooltip=None).encode(
-        x=x, y=y, y2="base:Q", color=literal_color())
+        x=x, y=y, y2=alt.Y2("base:Q"), color=literal_color())
     notes = alt.Chart(named("notes")).transform_calculate(
         fits=f"(datum.room * {one_column} - {BESIDE}) / {LETTERS}").transform_calculate(
         said="datum.fits >= datum.long ? datum.text : datum.fits >= datum.middle ? datum.short : datum.least",
         lines="datum.fits >= datum.long && datum.text != datum.short ? 2 : 1")
     written = [notes.transform_filter(f"datum.side == {side} && datum.lines == {lines}").mark_text(
         fontSize=LETTERS, lineHeight=LINE, lineBreak="\n", fill=INK, tooltip=None, baseline="middle",
-        dx=BESIDE * side, dy=-LINE / 2 * (lines - 1), align=ALIGNED[side]).encode(x=x, y=y, text="said:N")
+        dx=BESIDE * side, dy=-LINE / 2 * (lines - 1), align=ALIGNED[side]).encode(x=x, y=y, text=alt.Text("said:N"))
         for side in ALIGNED for lines in (1, 2)]
     heads = alt.Chart(named("columns"))
     bands = heads.mark_rect(fillOpacity=0.3, cornerRadius=4, clip=False).encode(
-        x=alt.X("x0:Q", scale=x_scale, axis=None), x2="x1:Q", y=alt.value(-HEAD), y2=alt.value(-2),
+        x=alt.X("x0:Q", scale=x_scale, axis=None), x2=alt.X2("x1:Q"), y=alt.value(-HEAD), y2=alt.value(-2),
         color=literal_color(), tooltip=[alt.Tooltip("label:N", title="Initializer"),
                                         alt.Tooltip("facts:N", title="Verdict")])
     words = heads.transform_calculate(
         said=f"{one_column} > 72 ? datum.word : split(datum.word, ' ')[0]").mark_text(
         fontSize=11, fontWeight="bold", fill=INK, tooltip=None, baseline="middle", clip=False).encode(
-        x=alt.X("center:Q", scale=x_scale, axis=None), y=alt.value(-HEAD / 2 - 1), text="said:N")
+        x=alt.X("center:Q", scale=x_scale, axis=None), y=alt.value(-HEAD / 2 - 1), text=alt.Text("said:N"))
     title = alt.Chart(named("axis")).mark_text(fontSize=12, fill=INK, fillOpacity=0.75, tooltip=None,
                                                   clip=False).encode(
-        x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height + 27")), text="title:N")
+        x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height + 27")), text=alt.Text("title:N"))
     chart = alt.layer(cells, outline, spikes, *written, bands, words, title, *carried("rows", "ticks")).properties(
         width="container")
     return Picture.of(chart, "Distributions of neurons: one row per layer, one column per initializer, under verdicts")

@@ -46,7 +46,7 @@ def picture() -> Picture:
               axis=alt.Axis(title=None, grid=False, labelLimit=220, labelOverlap=False,
                             **places_of("rows", "center", "label")))
     cells = alt.Chart(named("cells")).mark_rect(stroke=INK, strokeOpacity=0.25).encode(
-        x=x, x2="right:Q", y=y, y2="bottom:Q", color=literal_color(),
+        x=x, x2=alt.X2("right:Q"), y=y, y2=alt.Y2("bottom:Q"), color=literal_color(),
         tooltip=[alt.Tooltip("name:N", title="Tensor"), alt.Tooltip("words:N", title="Equal to")])
     chart = alt.layer(cells, *carried("frame", "rows", "ticks"))
     return Picture.of(chart.properties(width="container", height=HEIGHT),

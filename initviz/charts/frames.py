@@ -54,7 +54,7 @@ def _picture(alt_text: str, with_points: bool) -> Picture:
     x = alt.X("x:Q", scale=x_scale, axis=column_titles(labelPadding=20))
     images = alt.Chart(named("images")).transform_calculate(url=f"datum['f' + {frame}]").mark_image(
         aspect=False, smooth=False, tooltip=None).encode(
-        x=x, x2="x1:Q", y=alt.Y("y:Q", scale=y_scale, axis=None), y2="y1:Q", url="url:N")
+        x=x, x2=alt.X2("x1:Q"), y=alt.Y("y:Q", scale=y_scale, axis=None), y2=alt.Y2("y1:Q"), url=alt.Url("url:N"))
     clock = alt.Chart(named("steps")).mark_point(size=0, opacity=0, tooltip=None).encode(
         x=alt.X("at:Q", scale=x_scale, axis=alt.Axis(
             orient="bottom", values=[0], title=None, grid=False, labelAlign="left", labelOverlap=False, labelLimit=300,

@@ -31,18 +31,19 @@ def picture(alt_text: str, *, log: bool) -> Picture:
                               domain=alt.ExprRef(f"[{frame}.low, {frame}.high]")),
               axis=alt.Axis(labelOverlap=True, **places_of("levels", "y", "text")))
     guides = alt.Chart(named("guides")).mark_rule(strokeDash=[2, 3], stroke=INK, opacity=0.6, tooltip=None).encode(
-        x=alt.X("from:Q"), x2="to:Q", y=y)
+        x=alt.X("from:Q"), x2=alt.X2("to:Q"), y=y)
     guide_names = alt.Chart(named("guides")).mark_text(
         align="right", dy=-7, fontSize=10, fill=INK, opacity=0.7, tooltip=None).encode(
-        x=alt.X("to:Q"), y=y, text="text:N")
+        x=alt.X("to:Q"), y=y, text=alt.Text("text:N"))
     tooltip = [alt.Tooltip("place:N", title="Module"), alt.Tooltip("kind:N", title="Kind"),
                alt.Tooltip("label:N", title="Line"), alt.Tooltip("shown:N", title="Value")]
     lines = alt.Chart(named("lines")).mark_line(strokeWidth=2.2, clip=True).encode(
-        x=x, y=y, detail="label:N", color=literal_color(), tooltip=tooltip)
+        x=x, y=y, detail=alt.Detail("label:N"), color=literal_color(), tooltip=tooltip)
     dots = alt.Chart(named("lines")).mark_point(size=34, filled=True, opacity=1, clip=True).encode(
         x=x, y=y, color=literal_color(), shape=alt.Shape("marker:N", scale=None), tooltip=tooltip)
     names = alt.Chart(named("names")).mark_text(
-        align="left", dx=12, fontSize=11, fill=INK, baseline="middle", tooltip=None).encode(x=x, y=y, text="text:N")
+        align="left", dx=12, fontSize=11, fill=INK, baseline="middle", tooltip=None).encode(
+        x=x, y=y, text=alt.Text("text:N"))
     chart = alt.layer(guides, guide_names, lines, dots, names, *carried("frame", "ticks", "levels"))
     return Picture.of(chart.properties(width="container", height=HEIGHT), alt_text)
 

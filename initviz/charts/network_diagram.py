@@ -42,23 +42,23 @@ def picture() -> Picture:
     label_x, label_y = alt.X("label_x:Q", axis=None), alt.Y("label_y:Q", axis=None)
     weights = alt.Chart(named("edges")).mark_text(
         fontSize=small, fontWeight="bold", fill=INK, baseline="middle", dy=alt.ExprRef("data('edges')[0].lift")).encode(
-        x=label_x, y=label_y, text="weight:N", tooltip=tooltip)
+        x=label_x, y=label_y, text=alt.Text("weight:N"), tooltip=tooltip)
     gradients = alt.Chart(named("edges")).mark_text(
         fontSize=small, fontStyle="italic", fill=INK, baseline="middle", dy=8).encode(
-        x=label_x, y=label_y, text="shown:N", tooltip=tooltip)
+        x=label_x, y=label_y, text=alt.Text("shown:N"), tooltip=tooltip)
     circles = alt.Chart(named("nodes")).mark_point(
         size=alt.ExprRef(f"{SLIM} ? 1100 : 1700"), filled=True, fillOpacity=0.22, strokeWidth=2.5, opacity=1,
         strokeOpacity=1, tooltip=None).encode(
         x=x, y=y, fill=alt.Fill("color:N", scale=None), stroke=alt.Stroke("color:N", scale=None))
     values = alt.Chart(named("nodes")).mark_text(
         fontSize=small, fontWeight="bold", fill=INK, baseline="middle", tooltip=None).encode(
-        x=x, y=y, text="value:N")
+        x=x, y=y, text=alt.Text("value:N"))
     names = alt.Chart(named("nodes")).mark_text(
         fontSize=13, fill=INK, baseline="bottom", dy=alt.ExprRef(f"{SLIM} ? -21 : -26"), tooltip=None).encode(
-        x=x, y=y, text="name:N")
+        x=x, y=y, text=alt.Text("name:N"))
     remarks = alt.Chart(named("nodes")).mark_text(
         fontSize=small, fontStyle="italic", fill=INK, baseline="top", lineBreak="\n",
-        dy=alt.ExprRef(f"{SLIM} ? 22 : 27"), tooltip=None).encode(x=x, y=y, text="remark:N")
+        dy=alt.ExprRef(f"{SLIM} ? 22 : 27"), tooltip=None).encode(x=x, y=y, text=alt.Text("remark:N"))
     chart = alt.layer(circles, *pieces, weights, gradients, values, names, remarks).properties(
         width="container", height=HEIGHT)
     return Picture.of(chart, "A small network: inputs, hidden neurons and the output as nodes, weights as edges, with "

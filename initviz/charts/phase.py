@@ -41,14 +41,16 @@ def picture(most_w: float, most_b: float) -> Picture:
               axis=alt.Axis(title="σ_b", grid=False, tickCount=8))
     image = alt.Chart(named("image")).mark_image(
         width=alt.ExprRef("width"), height=alt.ExprRef("height"), aspect=False, align="left", baseline="top").encode(
-        x=alt.value(0), y=alt.value(0), url="url:N")
+        x=alt.value(0), y=alt.value(0), url=alt.Url("url:N"))
     spot = alt.selection_point(name="spot", fields=["sigma_w", "sigma_b"], on="click", clear=False, toggle=False)
     cells = alt.Chart(named("cells")).mark_rect(fillOpacity=0.01, fill="white", tooltip=None, cursor="pointer").encode(
-        x=alt.X("left:Q", scale=alt.Scale(domain=[0, most_w], nice=False, zero=False), title="σ_w"), x2="right:Q",
-        y=alt.Y("bottom:Q", scale=alt.Scale(domain=[0, most_b], nice=False, zero=False), title="σ_b"), y2="top:Q",
+        x=alt.X("left:Q", scale=alt.Scale(domain=[0, most_w], nice=False, zero=False), title="σ_w"),
+        x2=alt.X2("right:Q"),
+        y=alt.Y("bottom:Q", scale=alt.Scale(domain=[0, most_b], nice=False, zero=False), title="σ_b"),
+        y2=alt.Y2("top:Q"),
     ).add_params(spot)
     line = alt.Chart(named("critical")).mark_line(stroke="#222222", strokeWidth=2, clip=True, tooltip=None).encode(
-        x=x, y=y, order="place:Q")
+        x=x, y=y, order=alt.Order("place:Q"))
     ring = alt.Chart(named("ring")).mark_point(
         filled=False, size=170, stroke="#222222", strokeWidth=2, opacity=1, tooltip=None).encode(x=x, y=y)
     points = alt.Chart(named("points")).mark_point(
@@ -57,7 +59,7 @@ def picture(most_w: float, most_b: float) -> Picture:
             alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("sigma_w:Q", title="σ_w", format=".3f"),
             alt.Tooltip("sigma_b:Q", title="σ_b", format=".3f")])
     words: dict[str, Any] = {"align": "left", "dx": 8, "baseline": "middle", "fontSize": 11, "tooltip": None}
-    beside = {"x": x, "y": alt.Y("name_at:Q", title="σ_b"), "text": "name:N"}
+    beside = {"x": x, "y": alt.Y("name_at:Q", title="σ_b"), "text": alt.Text("name:N")}
     halo = alt.Chart(named("points")).mark_text(
         stroke="white", strokeWidth=3, strokeOpacity=0.8, **words).encode(**beside)
     names = alt.Chart(named("points")).mark_text(fill="#111111", **words).encode(**beside)

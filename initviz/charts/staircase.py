@@ -25,7 +25,7 @@ def picture() -> Picture:
     diagonal = alt.Chart(named("diagonal")).mark_line(stroke=INK, strokeDash=[2, 3], opacity=0.6, tooltip=None).encode(
         x=x, y=y)
     lines = [alt.Chart(named(name)).mark_line(strokeWidth=width, color=color, clip=True, tooltip=None).encode(
-        x=x, y=y, order="place:Q") for name, width, color in (("curve", 2.4, MAP), ("stairs", 1.4, STAIRS))]
+        x=x, y=y, order=alt.Order("place:Q")) for name, width, color in (("curve", 2.4, MAP), ("stairs", 1.4, STAIRS))]
     points = alt.Chart(named("points")).mark_circle(size=60, opacity=0.9, clip=True).encode(
         x=x, y=y, color=literal_color(), tooltip=[
             alt.Tooltip("layer:Q", title="Layer"), alt.Tooltip("x:Q", title="Measured length", format=".4g"),

@@ -24,7 +24,8 @@ def picture() -> Picture:
         alt.Tooltip("depth:O", title="Depth"), alt.Tooltip("width:O", title="Width"),
         alt.Tooltip("said:N", title="Survives"), alt.Tooltip("of:Q", title="Networks")])
     dark = alt.condition("abs(datum.share - 0.5) > 0.32", alt.value("white"), alt.value("#222222"))
-    shares = alt.Chart(named("cells")).mark_text(fontSize=12, tooltip=None).encode(x=x, y=y, text="said:N", color=dark)
+    shares = alt.Chart(named("cells")).mark_text(fontSize=12, tooltip=None).encode(
+        x=x, y=y, text=alt.Text("said:N"), color=dark)
     return Picture.of(alt.layer(cells, shares).properties(width="container", height=HEIGHT),
                       "Share of networks whose gradient survives, by depth and width")
 

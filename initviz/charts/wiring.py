@@ -119,13 +119,13 @@ def picture() -> Picture:
     words: dict[str, Any] = {"fill": INK, "tooltip": None}
     names = alt.Chart(named("boxes")).mark_text(
         fontSize=alt.ExprRef(f"{SLIM} ? 8 : 12"), fontWeight="bold", baseline="middle", **words).encode(
-        x=x, y=y, text="name:N")
+        x=x, y=y, text=alt.Text("name:N"))
     remarks = alt.Chart(named("boxes")).mark_text(
         fontSize=alt.ExprRef(f"{SLIM} ? 8 : 12"), baseline="top", lineBreak="\n", dy=alt.ExprRef(f"{RADIUS} + 2"),
-        **words).encode(x=x, y=y, text="remark:N")
+        **words).encode(x=x, y=y, text=alt.Text("remark:N"))
     operators = alt.Chart(named("operators")).mark_text(
         fontSize=alt.ExprRef(f"{SLIM} ? 10 : 15"), fontWeight="bold", baseline="middle", **words).encode(
-        x=x, y=y, text="name:N")
+        x=x, y=y, text=alt.Text("name:N"))
     chart = alt.layer(boxes, *_segments(), *arrows, names, remarks, operators, *carried("frame"))
     return Picture.of(chart.properties(width="container", height=LANE), "A small network: tensors as boxes between the "
                       "input and the output, and what each holds before training")
@@ -144,7 +144,7 @@ def _segments() -> list[alt.Chart]:
             {offset2: alt.ExprRef(f"{sign2}({RADIUS} + 4)")} if ends else {})
         pieces.append(alt.Chart(named("segments")).transform_filter(test).mark_rule(
             stroke=INK, strokeWidth=1.6, opacity=0.75, strokeDash=[2, 4] if zero else [1, 0], tooltip=None,
-            **cuts).encode(x=x, y=y, x2="x2:Q", y2="y2:Q"))
+            **cuts).encode(x=x, y=y, x2=alt.X2("x2:Q"), y2=alt.Y2("y2:Q")))
     return pieces
 
 
