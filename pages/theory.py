@@ -17,9 +17,8 @@ app.require_entrance()
 chosen = app.current_settings()
 
 st.header("What should happen?", anchor=False)
-st.markdown("Two numbers of an initialization say what a wide network does, before a weight is drawn: how spread the "
-            "weights are, σ_w, and how spread the biases, σ_b. With small weights gradients shrink, with large ones "
-            "they grow; on the line between, deep networks train.")
+st.markdown("Two numbers say what a wide network does before a weight is drawn: how spread its weights are, σ_w, and "
+            "its biases, σ_b. Deep networks train near the line between gradients that shrink and gradients that grow.")
 
 settings = replace(chosen, kind="plain")
 with st.container():
@@ -27,10 +26,7 @@ with st.container():
     if chosen.kind != "plain":
         blocks.show(chosen)
         st.subheader("The same layers without skip and normalization", anchor=False)
-with st.container(horizontal=True):
-    for key in ("sigma_w", "sigma_b"):
-        app.control(key)
-
+point = st.container()
 network = settings.network_at_point()
 field, most = field_of(network), theory.PLANE
 batch = app.cached_batch(settings.input, settings.batch, settings.seed, network.sizes[0])
@@ -39,6 +35,8 @@ fixed_point = theory.cached_fixed_point(field, settings.sigma_w, settings.sigma_
 run = app.cached_runs((network,), settings.input, settings.batch, "linear", "activation", False, 1)[0]
 prediction = app.cached_prediction(run, settings.input)
 diagram = theory.cached_diagram(field, most, mean_square)
+with point:
+    theory.choose_point(settings, diagram.classic)
 plane = phase.data(diagram.chi, *most, diagram.critical, quantities.points(settings),
                    (settings.sigma_w, settings.sigma_b))
 
@@ -46,11 +44,12 @@ left, right = st.columns([3, 2])
 with left:
     st.markdown("**Phase diagram**: click to choose σ_w and σ_b")
     app.show(phase.picture(*most), plane, key="phase", on_select=theory.go_to_clicked_point, selection_mode="spot")
-    st.markdown(":small[**Blue**: gradients shrink. **Red**: they grow. On the line they keep their size. "
-                "**Points**: the chosen initializers. **Cross**: the network drawn here.]")
+    st.markdown(":small[**Line**: gradients keep their size. **Pale**: they last for many layers. **Points**: the "
+                "chosen initializers. **Cross**: the network drawn here.]")
     st.caption(say.left_out(settings, *most))
 with right:
     st.markdown(f"**At the cross** the network is {say.phase(fixed_point, prediction)}.")
+    theory.gradient_reach(run, theory.cached_reach(field, settings.sigma_w, settings.sigma_b, mean_square))
     with st.popover("Symbols, formulas", icon=":material/functions:"):
         st.markdown(say.DIAGRAM)
         st.markdown(say.FORMULAS)

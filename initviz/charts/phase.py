@@ -27,13 +27,15 @@ from initviz.charts.picture import (
 HEIGHT = 380
 STEP = 0.1  # between the points that a click can choose
 LINE = 0.08  # of sigma_b: a line of text
+NAMED_AT, NAMED_FROM = 0.7, 0.2  # of the plane: the height of the regions' names, the least width of a region named
 DEEPEST = 100.0  # layers: a depth scale beyond is drawn as critical
 ORDERED, CRITICAL, CHAOTIC, UNBOUNDED = rgb(DIVERGING[0]), (250, 247, 240), rgb(DIVERGING[-1]), MISSING
 
 
 @functools.cache
 def picture(most_w: float, most_b: float) -> Picture:
-    """The diagram as an image under points that can be clicked; datasets image, cells, critical, ring, points, here.
+    """The diagram as an image under points that can be clicked; datasets image, regions, cells, critical, ring, points,
+    here.
     """
     x = alt.X("sigma_w:Q", scale=alt.Scale(domain=[0, most_w], nice=False, zero=False),
               axis=alt.Axis(title="σ_w", grid=False, tickCount=8, labelFlushOffset=-3))
@@ -58,6 +60,9 @@ def picture(most_w: float, most_b: float) -> Picture:
         x=x, y=y, color=literal_color(), tooltip=[
             alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("sigma_w:Q", title="σ_w", format=".3f"),
             alt.Tooltip("sigma_b:Q", title="σ_b", format=".3f")])
+    regions = alt.Chart(named("regions")).mark_text(
+        fontSize=13, lineHeight=17, fontWeight="bold", lineBreak="\n", fill="white", baseline="middle",
+        tooltip=None).encode(x=x, y=y, text="text:N")
     words: dict[str, Any] = {"align": "left", "dx": 8, "baseline": "middle", "fontSize": 11, "tooltip": None}
     beside = {"x": x, "y": alt.Y("name_at:Q", title="σ_b"), "text": alt.Text("name:N")}
     halo = alt.Chart(named("points")).mark_text(
@@ -66,7 +71,7 @@ def picture(most_w: float, most_b: float) -> Picture:
     here = alt.Chart(named("here")).mark_point(
         shape="cross", angle=45, filled=True, size=220, fill="#111111", stroke="white", strokeWidth=1.5, opacity=1,
         tooltip=None).encode(x=x, y=y)
-    chart = alt.layer(image, line, cells, ring, points, halo, names, here, *carried("image"))
+    chart = alt.layer(image, regions, line, cells, ring, points, halo, names, here, *carried("image"))
     return Picture.of(chart.properties(width="container", height=HEIGHT),
                       "Phase diagram over sigma_w and sigma_b: ordered, chaotic and critical networks")
 
@@ -81,6 +86,20 @@ def shade(chi: NDArray[Any]) -> NDArray[np.uint8]:
     return np.where(np.isnan(chi)[..., None], np.array(UNBOUNDED), mixed).round().astype(np.uint8)
 
 
+def _regions(chi: NDArray[Any], most_w: float, most_b: float) -> list[tuple[float, float, str]]:
+    """(sigma_w, sigma_b, name) of the regions, each in the middle of the widest stretch at one height."""
+    row = chi[round(NAMED_AT * (len(chi) - 1))]
+    found = []
+    for name, belongs in (("gradients\nshrink", row < 1), ("gradients\ngrow", row > 1),
+                          ("the signal grows\nwithout bound", np.isnan(row))):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], belongs, [False]])))
+        stretches = list(zip(edges[::2], edges[1::2], strict=True))
+        first, last = max(stretches, key=lambda stretch: stretch[1] - stretch[0], default=(0, 0))
+        if last - first >= NAMED_FROM * len(row):
+            found.append(((first + last) / 2 / len(row) * most_w, NAMED_AT * most_b, name))
+    return found
+
+
 def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArray[Any], NDArray[Any]],
          points: Sequence[tuple[str, str, float, float]], here: tuple[float, float]) -> Data:
     """Datasets for ``picture``: chi_1 (sigma_b rising by rows), critical line, (label, color, sigma_w, sigma_b)."""
@@ -91,6 +110,7 @@ def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArra
     rings = int(len(line_w) > 0 and np.ptp(line_w) + np.ptp(line_b) < 1e-3)
     return {
         "image": {"url": [image_url(shade(chi)[::-1])]},
+        "regions": columns(_regions(chi, most_w, most_b), "sigma_w", "sigma_b", "text"),
         "cells": {
             "sigma_w": sigma_w.round(3), "sigma_b": sigma_b.round(3),
             "left": np.maximum(sigma_w - STEP / 2, 0), "right": np.minimum(sigma_w + STEP / 2, most_w),

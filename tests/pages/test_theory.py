@@ -5,7 +5,7 @@ import pytest
 from pages.test_pages import charts, press, sound, visit, words
 
 from initviz.app.settings import ARCHITECTURE_LABELS
-from initviz.app.theory import sentences
+from initviz.app.theory import quantities, sentences
 from initviz.core.batches import make_batch
 from initviz.core.network import Network
 from initviz.core.simulation import gradient_return, simulate
@@ -42,6 +42,23 @@ def test_the_words_follow_the_point():
     assert "the network is critical" in words(visit(THEORY, sigma_w=1, sigma_b=0, **SMALL))
     assert "without bound" in words(visit(THEORY, sigma_w=3, activation="relu", **SMALL))
     assert "$c^*$ = **0.122" in words(visit(THEORY, sigma_w=2.5, sigma_b=0.3, **SMALL))  # Poole et al. 2016
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu"])
+def test_the_classic_points_are_where_their_names_say(activation):
+    at = visit(THEORY, activation=activation, **SMALL)
+    for name, phases in (("Too small", ("ordered",)), ("On the line", ("critical",)),
+                         ("Too large", ("chaotic", "without bound"))):
+        press(at, f"point_{name}")
+        assert any(f"the network is {phase}" in words(at) for phase in phases)
+        assert at.button(key=f"point_{name}").icon == ":material/check:"
+
+
+def test_a_gradient_reaches_as_far_as_the_prediction_says():
+    network = Network((64, *[64] * 40, 10), "tanh", "lecun_normal", 1.3, bias_std=0.2)
+    deltas = predict(network, np.ones((1, 64))).delta_rms[:-1]
+    reached = quantities.expected_reach(Field("tanh"), 1.3, 0.2, 1.0)
+    np.testing.assert_allclose(reached[:40], deltas[0] / deltas, rtol=1e-4)
 
 
 def test_an_initializer_without_a_point_in_the_diagram_is_named():
@@ -172,7 +189,7 @@ def test_blocks_are_expected_to_grow_as_their_papers_say(kind, changes, stream, 
 @pytest.mark.parametrize("kind", [kind for kind in ARCHITECTURE_LABELS if kind != "plain"])
 def test_where_theory_does_not_speak_of_blocks_the_reason_is_one_sentence(kind):
     at = visit(THEORY, **SMALL | {"depth": 4}, kind=kind, init=["constant", "zeros"])
-    assert len(charts(at)) == 6  # two of blocks, the phase diagram, three of what quantities mean
+    assert len(charts(at)) == 7  # two of blocks, the phase diagram, the gradient's reach, three of what quantities mean
     assert (blocks_table(at).loc["Constant", "A block: theory"] == "none").all()
     assert (blocks_table(at).loc["Zeros"] == "0").all(axis=None)
     assert "Constant none, as theory does not speak of weights that are not random around 0" in words(at)

@@ -35,23 +35,23 @@ def show_quantities(run: Run, prediction: Prediction | None, correlations: tuple
     nothing = np.full(hidden, np.nan)
     length, alike, gradient = st.columns(3)
     with length:
-        st.markdown("**Length q: how large is the signal?** The variance of a neuron's sum before its activation. Far "
-                    "from 1, smooth activations are flat or nearly straight lines; ReLU is the same at any.")
+        st.markdown("**Length q**: how large is the signal?")
         _draw("meaning_length", "Length of the signal against the layer, log axis",
               np.square(run.column("preactivation_std")[:hidden]),
               nothing if prediction is None else np.square(prediction.preactivation_std[:hidden]), log=True)
-        st.caption(say.length_goes(fixed_point))
+        st.markdown(f"{say.length_goes(fixed_point)} It is the variance of a neuron's sum before its activation. Far "
+                    "from 1, smooth activations are flat or nearly straight lines; ReLU is the same at any.")
     with alike:
-        st.markdown("**Correlation c: are two inputs still told apart?** At 1 the layer says the same of both, and "
-                    "what differed between them is lost.")
+        st.markdown("**Correlation c**: are two inputs told apart?")
         _draw("meaning_correlation", "Correlation of two inputs against the layer", correlations[1], correlations[0],
               log=False)
-        st.caption(say.correlation_goes(fixed_point))
+        st.markdown(f"{say.correlation_goes(fixed_point)} At 1 a layer says the same of both, and what differed "
+                    "between them is lost.")
     with gradient:
-        st.markdown("**Gradient χ₁: does the error reach the first layer?** On its way back, from right to left, its "
-                    "square is multiplied by χ₁ in each layer, once lengths have settled.")
+        st.markdown("**Gradient χ₁**: does the error reach layer 1?")
         _draw("meaning_gradient", "Scale of the gradient against the layer, log axis",
               np.zeros(hidden) if run.hidden_gradient_is_round_off else run.column("delta_rms")[:hidden],
               nothing if prediction is None else prediction.expected("delta", "rms")[:hidden], log=True)
-        st.caption(say.gradient_goes(fixed_point, prediction))
+        st.markdown(f"{say.gradient_goes(fixed_point, prediction)} On its way back, from right to left, its square is "
+                    "multiplied by χ₁ in each layer, once lengths have settled.")
     st.caption("Solid: measured in this network. Dashed: theory, what infinitely wide layers do.")

@@ -20,9 +20,11 @@ from initviz.app.theory import sentences as say
 from initviz.app.theory.meaning import show_quantities
 from initviz.charts import curves, depth, staircase, survival
 from initviz.charts.picture import UNORDERED, color_of
+from initviz.core.arrays import Array
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
 from initviz.core.simulation import Run
+from initviz.core.wording import number
 from initviz.theory import precision
 from initviz.theory.dead_neurons import born_dead, expected_dead_shares
 from initviz.theory.jacobian import Spectrum
@@ -32,6 +34,7 @@ from initviz.theory.trajectory import field_of
 from initviz.training.sweeps import Survival
 
 ONE_LAYER = "A network of one layer has no hidden layer: choose a depth of at least 2."
+SHORTEST = 1e-3  # a gradient's length, beyond which it is no longer drawn
 PLANE = CONTROLS["sigma_w"].interval.high, CONTROLS["sigma_b"].interval.high
 
 cached_diagram = cached(16e6)(quantities.diagram)
@@ -41,6 +44,12 @@ cached_diagram = cached(16e6)(quantities.diagram)
 def cached_fixed_point(field: Field, sigma_w: float, sigma_b: float, mean_square: float) -> FixedPoint:
     """Where the lengths settle that begin with inputs of that mean square."""
     return field.fixed_point(sigma_w, sigma_b, preactivation_variance(mean_square, sigma_w, sigma_b))
+
+
+@cached(1e6)
+def cached_reach(field: Field, sigma_w: float, sigma_b: float, mean_square: float) -> Array:
+    """``quantities.expected_reach``."""
+    return quantities.expected_reach(field, sigma_w, sigma_b, mean_square)
 
 
 @cached(8e6)
@@ -63,6 +72,33 @@ def go_to_clicked_point() -> None:
     clicked = st.session_state["phase"].selection.get("spot", [])
     if clicked:
         set_controls({key: float(clicked[0][key]) for key in ("sigma_w", "sigma_b")})
+
+
+def choose_point(settings: Settings, points: Mapping[str, tuple[float, float]]) -> None:
+    """A button for each classic point, the one that is shown marked, and the two sliders."""
+    with st.container(horizontal=True, gap="xsmall"):
+        for name, (sigma_w, sigma_b) in points.items():
+            here = bool(np.allclose((sigma_w, sigma_b), (settings.sigma_w, settings.sigma_b), rtol=0, atol=1e-9))
+            st.button(name, on_click=set_controls, args=({"sigma_w": sigma_w, "sigma_b": sigma_b},),
+                      key=f"point_{name}", icon=":material/check:" if here else None,
+                      help=f"σ_w = {number(sigma_w, 3)}, σ_b = {number(sigma_b, 3)}.")
+    with st.container(horizontal=True):
+        for key in ("sigma_w", "sigma_b"):
+            app.control(key)
+
+
+def gradient_reach(run: Run, expected: Array) -> None:
+    """How a gradient grows or fades with the layers that it goes back through, far beyond the network's depth."""
+    series = []
+    for name, color, lengths in (("theory", UNORDERED[0], expected),
+                                 ("this network", UNORDERED[1], quantities.measured_reach(run))):
+        shown = np.flatnonzero((lengths >= SHORTEST) & (lengths <= 1 / SHORTEST))
+        series.append(curves.Series(name, color, shown, lengths[shown]))
+    st.markdown("**How far a gradient gets**: its length after so many layers back (log axis)")
+    app.show(curves.picture("Length of a gradient against the layers it has gone back through, log axis",
+                            "layers back", log=True, points=False),
+             curves.data(series, log=True, guides=[(10.0, "ten times"), (0.1, "a tenth")],
+                         last=quantities.DEEPEST_GRADIENT), key="reach", height=250)
 
 
 @dataclass(frozen=True, eq=False)

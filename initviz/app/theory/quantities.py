@@ -14,11 +14,12 @@ from initviz.charts.picture import color_of
 from initviz.core.arrays import Array
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
+from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
 from initviz.core.wording import number
 from initviz.theory.correlation import drawn_correlations, measured_correlations, two_inputs
 from initviz.theory.jacobian import Spectrum, spectrum
-from initviz.theory.mean_field import Field
+from initviz.theory.mean_field import Field, preactivation_variance
 from initviz.theory.phase_diagram import critical_line, phase_diagram
 from initviz.theory.precision import FORMATS, Format, leaves
 from initviz.theory.prediction import expected_correlations, expected_lengths
@@ -27,6 +28,8 @@ from initviz.training.sweeps import Survival
 
 CELLS = 200  # of the phase diagram, each way
 WIDEST_JACOBIAN = 128
+CLASSIC = {"Too small": 0.5, "On the line": 1, "Too large": 2}  # of the critical sigma_w
+DEEPEST_GRADIENT = 100  # layers
 SHOWN_LAYERS = 16
 SIZES = (3, 5, 10, 20, 50, 100)  # depths: below 3 there is no way from one hidden layer to another
 WIDTHS = (4, 8, 16, 32, 64, 128, 256)
@@ -34,16 +37,18 @@ WIDTHS = (4, 8, 16, 32, 64, 128, 256)
 
 @dataclass(frozen=True, eq=False)
 class Diagram:
-    """chi_1 over the plane (rows of rising sigma_b) and the critical line."""
+    """chi_1 over the plane (rows of rising sigma_b), the critical line, and its classic points."""
 
     chi: Array
     critical: tuple[Array, Array]
+    classic: dict[str, tuple[float, float]]
 
 
 def diagram(field: Field, most: tuple[float, float], mean_square: float) -> Diagram:
     """The phase diagram of an activation up to ``most`` (sigma_w, sigma_b), for inputs of that mean square."""
     _, chi = phase_diagram(field, np.linspace(0, most[0], CELLS), np.linspace(0, most[1], CELLS), mean_square)
-    return Diagram(chi, critical_line(field, mean_square))
+    critical = critical_line(field, mean_square)
+    return Diagram(chi, critical, classic_points(field, critical, most, mean_square))
 
 
 def points(settings: Settings) -> list[tuple[str, str, float, float]]:
@@ -51,6 +56,40 @@ def points(settings: Settings) -> list[tuple[str, str, float, float]]:
     layer = 1 if settings.depth > 2 else 0
     return [(label_of(network.initializer), color_of(network.initializer), *sigmas(network, layer))
             for network in settings.plain_networks() if can_predict(network)]
+
+
+def classic_points(field: Field, critical: tuple[Array, Array], most: tuple[float, float],
+                   mean_square: float) -> dict[str, tuple[float, float]]:
+    """(sigma_w, sigma_b) of the point on the critical line with the smallest biases, and of those with half and with
+    twice its weights; empty where the line does not pass through the plane.
+    """
+    for b, w in sorted((float(b), float(w)) for w, b in zip(*critical, strict=True)):
+        exact = round(w - 5e-12, 11), round(b, 11) if b > 1e-6 else 0.0  # never beyond what has a fixed point
+        for sigma_w, sigma_b in ((round(w, 3), round(b, 3)), exact):
+            start = preactivation_variance(mean_square, sigma_w, sigma_b)
+            if 2 * sigma_w <= most[0] and sigma_b <= most[1] and (
+                    field.fixed_point(sigma_w, sigma_b, start).phase == "critical"):
+                return {name: (round(times * sigma_w, 11), sigma_b) for name, times in CLASSIC.items()}
+    return {}
+
+
+def expected_reach(field: Field, sigma_w: float, sigma_b: float, mean_square: float) -> Array:
+    """The length of a gradient in the first hidden layer where it is 1 that many layers deeper, 0 first; for inputs of
+    that mean square.
+    """
+    with np.errstate(**QUIET):
+        squares = [float(at.derivative_square[0]) for _, at in field.layers(
+            np.array([mean_square]), [(sigma_w, sigma_b)] * DEEPEST_GRADIENT, field.tabulated)]
+        return np.concatenate([[1.0], np.cumprod(sigma_w * np.sqrt(squares))])
+
+
+def measured_reach(run: Run) -> Array:
+    """The same as a run has measured it, as deep as it is; empty where its gradient is 0."""
+    deltas = run.column("delta_rms")[:-1][:DEEPEST_GRADIENT + 1]
+    if run.hidden_gradient_is_round_off or not (deltas.size and deltas.all()):
+        return np.zeros(0)
+    with np.errstate(**QUIET):
+        return np.asarray(deltas[0] / deltas)
 
 
 def correlations(network: Network, correlation: float) -> tuple[Array, Array, Array | None, Array | None]:

@@ -19,7 +19,7 @@ from initviz.theory.trajectory import can_predict, sigmas
 PHASES = {
     "ordered": "ordered: the gradient shrinks from layer to layer",
     "chaotic": "chaotic: near inputs are driven apart, the gradient grows from layer to layer",
-    "critical": "critical: the gradient keeps its scale",
+    "critical": "critical: where lengths have settled, the gradient keeps its scale",
     "unbounded": "without bound: the length of the signal grows in every layer"}
 
 DIAGRAM = (
@@ -53,15 +53,16 @@ def phase(fixed_point: FixedPoint, prediction: Prediction | None) -> str:
               if math.isnan(fixed_point.correlation)
               else ", and inputs become alike" if fixed_point.correlation > 1 - 1e-9 else "")
     hidden = 0 if prediction is None else len(prediction.delta_rms) - 1
-    if prediction is None or fixed_point.phase not in ("ordered", "chaotic") or hidden < 2 or not fixed_point.chi > 0:
+    if prediction is None or fixed_point.phase == "unbounded" or hidden < 2 or not fixed_point.chi > 0:
         return PHASES[fixed_point.phase] + inputs
-    tenfold = number(2 * math.log(10) / abs(math.log(fixed_point.chi)), 3)
     here = returned(prediction)
-    little = ", which is little" if 0.5 < here < 2 else ""
-    return (f"{PHASES[fixed_point.phase]}{inputs}. Over the {hidden} hidden layers drawn here the gradient's length is "
-            f"multiplied by {number(here, 3)}{little}; where lengths have settled, by "
-            f"{number(math.sqrt(fixed_point.chi), 3)} a layer and by {'a tenth' if fixed_point.chi < 1 else 'ten'} in "
-            f"{tenfold} layers")
+    little = ", which is little" if 0.5 < here < 2 and round(here, 2) != 1 else ""
+    said = (f"{PHASES[fixed_point.phase]}{inputs}. Over the {hidden} hidden layers drawn here the gradient's length is "
+            f"multiplied by {number(here, 3)}{little}")
+    if fixed_point.phase == "critical":
+        return said
+    tenfold = number(2 * math.log(10) / abs(math.log(fixed_point.chi)))
+    return f"{said}; where lengths have settled, by {'a tenth' if fixed_point.chi < 1 else 'ten'} in {tenfold} layers"
 
 
 def point(fixed_point: FixedPoint) -> list[tuple[str, str, str]]:
@@ -96,7 +97,7 @@ def length_goes(fixed_point: FixedPoint) -> str:
     """Where the length settles, and how fast."""
     if math.isinf(fixed_point.q):
         return "Deep layers grow it without bound."
-    return f"Deep layers settle at {number(fixed_point.q, 3)}{_pace(fixed_point.depth_of_length)}."
+    return f"Deep layers settle at {number(fixed_point.q)}{_pace(fixed_point.depth_of_length)}."
 
 
 def correlation_goes(fixed_point: FixedPoint) -> str:
@@ -105,8 +106,8 @@ def correlation_goes(fixed_point: FixedPoint) -> str:
         return "It is not defined where the length grows without bound."
     if math.isnan(fixed_point.correlation):
         return "Deep layers are as good as linear here: they leave the correlation of two inputs as it is."
-    where = ("Two different inputs end alike" if fixed_point.correlation > 1 - 1e-9 else
-             f"Two different inputs end at {number(fixed_point.correlation, 3)}")
+    where = ("Very deep layers make two different inputs alike" if fixed_point.correlation > 1 - 1e-9 else
+             f"Very deep layers bring two different inputs to {number(fixed_point.correlation)}")
     return f"{where}{_pace(fixed_point.depth_of_correlation)}."
 
 
