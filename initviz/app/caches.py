@@ -11,8 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 import cachetools
 import numpy as np
 
-Given = ParamSpec("Given")
-Made = TypeVar("Made")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def size_of(value: Any) -> int:
@@ -26,21 +26,21 @@ def size_of(value: Any) -> int:
     return sum(map(size_of, vars(value).values())) + 160 if hasattr(value, "__dict__") else sys.getsizeof(value)
 
 
-def cached(most_bytes: float) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
+def cached(most_bytes: float) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Keep what a function of hashable arguments returned, the least recently used first to go, up to so many bytes.
 
     What it was given counts as well as what it returned. Streamlit's caches take two milliseconds to hash a description
     and are bounded in number; functools.lru_cache is bounded in number too. What it returns is shared: nobody may
     change it. Two sessions may compute the same at once: neither waits for the other.
     """
-    def keep(function: Callable[Given, Made]) -> Callable[Given, Made]:
+    def keep(function: Callable[P, T]) -> Callable[P, T]:
         @cachetools.cached(cachetools.LRUCache(most_bytes, getsizeof=size_of), lock=threading.Lock())
-        def with_arguments(*args: Given.args, **kwargs: Given.kwargs) -> tuple[Any, ...]:
+        def with_arguments(*args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...]:
             return function(*args, **kwargs), *args, *kwargs.values()
 
         @functools.wraps(function)
-        def shared(*args: Given.args, **kwargs: Given.kwargs) -> Made:
-            returned: Made = with_arguments(*args, **kwargs)[0]
+        def shared(*args: P.args, **kwargs: P.kwargs) -> T:
+            returned: T = with_arguments(*args, **kwargs)[0]
             return returned
         return shared
     return keep

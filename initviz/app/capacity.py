@@ -21,7 +21,7 @@ import streamlit as st
 
 MOST_AT_ONCE = 300e6  # bytes
 IDLE = 15.0  # seconds without a look: then what a session holds may give way to others' work
-LOOK = 0.25  # seconds between two attempts to find room
+POLL_SECONDS = 0.25  # between two attempts to find room
 NOTED, LONG = 0.5, 2.0  # seconds between two looks at a computation, and until one is told of it
 SMALL = 16e6  # bytes: below it nothing waits; a first visit's computations take less
 WAITING = "Other visitors' computations take the memory of this server; this one is next when they end"
@@ -135,7 +135,7 @@ def wait_for(holding: Holding, nbytes: float, beside: Holding | None = None) -> 
         while not CAPACITY.take(holding, nbytes):
             place = place or st.empty()
             place.info(f"{WAITING} ({time.monotonic() - began:.0f} s so far).", icon=":material/hourglass_top:")
-            time.sleep(LOOK)
+            time.sleep(POLL_SECONDS)
             if beside is not None and beside.value is None:
                 st.rerun()
     except BaseException:  # the script is stopped while it waits

@@ -34,7 +34,7 @@ from initviz.theory.trajectory import can_predict
 
 SAMPLES = 512  # of an input, from which the batches of theory's band are drawn
 SLOW = 10e9  # operations: some seconds
-Made = TypeVar("Made")
+T = TypeVar("T")
 AnyNetwork = TypeVar("AnyNetwork", bound=Network | Architecture)
 
 
@@ -104,12 +104,12 @@ def is_slow(networks: Sequence[Network | Architecture], batch: int) -> bool:
     return sum(network_operations(network, batch) for network in networks) > SLOW
 
 
-def each_with_progress(networks: Sequence[AnyNetwork], make: Callable[[AnyNetwork], Made], batch: int,
-                       words: str) -> list[Made]:
+def each_with_progress(networks: Sequence[AnyNetwork], make: Callable[[AnyNetwork], T], batch: int,
+                       words: str) -> list[T]:
     """What is made of each network; under a progress bar where their simulations take long."""
-    made: list[Made] = []
+    made: list[T] = []
 
-    def work() -> Generator[float, None, list[Made]]:
+    def work() -> Generator[float, None, list[T]]:
         for done, network in enumerate(networks):
             yield done / len(networks)
             made.append(make(network))
@@ -125,7 +125,7 @@ def cached_prediction(run: Run, input_key: str) -> Prediction | None:
     return _prediction(run.network, input_key, run.batch, float(run.column("delta_rms")[-1]))
 
 
-def with_progress(work: Generator[float, None, Made], words: str) -> Made:
+def with_progress(work: Generator[float, None, T], words: str) -> T:
     """Run a generator to its end under a progress bar and return what it returns.
 
     Each step of the bar is a moment at which a script that nobody waits for any more is stopped.
@@ -136,7 +136,7 @@ def with_progress(work: Generator[float, None, Made], words: str) -> Made:
             bar.progress(min(next(work), 1.0), words)
         except StopIteration as end:
             bar.empty()
-            made: Made = end.value
+            made: T = end.value
             return made
 
 

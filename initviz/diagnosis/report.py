@@ -100,8 +100,9 @@ def _improves(before: Report, after: Report) -> bool:
             and dead(after) <= max(dead(before), FEW_DEAD))
 
 
-def diagnose(initialization: Initialization, thresholds: Thresholds = DEFAULTS, *, repair: bool = True) -> Report:
-    """Examine an initialization on its batch; with ``repair`` also every remedy, on the same data.
+def diagnose(initialization: Initialization, thresholds: Thresholds = DEFAULTS, *,
+             with_remedies: bool = True) -> Report:
+    """Examine an initialization on its batch; with ``with_remedies`` also every remedy, on the same data.
 
     Raises ValueError where parameters, network and batch do not fit each other.
     """
@@ -109,11 +110,11 @@ def diagnose(initialization: Initialization, thresholds: Thresholds = DEFAULTS, 
                     counted=())
     findings = findings_of(run, thresholds, initialization)
     tried = []
-    if repair:
+    if with_remedies:
         tried = remedies(initialization)
         if any(finding.kind == "inputs" for finding in findings):
             tried.append(standardize_inputs(initialization))
         if any(finding.key == "targets" for finding in findings):
             tried.append(standardize_targets(initialization))
     return Report(initialization, run, findings, thresholds,
-                  tuple((remedy, diagnose(remedy.initialization, thresholds, repair=False)) for remedy in tried))
+                  tuple((remedy, diagnose(remedy.initialization, thresholds, with_remedies=False)) for remedy in tried))

@@ -24,7 +24,7 @@ def _is(value: Any, name: str) -> bool:
     return isinstance(value, TYPES[name])
 
 
-def _said(value: Any) -> str:
+def _in_words(value: Any) -> str:
     """A JSON value in a sentence, by JSON's own words."""
     if isinstance(value, dict | list):
         return f"an {'object' if isinstance(value, dict) else 'array'} of {len(value)}"
@@ -44,13 +44,13 @@ def check_schema(value: Any, schema: Schema, where: str = "", root: Schema | Non
         check_schema(value, root["$defs"][schema["$ref"].rpartition("/")[2]], where, root)
     field = where or "the file"
     if "const" in schema and (value != schema["const"] or isinstance(value, bool)):
-        raise ValueError(f"{field} must be {schema['const']!r}, got {_said(value)}")
+        raise ValueError(f"{field} must be {schema['const']!r}, got {_in_words(value)}")
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else kinds
     if kinds and not any(_is(value, kind) for kind in kinds):
-        raise ValueError(f"{field} must be {' or '.join(kinds)}, got {_said(value)}")
+        raise ValueError(f"{field} must be {' or '.join(kinds)}, got {_in_words(value)}")
     if "enum" in schema and value not in schema["enum"]:
-        raise ValueError(f"{field} must be {' or '.join(map(repr, schema['enum']))}, got {_said(value)}")
+        raise ValueError(f"{field} must be {' or '.join(map(repr, schema['enum']))}, got {_in_words(value)}")
     if isinstance(value, dict):
         _check_object(value, schema, where, root)
     elif isinstance(value, list):
@@ -83,10 +83,10 @@ def _check_scalar(value: Any, schema: Schema, field: str) -> None:
         if len(value) > schema.get("maxLength", len(value)):
             raise ValueError(f"{field} must have at most {schema['maxLength']} letters, got {len(value)}")
         if "pattern" in schema and not re.search(schema["pattern"], value):
-            raise ValueError(f"{field} must match {schema['pattern']}, got {_said(value)}")
+            raise ValueError(f"{field} must match {schema['pattern']}, got {_in_words(value)}")
     elif isinstance(value, int | float) and not isinstance(value, bool):
         least, most = schema.get("minimum", value), schema.get("maximum", value)
         if not least <= value <= most:
             limits = [f"at least {schema['minimum']:g}"] if "minimum" in schema else []
             limits += [f"at most {schema['maximum']:g}"] if "maximum" in schema else []
-            raise ValueError(f"{field} must be {' and '.join(limits)}, got {_said(value)}")
+            raise ValueError(f"{field} must be {' and '.join(limits)}, got {_in_words(value)}")

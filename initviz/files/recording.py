@@ -25,7 +25,7 @@ SUFFIXES = (".json.gz", ".json", ".gz")
 MOST_BYTES, MOST_JSON_BYTES = 4_000_000, 8_000_000  # as it is, and unpacked; a recorder writes 64,000 at most
 MOST_VALUES = 800_000
 VERSION = 1
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def _converted(value: Any, kind: Any) -> Any:
     return value
 
 
-def _made(cls: type[Made], given: Mapping[str, Any]) -> Made:
+def _made(cls: type[T], given: Mapping[str, Any]) -> T:
     """A record of what was given of it; other fields keep their defaults."""
     given = {("sources" if name == "from" else name): value for name, value in given.items()}
     hints: Mapping[str, Any] = _hints(cls)  # type: ignore[arg-type]

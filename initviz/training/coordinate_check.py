@@ -279,7 +279,7 @@ def sentence(table: pd.DataFrame, parametrization: str, optimizer: str) -> str:
     row = table[(table.parametrization == parametrization) & (table.optimizer == optimizer)
                 & (table.layer == "output") & (table.step == 1)]
     value = float(row["slope"].iloc[0]) if len(row) else math.nan
-    name = f"{PARAMETRIZATIONS[parametrization].label} with {'SGD' if optimizer == 'sgd' else 'Adam'}"
+    name = f"{PARAMETRIZATIONS[parametrization].label}, {'gradient descent' if optimizer == 'sgd' else 'Adam'}"
     if not math.isfinite(value):
         return f"{name}: the output's change is not a finite number at two widths, so that no slope is defined."
     if abs(value) < SEPARATE:

@@ -24,7 +24,7 @@ from initviz.core.simulation import GROWN, SHRUNK
 from initviz.core.statistics import moments, ratio
 
 Item = TypeVar("Item")
-Made = TypeVar("Made")
+T = TypeVar("T")
 AHEAD = 32  # networks given to an executor before the first answer is waited for
 
 
@@ -93,12 +93,12 @@ def sweep(networks: Iterable[Network | Architecture], *, input: str = "normal", 
     return in_order(partial(probe, input=input, count=count), networks, executor)
 
 
-def in_order(work: Callable[[Item], Made], items: Iterable[Item], executor: Executor | None = None) -> Iterator[Made]:
+def in_order(work: Callable[[Item], T], items: Iterable[Item], executor: Executor | None = None) -> Iterator[T]:
     """``work(item)`` for each item, in order, here or on an executor, which is given at most AHEAD items in advance."""
     if executor is None:
         yield from map(work, items)
         return
-    waiting: collections.deque[Future[Made]] = collections.deque()
+    waiting: collections.deque[Future[T]] = collections.deque()
     try:
         for item in items:
             waiting.append(executor.submit(work, item))

@@ -103,7 +103,7 @@ FAULTY = {
 
 @pytest.mark.parametrize("name", SOUND)
 def test_a_sound_network_has_no_error(name):
-    report = diagnose(SOUND[name](), repair=False)
+    report = diagnose(SOUND[name](), with_remedies=False)
     assert [finding.text for finding in report.findings if finding.severity == "error"] == []
     assert report.verdict.key in ("healthy", "drifting", "late", "vanishing", "output")
 
@@ -111,7 +111,7 @@ def test_a_sound_network_has_no_error(name):
 @pytest.mark.parametrize("name", FAULTY)
 def test_a_faulty_network_has_an_error_that_names_the_layer_and_the_cause(name):
     make, kind, layer = FAULTY[name]
-    report = diagnose(make(), repair=False)
+    report = diagnose(make(), with_remedies=False)
     first = report.findings[0]
     assert first.severity == "error"
     assert report.verdict.key == first.kind == kind
@@ -137,7 +137,7 @@ def test_no_remedy_that_is_offered_is_worse_than_the_fault(name):
 
 
 def test_equal_layers_are_found():
-    report = diagnose(given(cloned), repair=False)
+    report = diagnose(given(cloned), with_remedies=False)
     finding = next(finding for finding in report.findings if finding.key == "equal_layers")
     assert (finding.severity, finding.layer) == ("warning", 4)
     assert "Layers 3 and 4" in finding.text
@@ -156,7 +156,7 @@ def one_seed(scale, turned=False):
 
 @pytest.mark.parametrize("change", [one_seed(1), one_seed(0.01), one_seed(2, turned=True)])
 def test_layers_of_one_seed_are_found_at_other_scales_and_widths(change):
-    finding = next(finding for finding in diagnose(given(change), repair=False).findings
+    finding = next(finding for finding in diagnose(given(change), with_remedies=False).findings
                    if finding.key == "equal_layers")
     assert finding.text.startswith("Layers 3 and 6 begin with the same random numbers, at one scale or another")
 
@@ -173,7 +173,7 @@ def test_the_bias_of_one_sigmoid_may_be_the_odds_of_its_classes(share, bias, hea
     biases[-1][:] = bias
     batch = Batch(DIGITS.x, targets, "bce", 1)
     finding = next(finding for finding in diagnose(initialization_from(weights, biases, net, batch, "given"),
-                                                   repair=False).findings if finding.key == "bias")
+                                                   with_remedies=False).findings if finding.key == "bias")
     assert finding.severity == "note"
     assert (finding.title == "Output bias of class shares") == bool(said)
     assert said in finding.text
@@ -193,7 +193,7 @@ def test_siren_is_sound_and_its_repairs_keep_what_a_sine_reads(w0, depth):
 
 def test_weights_not_made_for_a_sine_are_found_in_radians():
     net = Network((64, 128, 128, 10), "sine", "he_normal")
-    finding = next(finding for finding in diagnose(initialization_of(net, DIGITS, "drawn"), repair=False).findings
-                   if finding.key == "preactivations")
+    report = diagnose(initialization_of(net, DIGITS, "drawn"), with_remedies=False)
+    finding = next(finding for finding in report.findings if finding.key == "preactivations")
     assert (finding.layer, finding.title) == (2, "Preactivations large")
     assert "radians of sine" in finding.text

@@ -114,7 +114,7 @@ def test_selus_gradient_is_measured_and_a_very_deep_network_gets_the_edge_of_cha
     assert growth**98 > GROWN
     deep = recommended(network)[0]
     assert deep.bias_std > 0
-    found = diagnose(initialization_of(deep, BATCH, "recommended"), repair=False).findings
+    found = diagnose(initialization_of(deep, BATCH, "recommended"), with_remedies=False).findings
     assert not [finding for finding in found if finding.severity != "note" and finding.key in ("signal", "gradient")]
     line = recommended(Network((64, *[256] * 99, 10), "linear", "ones"))
     assert (line[0].gain, "√χ₁" in line[1]) == (1, False)
@@ -132,7 +132,7 @@ def test_a_recommendation_is_said_with_its_biases(key, said):
 @pytest.mark.parametrize("key", ACTIVATIONS)
 def test_fifty_layers_get_no_error_from_their_own_recommendation(key):
     better, why = recommended(Network((64, *[256] * 49, 10), key, "ones"))
-    found = diagnose(initialization_of(better, BATCH, "recommended"), repair=False).findings
+    found = diagnose(initialization_of(better, BATCH, "recommended"), with_remedies=False).findings
     errors = [finding.kind for finding in found if finding.severity == "error"]
     assert not errors or (key in ("sigmoid", "softplus") and "needs another activation" in why), errors
 

@@ -42,7 +42,7 @@ def found(report, key):
 @pytest.mark.parametrize("depth", [2, 9])
 def test_the_verdict_is_the_most_severe_finding(activation, initializer, depth):
     report = diagnose(initialization_of(Network((64, *[32] * (depth - 1), 10), activation, initializer), DIGITS, ""),
-                      repair=False)
+                      with_remedies=False)
     alarming = [finding for finding in report.findings if finding.severity != "note"]
     if alarming:
         assert report.verdict.key == alarming[0].kind
@@ -157,7 +157,8 @@ def test_a_vanishing_gradient_is_an_error_only_as_its_source_tests_it():
 
 def test_a_gradient_that_overflows_or_does_not_arrive_is_an_error():
     network = Network((64, *[256] * 99, 10), "softsign", "normal", initializer_params={"std": 2.0})
-    overflow = found(diagnose(initialization_of(network, make_batch("digits", 64), ""), repair=False), "gradient")
+    report = diagnose(initialization_of(network, make_batch("digits", 64), ""), with_remedies=False)
+    overflow = found(report, "gradient")
     assert (overflow.severity, overflow.title) == ("error", "The gradient overflows")
     weights, biases = Network((64, 16, 16, 10)).parameters()
     stopped = found(diagnose(own(weights, [biases[0], biases[1] - np.float32(1e3), biases[2]])), "gradient")

@@ -155,7 +155,8 @@ def test_a_coordinate_check_ends_with_a_slope_a_layer_and_one_sentence_a_rate():
     assert held.finished
     assert {one.settings.width for one in held.measured} == {8, 16}
     said = words(at)
-    assert all(f"{name} with {optimizer}: " in said for name in ("Standard", "muP") for optimizer in ("SGD", "Adam"))
+    assert all(f"{name}, {optimizer}: " in said for name in ("Standard", "muP") for optimizer in (
+        "gradient descent", "Adam"))
     assert sound(at.run()).session_state["coordinate check"] is held
 
 

@@ -177,7 +177,7 @@ def test_the_command_prints_slopes_or_json(capsys):
     assert main(given) == 0
     text = capsys.readouterr().out
     assert "change, step 1" in text
-    assert "muP with SGD: " in text
+    assert "muP, gradient descent: " in text
     assert main([*given, "--json", "--workers", "2"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {row["layer"] for row in found["slopes"]} == {"z1", "z2", "output"}

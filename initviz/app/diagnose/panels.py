@@ -40,7 +40,7 @@ from initviz.files import source_code
 from initviz.files.weights import WRITTEN
 
 LOUDER = 1.1  # times the first loss: a remedy's that is worth a word
-LOOK = 0.25  # seconds between two looks at a training
+POLL_SECONDS = 0.25  # between two looks at a training
 SOON = 2.0  # seconds: a report that is drawn may then give way to others' work; it is made again in seconds
 ANSWER_ICONS = {"no": ":material/check_circle:", "yes": ":material/report:", "partly": ":material/hourglass_top:",
                 "neither": ":material/help:"}
@@ -110,7 +110,7 @@ def _watch_trial(trial: Trial) -> None:
             st.button("Stop", icon=":material/stop:", on_click=trial.stop, key="stop_trial",
                       help="Answer from what has been trained so far.")
             while not trial.finished:
-                trial.advance(until=time.monotonic() + LOOK)
+                trial.advance(until=time.monotonic() + POLL_SECONDS)
                 bar.progress(trial.progress, words)
     share = "" if trial.progress >= 1 else (
         f" Stopped at {trial.progress:.0%}: the answer is of what was trained until then.")

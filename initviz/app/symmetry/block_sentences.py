@@ -37,7 +37,7 @@ def _of(counts: Iterable[StageCounts], part: str) -> list[int]:
     return [count for counts_ in counts if (count := getattr(counts_, part)) is not None]
 
 
-def _said(counts: Sequence[int], neurons: int) -> str:
+def _range_of(counts: Sequence[int], neurons: int) -> str:
     if not counts:
         return "diverged"
     if 0 in counts:
@@ -59,9 +59,9 @@ def count_rows(networks: Sequence[BlockCopies]) -> list[dict[str, str]]:
             rows.append({
                 "Initializer": label_of(network.initializer),
                 "Neurons": PART_WORDS[part] if KINDS[network.kind].skips else "Each layer",
-                "Before training": _said(_of(copies.first, part), neurons),
-                f"After {copies.steps} steps": _said(_of(copies.last, part), neurons),
-                "Can differ at most": _said(most, neurons)})
+                "Before training": _range_of(_of(copies.first, part), neurons),
+                f"After {copies.steps} steps": _range_of(_of(copies.last, part), neurons),
+                "Can differ at most": _range_of(most, neurons)})
     return rows
 
 
@@ -77,14 +77,14 @@ def _stream(copies: BlockCopies) -> str:
                 + (", and here that is 0" if copies.zero_stream else ""))
     if first[0] != 1:
         return "the neurons of the stream differ from the first layer on" + (
-            "" if min(first) in (0, width) else f", {_said(first, width)}")
+            "" if min(first) in (0, width) else f", {_range_of(first, width)}")
     at = next((block for block, count in enumerate(first) if count > 1), None)
     if at is not None:
         return (f"the first layer puts out copies, and block {at}, whose branch has different weights, adds something "
                 "else to each")
     if not last:
         return "the neurons of the stream begin as copies"
-    now = _said(last, width)
+    now = _range_of(last, width)
     if max(last) == 1:
         return ("the neurons of the stream are copies though they may not change places: no signal comes that could "
                 f"tell them apart, and after {copies.steps} steps there still is {now}")
@@ -121,7 +121,7 @@ def _branches(copies: BlockCopies) -> str:
     elif copies.zero_branches:
         added = _of(copies.last, "added")
         if added:
-            parts.append(f"that parts: after {copies.steps} steps it adds {_said(added, network.width)} different "
+            parts.append(f"that parts: after {copies.steps} steps it adds {_range_of(added, network.width)} different "
                          "outputs, as the neurons behind them differ" if max(added) > 1 else
                          f"after {copies.steps} steps it still adds the same to every neuron")
     return "; ".join(parts)
@@ -150,7 +150,7 @@ def _layers(copies: BlockCopies) -> str:
     if not alike:
         first = _of(copies.first, "stream")
         return "the neurons of every layer differ" + (
-            "" if min(first) in (0, copies.network.width) else f", {_said(first, copies.network.width)}")
+            "" if min(first) in (0, copies.network.width) else f", {_range_of(first, copies.network.width)}")
     where = "every layer" if len(alike) == len(copies.stream_kinds) else f"layer {ranges(alike)}"
     return (f"the neurons of {where} stay copies: any two may change places, as they are written and read with equal "
             "weights, so each step moves them alike")

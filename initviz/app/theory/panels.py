@@ -214,7 +214,7 @@ def _depth_and_width(view: TheoryView) -> None:
         for key in ("deepest", "widest", "seeds"):
             app.control(key)
     st.markdown("Many networks are drawn at each depth and width. Wide ones behave like theory's; in narrow, deep ones "
-                "luck decides whether a gradient arrives.")
+                "chance decides whether a gradient arrives.")
     sweep = _current_survival(settings.network_at_point((8, 8, 10)), settings)
     with st.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(sweep.progress, sweep.text, width=420)

@@ -16,11 +16,12 @@ from initviz.app.settings import Settings
 from initviz.charts import coordinates as chart
 from initviz.charts.picture import Data
 from initviz.training import coordinate_check as check
+from initviz.training.gradient_descent import OPTIMIZER_LABELS
 
-OPTIMIZER_LABELS = {"sgd": "SGD", "adam": "Adam"}
+OPTIMIZERS = {key: OPTIMIZER_LABELS[key] for key in check.OPTIMIZERS}
 SEEDS, STEPS = 3, 4
 SIZES_OF = ("Initial sizes", "Change after 1 step", *(f"Change after {step} steps" for step in range(2, STEPS + 1)))
-LOOK = 0.3  # seconds of computing between two pictures
+REDRAW_SECONDS = 0.3  # of computing between two pictures
 MOST_OPERATIONS = 400e9
 
 
@@ -30,10 +31,10 @@ def show(settings: Settings) -> None:
         text = st.text_input("Widths", ", ".join(map(str, check.WIDTHS)), key="widths", bind="query-params", width=290,
                              help=f"Of the two hidden layers: 2 to {check.MOST_WIDTHS} whole numbers up to "
                                   f"{check.WIDTHS[-1]:,}.")
-        app.expect_choice("trained_by", "Trained by", OPTIMIZER_LABELS)
-        optimizer = st.segmented_control("Trained by", list(OPTIMIZER_LABELS), default="sgd", required=True,
-                                         format_func=OPTIMIZER_LABELS.__getitem__, key="trained_by",
-                                         bind="query-params", help="SGD: gradient descent on the whole batch.")
+        app.expect_choice("trained_by", "Trained by", OPTIMIZERS)
+        optimizer = st.segmented_control("Trained by", list(OPTIMIZERS), default="sgd", required=True,
+                                         format_func=OPTIMIZERS.__getitem__, key="trained_by",
+                                         bind="query-params", help="On the whole batch.")
         app.expect_choice("size_of", "Size of", SIZES_OF, SIZES_OF[1])
         size_of = st.selectbox("Size of", SIZES_OF, index=1, key="size_of", bind="query-params", width=220,
                                help="The root mean square of each layer's preactivations over the batch, or of their "
@@ -59,7 +60,7 @@ def show(settings: Settings) -> None:
     left = one_check.settings[len(one_check.measured):]
     with room_for(0.0 if one_check.stopped else check.peak_bytes(left)):
         while not (one_check.finished or one_check.stopped):
-            one_check.advance(until=time.monotonic() + LOOK)
+            one_check.advance(until=time.monotonic() + REDRAW_SECONDS)
             bar.progress(one_check.progress, _status(one_check))
             for key, place in places:
                 app.show(chart.picture(), _data(one_check, key, optimizer, step), into=place)
@@ -73,7 +74,7 @@ def _words(settings: Settings, measured: Sequence[check.Coordinates]) -> None:
         return
     slopes = check.slopes(measured)
     st.markdown("  \n".join(check.sentence(slopes, parametrization, optimizer)
-                            for optimizer in OPTIMIZER_LABELS for parametrization in check.PARAMETRIZATIONS))
+                            for optimizer in OPTIMIZERS for parametrization in check.PARAMETRIZATIONS))
     st.dataframe(_table(slopes), hide_index=True, width="stretch")
     first = measured[0].settings
     rates = " and ".join(f"{rate:g} ({OPTIMIZER_LABELS[key]})" for key, rate in check.RATES.items())
