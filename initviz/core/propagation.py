@@ -24,6 +24,8 @@ from initviz.core.validation import check
 
 QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
 
+PART = 1 << 15  # values of which an activation is computed at a time, so that what lies between stays in the cache
+
 
 def _mse(output: Array, targets: Array) -> tuple[Any, Array]:
     residual = output - targets
@@ -98,11 +100,22 @@ def product(a: Array, b: Array, name: Hashable, buffers: Buffers) -> Array:
     return out
 
 
+def _parts(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Arrays of one shape in parts that are small enough for what is computed of them to stay in the cache."""
+    if arrays[0].size <= PART or not all(array.flags.c_contiguous for array in arrays):
+        yield arrays
+        return
+    flat = [array.reshape(-1) for array in arrays]
+    for start in range(0, arrays[0].size, PART):
+        yield tuple(array[start:start + PART] for array in flat)
+
+
 def activate(phi: ActivationFunction, z: Array, out: Array, **params: Any) -> Array:
     """phi(z), written into ``out``."""
     if isinstance(phi.phi, np.ufunc):  # a copy takes a fifth of the time that tanh does
         return phi.phi(z, out=out)
-    out[...] = phi.value(z, **params)
+    for values, of_z in _parts(out, z):
+        values[...] = phi.value(of_z, **params)
     return out
 
 
@@ -116,7 +129,8 @@ def affine(h: Array, weight: Array, bias: Array, name: Hashable, buffers: Buffer
 def multiply_by_derivative(phi: ActivationFunction, error: Array, z: Array, h: Array, known: bool = True,
                            **params: Any) -> None:
     """error *= phi'(z) in place. ``known`` says that h is phi(z)."""
-    error *= phi.derivative(z, h if known else None, **params)
+    for values, of_z, of_h in _parts(error, z, h):
+        values *= phi.derivative(of_z, of_h if known else None, **params)
 
 
 def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activation: str,

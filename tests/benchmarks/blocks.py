@@ -3,9 +3,9 @@
     python -m tests.benchmarks.blocks
 
 Both draw nothing while the clock runs, and measure the same: of every layer the moments of its output and of the
-gradient with respect to it; of every block the counted bins of stream, branch, gradient, weight and weight gradient,
-the diversity of the stream's neurons, and skip, branch, their ratio and cosine. They take turns in processes of their
-own; PyTorch takes all cores, NumPy's products one thread.
+gradient with respect to it, and the size of every weight's gradient; of every block the counted bins of stream, branch,
+gradient, weight and weight gradient, the diversity of the stream's neurons, and skip, branch, their ratio and cosine.
+They take turns in processes of their own; PyTorch takes all cores, NumPy's products one thread each, two at a time.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ def pytorch(*shape: int) -> Pass:
         with torch.no_grad():
             for v in kept:
                 found += [moments_of(v), moments_of(v.grad)]
+            found += [drawn[f"{block}.1.weight"].grad.square().mean() for block in range(1, network.blocks + 1)]
             for skip, branch, z in branches:
                 products = (skip * branch).sum(), (skip * skip).sum(), (branch * branch).sum()
                 found += [products, (z.amax(dim=0) <= 0).float().mean()]

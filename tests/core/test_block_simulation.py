@@ -32,6 +32,9 @@ def test_a_stage_is_measured_as_numpy_measures_it(kind):
         assert row.weight_gradient_rms == pytest.approx(math.sqrt((passed.gradients[name] ** 2).mean()))
     assert set(run.every_layer.path) == set(passed.activations)
     assert run.every_layer.gradient_rms.gt(0).all()
+    for row in run.every_layer[run.every_layer.kind == "Dense"].itertuples():
+        gradient = passed.gradients[f"{row.path}.weight"]
+        assert row.weight_gradient_rms == pytest.approx(math.sqrt((gradient**2).mean()))
 
 
 def test_skip_branch_ratio_and_cosine_are_those_of_the_sum():
@@ -118,8 +121,11 @@ def test_a_batch_that_does_not_fit_is_refused_in_words():
         simulate(Architecture.of("batch_norm"), make_batch("digits", 1))
 
 
-def test_a_second_thread_measures_the_same(monkeypatch):
-    described = network(kind="pre_norm", normalization="layer", expansion=4)
+@pytest.mark.parametrize("fields", [{"kind": "pre_norm", "normalization": "layer", "expansion": 4},
+                                    {"kind": "residual", "branch_layers": 1}, {"kind": "plain"},
+                                    {"kind": "normalized", "normalization": "batch"}])
+def test_a_second_thread_measures_the_same(fields, monkeypatch):
+    described = network(**fields)
     alone = simulate(described, BATCH)
     monkeypatch.setattr("initviz.core.simulation.blocks.TOGETHER", 0)
     together = simulate(described, BATCH)

@@ -7,7 +7,7 @@ the same leading axis.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -34,17 +34,21 @@ class Observer(Protocol):
 class LayerContext:
     """Where in a network a layer stands, whose memory it uses, and who looks on.
 
-    ``overwrite`` allows the backward pass to write into the gradient that it is given.
+    ``overwrite`` allows the backward pass to write into the gradient that it is given. ``weight_gradients``, where
+    given, takes the path of each dense layer and what computes the gradient of its weights, to be called before it
+    takes the next one; that gradient is then not returned, and its memory is used again.
     """
 
     path: str = ""
     buffers: Buffers = field(default_factory=NewArrays)
     observer: Observer | None = None
     overwrite: bool = False
+    weight_gradients: Callable[[str, Callable[[], Array]], None] | None = None
 
     def inside(self, index: int) -> LayerContext:
         """The context of the layer with that index in a chain that stands here."""
-        return LayerContext(path_of(self.path, index), self.buffers, self.observer, self.overwrite)
+        return LayerContext(path_of(self.path, index), self.buffers, self.observer, self.overwrite,
+                            self.weight_gradients)
 
 
 ALONE = LayerContext()

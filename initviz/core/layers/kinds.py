@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -98,8 +99,12 @@ class Dense(Layer):
     def backward(self, parameters: Parameters, saved: Any, dy: Array,
                  context: LayerContext = ALONE) -> tuple[Array, dict[str, Array]]:
         """dx = dy @ weight.T, dweight = x.T @ dy, dbias = the sum of dy over the batch."""
-        gradients = {"weight": product(saved.swapaxes(-1, -2), dy, (context.path, "gradient"), context.buffers),
-                     "bias": dy.sum(axis=-2)}
+        gradients = {"bias": dy.sum(axis=-2)}
+        if context.weight_gradients:
+            context.weight_gradients(context.path, partial(product, saved.swapaxes(-1, -2), dy, "gradient",
+                                                           context.buffers))
+        else:
+            gradients["weight"] = product(saved.swapaxes(-1, -2), dy, (context.path, "gradient"), context.buffers)
         dx = product(dy, parameters["weight"].swapaxes(-1, -2), "delta", _ElsewhereThan(context, dy))
         return dx, gradients
 

@@ -90,7 +90,8 @@ class BlockRun(Run):
     @cached_property
     def every_layer(self) -> pd.DataFrame:
         """One row per layer in the order of the pass: path, kind, width, moments of its output as ``output_*``, and the
-        root mean square of the gradient with respect to it, ``gradient_rms``.
+        root mean squares of the gradient with respect to it, ``gradient_rms``, and of a dense layer of the gradient
+        with respect to its weights, ``weight_gradient_rms``.
         """
         import pandas as pd
 
@@ -110,11 +111,15 @@ def cosine(a: Array, b: Array) -> float:
 class _Watcher:
     """Measures every stage while a signal passes, forward and back."""
 
-    def __init__(self, network: Architecture, batch: Batch, x: Array, scale: str, counted: Sequence[str],
-                 sample: int) -> None:
+    def __init__(self, network: Architecture, parameters: Mapping[str, Array], batch: Batch, x: Array, scale: str,
+                 counted: Sequence[str], sample: int) -> None:
+        self.parameters = parameters
         self.phi, _ = network.activation_entry()
         self.stage_of = {path: stage for stage, paths in enumerate(network.stages) for path in paths}
         self.ends = {paths[-1]: stage for stage, paths in enumerate(network.stages)}
+        dense = {self.stage_of[path.partition(".")[0]]: path
+                 for path, layer, _ in walk(network.layers, network.inputs) if isinstance(layer, Dense)}
+        self.last_dense = {path: stage for stage, path in dense.items()}  # the last of each stage
         depth = network.depth
         streams = self.phi if network.kind == "plain" else ACTIVATIONS["linear"]  # whose values have any sign
         self.bins = {q: bins_of(q, streams, scale) for q in QUANTITIES}
@@ -127,7 +132,7 @@ class _Watcher:
         self.sample = sample
         self.neurons = {q: [np.empty(0)] * depth for q in NEURON_QUANTITIES if q in self.counts}
         self.paths: dict[str, dict[str, Any]] = {}
-        self.do: Callable[..., None] = lambda work, *given: work(*given)  # how the way forward is measured
+        self.do: Callable[..., None] = lambda work, *given: work(*given)  # who measures
 
     def look_at(self, stage: int, quantity: str, values: Array) -> Array:
         moments: Array = moments_of_each(values[None])[0]
@@ -153,6 +158,8 @@ class _Watcher:
             self.look_at(stage, "preactivation", y)
         elif isinstance(layer, Activation):
             self._look_at_activation(stage, x, y)
+        if path in self.last_dense:
+            self.look_at(stage, "weight", self.parameters[f"{path}.weight"])
 
     def _look_at_stream(self, stage: int, h: Array) -> Array:
         moments = self.look_at(stage, "activation", h)
@@ -185,6 +192,15 @@ class _Watcher:
         moments = self.look_at(self.ends[path], "delta", dy) if path in self.ends else moments_of_each(dy[None])[0]
         self.paths[path]["gradient_rms"] = float(moments[4])
 
+    def weight_gradients(self, path: str, compute: Callable[[], Array]) -> None:
+        self.do(self._look_at_weight_gradient, path, compute)
+
+    def _look_at_weight_gradient(self, path: str, compute: Callable[[], Array]) -> None:
+        gradient = compute()
+        rms = (self.look_at(self.last_dense[path], "weight_gradient", gradient)[4] if path in self.last_dense
+               else moments(gradient).rms)
+        self.paths[path]["weight_gradient_rms"] = float(rms)
+
 
 def _stream_is_symmetric(network: Architecture, parameters: Mapping[str, Array]) -> bool:
     """Whether exchanging any two neurons of the stream changes nothing."""
@@ -213,31 +229,29 @@ def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear
     check_layers(network.layers, parameters, x)
     check_targets(batch.targets, batch.loss, len(x), network.outputs)
     check("sample", sample, Interval(0, len(x) - 1, integer=True))
-    watcher = _Watcher(network, batch, x, scale, counted, sample)
+    watcher = _Watcher(network, parameters, batch, x, scale, counted, sample)
     with np.errstate(**QUIET), borrowed_buffers() as buffers:
-        context = LayerContext(buffers=buffers, observer=watcher, overwrite=True)
-        with second_thread(len(x) * network.width > TOGETHER) as watcher.do:
+        large = len(x) * network.width > TOGETHER
+        context = LayerContext(buffers=buffers, observer=watcher, overwrite=True,
+                               weight_gradients=watcher.weight_gradients)
+        with second_thread(large) as watcher.do:
             output, saved = chain_forward(network.layers, parameters, x, context)
         loss, error = LOSSES[batch.loss](output, batch.targets)
         last = parameters[f"{len(network.layers) - 1}.weight"]
         round_off = errors_cancel(error, last)
-        _, gradients = chain_backward(network.layers, parameters, saved, error, context)
-        names = {watcher.stage_of[path.partition(".")[0]]: f"{path}.weight"  # the last of each stage stays
-                 for path, layer, _ in walk(network.layers, network.inputs) if isinstance(layer, Dense)}
-        for stage, name in names.items():
-            watcher.look_at(stage, "weight", parameters[name])
-            watcher.look_at(stage, "weight_gradient", gradients[name])
+        with second_thread(large) as watcher.do:
+            chain_backward(network.layers, parameters, saved, error, context)
         if KINDS[network.kind].skips:
             if _stream_is_symmetric(network, parameters):
                 watcher.special["distinct_weights"][:-1] = watcher.special["equal_outgoing"][:-1] = 1
         else:
-            weights = [np.vstack([parameters[name], *_of_norms(network, parameters, stage)])
-                       for stage, name in names.items()]
-            biases = [parameters[f"{name.removesuffix('weight')}bias"] for name in names.values()]
+            weights = [np.vstack([parameters[f"{path}.weight"], *_of_norms(network, parameters, stage)])
+                       for path, stage in watcher.last_dense.items()]
+            biases = [parameters[f"{path}.bias"] for path in watcher.last_dense]
             watcher.special["distinct_weights"][:] = [distinct_weights(*pair)
                                                       for pair in zip(weights, biases, strict=True)]
             watcher.special["equal_outgoing"][:] = [
-                *(has_equal_rows(parameters[name]) for name in list(names.values())[1:]), False]
+                *(has_equal_rows(parameters[f"{path}.weight"]) for path in list(watcher.last_dense)[1:]), False]
     columns: dict[str, Array] = {
         "layer": np.arange(1, network.depth + 1), "fan_in": np.array(network.sizes[:-1]),
         "fan_out": np.array(network.sizes[1:])}
