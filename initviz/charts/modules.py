@@ -14,14 +14,14 @@ from initviz.charts.picture import INK, Data, Picture, carried, literal_color, n
 HEIGHT = 300
 MOST_TICKS = 26  # module names that fit the axis of half a page
 MOST_LETTERS = 22  # of a name on the axis; the tooltip has it whole
-NAME_ROOM, PLAIN_ROOM = 0.36, 0.03  # of the range of x
+NAME_ROOM, PLAIN_ROOM = 0.44, 0.03  # of the range of x
 
 
 @functools.cache
 def picture(alt_text: str, *, log: bool) -> Picture:
     """Datasets lines, names, frame, ticks, levels, guides."""
     frame = "data('frame')[0]"
-    room = f"{frame}.room * (width < {curves.SLIM} ? 1.9 : 1)"  # names are as long on a phone
+    room = f"{frame}.room * (width < {curves.SLIM} ? 1.6 : 1)"  # names are as long on a phone
     x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(f"[{frame}.first, {frame}.last + {room}]"), nice=False,
                                      zero=False),
               axis=alt.Axis(title=None, grid=False, labelAngle=-40, labelOverlap=True, labelLimit=150,

@@ -9,8 +9,9 @@ import pytest
 pytestmark = pytest.mark.browser
 
 FOLDER = Path(__file__).parents[2] / "initviz/data/recordings"
+RECORDER = Path(__file__).parents[2] / "initviz/record/pytorch.py"
 SIGNAL, BRANCH = "Scale of the outputs", "Branch over skip"
-CHARTS = {"mlp": 2, "mlp_he": 2, "resnet": 3, "gpt": 4, "gpt_wide": 4, "policy": 2, "lora": 3}
+CHARTS = {"mlp": 3, "mlp_he": 3, "resnet": 3, "gpt": 4, "gpt_wide": 4, "policy": 2, "lora": 3}
 
 
 def drawn(window):
@@ -44,7 +45,7 @@ def test_containers_are_closed_and_opened_without_a_new_chart(screen):
 
 def test_an_uploaded_recording_is_compared_with_another_one(screen):
     window = screen("recording")
-    window.page.get_by_text("Your own recordings").click()
+    window.page.get_by_role("button", name="Open your own recording").click()
     files = window.page.locator("[data-testid='stFileUploaderDropzoneInput']")
     window.act(lambda: files.nth(0).set_input_files(str(FOLDER / "gpt.json.gz")))
     assert len(drawn(window)) == 4
@@ -52,15 +53,15 @@ def test_an_uploaded_recording_is_compared_with_another_one(screen):
     assert "4 times as wide" in " ".join(window.words())
 
 
-def test_the_recorder_is_copied_by_one_click(screen):
-    window = screen("recording")
-    window.act(lambda: window.page.get_by_text("Copy the recorder").click())
-    code = window.page.locator("[data-testid='stCode']").last
-    assert "class _Recorder(TorchFunctionMode)" in code.inner_text()
+def test_one_click_puts_the_whole_recorder_on_the_clipboard_and_another_downloads_it(screen):
+    window = screen("recording", permissions=["clipboard-read", "clipboard-write"])
+    window.page.get_by_role("button", name="Copy the recorder").click()
+    window.page.get_by_text("save them as recorder.py").wait_for()
+    assert window.page.evaluate("() => navigator.clipboard.readText()") == RECORDER.read_text("utf-8")
+    window.page.get_by_role("button", name="How to record").click()
     with window.page.expect_download() as download:
         window.page.get_by_role("button", name="The recorder (recorder.py)").click()
-    text = Path(download.value.path()).read_text("utf-8")
-    assert text.startswith('"""Record what one training step')
+    assert Path(download.value.path()).read_bytes() == RECORDER.read_bytes()
 
 
 def test_the_example_of_one_page_is_not_asked_of_another(screen):

@@ -36,8 +36,9 @@ def test_every_example_opens_by_its_key_in_the_address_and_says_the_answer_first
     (answer,) = [*at.success, *at.warning, *at.error]
     verdict = {"mlp": "Vanishing", "lora": "One step late"}.get(key, "Healthy")
     assert f"{EXAMPLES[key]}.** {verdict}" in answer.value.replace("\\", "")
+    assert ("To fix it:** Multiply the weights" in answer.value) == (key == "mlp")
     assert any("Firmness" in table.value for table in at.table)
-    assert len(charts(at)) == {"resnet": 3, "gpt": 4, "gpt_wide": 4, "lora": 3}.get(key, 2)
+    assert len(charts(at)) == {"policy": 2, "gpt": 4, "gpt_wide": 4}.get(key, 3)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -78,7 +79,7 @@ def test_what_is_no_recording_gets_one_sentence_and_the_example_stays(data):
     at = upload(visit(RECORDING), data)
     assert len(at.error) == 1
     assert "The example is shown instead" in words(at)
-    assert len(charts(at)) == 2
+    assert len(charts(at)) == 3
 
 
 def test_mutated_recordings_are_shown_or_refused():

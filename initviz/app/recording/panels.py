@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from initviz import app
+from initviz.app.copy_button import copy_button
 from initviz.app.outside_text import plain
 from initviz.app.pictures import table_height
 from initviz.app.recording.request import RecordingRequest
@@ -22,6 +23,7 @@ from initviz.diagnosis.recording.views import (
     gradient_of,
     places_of,
     signal_of,
+    units_picture,
 )
 
 RECORDER = Path(__file__).parents[2] / "record/pytorch.py"
@@ -35,25 +37,27 @@ COLORS = {"error": "red", "warning": "orange", "note": "gray"}
 
 def show_recorder() -> None:
     """The one file that records a model, to copy or to download, and the line that uses it."""
-    with st.expander("Copy the recorder", icon=":material/content_copy:", key="recorder", on_change="rerun") as box:
+    text = RECORDER.read_text("utf-8")
+    copy_button("Copy the recorder", text, f"Copied, {len(text.splitlines()):,} lines: save them as recorder.py.",
+                key="copy_recorder")
+    with st.popover("How to record", icon=":material/code:", key="recorder"):
         st.markdown("One file that needs PyTorch alone. It leaves parameters, buffers, gradients, random states and "
                     "hooks as they were, and writes statistics of outputs, gradients and parameters: no sample, no "
                     "text, no target, no weight.")
-        st.code(USE, language="python", wrap_lines=True)
-        app.download("The recorder (recorder.py)", "recorder.py", lambda: RECORDER.read_text("utf-8"), "text/x-python",
+        st.code(USE, language=None, wrap_lines=True)  # the colors of code have too little contrast in a popover
+        app.download("The recorder (recorder.py)", "recorder.py", lambda: text, "text/x-python",
                      key="recorder_file", help="Put it beside your script.")
-        if box.open:
-            st.code(RECORDER.read_text("utf-8"), language="python", height=320, wrap_lines=True)
 
 
 def show_answer(chosen: RecordingRequest) -> None:
-    """The verdict and the first loss, before anything else."""
+    """The verdict, what would mend it, and the first loss, before anything else."""
     for report, name in ((chosen.report, chosen.name), (chosen.other, chosen.other_name)):
         if report is None:
             continue
         said = facts(report)
         show = {"error": st.error, "warning": st.warning}.get(report.severity or "", st.success)
-        show(f"**{plain(name)}.** {plain(report.verdict)}", icon=report.kind.icon)
+        remedy = f"  \n**To fix it:** {plain(report.remedy)}" if report.remedy else ""
+        show(f"**{plain(name)}.** {plain(report.verdict)}{remedy}", icon=report.kind.icon)
         st.caption(" · ".join(f"{fact}: {plain(said[fact])}" for fact in (
             "Model", "Parameters", "Outputs", "Mode", "Optimizer", "Output sizes", "Loss")))
 
@@ -86,7 +90,8 @@ def show_pictures(chosen: RecordingRequest) -> None:
             "Scale of the gradient by the outputs, module by module, log axis", gradient_of),
         "Branch ÷ skip at each addition (log axis)": Compared.of(chosen.report, "all", chosen.other, labels).picture(
             "Branch over skip at each addition, log axis", branch_of, guides=[(1.0, "as large as the skip")]),
-        "Attention's entropy, and how alike tokens are": attention_picture(chosen.report)}
+        "Attention's entropy, and how alike tokens are": attention_picture(chosen.report),
+        "Units that are 0 for every sample, and copies": units_picture(chosen.report, view.places)}
     shown = {title: drawn for title, drawn in pictures.items() if drawn is not None}
     places = [column for _ in range(0, len(shown), 2) for column in st.columns(2)]
     for place, (title, (picture, data)) in zip(places, shown.items(), strict=False):
@@ -114,6 +119,8 @@ def _say_pictures(chosen: RecordingRequest) -> str:
                      "the stream may grow, and of the gradient its product with the signal is compared.")
     if skips:
         parts.append("A branch far below its skip changes little; one far above drowns what came before.")
+    if units_picture(chosen.report, places_of(chosen.report.trunk, chosen.view)) is not None:
+        parts.append("Units that are 0 for every sample get no gradient from it; copies get the same one.")
     return " ".join(parts)
 
 

@@ -11,7 +11,6 @@ from types import MappingProxyType
 import streamlit as st
 
 from initviz import app
-from initviz.app.outside_text import complain
 from initviz.app.uploads import ask_file, kept
 from initviz.core.wording import cut
 from initviz.diagnosis.recording import RecordingReport, examine
@@ -38,38 +37,57 @@ class RecordingRequest:
     view: str
 
 
+Named = tuple[RecordingReport, str]
+
+
+@dataclass(frozen=True, eq=False)
+class UploadedRecordings:
+    """The reports on uploaded files, with their names, and why others were refused."""
+
+    first: Named | None
+    second: Named | None
+    refused: tuple[ValueError, ...]
+
+
 @functools.cache
 def example_report(key: str) -> RecordingReport:
     """The report on a shipped example, made once for all sessions."""
     return examine(read_recording((FOLDER / f"{key}.json.gz").read_bytes()))
 
 
-def ask() -> RecordingRequest | None:
-    """What is to be shown; None after one sentence on what is wrong with a file."""
+def ask_files() -> UploadedRecordings:
+    """The recordings that are uploaded."""
+    refused: list[ValueError] = []
+    with st.popover("Open your own recording", icon=":material/upload_file:", key="uploads"):
+        first = _uploaded("A recording", "recording_file", refused)
+        second = _uploaded("One to compare it with", "recording_beside", refused)
+    return UploadedRecordings(first, second, tuple(refused))
+
+
+def ask_example() -> str:
+    """The example that is chosen."""
     app.expect_choice("example", "Example", EXAMPLES, FIRST)
     _forget_unknown("example", EXAMPLES)
     key = st.segmented_control("Example", list(EXAMPLES), default=FIRST, required=True, wrap=True, key="example",
                                format_func=EXAMPLES.__getitem__, bind="query-params",
-                               help="A recorded model of each kind. A recording of your own, below, takes its place.")
-    key = key if key in EXAMPLES else FIRST
+                               help="A recorded model of each kind. A recording of your own takes its place.")
+    return key if key in EXAMPLES else FIRST
+
+
+def ask_view(uploaded: UploadedRecordings, example: str) -> RecordingRequest:
+    """What is to be shown of it, beside what."""
+    first, second = uploaded.first, uploaded.second
     with st.container(horizontal=True, vertical_alignment="bottom"):
         beside = _choice("beside", "Compare with", COMPARISONS, NOTHING,
                          "Before and after a change, or one model at two widths.")
         view = _choice("shown", "Shown", VIEWS, "depth",
                        "The model's depth: outputs outside of branches, whose scale can be compared. Modules: "
                        "closed containers, each with its last output.")
-    with st.expander("Your own recordings", icon=":material/upload_file:"), st.container(horizontal=True):
-        first = _uploaded("A recording", "recording_file")
-        second = _uploaded("One to compare it with", "recording_beside")
-    try:
-        report, name = (example_report(key), EXAMPLES[key]) if first is None else first
-        if second is not None:
-            return RecordingRequest(report, name, *second, view)
-        other = example_report(beside) if beside != NOTHING else None
-        return RecordingRequest(report, name, other, COMPARISONS[beside], view)
-    except ValueError as error:
-        complain(error)
-        return None
+    report, name = (example_report(example), EXAMPLES[example]) if first is None else first
+    if second is not None:
+        return RecordingRequest(report, name, *second, view)
+    other = example_report(beside) if beside != NOTHING else None
+    return RecordingRequest(report, name, other, COMPARISONS[beside], view)
 
 
 def _choice(key: str, label: str, labels: Mapping[str, str], default: str, words: str) -> str:
@@ -87,8 +105,8 @@ def _forget_unknown(key: str, labels: Mapping[str, str]) -> None:
         del st.session_state[key]
 
 
-def _uploaded(label: str, key: str) -> tuple[RecordingReport, str] | None:
-    """The report on the uploaded file, if any; one sentence on the page if it is no recording."""
+def _uploaded(label: str, key: str, refused: list[ValueError]) -> Named | None:
+    """The report on the uploaded file, if any; what is no recording is added to ``refused``."""
     file = ask_file(label, ["gz", "json"], key, "What record() wrote: statistics in JSON, compressed. It is read in "
                     "memory, and forgotten with this session.", max(MOST_BYTES // 1_000_000, 1))
     if file is None:
@@ -97,7 +115,6 @@ def _uploaded(label: str, key: str) -> tuple[RecordingReport, str] | None:
         report: RecordingReport = kept(f"{key} read", file.file_id,
                                        lambda: examine(read_recording(file.getvalue(), file.name)))
     except ValueError as error:
-        complain(error)
-        st.caption("The example is shown instead.")
+        refused.append(error)
         return None
     return report, cut(file.name)

@@ -60,6 +60,11 @@ class RecordingReport(Graded):
         return KINDS[self._decisive.kind if self._decisive else "healthy"]
 
     @property
+    def remedy(self) -> str:
+        """What would mend the finding that makes the verdict; empty where all is well."""
+        return self._decisive.remedy if self._decisive else ""
+
+    @property
     def verdict(self) -> str:
         """The verdict in words: the most severe finding's, or that signal and gradient keep their scale."""
         text = "Signal and gradient keep their scale along the model's depth."

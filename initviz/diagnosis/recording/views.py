@@ -20,6 +20,7 @@ from initviz.files.recording import Row
 VIEWS: Mapping[str, str] = MappingProxyType({
     "depth": "The model's depth", "1": "Outermost modules", "2": "Modules, two levels", "3": "Modules, three levels",
     "all": "Every output"})
+LEAST_SHARE = 0.05  # of units, that a picture shows
 COLORS = (UNORDERED[0], UNORDERED[1], UNORDERED[2])
 
 
@@ -29,6 +30,14 @@ class AxisPosition:
 
     name: str
     row: int
+
+
+def _short(row: Row) -> str:
+    """A row's name, of attention without the name of PyTorch's function."""
+    for name in ("scaled_dot_product_attention", "multi_head_attention_forward"):
+        if row.function and row.kind == name:
+            return cut(row.label.replace(f" {name}", ""))
+    return cut(row.label)
 
 
 def places_of(trunk: Trunk, view: str) -> list[AxisPosition]:
@@ -55,12 +64,13 @@ def places_of(trunk: Trunk, view: str) -> list[AxisPosition]:
     return places
 
 
-def _series(label: str, color: str, rows: Sequence[Row | None], value: Callable[[Row], float]) -> curves.Series:
-    """A line through the rows that there are; what has no place on a log axis is said behind its name."""
+def _series(label: str, color: str, rows: Sequence[Row | None], value: Callable[[Row], float], *,
+            log: bool = True) -> curves.Series:
+    """A line through the rows that there are; what has no place on the axis is said behind its name."""
     kept = [(x, value(row)) for x, row in enumerate(rows) if row is not None and not math.isnan(value(row))]
     values = np.array([y for _, y in kept], float)
     lost = bool(np.isinf(values).any())
-    remark = "overflow" if lost else "0" if len(values) and not values.any() else (
+    remark = "overflow" if lost else "" if not log else "0" if len(values) and not values.any() else (
         "0 at some" if (values == 0).any() else "")
     return curves.Series(label, color, np.array([x for x, _ in kept], float), values, remark, lost_high=lost)
 
@@ -73,6 +83,16 @@ def signal_of(row: Row) -> float:
 def gradient_of(row: Row) -> float:
     """Root mean square of the gradient by an output; NaN where there is none."""
     return row.gradient.rms if row.gradient is not None else math.nan
+
+
+def dead_of(row: Row) -> float:
+    """Share of units that are 0 for every sample."""
+    return row.zero_units / row.units
+
+
+def copied_of(row: Row) -> float:
+    """Share of units that are not 0 and repeat another one."""
+    return (row.units - row.distinct - max(row.zero_units - 1, 0)) / row.units
 
 
 def branch_of(row: Row) -> float:
@@ -106,7 +126,7 @@ class Compared:
         keep = [x for x, row in enumerate(self.rows[0]) if row is not None and not math.isnan(value(row))]
         if not keep:
             return None
-        series = [_series(label, color, [rows[x] for x in keep], value)
+        series = [_series(label, color, [rows[x] for x in keep], value, log=log)
                   for label, color, rows in zip(self.labels, COLORS, self.rows, strict=False)]
         kinds = [row.kind for x in keep if (row := self.rows[0][x]) is not None]
         return modules.picture(alt, log=log), modules.data(
@@ -123,9 +143,22 @@ def attention_picture(report: RecordingReport) -> tuple[Picture, Data] | None:
     if not places:
         return None
     series = [_series("entropy ÷ ln n", COLORS[0], [rows[place] if place in attention else None for place in places],
-                      lambda row: row.entropy),
+                      lambda row: row.entropy, log=False),
               _series("token cosine", COLORS[1], [rows[place] if place in stream else None for place in places],
-                      lambda row: row.token_cosine)]
+                      lambda row: row.token_cosine, log=False)]
     return modules.picture("Entropy of attention and cosine between tokens, module by module", log=False), modules.data(
-        [line for line in series if len(line.x)], [cut(rows[place].label) for place in places],
+        [line for line in series if len(line.x)], [_short(rows[place]) for place in places],
         [cut(rows[place].kind) for place in places], log=False)
+
+
+def units_picture(report: RecordingReport, places: Sequence[AxisPosition]) -> tuple[Picture, Data] | None:
+    """Shares of dead and of copied units over the places of a view; None where no module has many."""
+    rows = report.recording.rows
+    held = [place for place in places if rows[place.row].distinct]
+    series = [_series(label, color, [rows[place.row] for place in held], value, log=False)
+              for label, color, value in (("always 0", COLORS[0], dead_of), ("copies", COLORS[1], copied_of))]
+    if not any((line.y > LEAST_SHARE).any() for line in series):
+        return None
+    return modules.picture("Shares of units that are 0 for every sample, and of copies, module by module", log=False
+                           ), modules.data(series, [place.name for place in held],
+                                           [cut(rows[place.row].kind) for place in held], log=False)
