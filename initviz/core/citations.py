@@ -47,7 +47,6 @@ CITATIONS = (
     _arxiv("Clevert", 2016, "1511.07289"),
     _arxiv("Collobert", 2011, "1103.0398"),
     _arxiv("De", 2020, "2002.10444"),
-    _arxiv("Devlin", 2019, "1810.04805"),
     _arxiv("Dong", 2021, "2103.03404"),
     Citation("Dugas", 2001, "https://papers.nips.cc/paper/1920-incorporating-second-order-functional-knowledge-for-better-option-pricing"),
     _arxiv("Elfwing", 2018, "1702.03118"),

@@ -96,7 +96,7 @@ KNOWN_LAWS = (
     KnownLaw(TORCH_DEFAULT, "uniform", "1 / sqrt(3 * fan_in)", ("PyTorch's Linear and Conv default",),
              f"{TORCH_DOCS}/generated/torch.nn.Linear.html"),
     KnownLaw("N(0, 0.02²)", "normal", "0.02", ("GPT-2", "BERT", "ViT and other transformers"),
-             "Radford et al. 2018, section 4.1; Devlin et al. 2019, appendix A.2"),
+             "Radford et al. 2018, section 4.1; initializer_range of transformers’ BertConfig"),
     KnownLaw("N(0, 0.02²) cut at 2σ", "truncated_normal", f"0.02 * {TRUNCATED_STD!r}", ("TensorFlow's BERT",),
              "https://github.com/google-research/bert"),
     KnownLaw("N(0, 0.01²)", "normal", "0.01", ("AlexNet",), "Krizhevsky et al. 2012, section 5"),

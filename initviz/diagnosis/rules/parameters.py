@@ -37,7 +37,8 @@ def one_sign(m: MeasuredRun) -> Iterator[Finding]:
         yield Finding("one_sign", "error", "one_sign", "Weights of one sign", f"All weights of layer{plural} "
                       f"{ranges(layers)} are {sign} (mean {number(mean)}): each neuron sums its inputs instead of "
                       "comparing them. A law with mean 0 was probably meant.", mean, layer,
-                      "weights of both signs", "every rule of the table has mean 0; LeCun et al. 1998, section 4.6",
+                      "weights of both signs",
+                      "every random law of the table has mean 0; LeCun et al. 1998, section 4.6",
                       EXACT)
 
 
