@@ -42,6 +42,7 @@ def _doi(author: str, year: int, number: str, title: str = "") -> Citation:
 CITATIONS = (
     _arxiv("Andrychowicz", 2021, "2006.05990"),
     _arxiv("Bachlechner", 2021, "2003.04887"),
+    _arxiv("Bao", 2022, "2106.08254"),
     Citation("Bergstra", 2009, "https://aclanthology.org/N09-2062/"),
     Citation("Cho", 2009, "https://papers.nips.cc/paper/3628-kernel-methods-for-deep-learning"),
     _arxiv("Clevert", 2016, "1511.07289"),
