@@ -1,14 +1,9 @@
 """initviz: what weight initialization does to a multilayer perceptron, computed."""
 
-import os
-import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# The command line uses none of these names, and can be interrupted before they are imported.
-_SCRIPT = os.path.basename("".join(sys.argv[:1])).removesuffix(".exe")
-_IS_COMMAND = _SCRIPT == "initviz" or sys.orig_argv[1:3] == ["-m", "initviz"]
-
-if TYPE_CHECKING or not _IS_COMMAND:
+if TYPE_CHECKING:
     from initviz.core.activations import ACTIVATIONS
     from initviz.core.architecture import KINDS, Architecture
     from initviz.core.batches import INPUTS, Batch, make_batch
@@ -28,11 +23,33 @@ if TYPE_CHECKING or not _IS_COMMAND:
     from initviz.core.propagation import Propagation, propagate
     from initviz.core.schemes import SCHEMES
     from initviz.core.simulation import BlockRun, Run, simulate
+    from initviz.diagnosis.audit import audit
     from initviz.theory.mean_field import Field
     from initviz.theory.prediction import predict
     from initviz.theory.residual import expect
     from initviz.training.gradient_descent import History, Recipe, race, train
     from initviz.training.sweeps import Outcome, sweep
+
+# What is imported when its name is first used: a page, a command or a notebook loads what it needs.
+_NAMES_OF_MODULES = {
+    "core.activations": "ACTIVATIONS",
+    "core.architecture": "KINDS Architecture",
+    "core.batches": "INPUTS Batch make_batch",
+    "core.initializers": "INITIALIZERS initialize variance_scaling",
+    "core.layers": "Activation BatchNorm Dense LayerNorm LayerPropagation Residual RMSNorm draw_parameters "
+                   "propagate_layers",
+    "core.network": "Network",
+    "core.propagation": "Propagation propagate",
+    "core.schemes": "SCHEMES",
+    "core.simulation": "BlockRun Run simulate",
+    "diagnosis.audit": "audit",
+    "theory.mean_field": "Field",
+    "theory.prediction": "predict",
+    "theory.residual": "expect",
+    "training.gradient_descent": "History Recipe race train",
+    "training.sweeps": "Outcome sweep",
+}
+_MODULE_OF = {name: f"{__name__}.{module}" for module, names in _NAMES_OF_MODULES.items() for name in names.split()}
 
 __all__ = [
     "ACTIVATIONS",
@@ -57,6 +74,7 @@ __all__ = [
     "Recipe",
     "Residual",
     "Run",
+    "audit",
     "draw_parameters",
     "expect",
     "initialize",
@@ -73,8 +91,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``audit``, imported where it is used: it brings pandas and SciPy's special functions."""
-    if name == "audit":
-        from initviz.diagnosis.audit import audit
-        return audit
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """A public name, from the module that holds it; AttributeError where there is none of that name."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
