@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+import initviz
 
 PACKAGE = Path(__file__).parents[1] / "initviz"
 # A room may import those it lists, and itself.
@@ -88,3 +93,16 @@ def test_imports_run_one_way(room, path):
             assert target == room or target in ROOMS[room], f"{room} imports {name}"
         elif top in LIBRARIES:
             assert room in LIBRARIES[top], f"{room} imports {name}"
+
+
+def test_public_names_are_those_that_type_checkers_see_and_are_imported_when_they_are_used():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    seen = {alias.name: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+            and node.module.startswith("initviz.") for alias in node.names}
+    assert seen == initviz._MODULE_OF
+    assert sorted(initviz.__all__) == sorted(seen)
+    assert all(getattr(initviz, name) is getattr(import_module(module), name) for name, module in seen.items())
+    assert set(initviz.__all__) <= set(dir(initviz))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        initviz.nothing  # noqa: B018
+    subprocess.run([sys.executable, "-c", "import sys, initviz; sys.exit('numpy' in sys.modules)"], check=True)
