@@ -13,12 +13,16 @@ app.require_entrance()
 settings = app.current_settings()
 
 st.header("What does an initialization cost?", anchor=False)
-st.markdown("The same network learns the same data in the same order; only its initial weights differ. Which "
-            "initialization learns, and what keeps the others from it?")
+st.markdown("The same network learns the same data in the same order, from different initial weights. Which let it "
+            "learn, and what stops the others?")
 with st.container(horizontal=True):
-    for key in ("optimizer", "rate", "steps", "minibatch", "tuned", "loss"):
+    for key in ("optimizer", "rate", "steps"):
         app.control(key)
+more, single, weights = st.columns(3)
+with more, st.expander("Data, loss, rates", icon=":material/tune:"):
     source = request.ask_source()
+    for key in ("minibatch", "tuned", "loss"):
+        app.control(key)
 
 with st.container():
     app.refuse_the_unaffordable(replace(settings, steps=min(settings.steps, request.FEWEST_STEPS)), training=True)
@@ -30,7 +34,7 @@ with st.container():
         app.stop()
     if remarks := blocks.remarks_on_training(settings):
         st.caption(remarks)
-    terms = request.ask(settings, source)
+    terms = request.ask(settings, source, single, weights)
 if terms is None:
     app.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ import pytest
 from initviz.app.affordable import race_terms
 from initviz.app.settings import Settings
 from initviz.app.training import sentences
+from initviz.app.training.panels import _line
+from initviz.charts import curves
 from initviz.training.race.live import LiveRace
 
 SMALL = {"width": 32, "depth": 4, "batch": 64, "steps": 50}
@@ -35,6 +38,22 @@ def test_what_kept_a_network_from_learning_is_said(changes, why):
 def test_a_network_that_learned_needs_no_reason():
     made = race(init=("he_normal",), activation="relu", steps=100)
     assert not sentences.reasons(made.terms.labels, made.histories, made.loss_of_constant)
+
+
+def test_the_lowest_loss_that_is_not_the_best_on_held_out_samples_is_said():
+    made = race(init=("he_normal", "lecun_normal"), depth=10, width=64, steps=100)
+    said = sentences.accuracies(made.terms.labels, made.all_histories, 10)
+    assert "Highest: LeCun normal" in said
+    assert "He normal has the lowest loss and" in said
+    assert "He normal has the lowest loss" in sentences.losses(made.terms.labels, made.all_histories, 2.3)
+
+
+def test_a_curve_ends_at_the_last_step_at_which_it_is_known_and_so_does_its_name():
+    history = race(init=("he_normal",)).histories[0]
+    history.steps.append(51)
+    history.held_out_accuracy.append(math.nan)
+    drawn = curves.data([_line("He normal", "#000000", [history], "held_out_accuracy")], log=False)
+    assert drawn["names"]["y"][0] == pytest.approx(drawn["lines"]["y"][-1], abs=0.05)
 
 
 def test_nobody_is_called_best_where_nobody_learned():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
@@ -22,6 +23,7 @@ from initviz.core.initializers import label_of
 from initviz.core.propagation import LOSS_LABELS
 from initviz.core.wording import number
 from initviz.diagnosis.presentation import UPLOADED_COLOR
+from initviz.training.gradient_descent import History
 from initviz.training.race import outcomes
 from initviz.training.race.films import placed_points
 from initviz.training.race.live import MORE_SEEDS, MOST_SEEDS, LiveRace
@@ -90,6 +92,10 @@ def _race_on(race: LiveRace, watched: bool) -> None:
     if race.running != watched:
         st.rerun()
     _progress(race)
+    with st.container():
+        said = sentences.losses(race.terms.labels, race.all_histories, race.loss_of_constant,
+                                softmax=race.batch.loss == "softmax_ce")
+        st.markdown(f"**{plain(said)}**" if said else "")
     in_the_plane = race.batch.features == 2
     if in_the_plane:
         _decision_boundaries(race)
@@ -98,26 +104,26 @@ def _race_on(race: LiveRace, watched: bool) -> None:
         reasons = "" if race.running else sentences.reasons(race.terms.labels, race.histories, race.loss_of_constant)
         if reasons:
             st.markdown(f"**Why not all have learned**\n\n{reasons}")
+    st.dataframe(outcomes.table(race.terms.labels, race.rates, race.all_histories, race.loss_of_constant,
+                                race.terms.recipe.steps), hide_index=True, width="stretch")
     if not in_the_plane:
         _first_weights(race)
     _layers(race)
-    st.dataframe(outcomes.table(race.terms.labels, race.rates, race.all_histories, race.loss_of_constant,
-                             race.terms.recipe.steps), hide_index=True, width="stretch")
-    st.button(f"Repeat from {MORE_SEEDS} more seeds", icon=":material/casino:", on_click=race.repeat,
-              key="repeat", disabled=not race.finished or not race.seeds_left,
-              help="The same data and order, other weights: curves and table then show the spread, of at most "
-                   f"{MOST_SEEDS} seeds.")
 
 
 def _progress(race: LiveRace) -> None:
     """How far the race is, with what stops it, lets it go on and begins it anew."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(race.progress, race.status, width=420)
+        st.progress(race.progress, race.status, width=260)
         st.button("Stop", icon=":material/stop:", on_click=race.stop, disabled=not race.running, key="stop",
                   help="Keep what has been computed so far.")
         st.button("Go on", icon=":material/play_arrow:", on_click=race.resume, disabled=not race.stopped, key="go",
                   help="Continue the stopped race.")
         st.button("Again", icon=":material/replay:", on_click=forget_race, key="again", help="Run the race anew.")
+        st.button(f"{MORE_SEEDS} more seeds", icon=":material/casino:", on_click=race.repeat, key="repeat",
+                  disabled=not race.finished or not race.seeds_left,
+                  help="The same data and order, other weights: curves and table then show the spread, of at most "
+                       f"{MOST_SEEDS} seeds.")
 
 
 def _colors(race: LiveRace) -> list[str]:
@@ -126,19 +132,24 @@ def _colors(race: LiveRace) -> list[str]:
     return [*([UPLOADED_COLOR] if race.terms.weights else []), *drawn]
 
 
+def _line(label: str, color: str, seeds: Sequence[History], measure: str) -> curves.Series:
+    """A contender's curve, up to the last step at which it is known; after a repeat within the band of its seeds."""
+    history, spread = seeds[0], outcomes.spread_over_seeds(seeds, measure)
+    steps, values = np.array(history.steps), np.array(getattr(history, measure), float)
+    remark = "" if history.diverged_at is None else f"diverged at {history.diverged_at}"
+    known = np.isfinite(values) if not remark else np.ones(len(values), bool)
+    of_seeds = spread and (spread[0][known], spread[1][known], spread[2][known])
+    return curves.Series(label, color, steps[known], values[known], remark, lost_high=bool(remark), expected=of_seeds)
+
+
 def _lines(race: LiveRace, measure: str, *, log: bool, guide: tuple[float, str]) -> Data:
-    """The curves so far, one line per contender; after a repeat the median over seeds, in a band of least and most."""
-    return curves.data([
-        curves.Series(label, color, np.array(history.steps), np.array(getattr(history, measure)),
-                      f"diverged at {history.diverged_at}" if history.diverged_at is not None else "",
-                      lost_high=history.diverged_at is not None, expected=outcomes.spread_over_seeds(seeds, measure))
-        for label, color, history, seeds in zip(race.terms.labels, _colors(race), race.histories, race.all_histories,
-                                                strict=True)],
-        log=log, last=race.terms.recipe.steps, guides=[guide])
+    """The curves so far, one line per contender."""
+    lines = [_line(*of, measure) for of in zip(race.terms.labels, _colors(race), race.all_histories, strict=True)]
+    return curves.data(lines, log=log, last=race.terms.recipe.steps, guides=[guide])
 
 
 def _loss_and_accuracy(race: LiveRace) -> None:
-    labels, classes, constant = race.terms.labels, race.classes, race.loss_of_constant
+    classes, constant = race.classes, race.loss_of_constant
     softmax = race.batch.loss == "softmax_ce"
     left, right = st.columns(2) if classes else (st.container(), None)
     with left:
@@ -146,7 +157,6 @@ def _loss_and_accuracy(race: LiveRace) -> None:
         guide = constant, (f"equal odds, ln {classes}" if softmax else "a constant output") + f" = {number(constant)}"
         show(curves.picture("Training loss against the step, one line an initializer, log axis", "step", log=True,
                             points=False), _lines(race, "loss", log=True, guide=guide))
-        st.caption(plain(sentences.losses(labels, race.all_histories, constant, softmax=softmax)))
     if right is None:
         return
     with right:
@@ -154,7 +164,7 @@ def _loss_and_accuracy(race: LiveRace) -> None:
         show(curves.picture("Held-out accuracy against the step, one line an initializer", "step", log=False,
                             points=False),
              _lines(race, "held_out_accuracy", log=False, guide=(1 / classes, "chance")))
-        st.caption(plain(sentences.accuracies(labels, race.all_histories, classes)))
+        st.caption(plain(sentences.accuracies(race.terms.labels, race.all_histories, classes)))
 
 
 def _films(race: LiveRace) -> tuple[list[frames.Film], list[int]]:

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from initviz import app
 from initviz.app.affordable import MOST_TRAINING_OPERATIONS, affordable_race_steps, race_operations, race_terms
@@ -38,13 +39,15 @@ def ask_source() -> str:
     return source if source in SOURCES else "input"
 
 
-def ask(settings: Settings, source: str) -> RaceTerms | None:
-    """The race that the controls describe; None after one sentence on what is wrong with it or missing."""
+def ask(settings: Settings, source: str, left: DeltaGenerator, right: DeltaGenerator) -> RaceTerms | None:
+    """The race that the controls describe; None after one sentence on what is wrong with it or missing.
+
+    Single layers are asked for at the ``left`` place, uploaded weights at the ``right`` one.
+    """
     try:
         terms = race_terms(settings)
         if isinstance(terms.networks[0], Architecture):
             return _with_data(settings, source, terms)
-        left, right = st.columns(2)
         with left:
             single = ask_single_layers()
         with right:

@@ -12,6 +12,7 @@ from initviz.core.wording import listed, number, percent
 from initviz.training.gradient_descent import History, last_known
 from initviz.training.race.outcomes import LEARNED
 
+BEHIND = 0.02  # of held-out accuracy: a clear distance from the best
 CLEAR = 1.3  # times what chance gives: an accuracy that is clearly better
 SAME = 1e-3  # symmetry gap of neurons that round-off may have parted
 FAINT, FAINT_NOW = 0.01, 0.1  # of the output layer's gradient norm: the first layer's that is called faint
@@ -45,12 +46,14 @@ def losses(labels: Sequence[str], seeds: Sequence[Sequence[History]], constant: 
     unlearned = [label for label in last if last[label] > 0.98 * constant]
     than = "equal odds for every class" if softmax else "a constant output"
     step = max(history.steps[-1] for histories in seeds for history in histories[:1] if history.steps)
+    if not step:
+        return ""
     median = ", the median over seeds" if max(map(len, seeds)) > 1 else ""
     if len(unlearned) == len(last):
         return " ".join([f"After {step} steps none does better than {than}.",
                          *([f"Diverged: {listed(diverged)}."] if diverged else [])])
-    sentences = [f"After {step} steps the lowest loss is {least}{median}: {listed(best)}"
-                 f"{', a tie' if len(best) > 1 else ''}."]
+    has, tie = ("have", ", a tie") if len(best) > 1 else ("has", "")
+    sentences = [f"After {step} steps {listed(best)} {has} the lowest loss: {least}{median}{tie}."]
     if unlearned:
         sentences.append(f"No better than {than}: {listed(unlearned)}.")
     if diverged:
@@ -68,8 +71,14 @@ def accuracies(labels: Sequence[str], seeds: Sequence[Sequence[History]], classe
         return f"No initialization does clearly better than chance, {percent(1 / classes)}."
     most = percent(max(last.values()))
     best = [label for label, accuracy in last.items() if percent(accuracy) == most]
-    return (f"Highest: {listed(best)}{', a tie' if len(best) > 1 else ''}, {most} right; "
+    said = (f"Highest: {listed(best)}{', a tie' if len(best) > 1 else ''}, {most} right; "
             f"by chance {percent(1 / classes)}.")
+    losses = {label: loss for label, loss in _last_values(labels, seeds, "loss").items() if label in last}
+    fitted = min(losses, key=losses.__getitem__)
+    if last[fitted] < max(last.values()) - BEHIND:
+        said += (f" {fitted} has the lowest loss and {percent(last[fitted])} right here: it fits the training batch "
+                 "better than what it has not seen.")
+    return said
 
 
 def reasons(labels: Sequence[str], histories: Sequence[History], constant: float) -> str:
