@@ -22,12 +22,14 @@ from initviz.charts.picture import (
     diverging_codes,
     diverging_shades,
     image_url,
+    literal_color,
     named,
 )
 from initviz.core.arrays import Array
 from initviz.core.wording import number
 
 HEIGHT = 380
+HEAD = 21  # pixels above the cells that hold the words
 MOST_LAYERS, LEAST_ROWS = 9, 3
 NEURONS, SAMPLES = 24, 12
 COLUMN_GAP, ROW_GAP = 1 / 12, 0.12  # between two cells, of a cell's width and height
@@ -46,10 +48,13 @@ class HiddenLayer:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """An initializer's hidden layers, first to last; none where training diverged."""
+    """An initializer's hidden layers, first to last, none where training diverged; what is seen, in a word on a color.
+    """
 
     label: str
     layers: Sequence[HiddenLayer]
+    word: str = ""
+    color: str = "transparent"
 
 
 @functools.cache
@@ -62,7 +67,7 @@ def picture() -> Picture:
     centers, places = "pluck(data('columns'), 'center')", "pluck(data('rows'), 'middle')"
     titles = alt.Axis(orient="top", values=alt.ExprRef(centers), title=None, grid=False, labelOverlap=False,
                       labelExpr=f"split(data('columns')[indexof({centers}, datum.value)].title, '\\n')",
-                      labelFontSize=12, labelLineHeight=13, labelPadding=59)
+                      labelFontSize=12, labelFontWeight="bold", labelLineHeight=13, labelPadding=HEAD + 17)
     layers = alt.Axis(values=alt.ExprRef(places), title=None, grid=False, labelOverlap=False,
                       labelExpr=f"data('rows')[indexof({places}, datum.value)].label")
     at = {"x": alt.X("left:Q", scale=x, axis=titles), "x2": alt.X2("right:Q"),
@@ -74,7 +79,15 @@ def picture() -> Picture:
         alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("effective:N", title="Effective neurons")])
     notes = alt.Chart(named("cells")).mark_text(fontSize=11, fill=INK, baseline="middle", tooltip=None).encode(
         x=alt.X("center:Q", scale=x, axis=titles), y=alt.Y("middle:Q", scale=y, axis=layers), text=alt.Text("note:N"))
-    chart = alt.layer(images, frames, notes, *carried("columns", "rows")).properties(width="container", height=HEIGHT)
+    heads = alt.Chart(named("columns"))
+    bands = heads.mark_rect(fillOpacity=0.3, cornerRadius=4, clip=False, tooltip=None).encode(
+        x=alt.X("left:Q", scale=x, axis=titles), x2=alt.X2("right:Q"), y=alt.value(-HEAD), y2=alt.value(-2),
+        color=literal_color())
+    words = heads.mark_text(fontSize=11, fontWeight="bold", fill=INK, baseline="middle", clip=False,
+                            tooltip=None).encode(
+        x=alt.X("center:Q", scale=x, axis=titles), y=alt.value(-HEAD / 2 - 1), text=alt.Text("word:N"))
+    chart = alt.layer(images, frames, notes, bands, words, *carried("columns", "rows")).properties(
+        width="container", height=HEIGHT)
     return Picture.of(chart, "Outputs of the neurons layer by layer, one column per initializer: copies are equal "
                              "columns, a "
                       "weak signal is pale")
@@ -111,10 +124,7 @@ def data(shown: Sequence[Column], names: Sequence[str] = ()) -> Data:
     heads = []
     for place, column in enumerate(shown):
         left = place * (1 + COLUMN_GAP)
-        last = column.layers[-1] if column.layers else None
-        remark = ("diverged" if last is None else _note(last) or
-                  f"≈ {number(last.effective, 1)}\nneuron{'' if number(last.effective, 1) == '1' else 's'}")
-        heads.append((left + 0.5, "\n".join([*column.label.split(" ", 1), remark])))
+        heads.append((left, left + 0.5, left + 1, "\n".join(column.label.split(" ", 1)), column.word, column.color))
         for row, layer_number in enumerate(numbers):
             if layer_number > len(column.layers):
                 continue
@@ -126,5 +136,6 @@ def data(shown: Sequence[Column], names: Sequence[str] = ()) -> Data:
     rows = max(len(numbers), LEAST_ROWS)
     return {"cells": columns(cells, "left", "center", "right", "top", "middle", "bottom", "url", "note", "label",
                              "row", "scale", "effective"),
-            "columns": columns([(*head, span, rows) for head in heads], "center", "title", "span", "rows"),
+            "columns": columns([(*head, span, rows) for head in heads], "left", "center", "right", "title", "word",
+                               "color", "span", "rows"),
             "rows": columns([(row + 0.5, names[layer - 1]) for row, layer in enumerate(numbers)], "middle", "label")}

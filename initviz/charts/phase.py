@@ -62,7 +62,7 @@ def picture(most_w: float, most_b: float) -> Picture:
             alt.Tooltip("sigma_b:Q", title="σ_b", format=".3f")])
     regions = alt.Chart(named("regions")).mark_text(
         fontSize=13, lineHeight=17, fontWeight="bold", lineBreak="\n", fill="white", baseline="middle",
-        tooltip=None).encode(x=x, y=y, text="text:N")
+        tooltip=None).encode(x=x, y=y, text=alt.Text("text:N"))
     words: dict[str, Any] = {"align": "left", "dx": 8, "baseline": "middle", "fontSize": 11, "tooltip": None}
     beside = {"x": x, "y": alt.Y("name_at:Q", title="σ_b"), "text": alt.Text("name:N")}
     halo = alt.Chart(named("points")).mark_text(

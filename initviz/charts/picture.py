@@ -140,6 +140,7 @@ def marker_of(key: str) -> str:
     return MARKERS[law_of(key).family]
 
 
+VERDICT_COLORS = {None: "#1E9E5A", "error": "#D9482B", "warning": "#E0A100", "note": "#8A8F98"}  # by severity
 # Of all colors of this file and of the initializers' table a test holds the distances, to eyes that see all colors
 # and to those that do not, and the contrast to both themes.
 ORDERED = ("#A385B8", "#525CCC", "#4799CC", "#1F7A5C", "#A38F00", "#8F5C33")

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from initviz.charts import collapse, neurons
+from initviz.charts import collapse, neurons, partings
 
 RNG = np.random.default_rng(0)
 DIFFERENT = RNG.standard_normal((24, 24))
@@ -41,8 +41,17 @@ def test_no_signal_overflow_and_divergence_are_said():
     shown = collapse.data([collapse.Column("Zeros", [nothing]), collapse.Column("Ones", [over]),
                            collapse.Column("Xavier normal", [])])
     assert list(shown["cells"]["note"]) == ["all 0", "overflow"]
-    assert list(shown["columns"]["title"]) == ["Zeros\nall 0", "Ones\noverflow", "Xavier\nnormal\ndiverged"]
+    assert list(shown["columns"]["title"]) == ["Zeros", "Ones", "Xavier\nnormal"]
     assert collapse.data([])["cells"]["url"] == []
+
+
+def test_a_lane_is_one_line_while_neurons_are_copies_and_strands_from_where_they_differ():
+    shown = partings.data([partings.Lane("Random", 0, 8), partings.Lane("Noise", 60, 8), partings.Lane("Odd", 80, 2),
+                           partings.Lane("Nothing", None, 1)], 100)
+    assert list(zip(shown["copies"]["x"], shown["copies"]["to"], strict=True)) == [(0, 60), (0, 80), (0, 100)]
+    strands = {lane: {name for name in shown["strands"]["strand"] if name.startswith(f"{lane} ")} for lane in range(4)}
+    assert [len(names) for names in strands.values()] == [5, 5, 2, 0]
+    assert list(shown["names"]["text"]) == ["never copies", "parts at step 60", "parts at step 80", "copies to the end"]
 
 
 def test_similarities_are_drawn_square_and_whole():

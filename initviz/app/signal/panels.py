@@ -22,6 +22,7 @@ from initviz.app.signal import sentences as say
 from initviz.app.signal.live_slider import live_slider
 from initviz.charts import neurons
 from initviz.charts.distributions import Head
+from initviz.charts.picture import VERDICT_COLORS
 from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch, digit_pixels
 from initviz.core.frameworks import FRAMEWORKS
@@ -34,8 +35,6 @@ from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS
 from initviz.diagnosis.verdict import judge
 from initviz.files.block_code import block_code
 
-GOOD, DOUBTFUL, BAD, PLAIN = "#1E9E5A", "#E0A100", "#D9482B", "#8A8F98"
-COLORS = {None: GOOD, "error": BAD, "warning": DOUBTFUL, "note": PLAIN}  # of a verdict's severity
 MARKS = {  # what goes with a kind of verdict's word, so that it is told apart without its color
     "healthy": "✓", "drifting": "~", "collapsed": "≡", "equal_layers": "≡", "alike": "≡", "silent": "○", "dead": "✕",
     "overflow": "✕", "saturated": "◧", "vanishing": "↘", "exploding": "↗", "shallow": "–"}
@@ -79,10 +78,11 @@ def heads(runs: Sequence[Run]) -> list[Head]:
     made = []
     for run in runs:
         judged = judge(run)
-        severity = next((finding.severity for finding in judged.findings if finding.kind == judged.key), None)
-        color = PLAIN if judged.key == "shallow" else COLORS[severity]
+        severity = "note" if judged.key == "shallow" else next(
+            (finding.severity for finding in judged.findings if finding.kind == judged.key), None)
         facts = "; ".join(f"{name} {value}" for name, value in (*judged.numbers, *judged.reach))
-        made.append(Head(f"{MARKS.get(judged.key, '!')} {judged.word}", color, f"{judged.sentence} {facts}."))
+        made.append(Head(f"{MARKS.get(judged.key, '!')} {judged.word}", VERDICT_COLORS[severity],
+                         f"{judged.sentence} {facts}."))
     return made
 
 

@@ -17,7 +17,7 @@ from initviz.app.symmetry import block_sentences as blocks
 from initviz.app.symmetry import break_blocks
 from initviz.app.symmetry import panels as symmetry
 from initviz.app.symmetry import sentences as say
-from initviz.charts import collapse, curves, neurons
+from initviz.charts import collapse, curves, neurons, partings
 from initviz.charts.picture import UNORDERED
 from initviz.core.architecture import KINDS
 from initviz.core.initializers import label_of
@@ -26,7 +26,7 @@ from initviz.core.statistics import participation_baseline
 from initviz.core.wording import number
 from initviz.training.block_symmetry import FEW_STEPS
 from initviz.training.gradient_descent import Recipe
-from initviz.training.symmetry import ATTEMPTS, SPLIT, LayerView
+from initviz.training.symmetry import ATTEMPTS, SPLIT, AttemptResult, LayerView
 
 MOST_SAMPLES = 128
 
@@ -113,15 +113,16 @@ def _show_layers(chosen: Settings, settings: Settings, shown: _Shown) -> None:
     st.markdown(f"**{shown.what}**: in each cell one column per neuron, one row per sample")
     app.show(collapse.picture(), collapse.data([
         collapse.Column(label, [collapse.HiddenLayer(view.activations, view.rms, say.effective_neurons(view))
-                                for view in layers]) for label, layers in zip(labels, views, strict=True)],
+                                for view in layers], *say.head(layers))
+        for label, layers in zip(labels, views, strict=True)],
         shown.names))
     st.markdown("Stripes **across** a cell are copies: every neuron puts out the same. Stripes **down** it: a neuron "
                 "says the same of every sample. **Pale** is a weak signal.")
     if settings.kind == "plain":
         st.markdown(say.collapses(labels, views))
     app.more("Red is positive, blue negative. Each power of ten below the strongest layer takes "
-             f"1/{collapse.DECADES} of the color. Under a name stands the effective number of neurons of the last row, "
-             "the participation ratio tr(K)²/‖K‖² of their covariance K: 1 for copies, "
+             f"1/{collapse.DECADES} of the color. A mouse that rests on a cell shows its scale and its effective "
+             "number of neurons, the participation ratio tr(K)²/‖K‖² of their covariance K: 1 for copies, "
              f"{number(baseline)} for independent neurons on {settings.batch} samples."
              + (f" The first {MOST_SAMPLES} samples of the batch are used." if chosen.batch > MOST_SAMPLES else ""))
 
@@ -180,14 +181,25 @@ def _break_symmetry(chosen: Settings, settings: Settings, recipe: Recipe) -> Non
     with st.container():
         results = symmetry.cached_attempts(network, settings.input, settings.batch, replace(recipe, steps=steps),
                                            chosen.epsilon)
+    lanes = sorted(results, key=lambda result: steps + 1 if result.split_at is None else result.split_at)
+    st.markdown("**When copies part**: one line while all neurons are the same, strands from where they differ")
+    app.show(partings.picture(), partings.data([
+        partings.Lane(ATTEMPTS[result.key].label, result.split_at, result.neurons) for result in lanes], steps),
+        height=partings.height(len(lanes)))
+    st.markdown(say.attempts(results, steps))
+    st.dataframe(pd.DataFrame(say.attempt_rows(results, settings.optimizer)), hide_index=True, width="stretch")
+    with st.expander("The symmetry gap over the steps", icon=":material/show_chart:", key="gaps",
+                     on_change="rerun") as box:
+        if box.open:
+            _show_gaps(results, steps)
+
+
+def _show_gaps(results: Sequence[AttemptResult], steps: int) -> None:
     thin = max(1, steps // 100)
-    st.markdown("**Symmetry gap** over the steps (log axis)")
     series = [curves.Series(ATTEMPTS[result.key].label, color, np.array(result.steps[::thin]),
                             np.array(result.gap[::thin]), "" if any(result.gap) else "0")
               for result, color in zip(results, UNORDERED, strict=False)]
     app.show(curves.picture("Symmetry gap of each attempt against the step, log axis", "step", log=True, points=False),
              curves.data(series, log=True, guides=[(SPLIT, "")], last=steps))
-    st.markdown(say.attempts(results, steps))
-    st.caption(f"Symmetry gap: how far the neurons' incoming weights are apart, relative to their length. Above the "
-               f"dotted line, {SPLIT:g}, copies count as split.")
-    st.dataframe(pd.DataFrame(say.attempt_rows(results, settings.optimizer)), hide_index=True, width="stretch")
+    st.caption("Symmetry gap, on a log axis: how far the neurons' incoming weights are apart, relative to their "
+               f"length. Above the dotted line, {SPLIT:g}, copies count as parted.")

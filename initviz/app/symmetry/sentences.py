@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from initviz.charts.picture import VERDICT_COLORS
 from initviz.core.wording import listed, number
 from initviz.training.symmetry import ATTEMPTS, AttemptResult, LayerView, sentence_of
 
@@ -21,6 +22,22 @@ def effective_neurons(view: LayerView) -> float:
     """The participation ratio; 1 for copies that do not vary over the batch, where the ratio itself is 0/0."""
     constant = view.diversity.distinct_neurons == 1 and view.rms > 0 and view.diversity.sample_spread == 0
     return 1.0 if constant else view.diversity.participation_ratio
+
+
+def head(layers: Sequence[LayerView]) -> tuple[str, str]:
+    """What is seen of an initializer, in a word, and the color of that word's band."""
+    if not layers:
+        return "diverged", VERDICT_COLORS["error"]
+    last = layers[-1]
+    distinct = last.diversity.distinct_neurons
+    if last.rms == 0:
+        return "no signal", VERDICT_COLORS["error"]
+    if distinct <= 1:
+        return "copies" if distinct else "overflow", VERDICT_COLORS["error"]
+    faded = last.rms < FADED * layers[0].rms
+    if distinct < last.neurons or faded:
+        return "fading" if distinct == last.neurons else "some copies", VERDICT_COLORS["warning"]
+    return "different", VERDICT_COLORS[None]
 
 
 def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> str:
@@ -82,7 +99,7 @@ def attempt_rows(results: Sequence[AttemptResult], optimizer: str) -> list[dict[
     """A row an attempt: what is changed, and what came of it."""
     return [{
         "Attempt": ATTEMPTS[result.key].label, "What is changed": sentence_of(result.key, optimizer),
-        "Split at step": "never" if result.split_at is None else str(result.split_at),
+        "Parts at step": "never" if result.split_at is None else str(result.split_at),
         "Last gap": number(result.gap[-1]) if result.gap else "not defined",
         "First loss": number(result.first_loss), "Last loss": number(result.last_loss),
         "Different neurons": f"{result.neurons} of {result.width}" if result.neurons else "diverged"}
