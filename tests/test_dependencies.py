@@ -52,5 +52,5 @@ def test_whatever_is_imported_is_named():
     rooms = [path.relative_to(ROOT) for path in (ROOT / "initviz").iterdir() if path.is_dir() and path.name != "app"]
     recorders = Path("initviz/record")  # run where the model is, with its framework; the package needs none
     assert imported(*(room for room in rooms if room != recorders)) <= named
-    assert imported(recorders) == {"torch"}
+    assert imported(recorders) == {"torch", "jax", "flax", "numpy"}
     assert imported("initviz/app", "pages") <= named | {IMPORTED_AS.get(name, name) for name in APP}

@@ -26,7 +26,7 @@ from initviz.diagnosis.recording.views import (
     units_picture,
 )
 
-RECORDER = Path(__file__).parents[2] / "record/pytorch.py"
+RECORDER, FLAX = (Path(__file__).parents[2] / f"record/{name}.py" for name in ("pytorch", "flax"))
 USE = '''from recorder import record  # or, where initviz is installed: from initviz.record.pytorch import record
 
 record(model, inputs, targets, loss_function, "start.json.gz")
@@ -47,6 +47,9 @@ def show_recorder() -> None:
         st.code(USE, language=None, wrap_lines=True)  # the colors of code have too little contrast in a popover
         app.download("The recorder (recorder.py)", "recorder.py", lambda: text, "text/x-python",
                      key="recorder_file", help="Put it beside your script.")
+        app.download("The recorder for Flax (flax_recorder.py)", "flax_recorder.py", lambda: FLAX.read_text("utf-8"),
+                     "text/x-python", key="flax_file", help="For models of Linen modules: record(loss, params, path), "
+                     "where loss(params) calls the model. Skips are not seen.")
 
 
 def show_answer(chosen: RecordingRequest) -> None:

@@ -45,7 +45,7 @@ def is_normalization(row: Row) -> bool:
 
 def is_embedding(row: Row) -> bool:
     """Whether the output is a table's."""
-    return "embedding" in row.kind.lower()
+    return "embedding" in row.kind.lower() or row.kind == "Embed"  # PyTorch's, Flax's
 
 
 @dataclass(frozen=True)
