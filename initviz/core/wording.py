@@ -49,6 +49,15 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text from outside can be written at all: escapes in JSON may hold halves of letters (surrogates)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def cut(name: str) -> str:
     """A name from a file or a user, shortened if it is long."""
     return name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN - 3]}..."

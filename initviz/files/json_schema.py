@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from initviz.core.wording import shown
+from initviz.core.wording import is_unicode, shown
 
 Schema = Mapping[str, Any]
 TYPES: Mapping[str, tuple[type, ...]] = {
@@ -80,6 +80,8 @@ def _check_array(value: list[Any], schema: Schema, where: str, root: Schema) -> 
 
 def _check_scalar(value: Any, schema: Schema, field: str) -> None:
     if isinstance(value, str):
+        if not is_unicode(value):
+            raise ValueError(f"{field} must be valid Unicode, got {_in_words(value)}")
         if len(value) > schema.get("maxLength", len(value)):
             raise ValueError(f"{field} must have at most {schema['maxLength']} letters, got {len(value)}")
         if "pattern" in schema and not re.search(schema["pattern"], value):

@@ -185,7 +185,11 @@ def test_tensors_of_shards_are_read_one_by_one(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "sentence"), [
-    ("{}", "weight_map"), ("[", "weight_map"), (json.dumps({"weight_map": {"a": "../a.safetensors"}}), "beside its"),
+    ("{}", "weight_map"), ("[", "weight_map"), ('{"weight_map": [[1, "a.safetensors"], ["b", "a.safetensors"]]}',
+                                                "weight_map"),
+    (json.dumps({"weight_map": {"a": "gone.safetensors"}}), "must be given too"),
+    (json.dumps({"weight_map": {"a": "x" * 5000 + ".safetensors"}}), "must be given too"),
+    (json.dumps({"weight_map": {"a": "../a.safetensors"}}), "beside its"),
     (json.dumps({"weight_map": {"a": 3}}), "beside its index")])
 def test_an_index_that_points_elsewhere_is_refused(tmp_path, text, sentence):
     (tmp_path / "m.safetensors.index.json").write_text(text)
@@ -265,6 +269,19 @@ def test_a_safetensors_with_ill_formed_fields_is_read_or_refused_in_one_sentence
         read += not sentence
         assert not sentence or (10 < len(sentence) < 400 and "\n" not in sentence), header
     assert read > 20
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pt"])
+def test_a_name_with_half_a_letter_is_refused(name):
+    text = json.dumps({"\ud800.weight": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    data = len(text).to_bytes(8, "little") + text + b"\0" * 8
+    if name == "a.pt":
+        with zipfile.ZipFile(Path(__file__).with_name("mlp.pt")) as archive:
+            entries = {entry: archive.read(entry) for entry in archive.namelist()}
+        data = zipped({entry: content.replace(b"0.weight", b"\xed\xa0\x80eight")
+                       for entry, content in entries.items()}, zipfile.ZIP_STORED)
+    sentence = outcome(data, name)
+    assert sentence.startswith("each array's name must be valid Unicode, got '\\ud800")
 
 
 def outcome(data, name):

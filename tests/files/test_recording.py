@@ -94,6 +94,7 @@ def changed(place, value):
     (changed(("parameters", 1, "name"), "0.weight"), "no other parameter's"),
     (changed(("parameters", 1, "gradients"), []), "as many steps"),
     (changed(("model",), "x" * 500), "model must have at most 400 letters"),
+    (changed(("rows", 0, "path"), "\ud800"), r"rows\[0\].path must be valid Unicode"),
     (changed(("rows",), [{}] * 5000), "rows must have 0 to 4000 entries")])
 def test_a_bad_recording_gets_one_sentence(make, sentence):
     with pytest.raises(ValueError, match=sentence) as caught:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from initviz.core.wording import MOST_SHOWN, shown
+from initviz.core.wording import MOST_SHOWN, is_unicode, shown
 from initviz.files.weights import npz_file, pytorch_file, safetensors_file
 from initviz.files.weights.tensors import (
     EXAMINED,
@@ -79,6 +79,8 @@ def container(file: BinaryIO, name: str, limits: Limits = EXAMINED) -> Container
     contents = FORMATS[suffix](file, size, limits)
     names = set()
     for tensor in contents.tensors:
+        if not is_unicode(tensor.name):
+            raise ValueError(f"each array's name must be valid Unicode, got {shown(tensor.name)}")
         if tensor.name in names:
             raise ValueError(f"each array must have a name of its own, and {shown(tensor.name)} stands twice")
         names.add(tensor.name)
@@ -97,8 +99,16 @@ def opened(path: Path, limits: Limits = EXAMINED) -> Iterator[Container]:
             return
         index = files.enter_context(path.open("rb"))
         shards = {name: files.enter_context((path.parent / name).open("rb"))
-                  for name in shards_of(index, path.name, limits)}
+                  for name in shards_of(index, path.name, limits) if _is_file(path.parent / name)}
         yield of_index(index, path.name, shards, limits)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; False for what no file can be called, too."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def is_index(name: str) -> bool:
@@ -126,10 +136,11 @@ def shards_of(index: BinaryIO, name: str, limits: Limits = EXAMINED) -> dict[str
         raise ValueError(f"the index must be at most {limits.header_bytes / 1e6:g} MB, got {size / 1e6:,.1f}")
     index.seek(0)
     try:
-        entries = dict(json.loads(index.read())["weight_map"])
+        entries = json.loads(index.read())["weight_map"]
     except Exception:  # JSON fails in many ways
-        raise ValueError(f"{shown(name)} must be the index of a sharded .safetensors file, with its weight_map"
-                         ) from None
+        entries = None
+    if not isinstance(entries, dict):
+        raise ValueError(f"{shown(name)} must be the index of a sharded .safetensors file, with its weight_map")
     by_shard: dict[str, set[str]] = {}
     for name, shard in entries.items():
         if not isinstance(shard, str) or Path(shard).name != shard or not shard.lower().endswith(".safetensors"):
