@@ -24,7 +24,7 @@ from initviz.app.settings import (
     CONTROLS,
     DEFAULTS,
     MOST_INITIALIZERS,
-    PLACES_CONTROLS_ITSELF,
+    PLACED_BY_PAGE,
     Settings,
     in_use,
 )
@@ -173,7 +173,8 @@ def widget(spec: Parameter, key: str, **options: Any) -> Any:
 def sidebar(page: str) -> None:
     """The controls that pages share and this one, by its address ("" is the first), uses; others keep their values."""
     page, settings = page or FIRST_PAGE, current_settings()
-    shown = [key for key in CONTROLS if in_use(key, page, settings) and page not in PLACES_CONTROLS_ITSELF]
+    placed = PLACED_BY_PAGE.get(page, ())
+    shown = [key for key in CONTROLS if in_use(key, page, settings) and placed is not None and key not in placed]
     # Where a page chooses an initializer of its own, the parameters of all of them stand behind a click.
     folded = [key for key in shown if CONTROLS[key].place == "expander" or any(
         page not in CONTROLS[choice].pages for choice, _ in CONTROLS[key].owners)]

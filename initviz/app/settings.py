@@ -64,8 +64,9 @@ def _labels(table: Mapping[str, Any]) -> Mapping[str, str]:
 
 COMPARED = frozenset({"signal", "symmetry", "training", "theory"})  # pages that compare initializers in one network
 WITH_NETWORK = COMPARED | {"diagnose", "formulas"}
-PLACES_CONTROLS_ITSELF = frozenset({"diagnose"})  # pages without controls in the sidebar
 EVERY_PAGE = WITH_NETWORK | {"lesson", "audit", "notes", "papers"}
+# Controls of the sidebar that a page places itself, beside what they answer; None: all of them.
+PLACED_BY_PAGE: Mapping[str, Collection[str] | None] = MappingProxyType({"diagnose": None, "formulas": {"activation"}})
 
 
 @dataclass(frozen=True)

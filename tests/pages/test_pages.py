@@ -201,6 +201,10 @@ def test_reset_brings_the_first_visits_settings_back():
 def test_the_formulas_page_shows_both_tables_and_four_frameworks():
     at = visit(FORMULAS)
     assert list(at.dataframe[0].value.index) == list(INITIALIZERS)
+    first = list(at.dataframe[0].value)[:5]
+    assert first == ["Name", "Formula", "Variance", "Weights", "Made for"]
+    widths = json.loads(at.dataframe[0].proto.columns)
+    assert sum(widths[title]["width"] for title in first) <= 530  # beside the boxes: 564 pixels in a window of 1,024
     for framework in FRAMEWORKS:
         sound(at.segmented_control(key="framework").set_value(framework).run())
         for key, entry in INITIALIZERS.items():

@@ -11,7 +11,7 @@ import streamlit as st
 from initviz import app
 from initviz.app.formulas import quantities
 from initviz.app.formulas.plain_text import plain_formula
-from initviz.app.pictures import HEAD, ROW
+from initviz.app.pictures import HEAD
 from initviz.app.settings import Settings
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS
@@ -23,7 +23,9 @@ from initviz.core.wording import number
 from initviz.theory.recommendation import recommended_point
 
 CURVE = "φ(z) for z from −4 to 4; of a sine two periods."
-MOST_ROWS = 8  # beyond which a table scrolls, so that the entry chosen stands on the same screen
+MOST_TABLE = 440  # pixels, beyond which a table scrolls, so that the entry chosen stands in sight below it
+TALL_ROW = 66  # pixels; beyond 4 rem Streamlit wraps text, so that all columns fit a window 1,024 pixels wide
+LEAST_COLUMN = 380  # pixels of an entry's formula and of the code beside it; narrower windows stack them
 
 
 def _choose(label: str, key: str, labels: Mapping[str, str], default: str, help: str) -> str:
@@ -38,20 +40,24 @@ def show_answer(settings: Settings) -> None:
     """Which initializer suits the activation and the architecture chosen, with the reason and the source."""
     with st.container(border=True):
         st.markdown("**Which one for my layer?**")
-        kind = _choose("Architecture", "joined", {key: kind.label for key, kind in KINDS.items()}, "plain",
-                       "How the layers are joined. The activation is the sidebar's.")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            app.control("activation", width=170)
+            kind = _choose("Architecture", "joined", {key: kind.label for key, kind in KINDS.items()}, "plain",
+                           "How the layers are joined.")
+        settings = app.current_settings()
+        answer = quantities.answer(settings)
         if KINDS[kind].skips or kind == "normalized":
-            _show_schemes(kind)
+            _show_schemes(kind, f"Dense layers before {ACTIVATIONS[settings.activation].label}, where no scheme "
+                                f"changes them: {answer.words}, as in a plain network.")
         else:
-            _show_recommended(settings)
+            _show_recommended(settings, answer)
 
 
-def _show_recommended(settings: Settings) -> None:
-    answer = quantities.answer(settings)
+def _show_recommended(settings: Settings, answer: quantities.SuitableInitialization) -> None:
     st.markdown(f"{ACTIVATIONS[settings.activation].label}: {answer.words}. {answer.why}")
-    st.markdown("  \n".join(
-        f":small[{quantities.LAYERS[role]} layer, {promise.fan_in} → {promise.fan_out}: standard deviation "
-        f"**{number(promise.std, 3)}**]" for role, promise in answer.promises.items()))
+    st.markdown("Standard deviation of the weights: " + "; ".join(
+        f"{quantities.LAYERS[role].lower()} layer, {promise.fan_in} → {promise.fan_out}: **{number(promise.std, 3)}**"
+        for role, promise in answer.promises.items()) + ".")
     length = answer.drift.length
     halves = 0.4 < length[-1] / length[len(length) // 2 - 1] < 0.6
     st.caption(f"In {quantities.DRIFT_LAYERS} wide square layers theory makes of a variance of "
@@ -61,9 +67,9 @@ def _show_recommended(settings: Settings) -> None:
                   "few layers." if halves else "") + " :small[Schoenholz et al. 2017.]")
 
 
-def _show_schemes(kind: str) -> None:
-    st.markdown(f"Blocks of {KINDS[kind].formula} ({KINDS[kind].source}). L is the number of blocks, m of dense layers "
-                "in a branch.")
+def _show_schemes(kind: str, dense: str) -> None:
+    st.markdown(f"{dense} Blocks of {KINDS[kind].formula} ({KINDS[kind].source}). L is the number of blocks, m of "
+                "dense layers in a branch.")
     st.table([{"Scheme": f"**{scheme.label}**", "What it changes": _changes(scheme), "Why": scheme.sentence,
                "Source": f":small[:gray[{scheme.source}]]"}
               for key, scheme in SCHEMES.items() if kind in scheme.kinds and key != "none"], hide_index=True)
@@ -100,14 +106,10 @@ def _show_table(table: pd.DataFrame, key: str, chosen: str, columns: Mapping[str
             st.session_state[chosen] = keys[rows[0]]
 
     st.dataframe(table, hide_index=True, column_config=dict(columns), key=key, on_select=choose,
-                 height=HEAD + ROW * min(len(table), MOST_ROWS), selection_mode="single-row")
+                 height=min(HEAD + TALL_ROW * len(table), MOST_TABLE), row_height=TALL_ROW,
+                 selection_mode="single-row")
     if table.empty:
         st.caption("No row holds that text.")
-
-
-def _ask_entry(label: str, key: str, table: Mapping[str, Any], default: str) -> str:
-    return _choose(label, key, {name: entry.label for name, entry in table.items()}, default,
-                   "Or click the row in the table. The address keeps it.")
 
 
 def _show_code(lines: Mapping[str, str]) -> None:
@@ -125,39 +127,47 @@ def show_initializers(settings: Settings) -> None:
     fan_in, fan_out = quantities.layer_shape(role, settings)
     table = pd.DataFrame({key: {
         "Name": entry.label, "Formula": plain_formula(entry.latex),
-        "Variance": (promise := quantities.promise(key, settings, role)).variance, "Std": promise.std,
+        "Variance": (promise := quantities.promise(key, settings, role)).variance,
         "Weights": list(quantities.distribution(key, settings, role)), "Made for": entry.made_for,
-        "Source": entry.source} for key, entry in INITIALIZERS.items()}).T
+        "Std": promise.std, "Source": entry.source} for key, entry in INITIALIZERS.items()}).T
     _show_table(_searched(table, text), "initializers", "formula", {
-        "Name": st.column_config.TextColumn(width=115),
-        "Formula": st.column_config.TextColumn(width=165),
+        "Name": st.column_config.TextColumn(width=92, pinned=True),
+        "Formula": st.column_config.TextColumn(width=140),
         "Variance": st.column_config.NumberColumn(
-            format="%.3g", width=65, help=f"Of a weight of the layer {fan_in} → {fan_out}, gain included."),
-        "Std": st.column_config.NumberColumn(format="%.3g", width=55, help="Its square root."),
+            format="%.3g", width=72, help=f"Of a weight of the layer {fan_in} → {fan_out}, gain included."),
         "Weights": st.column_config.BarChartColumn(
-            width=65, y_min=0, help="Drawn and counted between −4 and 4 times 1/√fan_in; the outermost bars hold all "
-                                    "that lies beyond."),
-        "Made for": st.column_config.TextColumn(width=150), "Source": st.column_config.TextColumn(width=150)})
+            width=64, y_min=0, help="Drawn and counted between −4 and 4 times 1/√fan_in; the outermost bars "
+                                    "hold all that lies beyond."),
+        "Made for": st.column_config.TextColumn(width=160),
+        "Std": st.column_config.NumberColumn(format="%.3g", width=72, help="The variance's square root."),
+        "Source": st.column_config.TextColumn()})
     with st.container(border=True):
-        _show_initializer(_ask_entry("Initializer", "formula", INITIALIZERS, "he_normal"), settings)
+        _show_initializer(settings)
 
 
-def _show_initializer(key: str, settings: Settings) -> None:
+def _ask_entry(label: str, key: str, table: Mapping[str, Any], default: str) -> str:
+    return _choose(label, key, {name: entry.label for name, entry in table.items()}, default,
+                   "Or click the row in the table. The address keeps it.")
+
+
+def _show_initializer(settings: Settings) -> None:
+    """The initializer chosen: formula and moments, and its code beside them."""
+    key = _ask_entry("Initializer", "formula", INITIALIZERS, "he_normal")
     entry = INITIALIZERS[key]
-    law, code = st.columns(2)
-    with law:
-        st.latex(entry.latex)
-        st.markdown(f"{entry.sentence} Key: `{key}`.")
-        st.markdown("  \n".join(
-            f":small[{promise.fan_in} → {promise.fan_out}: variance {number(promise.variance)}, standard deviation "
-            f"{number(promise.std)}" + (f", mean {number(promise.mean)}" if promise.mean else "") + "]"
-            for promise in quantities.promises(key, settings)))
-        values = quantities.parameters_in_words(entry.parameters, settings.initializer_params(key))
-        if values:
-            st.markdown(f":small[Now {values}; the sidebar sets it.]")
-    with code:
-        _show_code({framework: quantities.code(key, framework, settings) for framework in FRAMEWORKS})
-        st.caption(f"Made for {entry.made_for}. Source: {entry.source}.")
+    with st.grid(2, min_column_width=LEAST_COLUMN) as halves:
+        with halves.cell():
+            st.latex(entry.latex)
+            st.markdown(f"{entry.sentence} Key: `{key}`.")
+            st.markdown("  \n".join(
+                f":small[{promise.fan_in} → {promise.fan_out}: variance {number(promise.variance)}, standard deviation "
+                f"{number(promise.std)}" + (f", mean {number(promise.mean)}" if promise.mean else "") + "]"
+                for promise in quantities.promises(key, settings)))
+            values = quantities.parameters_in_words(entry.parameters, settings.initializer_params(key))
+            if values:
+                st.markdown(f":small[Now {values}; the sidebar sets it.]")
+            st.caption(f"Made for {entry.made_for}. Source: {entry.source}.")
+        with halves.cell():
+            _show_code({framework: quantities.code(key, framework, settings) for framework in FRAMEWORKS})
 
 
 def show_activations(settings: Settings) -> None:
@@ -170,36 +180,38 @@ def show_activations(settings: Settings) -> None:
         "Curve": list(quantities.activation_curve(key, settings)), "Source": entry.source}
         for key, entry in ACTIVATIONS.items()}).T
     _show_table(_searched(table, text), "activations", "function", {
-        "Name": st.column_config.TextColumn(width=115),
-        "Formula": st.column_config.TextColumn(width=165),
-        "φ′(0)": st.column_config.NumberColumn(format="%.3g", width=60, help="Derivative at 0."),
+        "Name": st.column_config.TextColumn(width=92, pinned=True),
+        "Formula": st.column_config.TextColumn(width=176),
+        "φ′(0)": st.column_config.NumberColumn(format="%.3g", width=64, help="Derivative at 0."),
         "Gain": st.column_config.NumberColumn(
-            format="%.4g", width=70, help="1/√(E φ²) for a unit normal z: with it LeCun's weights keep a variance "
-                                          "of 1."),
-        "Curve": st.column_config.LineChartColumn(width=80, help=CURVE),
-        "Source": st.column_config.TextColumn(width=300)})
+            format="%.4g", width=64, help="1/√(E φ²) for a unit normal z: with it LeCun's weights keep a variance of "
+                                          "1."),
+        "Curve": st.column_config.LineChartColumn(width=72, help=CURVE),
+        "Source": st.column_config.TextColumn()})
     with st.container(border=True):
-        _show_activation(_ask_entry("Activation function", "function", ACTIVATIONS, "tanh"), settings)
+        _show_activation(settings)
 
 
-def _show_activation(key: str, settings: Settings) -> None:
+def _show_activation(settings: Settings) -> None:
+    """The activation chosen: formula, curve and gains, and its code beside them."""
+    key = _ask_entry("Activation function", "function", ACTIVATIONS, "tanh")
     entry = ACTIVATIONS[key]
-    function, code = st.columns(2)
-    with function:
-        st.latex(entry.latex)
-        st.metric("Derivative at 0", number(quantities.derivative_at_zero(key, settings)), chart_type="line",
-                  chart_data=quantities.activation_curve(key, settings), help=CURVE)
-        gain = number(quantities.variance_keeping_gain(key, settings), 3)
-        st.markdown(f":small[Gain that keeps a variance of 1: **{gain}** = 1/√(E φ²) for a unit normal z. Key: "
-                    f"`{key}`.]")
-        point = recommended_point(key, settings.activation_params(key))
-        if point.stable_edge:
-            biases = f", biases of standard deviation {number(point.sigma_b, 4)}" if point.sigma_b else ""
-            st.markdown(f":small[For the deepest networks: gain **{number(point.sigma_w, 4)}**{biases}, a stable point "
-                        "on the edge of chaos, χ₁ = 1 and V′(q) ≤ 1.]")
-        values = quantities.parameters_in_words(entry.parameters, settings.activation_params(key))
-        if values:
-            st.markdown(f":small[Now {values}; the sidebar sets it.]")
-    with code:
-        _show_code({framework: quantities.activation_code(key, framework, settings) for framework in FRAMEWORKS})
-        st.caption(f"{entry.remark} Source: {entry.source}.".strip())
+    with st.grid(2, min_column_width=LEAST_COLUMN) as halves:
+        with halves.cell():
+            st.latex(entry.latex)
+            st.metric("Derivative at 0", number(quantities.derivative_at_zero(key, settings)), chart_type="line",
+                      chart_data=quantities.activation_curve(key, settings), help=CURVE)
+            gain = number(quantities.variance_keeping_gain(key, settings), 3)
+            st.markdown(f":small[Gain that keeps a variance of 1: **{gain}** = 1/√(E φ²) for a unit normal z. "
+                        f"Key: `{key}`.]")
+            point = recommended_point(key, settings.activation_params(key))
+            if point.stable_edge:
+                biases = f", biases of standard deviation {number(point.sigma_b, 4)}" if point.sigma_b else ""
+                st.markdown(f":small[For the deepest networks: gain **{number(point.sigma_w, 4)}**{biases}, a stable "
+                            "point on the edge of chaos, χ₁ = 1 and V′(q) ≤ 1.]")
+            values = quantities.parameters_in_words(entry.parameters, settings.activation_params(key))
+            if values:
+                st.markdown(f":small[Now {values}; the sidebar sets it.]")
+            st.caption(f"{entry.remark} Source: {entry.source}.".strip())
+        with halves.cell():
+            _show_code({framework: quantities.activation_code(key, framework, settings) for framework in FRAMEWORKS})
