@@ -63,7 +63,7 @@ def block_weights(network: Architecture) -> int:
                if isinstance(layer, Dense))
 
 
-def _block_signals(network: Architecture) -> int:
+def block_signals(network: Architecture) -> int:
     """Numbers a sample that a pass through a network of blocks keeps: a normalization keeps its output twice."""
     return sum(layer.output_width(width) * (1 if isinstance(layer, Dense | Activation) else 2)
                for _, layer, width in walk(network.layers, network.inputs))
@@ -72,7 +72,7 @@ def _block_signals(network: Architecture) -> int:
 def block_training_bytes(network: Architecture, batch: int, *, networks: int = 1, at_once: int | None = None,
                          minibatch: int = 0, states: int = 0, held_out: int = 0) -> float:
     """``training_bytes`` of networks of blocks."""
-    parameters, signals = block_weights(network), _block_signals(network)
+    parameters, signals = block_weights(network), block_signals(network)
     largest = max(width * layer.width for _, layer, width in walk(network.layers, network.inputs)
                   if isinstance(layer, Dense))
     at_work = parameters + 2 * signals * ((minibatch or batch) + held_out) + 6 * largest
@@ -96,7 +96,7 @@ def block_bytes(network: Architecture, batch: int) -> float:
     parameters and their gradients.
     """
     itemsize = 8 if network.dtype == "float64" else 4
-    return itemsize * (batch * _block_signals(network) + 2 * block_weights(network))
+    return itemsize * (batch * block_signals(network) + 2 * block_weights(network))
 
 
 def check_block_simulation(network: Architecture, batch: int, networks: int = 1) -> None:

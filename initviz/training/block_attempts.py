@@ -7,7 +7,7 @@ which it reads differently, and leaves those inside of each branch copies for ev
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -16,14 +16,13 @@ import numpy as np
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
-from initviz.core.cost import block_training_bytes
 from initviz.core.exchange import branch_parts, kinds, stream_parts
 from initviz.core.initializers import initialize
 from initviz.core.layers import Dense, walk
 from initviz.core.network import stream
-from initviz.training.block_symmetry import draws_in_float64
-from initviz.training.gradient_descent import STATES, BlockRace, History, Recipe, recorded_steps
-from initviz.training.symmetry import MOST_RECORDED, NOISE_STREAM, RANDOM_BIAS, SPLIT, TOGETHER_BYTES, run
+from initviz.training.block_symmetry import draws_in_float64, side_by_side
+from initviz.training.gradient_descent import BlockRace, History, Recipe, recorded_steps
+from initviz.training.symmetry import MOST_RECORDED, NOISE_STREAM, RANDOM_BIAS, SPLIT, run
 
 
 @dataclass(frozen=True)
@@ -129,10 +128,8 @@ def try_blocks(network: Architecture, batch: Batch, recipe: Recipe,
     network = replace(network, dtype="float64")
     places, constants = Places.of(network), draws_in_float64(network)
     results: dict[str, BlockResult] = {}
-    together = max(1, int(TOGETHER_BYTES // _bytes_of_one(network, len(batch.x))))
-    for adam in (False, True):
-        alike = [key for key, attempt in BLOCK_ATTEMPTS.items() if attempt.adam == adam]
-        terms = replace(recipe, optimizer="adam", rate=recipe.rate / 10) if adam else recipe
+    for terms, alike in _alike(recipe):
+        together, _ = side_by_side(network, len(batch.x), terms)
         for at in range(0, len(alike), together):
             keys = alike[at:at + together]
             initial = [BLOCK_ATTEMPTS[key].parameters(constants, places, stream(network.seed, NOISE_STREAM), epsilon)
@@ -145,14 +142,17 @@ def try_blocks(network: Architecture, batch: Batch, recipe: Recipe,
     return [results[key] for key in BLOCK_ATTEMPTS]
 
 
-def _bytes_of_one(network: Architecture, samples: int) -> float:
-    return block_training_bytes(replace(network, dtype="float64"), samples, states=STATES["adam"])
+def _alike(recipe: Recipe) -> Iterator[tuple[Recipe, list[str]]]:
+    """The attempts that are trained by one recipe, and that recipe."""
+    for adam in (False, True):
+        yield (replace(recipe, optimizer="adam", rate=recipe.rate / 10) if adam else recipe,
+               [key for key, attempt in BLOCK_ATTEMPTS.items() if attempt.adam == adam])
 
 
-def attempts_bytes(network: Architecture, samples: int) -> float:
+def attempts_bytes(network: Architecture, samples: int, recipe: Recipe) -> float:
     """Memory of ``try_blocks`` at its peak."""
-    one = _bytes_of_one(network, samples)
-    return max(one, min(len(BLOCK_ATTEMPTS) * one, TOGETHER_BYTES))
+    groups = ((*side_by_side(network, samples, terms), len(keys)) for terms, keys in _alike(recipe))
+    return max(min(together, count) * one for together, one, count in groups)
 
 
 def _kinds(network: Architecture, parameters: Mapping[str, Array]) -> tuple[int, tuple[int, ...]]:

@@ -15,7 +15,7 @@ import numpy as np
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
-from initviz.core.cost import block_training_bytes
+from initviz.core.cost import block_signals, block_training_bytes, block_weights
 from initviz.core.exchange import branch_parts, kinds, layer_parts, stream_parts
 from initviz.core.layers import Activation, Dense, Layer, Norm, Residual
 from initviz.core.layers.chain import LayerContext, Parameters, chain_backward, chain_forward, path_of
@@ -174,14 +174,18 @@ def draws_in_float64(network: Architecture) -> dict[str, Array]:
     return {name: array.astype(np.float64) for name, array in replace(network, dtype="float32").draw().items()}
 
 
-def _bytes_of_one(network: Architecture, samples: int, recipe: Recipe) -> float:
-    return block_training_bytes(replace(network, dtype="float64"), samples, states=STATES[recipe.optimizer])
+def side_by_side(network: Architecture, samples: int, recipe: Recipe) -> tuple[int, float]:
+    """How many networks of blocks are trained together in float64, and the memory that each takes."""
+    one = block_training_bytes(replace(network, dtype="float64"), samples, states=STATES[recipe.optimizer])
+    return max(1, int(TOGETHER_BYTES // one)), one
 
 
 def block_development_bytes(networks: Sequence[Architecture], samples: int, recipe: Recipe) -> float:
     """Memory of ``develop_blocks`` at its peak."""
-    one = _bytes_of_one(networks[0], samples, recipe)
-    return max(one, min(len(networks) * one, TOGETHER_BYTES))
+    together, one = side_by_side(networks[0], samples, recipe)
+    weights = (8 + STATES[recipe.optimizer]) * block_weights(networks[0])  # most of them while `kinds` sorts neurons
+    looked_at = 8 * (3 * samples * block_signals(networks[0]) + weights)
+    return max(min(len(networks), together) * one, looked_at)
 
 
 def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recipe,
@@ -190,7 +194,7 @@ def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recip
     their copies before training and after at least FEW_STEPS; yields the share that is done, returns a result for each.
     """
     copies: list[BlockCopies] = []
-    together = max(1, int(TOGETHER_BYTES // _bytes_of_one(networks[0], len(batch.x), recipe)))
+    together, _ = side_by_side(networks[0], len(batch.x), recipe)
     for first in range(0, len(networks), together):
         group = [replace(network, dtype="float64") for network in networks[first:first + together]]
         drawn = [draws_in_float64(network) for network in group]
@@ -218,13 +222,14 @@ def _views(network: Architecture, parameters: Parameters | None, batch: Batch) -
 def _copies(network: Architecture, drawn: Parameters, views: list[StageView], trained: Parameters | None, batch: Batch,
             steps: int) -> BlockCopies:
     """What is counted before training, of the parameters that were drawn, and after it."""
+    last = _Pass(network, trained, batch).counts() if trained else []  # and forgotten: one pass is held at a time
     before = _Pass(network, drawn, batch)
     skips, inner = KINDS[network.kind].skips, range(network.depth - 1)
     parts = [before.parts(stage) for stage in inner]
     added = [part["added"][0] for part in parts if "added" in part]
     weights = [name for name, array in drawn.items() if array.ndim == 2]
     return BlockCopies(
-        network, views, before.counts(), _Pass(network, trained, batch).counts() if trained else [], steps,
+        network, views, before.counts(), last, steps,
         (kinds(stream_parts(network, drawn)),) * len(inner) if skips else
         tuple(kinds(layer_parts(network, drawn, stage)) for stage in inner),
         tuple(kinds(branch_parts(network, drawn, block)) for block in range(network.blocks)) if skips else (),

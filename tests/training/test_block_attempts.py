@@ -91,7 +91,7 @@ def test_a_smaller_perturbation_splits_later_and_a_gap_is_what_the_first_step_is
 
 
 def test_attempts_are_made_one_after_another_where_memory_is_short(monkeypatch):
-    monkeypatch.setattr("initviz.training.block_attempts.TOGETHER_BYTES", 1.0)
+    monkeypatch.setattr("initviz.training.block_symmetry.TOGETHER_BYTES", 1.0)
     alone = tried()
     for key, result in ALL["residual"].items():
         assert alone[key].gaps["stream"] == pytest.approx(result.gaps["stream"], rel=1e-6, abs=1e-12)

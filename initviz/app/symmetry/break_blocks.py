@@ -34,7 +34,7 @@ def cached_block_attempts(network: Architecture, input_key: str, count: int, rec
                           epsilon: float) -> list[BlockResult]:
     """Every way to break the symmetry of blocks, tried."""
     batch = in_float64(cached_batch(input_key, count, network.seed, network.inputs))
-    with room_for(attempts_bytes(network, count)):
+    with room_for(attempts_bytes(network, count, recipe)):
         return with_progress(try_blocks(network, batch, recipe, epsilon), "Trying every way to break the symmetry")
 
 
