@@ -16,6 +16,7 @@ from initviz.app.settings import CONTROLS, DEFAULTS, Settings, in_use
 from initviz.core.validation import Choices, Interval
 
 FRAME_HEIGHT = 720  # pixels of an embedded page
+OF_NETWORK = ("sigma_w", "sigma_b")  # settings beside a page's pictures that say which network is drawn
 NOT_SHARED = ("embed", "embed_options", "present")
 
 
@@ -64,8 +65,9 @@ def described(settings: Settings, page: str) -> str:
     """The network and the input that a page shows, in words: what a reader needs to remake it."""
     parts = []
     for key, control in CONTROLS.items():
-        value, hidden = getattr(settings, key), control.place == "page" or not in_use(key, page or FIRST_PAGE, settings)
-        if hidden or (control.place == "expander" and value == DEFAULTS[key]):
+        value, asked_here = getattr(settings, key), control.place == "page" and key not in OF_NETWORK
+        if asked_here or not in_use(key, page or FIRST_PAGE, settings) or (
+                control.place == "expander" and value == DEFAULTS[key]):
             continue
         named = isinstance(control.allowed, Interval | Choices)
         parts.append(f"{control.label.lower()} {value:g}" if named else ", ".join(write_address(key, value)))

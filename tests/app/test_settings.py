@@ -9,6 +9,8 @@ from initviz.app.address import nearest_allowed, read_address, read_settings
 from initviz.app.affordable import affordable, nearest_affordable, operations
 from initviz.app.presets import BLOCK_PRESETS, PRESETS
 from initviz.app.settings import CONTROLS, DEFAULTS, MOST_INITIALIZERS, SCRUBBED, Settings
+from initviz.app.sharing import described
+from initviz.app.signal.sentences import picture_title
 from initviz.core.architecture import Architecture
 from initviz.core.batches import make_batch
 from initviz.core.initializers import INITIALIZERS
@@ -154,3 +156,9 @@ def test_without_a_normalization_pre_and_post_norm_are_the_residual_network_and_
     kinds = {kind: replace(Settings(), kind=kind, normalization="none").networks()[0].kind
              for kind in ("residual", "pre_norm", "post_norm", "normalized")}
     assert kinds == {"residual": "residual", "pre_norm": "residual", "post_norm": "residual", "normalized": "plain"}
+
+
+def test_a_pages_network_is_described_by_what_says_which_one_it_is():
+    assert "σ_w 1.5 · σ_b 0.3" in described(Settings(), "theory")
+    assert "σ_w" not in described(Settings(), "signal")
+    assert picture_title(Settings(quantity="weight"), one_sample=False) == "Weights, layer by layer"

@@ -53,6 +53,8 @@ def ask(key: str, step: Step) -> str | None:
     text = "".join("-" if place is None else str(place) for place in guesses.values())
     if text.strip("-"):
         st.session_state[GUESSES] = st.query_params[GUESSES] = text
+    elif st.query_params.pop(GUESSES, ""):  # an address whose guesses are none that can be made
+        st.session_state[GUESSES] = "none"
     return guess
 
 

@@ -12,14 +12,14 @@ from initviz.charts import network_diagram
 from initviz.charts.picture import save
 
 STYLE = """
-body { font: 8.5pt/1.17 system-ui, sans-serif; color: #111; background: #fff; max-width: 19cm; margin: 1cm auto;
-  padding: 0 .5cm; }
-h1 { font-size: 14pt; margin: 0 0 .1cm; } h2 { font-size: 9.8pt; margin: .13cm 0 .03cm; }
-p { margin: .05cm 0; } ul { list-style: none; padding: 0; margin: .05cm 0; }
-.choices li { display: inline-block; margin-right: .6cm; } .line { border-bottom: 1px solid #777; height: .45cm; }
+body { font: 8.4pt/1.15 Arial, "Liberation Sans", Helvetica, sans-serif; color: #111; background: #fff;
+  max-width: 19cm; margin: 1cm auto; padding: 0 .5cm; }
+h1 { font-size: 14pt; margin: 0 0 .1cm; } h2 { font-size: 9.6pt; margin: .12cm 0 .03cm; }
+p { margin: .04cm 0; } ul { list-style: none; padding: 0; margin: .04cm 0; }
+.choices li { display: inline-block; margin-right: .6cm; } .line { border-bottom: 1px solid #777; height: .5cm; }
 .step { break-inside: avoid; overflow: hidden; } .answers { break-before: page; }
-figure { float: right; width: 7.2cm; margin: 0 0 0 .5cm; }
-svg { width: 100%; height: auto; } .small { font-size: 7.6pt; color: #444; }
+figure { float: right; width: 5.6cm; margin: 0 0 0 .5cm; }
+svg { width: 100%; height: auto; } .small { font-size: 7.4pt; color: #444; }
 @page { size: A4; margin: .8cm 1.1cm; } @media print { body { margin: 0; padding: 0; max-width: none; } }
 """
 

@@ -12,7 +12,7 @@ import numpy as np
 from initviz.app.settings import CONTROLS, QUANTITY_LABELS, SPREAD_LABELS, Settings
 from initviz.charts.depth import statistic_of
 from initviz.core.initializers import initialize, label_of
-from initviz.core.simulation import Run
+from initviz.core.simulation import NEURON_QUANTITIES, Run
 from initviz.core.statistics import correlation_baseline
 from initviz.core.wording import grouped, listed, number
 
@@ -29,8 +29,9 @@ def question(settings: Settings) -> str:
 
 def picture_title(settings: Settings, one_sample: bool) -> str:
     """What the first picture shows, for a file that stands alone."""
-    whose = f"of every neuron for sample {settings.sample}" if one_sample else "of all samples"
-    return f"{QUANTITY_LABELS[settings.quantity]} {whose}, layer by layer"
+    whose = (f" of every neuron for sample {settings.sample}" if one_sample else
+             " of all samples" if settings.quantity in NEURON_QUANTITIES else "")
+    return f"{QUANTITY_LABELS[settings.quantity]}{whose}, layer by layer"
 
 
 def how_to_read(quantity: str, one_sample: bool, sample: int) -> str:
