@@ -29,3 +29,11 @@ def test_what_is_too_costly_is_refused_in_words():
     check_block_simulation(Architecture(), 256)
     with pytest.raises(ValueError, match=r"^these sizes on 100000 samples would take about [\d,]+ billion operations"):
         check_block_simulation(Architecture(width=1024), 100_000)
+
+
+@pytest.mark.parametrize(("nbytes", "kept"), [(30_000_000, True), (100_000_000, False)])
+def test_the_memory_of_a_pass_is_kept_for_the_next_unless_it_is_large(nbytes, kept, monkeypatch):
+    monkeypatch.setattr(buffers, "_IDLE", [])
+    with buffers.borrowed_buffers() as borrowed:
+        borrowed.array("outputs", (nbytes,), "uint8")
+    assert [idle.nbytes for idle in buffers._IDLE] == [nbytes] * kept

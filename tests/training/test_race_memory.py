@@ -15,6 +15,7 @@ from initviz.app.settings import Settings
 from initviz.core.batches import make_split
 from initviz.core.cost import MOST_BYTES
 from initviz.training.race.live import MOST_SEEDS, LiveRace
+from initviz.training.race.memory import rates_at_once
 
 FIVE = ("zeros", "constant", "xavier_normal", "he_normal", "lecun_normal")
 EIGHT = (*FIVE, "xavier_uniform", "he_uniform", "orthogonal")
@@ -81,3 +82,24 @@ def test_repeats_end_where_the_page_says():
     assert race.finished
     assert race.seeds_left == 0
     assert len(race.all_histories[0]) == MOST_SEEDS
+
+
+def test_what_would_take_minutes_is_refused_though_its_memory_is_small():
+    slow = replace(Settings(), init=EIGHT, width=1024, depth=10, batch=1024)
+    assert peak_bytes(slow) <= MOST_BYTES
+    assert not affordable(slow)
+    assert all(affordable(replace(Settings(), **change)) for change in (
+        {"width": 1024}, {"depth": 100}, {"batch": 1024}, {"init": EIGHT}))
+
+
+def test_a_race_of_many_minutes_is_cut_to_the_steps_that_it_can_afford():
+    long = replace(Settings(), init=EIGHT, width=512, depth=9, batch=512, steps=2000)
+    assert not affordable(long, training=True)
+    assert affordable_race_steps(race_terms(long)) < 2000
+
+
+def test_rates_are_tried_side_by_side_where_they_are_small_and_take_no_more_than_the_race_where_they_are_large():
+    first_visit = replace(Settings(), tuned="best")
+    assert rates_at_once(race_terms(first_visit)) > 1
+    large = replace(first_visit, width=768)
+    assert peak_bytes(large, training=True) <= peak_bytes(replace(large, tuned="given"), training=True)
