@@ -31,7 +31,8 @@ HEIGHT = 300
 LABEL_GAP = 0.05  # of the axis: the least distance between two labels at the lines' ends
 LABEL_ROOM = 0.42  # of the range of x, kept free for labels
 LEAST_DECADES, LEAST_SPAN = 1.0, 0.1
-SLIM = 420  # pixels: a chart on a phone
+LETTER, KEY = 6.2, 24  # pixels of a letter of a name, and of the symbol before it
+MOST_ROOM = 0.6  # of a slim chart, for names
 MOST_LEVELS = 7  # named places on the y axis
 MOST_DECADES = 306.0
 
@@ -55,6 +56,13 @@ class Series:
     marker: str = "circle"
 
 
+def room_for_names() -> str:
+    """The part of the x axis that names at the lines' ends take, as an expression: in a slim chart it is larger."""
+    frame = "data('frame')[0]"
+    pixels = f"min({frame}.letters * {LETTER} + {KEY}, {MOST_ROOM} * width)"
+    return f"max({frame}.room, ({frame}.last - {frame}.first) * {pixels} / (width - {pixels}))"
+
+
 @functools.cache
 def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True, points: bool = True,
             base: int | None = None) -> Picture:
@@ -62,8 +70,8 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     levels, guides, expected. Where ``base`` is given, x is an exponent of it: a log axis.
     """
     shown = "datum.value" if base is None else f"round(pow({base}, datum.value))"
-    frame, room = "data('frame')[0]", "data('frame')[0].room"
-    room = f"{room} * (width < {SLIM} ? 1.9 : 1)"  # names are as long on a phone
+    frame = "data('frame')[0]"
+    room = room_for_names()
     domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
               else f"[{frame}.first - {room}, {frame}.last]")
     x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(domain), nice=False, zero=False),
@@ -127,6 +135,8 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
     final = max(float(xs.max(initial=-math.inf)), last or first) if xs.size else 1.0
     whole = first == final or bool((xs == np.round(xs)).all())
 
+    texts = [line.label + (f" ({line.remark})" if line.remark else "") for line in series]
+
     def unlog(value: float) -> float:
         return 10.0**value if log else value
 
@@ -142,10 +152,11 @@ def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
                          if len(x) == 1], "x", "y", "color"),
         "names": {
             "x": [final if labels_right else first] * len(series), "y": [unlog(place) for place in places],
-            "text": [line.label + (f" ({line.remark})" if line.remark else "") for line in series],
+            "text": texts,
             "color": [line.color for line in series], "marker": [line.marker for line in series]},
         "frame": {"low": [unlog(low)], "high": [unlog(high)], "first": [first], "last": [final],
-                  "room": [max(LABEL_ROOM * (final - first), 1.0 if whole else 0.0)]},
+                  "room": [max(LABEL_ROOM * (final - first), 1.0 if whole else 0.0)],
+                  "letters": [max(map(len, texts), default=0)]},
         "ticks": {"x": _ticks(first, final, whole)},
         "levels": levels(low, high, log),
         "guides": {"x": [(first + final) / 2] * len(guides),

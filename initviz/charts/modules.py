@@ -21,9 +21,8 @@ NAME_ROOM, PLAIN_ROOM = 0.44, 0.03  # of the range of x
 def picture(alt_text: str, *, log: bool) -> Picture:
     """Datasets lines, names, frame, ticks, levels, guides."""
     frame = "data('frame')[0]"
-    room = f"{frame}.room * (width < {curves.SLIM} ? 1.6 : 1)"  # names are as long on a phone
-    x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(f"[{frame}.first, {frame}.last + {room}]"), nice=False,
-                                     zero=False),
+    x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(f"[{frame}.first, {frame}.last + {curves.room_for_names()}]"),
+                                     nice=False, zero=False),
               axis=alt.Axis(title=None, grid=False, labelAngle=-40, labelOverlap=True, labelLimit=150,
                             **places_of("ticks", "x", "text")))
     y = alt.Y("y:Q", title=None,
@@ -66,5 +65,6 @@ def data(series: Sequence[curves.Series], places: Sequence[str], kinds: Sequence
     tables["names"] |= {"x": [float(last)] * len(series)}
     if len(series) == 1:
         tables["names"]["text"] = [series[0].remark]
+        tables["frame"]["letters"] = [len(series[0].remark)]
     tables["ticks"] = {"x": ticks, "text": [_cut(places[place]) for place in ticks]}
     return {name: tables[name] for name in ("lines", "names", "frame", "ticks", "levels", "guides")}

@@ -108,6 +108,14 @@ def test_layer_norm_of_copies_is_zero_and_nothing_flows():
     assert (run.layers.weight_gradient_rms == 0).all()
 
 
+@pytest.mark.parametrize("width", [32, 37])
+@pytest.mark.parametrize("kind", ["pre_norm", "post_norm", "normalized"])
+def test_copies_are_equal_to_the_last_bit_before_a_normalization_divides_what_differs(kind, width):
+    run = simulate(Architecture(width=width, blocks=6, kind=kind, normalization="layer", initializer="constant"), BATCH)
+    assert (run.layers.distinct_neurons == 1).all()
+    assert (run.layers.neuron_spread == 0).all()
+
+
 def test_a_stream_that_overflows_is_said_so():
     run = simulate(Architecture(width=32, blocks=200, gain=10), BATCH)
     assert run.overflow_layer is not None

@@ -24,11 +24,13 @@ def test_every_kind_gets_a_verdict_and_a_table_of_its_blocks(kind, initializer):
     assert list(blocks_table(report.run)["Block"]) == ["1", "2", "3"]
     assert beside_theory(report.run, report.prediction)
     assert KINDS[kind].formula in say_network(network)
+    assert not any("dL/dz" in finding.text + finding.rule for finding in report.verdict.findings)
 
 
 def test_lsuv_mends_a_stream_that_explodes():
     report = diagnose_blocks(Architecture(width=64, blocks=12, gain=1.5), BATCH)
     assert report.verdict.key == "exploding"
+    assert any("the length of dL/dx in layer 1 is" in finding.text for finding in report.verdict.findings)
     assert report.after_lsuv.key != "exploding"
     assert not any(finding.severity == "error" for finding in report.after_lsuv.findings)
 

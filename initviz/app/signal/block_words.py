@@ -18,8 +18,7 @@ def has_skips(run: BlockRun) -> bool:
 
 def gradients(run: Run) -> str:
     """What the chart of the way back shows: of blocks the gradient with respect to their outputs."""
-    return "gradients dL/dx" if isinstance(run, BlockRun) and has_skips(run) else (
-        "gradients dL/dh" if isinstance(run, BlockRun) else "deltas dL/dz")
+    return f"{'gradients' if isinstance(run, BlockRun) else 'deltas'} {run.delta_symbol}"
 
 
 def rows_are(network: Architecture) -> str:

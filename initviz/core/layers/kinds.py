@@ -16,13 +16,25 @@ from initviz.core.buffers import Buffers
 from initviz.core.initializers import INITIALIZERS, initialize, law_of
 from initviz.core.layers.chain import ALONE, Layer, LayerContext, Parameters, Shapes
 from initviz.core.network import SIZE
-from initviz.core.propagation import activate, affine, multiply_by_derivative, product
+from initviz.core.propagation import activate, multiply_by_derivative, product
 from initviz.core.validation import ANY, NOT_NEGATIVE, ParamItems, check, check_parameters, params_of
 
 
 def _row(parameter: Array) -> Array:
     """A parameter of one number a neuron, (width,) or (networks, width), so that it multiplies a signal."""
     return parameter if parameter.ndim == 1 else parameter[:, None]
+
+
+def _make_copies_equal(y: Array, weight: Array) -> None:
+    """Make neurons with equal weights equal to the last bit in y = x @ weight, also of some networks of a stack.
+
+    A product may sum equal columns in different orders, and a normalization would divide what differs by sqrt(eps).
+    """
+    first = weight[..., 0, :]
+    alike = (first == first[..., :1]).all(axis=-1)
+    if alike.any() and weight.shape[-1] > 1:
+        alike = alike & (weight == weight[..., :1]).all(axis=(-2, -1))
+        y[alike] = y[alike][..., :1]
 
 
 def _spare(name: str, context: LayerContext, shape: tuple[int, ...], dtype: Any, taken: Array) -> Array:
@@ -94,7 +106,10 @@ class Dense(Layer):
 
     def forward(self, parameters: Parameters, x: Array, context: LayerContext = ALONE) -> tuple[Array, Any]:
         """x @ weight + bias, and x."""
-        return affine(x, parameters["weight"], _row(parameters["bias"]), (context.path, "output"), context.buffers), x
+        z = product(x, parameters["weight"], (context.path, "output"), context.buffers)
+        _make_copies_equal(z, parameters["weight"])
+        z += _row(parameters["bias"])
+        return z, x
 
     def backward(self, parameters: Parameters, saved: Any, dy: Array,
                  context: LayerContext = ALONE) -> tuple[Array, dict[str, Array]]:
@@ -105,7 +120,9 @@ class Dense(Layer):
                                                            context.buffers))
         else:
             gradients["weight"] = product(saved.swapaxes(-1, -2), dy, (context.path, "gradient"), context.buffers)
-        dx = product(dy, parameters["weight"].swapaxes(-1, -2), "delta", _ElsewhereThan(context, dy))
+        transposed = parameters["weight"].swapaxes(-1, -2)
+        dx = product(dy, transposed, "delta", _ElsewhereThan(context, dy))
+        _make_copies_equal(dx, transposed)
         return dx, gradients
 
 

@@ -78,6 +78,11 @@ class BlockRun(Run):
     network: Architecture  # type: ignore[assignment]
     paths: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    @property
+    def delta_symbol(self) -> str:
+        """What "delta" is of a stage: of the stream x, or without a skip of the output h."""
+        return "dL/dx" if KINDS[self.network.kind].skips else "dL/dh"
+
     @cached_property
     def blocks(self) -> pd.DataFrame:
         """One row per block: block, output_rms, skip_rms, branch_rms, branch_to_skip, cosine, delta_rms."""

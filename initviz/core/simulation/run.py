@@ -87,6 +87,11 @@ class Run:
             "count": counts.ravel(), "share": (counts / np.maximum(total, 1)).ravel()})
 
     @property
+    def delta_symbol(self) -> str:
+        """What "delta" is of a layer."""
+        return "dL/dz"
+
+    @property
     def gradient_ratio(self) -> float:
         """Root mean square of the first layer's weight gradient over the last's; NaN where there is no gradient."""
         rms = self.columns["weight_gradient_rms"]

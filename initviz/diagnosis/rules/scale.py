@@ -149,9 +149,10 @@ def gradient(m: MeasuredRun) -> Iterator[Finding]:
     lost, none = np.flatnonzero(~np.isfinite(lengths)), np.flatnonzero(lengths == 0)
     if lost.size:
         layer = int(lost[-1]) + 1
-        yield Finding("gradient", "error", "exploding", "The gradient overflows", f"On the way back the gradient "
-                      f"overflows at layer {layer}: dL/dz is not a number that {run.network.dtype} can hold.", math.inf,
-                      layer, "every gradient is a finite number", "SageMaker Debugger, ExplodingTensor", EXACT)
+        yield Finding("gradient", "error", "exploding", "The gradient overflows", "On the way back the gradient "
+                      f"overflows at layer {layer}: {run.delta_symbol} is not a number that {run.network.dtype} can "
+                      "hold.", math.inf, layer, "every gradient is a finite number",
+                      "SageMaker Debugger, ExplodingTensor", EXACT)
     elif m.first_step is not None and m.first_step > 1:
         yield _late(m, m.first_step)
     elif run.hidden_gradient_is_round_off:
@@ -162,7 +163,8 @@ def gradient(m: MeasuredRun) -> Iterator[Finding]:
         layer = int(none[-1]) + 1
         yield Finding("gradient", "error", "vanishing", "No gradient", "No hidden layer gets a gradient." if
                       layer == m.hidden else f"No gradient arrives at layer {layer}.", 0.0, layer,
-                      "every hidden dL/dz has an entry that is not 0", "follows from the chain rule", EXACT)
+                      f"every hidden {run.delta_symbol} has an entry that is not 0", "follows from the chain rule",
+                      EXACT)
     else:
         yield from _gradient_scale(m, lengths[::-1], weight_gradient_norms(run))
 
@@ -179,7 +181,7 @@ def _late(m: MeasuredRun, step: int) -> Finding:
 
 
 def _gradient_scale(m: MeasuredRun, backward: Array, norms: Array) -> Iterator[Finding]:
-    """From the lengths of dL/dz, last hidden layer first, and the norms of dL/dW, first layer first."""
+    """From the lengths of the deltas, last hidden layer first, and the norms of dL/dW, first layer first."""
     of_norms, thresholds = ratio(float(norms[0]), float(norms[-1])), m.thresholds
     beyond = [change for change in extreme_changes(backward) if not within(change.value, m.thresholds)]
     if not beyond:
@@ -192,9 +194,10 @@ def _gradient_scale(m: MeasuredRun, backward: Array, norms: Array) -> Iterator[F
             f"{number(float(norms[0]))}.") if error else ""
     yield Finding(
         "gradient", "error" if error else "warning", kind_of(change.value), f"The gradient {say_change(change.value)}",
-        f"On the way back the length of dL/dz in layer {m.hidden - change.end} is {number(change.value)} times that in "
-        f"layer {m.hidden - change.start}{a_step}.{also}", of_norms if error else change.value, m.hidden - change.end,
-        say_gradient_rule(thresholds), GRADIENT_SOURCE, RATIO)
+        f"On the way back the length of {m.run.delta_symbol} in layer {m.hidden - change.end} is "
+        f"{number(change.value)} times that in layer {m.hidden - change.start}{a_step}.{also}",
+        of_norms if error else change.value, m.hidden - change.end, say_gradient_rule(thresholds), GRADIENT_SOURCE,
+        RATIO)
 
 
 def updates(m: MeasuredRun) -> Iterator[Finding]:
