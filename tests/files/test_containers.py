@@ -333,3 +333,16 @@ def test_the_lines_save_the_same_weights(found, suffix, tmp_path, monkeypatch):
         described(path.read_bytes(), path.name)
     exec(str(caught.value).split("saved by: ")[1], {})
     assert checkpoints.read((tmp_path / "weights.npz").read_bytes(), "weights.npz").sizes() == "4-8-2"
+
+
+@pytest.mark.parametrize("descr", ["'>f8'", "'<f8'"])
+def test_numbers_of_either_order_of_bytes_take_no_memory_twice(descr):
+    body = np.arange(1_000_000, dtype=np.dtype(descr.strip("'"))).tobytes()
+    data = zipped({"w.npy": npy(HEADER.format(descr, "True", "(1000, 1000)"), body)}, zipfile.ZIP_STORED)
+    tensor, = described(data, "a.npz")
+    tracemalloc.start()
+    array = tensor.load()
+    assert tracemalloc.get_traced_memory()[1] < 1.5 * len(body)
+    tracemalloc.stop()
+    assert array.dtype.isnative
+    np.testing.assert_array_equal(array, np.arange(1_000_000.0).reshape(1000, 1000, order="F"))

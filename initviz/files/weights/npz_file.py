@@ -143,7 +143,7 @@ def _load(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, shape: tu
             array = filled(packed, product(shape), stored, name)
     except Exception:  # damaged data fails in many ways
         raise ValueError(f"the array {shown(name)} is damaged and cannot be unpacked") from None
-    return array.reshape(shape, order="F" if fortran else "C").astype(FLOATS[dtype], copy=False)
+    return array.reshape(shape, order="F" if fortran else "C")
 
 
 def write(content: Content) -> bytes:

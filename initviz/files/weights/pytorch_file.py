@@ -304,7 +304,7 @@ def _load(file: BinaryIO, header: int, name: str, view: View, reach: int, spot: 
               + view.offset * ITEM_BYTES[dtype])
     stored = np.dtype(f"{spot}u2") if dtype == "bfloat16" else FLOATS[dtype].newbyteorder(spot)
     flat = filled(file, reach, stored, name)
-    flat = from_bfloat16(flat) if dtype == "bfloat16" else flat.astype(FLOATS[dtype], copy=False)
+    flat = from_bfloat16(flat) if dtype == "bfloat16" else flat
     array = np.lib.stride_tricks.as_strided(flat, view.shape, [flat.itemsize * stride for stride in view.strides],
                                             writeable=False)
     return array if product(view.shape) == reach else array.copy()

@@ -85,8 +85,7 @@ def _load(file: BinaryIO, start: int, name: str, shape: tuple[int, ...], code: s
     file.seek(start)
     if code == "BF16":
         return from_bfloat16(filled(file, product(shape), np.dtype("<u2"), name)).reshape(shape)
-    dtype = FLOATS[NAMES[code]]
-    return filled(file, product(shape), dtype.newbyteorder("<"), name).reshape(shape).astype(dtype, copy=False)
+    return filled(file, product(shape), FLOATS[NAMES[code]].newbyteorder("<"), name).reshape(shape)
 
 
 def write(content: Content) -> bytes:

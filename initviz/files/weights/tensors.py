@@ -92,7 +92,10 @@ def not_floats(name: str, dtype: str) -> ValueError:
 
 
 def filled(file: IO[bytes], count: int, dtype: np.dtype[Any], name: str) -> Array:
-    """``count`` values from where an open file stands; ValueError where there are fewer."""
+    """``count`` values from where an open file stands, in the machine's order of bytes, and in no memory but theirs.
+
+    ``dtype`` says in which order they are stored. Raises ValueError where there are fewer.
+    """
     array = np.empty(count, dtype)
     view, place = memoryview(array.view(np.uint8).data), 0
     while place < len(view):
@@ -100,12 +103,14 @@ def filled(file: IO[bytes], count: int, dtype: np.dtype[Any], name: str) -> Arra
         if not read:
             raise ValueError(f"the array {shown(name)} must have {array.nbytes:,} bytes, got {place:,}")
         place += read
-    return array
+    return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))
 
 
 def from_bfloat16(bits: Array) -> Array:
     """The float32 numbers whose upper halves these are."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    wide = bits.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
 
 
 def size_of(file: BinaryIO) -> int:
