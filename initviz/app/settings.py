@@ -108,8 +108,8 @@ class DeclaredSettings:
         "norm(x + a W₂ φ(W₁ x)). Normalized, no skip: φ(norm(W x)).", place="sidebar")
     normalization: str = setting(
         "Normalization", "usual", NORMALIZATION_LABELS, COMPARED | {"diagnose"},
-        "Usual: none in a residual network, LayerNorm in pre-norm and post-norm, BatchNorm where there is no skip. In "
-        "a residual network one stands after each dense layer of a branch.", place="sidebar",
+        "Usual: LayerNorm in pre-norm and post-norm, BatchNorm where there is no skip, and here none in a residual "
+        "network, though ResNets have BatchNorm: it then stands after each dense layer of a branch.", place="sidebar",
         owners=tuple(("kind", key) for key in WITH_BLOCKS))
     branch_scale: str = setting(
         "Branch scale", "1", BRANCH_LABELS, COMPARED | {"diagnose"},

@@ -277,7 +277,7 @@ ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType({
             "2π/ω₀. SIREN's initialization takes it into account; 30 is its paper's.", slider=Interval(1, 100),
             setting="w0")})),
     "erf": ActivationFunction(
-        "erf", r"\mathrm{erf}(z)", "Williams 1997, whose covariance of it has a closed form",
+        "erf", r"\mathrm{erf}(z)", "Williams 1998, whose covariance of it has a closed form",
         phi=erf,
         phi_prime=lambda z, h: 2 / math.sqrt(math.pi) * np.exp(-np.clip(z, -30, 30) ** 2),
         code=code_in("np.vectorize(math.erf)(z)", "torch.erf(z)", "keras.ops.erf(z)", "jax.scipy.special.erf(z)"),

@@ -91,7 +91,7 @@ CITATIONS = (
     Citation("Sutskever", 2013, "https://proceedings.mlr.press/v28/sutskever13.html"),
     _arxiv("Vaswani", 2017, "1706.03762"),
     _arxiv("Wang", 2022, "2203.00555"),
-    _doi("Williams", 1997, "10.1162/089976698300017412"),
+    _doi("Williams", 1998, "10.1162/089976698300017412"),
     _arxiv("Xiong", 2020, "2002.04745"),
     _arxiv("Yang and Schoenholz", 2017, "1712.08969"),
     _arxiv("Yang and Hu", 2021, "2011.14522"),

@@ -102,7 +102,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         (SchemeChange("branch_norm", "0", factor=lambda blocks, layers: 0.0),)),
     "gpt2": Scheme(
         "GPT-2", "One standard deviation for all weights, less for those that write into the stream, so that its size "
-        "does not grow with depth.",
+        "does not grow with depth. √(2 L) counts two branches a block, attention and feed-forward, as GPT-2 has.",
         "Radford et al. 2019, section 2.3, and the released code (0.02)", ("pre_norm",),
         _settings("pre_norm", normalization="layer", expansion=4, activation="gelu_tanh"),
         (SchemeChange("input", "N(0, 0.02²)", **_GPT2), SchemeChange("branch", "N(0, 0.02²)", **_GPT2),
@@ -111,7 +111,8 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
          SchemeChange("output", "N(0, 0.02²)", **_GPT2))),
     "deepnorm": Scheme(
         "DeepNorm", "The skip of a post-norm block counts more than its branch, and branches are drawn smaller; a "
-        "normalization makes α x + branch and x + branch / α the same.",
+        "normalization makes α x + branch and x + branch / α the same, but for its ε. α and β count two branches a "
+        "block, attention and feed-forward.",
         "Wang et al. 2022, figure 2 (encoder only: α = (2 L)^(1/4), β = (8 L)^(−1/4))", ("post_norm",),
         _settings("post_norm", normalization="layer", expansion=4, initializer="xavier_normal"),
         (SchemeChange("branch", "(8 L)^(−1/4) × Xavier", "xavier_normal",

@@ -112,8 +112,8 @@ def recommended(network: Network) -> tuple[Network, str]:
     if network.activation in RELU_LIKE:
         key = "he_normal"
         changes["initializer_params"] = INITIALIZERS[key].following(params)
-        why = (f"He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through {label} (He et al. "
-               "2015).")
+        why = (f"He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through {label} on "
+               "average (He et al. 2015).")
     elif (key := MADE_FOR.get(network.activation, "")) and (
             growth := _growth_under(key, network)) ** max(network.depth - 2, 0) <= GROWN:
         changes["initializer_params"] = INITIALIZERS[key].following(params)
@@ -124,7 +124,8 @@ def recommended(network: Network) -> tuple[Network, str]:
         key, changes["gain"], changes["bias_std"] = "lecun_normal", round(point.sigma_w, 4), round(point.sigma_b, 4)
         biases = f" and biases of standard deviation {changes['bias_std']:g}" if point.sigma_b else ""
         why = (f"For {label} a gain of {changes['gain']:g} over LeCun's 1/√fan_in{biases} is a stable point on the "
-               "edge of chaos: χ₁ = 1 keeps the gradient's scale, V′(q) ≤ 1 the signal's (Schoenholz et al. 2017)."
+               "edge of chaos: where χ₁ = 1 a gradient neither grows nor fades by a factor a layer, where V′(q) ≤ 1 a "
+               "signal does not (Schoenholz et al. 2017)."
                if point.stable_edge else
                f"For {label} a gain of {changes['gain']:g} = 1/√(E φ²) over LeCun's 1/√fan_in keeps preactivations of "
                "variance 1; no scale of moderate preactivations keeps the gradient, which shrinks by "

@@ -71,7 +71,7 @@ THRESHOLDS: Mapping[str, Parameter] = MappingProxyType({
         "standard deviations'.", source="convention; LeCun et al. 1998, section 4.3: inputs of mean 0"),
     "scale": Parameter(
         "Scale of the inputs", 10.0, Interval(1, 1e9), "Root mean square of the inputs, or its inverse.",
-        source="convention; every rule of the table expects a root mean square near 1"),
+        source="convention; rules of scale expect a root mean square near 1"),
     "targets": Parameter(
         "Scale of the targets", 10.0, Interval(1, 1e9), "Root mean square of a regression's targets, or its inverse.",
         source="convention; an output of variance 1 meets targets of variance 1"),

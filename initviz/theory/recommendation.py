@@ -2,9 +2,9 @@
 chaos.
 
 A scale that keeps a length in theory is no advice where the length is an unstable fixed point, V'(q) > 1: GELU's and
-SiLU's grow away from it. On the edge of chaos, chi_1 = 1, gradients keep their scale (Schoenholz et al. 2017); where
-V'(q) <= 1 lengths keep theirs, too (Roberts, Yaida and Hanin 2022, chapter 5, for
-GELU and SiLU the half-stable points).
+SiLU's grow away from it. On the edge of chaos, chi_1 = 1, gradients neither grow nor shrink exponentially with depth
+(Schoenholz et al. 2017); where V'(q) <= 1 lengths do not leave q exponentially (Roberts, Yaida and Hanin 2022,
+chapter 5, for GELU and SiLU the half-stable points). Like powers of the depth both may: tanh's length is 1/(2 depth).
 """
 
 from __future__ import annotations

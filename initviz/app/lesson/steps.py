@@ -75,8 +75,8 @@ def _ratios(same: str, weaker: str, weak: str, gone: str, stronger: str) -> tupl
 
 _EQUAL_WEIGHTS = ("Only their weights could tell neurons of a layer apart, since all get the same inputs: here they "
                   "are equal.")
-_NO_TWO = ("Two tanh neurons agree on every picture only where their weights agree at every pixel that is not always "
-           "blank, and random ones never do.")
+_NO_TWO = ("Two tanh neurons agree on every picture only where their sums do, and sums over weights drawn at random "
+           "differ.")
 _FACTOR = f"√{WIDTH} × {SMALL:g} = {SUM * SMALL:.2f}"
 _SUMS = f"√{WIDTH} × {LARGE:g} = {SUM * LARGE:.0f}"
 

@@ -41,8 +41,8 @@ RELU = ("**ReLU's half, He's 2.** ReLU sets negative sums to 0. They are as like
         f"{number(2 / N)}: He's rule. Without an activation, and for tanh near 0, it is 1 where Var W = **1 / n**, "
         f"here {number(1 / N)}: LeCun's.")
 BACK = ("**The way back.** The gradient goes through the same weights the other way: a δ is a sum over the n_out "
-        "neurons that follow, so its factor is n_out Var W. Where a layer narrows, no Var W keeps both: 1 / n_in "
-        "keeps the signal, 1 / n_out the gradient. **Xavier's compromise** takes the mean of both fans, Var W = "
+        "neurons that follow, so its factor is n_out Var W. Where a layer narrows or widens, no Var W keeps both: 1 / "
+        "n_in keeps the signal, 1 / n_out the gradient. **Xavier's compromise** takes the mean of both fans, Var W = "
         f"2 / (n_in + n_out). Here layers of {variance.NARROWING[0]} to {variance.NARROWING[-2]} neurons, without an "
         "activation:")
 

@@ -90,7 +90,7 @@ def _pace(depth: float) -> str:
     """How fast a distance falls whose depth scale is ``depth``; empty where it has none."""
     if not 0 < depth < math.inf:
         return ""
-    return f": every {number(depth)} layers close two thirds of the distance" if depth > 1 else ", almost at once"
+    return f": every {number(depth)} layers close 63 % of the distance" if depth > 1 else ", almost at once"
 
 
 def length_goes(fixed_point: FixedPoint) -> str:

@@ -226,7 +226,7 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "does the identity, which draws nothing (pixels that are always blank stay copies). PyTorch and Keras draw "
         "uniform weights, Flax a normal cut at two standard deviations.",
         "Sources of PyTorch 2.13 (nn.Linear), Keras 3 (Dense) and Flax (linen.Dense), as the page Formulas names them; "
-        "Zhao, Schaefer and Anandkumar 2022 on initializing without randomness, which is the identity in square layers",
+        "Zhao, Schäfer and Anandkumar 2022 on initializing without randomness, which is the identity in square layers",
         _gaussian, MappingProxyType({"activation": activation_knob("tanh", "tanh", "relu", "sigmoid"),
                                      "depth": depth_knob(5, 2, 10)}),
         lambda knobs: ("signal", {"init": (*SYMMETRY, *FRAMEWORK_DEFAULTS),

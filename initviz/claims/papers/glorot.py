@@ -46,7 +46,7 @@ def expected(scheme: str, width: int) -> Mapping[str, Array]:
     """Theory's standard deviations by hidden layer: "activations", and over layer 5's "deltas" and "weight_gradients".
 
     Forward q_l = fan_in Var W E tanh(sqrt(q_(l-1)) g)^2, from inputs of variance 1; backward a layer multiplies by
-    fan_out Var W E tanh'^2; a weight gradient is an activation times a delta (the paper's equations 5, 6 and 14).
+    fan_out Var W E tanh'^2; a weight gradient is an activation times a delta (the paper's equations 5 to 7).
     """
     network, field = network_of(scheme, width, 0), Field("tanh")
     fans = list(zip(network.sizes[:LAYERS], network.sizes[1:], strict=False))

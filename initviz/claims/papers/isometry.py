@@ -158,8 +158,8 @@ FIGURES: Mapping[str, Experiment] = MappingProxyType({
         "Networks of 200 neurons at criticality: tanh at σ_w² 1.05, σ_b² 2.01·10⁻⁵, ReLU at σ_w² 2; one input. "
         "Replaced: the paper's infinitely wide limit by one draw, and its densities of s by the values in falling "
         "order, which show the small ones.",
-        "Each layer adds to the variance of s²: Gaussian weights add 1 whatever the activation, orthogonal ones only "
-        "what the slopes differ. For tanh that goes to 0 with q*; for ReLU, half of whose slopes are 0, it cannot.",
+        "Each layer adds to the variance of s² as much as the squared slopes vary, and Gaussian weights 1 more, "
+        "whatever the activation. For tanh the first goes to 0 with q*; for ReLU, half of whose slopes are 0, it is 1.",
         "Pennington, Schoenholz and Ganguli 2017, \"Resurrecting the sigmoid in deep learning through dynamical "
         "isometry\", NeurIPS; Saxe et al. 2014 for linear networks", _pennington,
         MappingProxyType({"depth": Parameter("Layers", TANH_DEPTH, Interval(12, 50, integer=True),

@@ -96,21 +96,22 @@ _HE_SCALE = "(2 / (1 + {negative_slope}**2))"
 INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "zeros": Initializer(
         "Zeros", r"W = 0", "biases, gates and last layers of residual branches", "baseline",
-        "With biases of 0 every neuron of a layer is the same. In a deep network where φ(0) = 0, as for tanh and ReLU, "
-        "no weight ever gets a gradient; with sigmoid weights do move, but the neurons stay copies.",
+        "With biases of 0 every neuron of a layer is the same. In a deep network of zeros alone where φ(0) = 0, as for "
+        "tanh and ReLU, no weight ever gets a gradient; with sigmoid weights do move, but the neurons stay copies.",
         "#6E6E6E", lambda: laws.filled(0.0),
         code_in("np.zeros((fan_in, fan_out))", "torch.nn.init.zeros_(layer.weight)",
               "keras.initializers.Zeros()", "jax.nn.initializers.zeros(key, (fan_in, fan_out))")),
     "ones": Initializer(
         "Ones", r"W = 1", "gains of normalization layers", "baseline",
-        "With equal biases every neuron of a layer is a copy of the others, and its sum grows with the fan-in.",
+        "With equal biases every neuron of a layer is a copy of the others: it adds up all its inputs, and the more "
+        "there are, the larger is their sum.",
         "#998F8F", lambda: laws.filled(1.0),
         code_in("np.ones((fan_in, fan_out))", "torch.nn.init.ones_(layer.weight)",
               "keras.initializers.Ones()", "jax.nn.initializers.ones(key, (fan_in, fan_out))")),
     "constant": Initializer(
         "Constant", r"W = c", "nothing: a baseline for the symmetry of copies", "baseline",
-        "With equal biases every neuron of a layer is a copy of the others, whatever the constant; gradient descent, "
-        "momentum and Adam keep them copies.",
+        "With equal biases every neuron of a layer is a copy of the others, whatever the constant; where the next "
+        "layer's weights are one constant, too, gradient descent, momentum and Adam keep them copies.",
         "#8C6D46", lambda value: laws.filled(value),
         code_in("np.full((fan_in, fan_out), {value})", "torch.nn.init.constant_(layer.weight, {value})",
               "keras.initializers.Constant({value})", "jax.nn.initializers.constant({value})(key, (fan_in, fan_out))"),
@@ -137,7 +138,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "normal": Initializer(
         "Normal", r"W \sim N(0, \sigma^2)", "nothing in particular: its scale ignores the layer's size",
         "Krizhevsky, Sutskever and Hinton 2012 used 0.01",
-        "One scale for every layer: different neurons, whose signal fades or grows with the width.",
+        "One scale for every layer: neurons differ, but preactivations are the larger the wider the layer before is.",
         "#B885A3", lambda std: laws.independent(lambda fan_in, fan_out: std, "normal"),
         code_in("rng.standard_normal((fan_in, fan_out)) * {std}", "torch.nn.init.normal_(layer.weight, std={std})",
               'keras.initializers.RandomNormal(stddev={std})',
@@ -168,8 +169,8 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "he_normal": Initializer(
         "He normal", r"W \sim N\left(0, \tfrac{2}{(1 + a^2)\,n}\right)", "ReLU and its leaky kin",
         "He et al. 2015, section 2.2",
-        "Twice LeCun's variance, since a ReLU lets only half of the second moment through. n is the fan whose side "
-        "keeps its scale, a the slope of a leaky ReLU.",
+        "Twice LeCun's variance, since a ReLU lets only half of a symmetric signal's mean square through. n is the fan "
+        "whose side keeps its scale on average, a the slope of a leaky ReLU.",
         "#D55E00", _he("normal"), _scaled_code(_HE_SCALE, "{mode}", "normal"), _HE_PARAMETERS),
     "he_uniform": Initializer(
         "He uniform", r"W \sim U\left(\pm\sqrt{\tfrac{6}{(1 + a^2)\,n}}\right)", "ReLU and its leaky kin",
@@ -189,7 +190,8 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "orthogonal": Initializer(
         "Orthogonal", r"W^\top W = I \text{ or } W W^\top = I", "deep linear and tanh networks",
         "Saxe, McClelland and Ganguli 2014",
-        "A random rotation or reflection: where a layer does not narrow, lengths are kept exactly, not on average.",
+        "Orthonormal rows or columns with no preferred direction: where a layer does not narrow, its product with the "
+        "weights keeps a signal's length exactly, not on average.",
         "#6699C2", lambda: laws.orthogonal(),
         code_in("q, r = np.linalg.qr(rng.standard_normal((max(fan_in, fan_out), min(fan_in, fan_out))))\n"
               "q = q * np.sign(np.diagonal(r))\nW = q if fan_in >= fan_out else q.T",
@@ -263,7 +265,7 @@ INITIALIZERS: Mapping[str, Initializer] = MappingProxyType({
     "zero_identity": Initializer(
         "ZerO", r"W = I,\ \text{or } I\,H\,I \text{ where a layer widens}",
         "residual networks; it learns without randomness",
-        "Zhao, Schaefer and Anandkumar 2022, algorithm 1",
+        "Zhao, Schäfer and Anandkumar 2022, algorithm 1",
         "0, 1 and −1 up to a scale: a widening layer, by Hadamard, has at most 2^⌈log₂ fan_in⌉ different neurons.",
         "#528F1F", lambda: laws.zero_identity(),
         code_in(_ZERO_IDENTITY.rstrip(),

@@ -95,8 +95,8 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
             ("*Cell*[./]h[./]kernel", "orthogonal", "1"), ("*Cell*[./]h?[./]kernel", "orthogonal", "1"),
             ("*[./]mean", "constant", "0"), ("*[./]var", "constant", "1"),
             ("*kernel", "truncated_normal", "1 / sqrt(fan_in)"), ("*bias", "constant", "0")),
-    _recipe("gpt2", "Radford et al. 2019, section 2.3: N(0, 0.02), what writes into the stream by 1/sqrt(2 L)", *_NORMS,
-            ("*c_proj.weight", "normal", "0.02 / sqrt(2 * L)"), ("*wpe.weight", "any", "1"),
+    _recipe("gpt2", "Radford et al. 2019, section 2.3, as in transformers: 0.02, and 1/sqrt(2 L) of it into the stream",
+            *_NORMS, ("*c_proj.weight", "normal", "0.02 / sqrt(2 * L)"), ("*wpe.weight", "any", "1"),
             ("*wte.weight", "normal", "0.02"), ("*lm_head.weight", "normal", "0.02"),
             ("*c_attn.weight", "normal", "0.02"), ("*c_fc.weight", "normal", "0.02"),
             ("*.c_*.bias", "constant", "0"), ("*bias", "any", "1")),
@@ -117,12 +117,12 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
             ("*scale", "constant", "1"), ("*bias*", "constant", "0"),
             ("*layer*conv1.weight", "normal", "sqrt(2 / fan_out) / sqrt(L)"),
             ("*weight", "normal", "sqrt(2 / fan_out)")),
-    _recipe("deepnorm", "Wang et al. 2022, table 1, encoder: Xavier, by (8 L)^-1/4 on value, output and feed-forward",
+    _recipe("deepnorm", "Wang et al. 2022, figure 2, encoder: Xavier, by (8 L)^-1/4 on value, output and feed-forward",
             *_NORMS, ("*v_proj.weight", "normal", "(8 * L) ** -0.25 * sqrt(2 / (fan_in + fan_out))"),
             ("*out_proj.weight", "normal", "(8 * L) ** -0.25 * sqrt(2 / (fan_in + fan_out))"),
             ("*fc?.weight", "normal", "(8 * L) ** -0.25 * sqrt(2 / (fan_in + fan_out))"),
             ("*[qk]_proj.weight", "normal", "sqrt(2 / (fan_in + fan_out))"), ("*bias", "constant", "0")),
-    _recipe("lora", "Hu et al. 2021, section 4.1, as in PEFT: A as PyTorch's Linear or N(0, 1/rank), B zero",
+    _recipe("lora", "Hu et al. 2021, section 4.1, as in PEFT: A as PyTorch's Linear or N(0, 1/rank²), B zero",
             ("*lora_A*", "uniform", _LINEAR), ("*lora_A*", "normal", "1 / fan_out"), ("*lora_B*", "constant", "0")))})
 
 
