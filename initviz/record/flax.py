@@ -32,6 +32,7 @@ from flax import linen as nn
 
 Array = np.ndarray[Any, Any]
 VERSION, MOST_BYTES = 1, 64_000
+PARAMETERS = -1  # in the place of an output
 MOST_SAMPLES = 128  # rows of a matrix whose products are taken
 LEAST_EXPONENT, MOST_EXPONENT = -64, 64  # of the histogram of log2 magnitudes
 FUNCTIONS = ("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "tanh", "sigmoid",
@@ -60,14 +61,20 @@ def record(loss: Callable[[Any], Any], params: Any, path: str | None = None, *, 
 
     of_params, of_outputs = jax.grad(perturbed, argnums=(0, 1))(params, zeros)
     traced = jax.make_jaxpr(perturbed)(params, zeros).jaxpr
-    for row, gradient, sources in zip(measured, of_outputs, _sources(traced, len(zeros)), strict=True):
+    learned: set[int] = set()  # places of the rows that are computed from a parameter, and not from the data alone
+    for place, row, gradient, sources in zip(
+            recorder.measured, measured, of_outputs, _sources(traced, len(zeros)), strict=True):
+        behind = {PARAMETERS if source == PARAMETERS else recorder.measured[source] for source in sources}
         row["gradient"] = _moments(np.asarray(gradient))
-        row["from"] = sorted(recorder.measured[place] for place in sources)
+        row["from"] = sorted(behind & learned)
+        if PARAMETERS in behind or row["from"]:
+            learned.add(place)
+    rows = _without_data(recorder.rows, learned)
     named = zip(jax.tree_util.tree_leaves_with_path(params), jax.tree_util.tree_leaves(of_params), strict=True)
     recording = {
         "format": "initviz recording", "version": VERSION, "framework": f"Flax {flax.__version__}",
-        "model": recorder.rows[-1]["kind"] if recorder.rows else "", "loss": {"value": _rounded(value)} | recorder.loss,
-        "optimizer": None if rate is None else "gradient descent", "rows": recorder.rows, "parameters": [
+        "model": rows[-1]["kind"] if rows else "", "loss": {"value": _rounded(value)} | recorder.loss,
+        "optimizer": None if rate is None else "gradient descent", "rows": rows, "parameters": [
             _parameter(".".join(str(key.key) for key in keys), np.asarray(values), np.asarray(gradient), rate,
                        recorder.kinds) for (keys, values), gradient in named]}
     if path is not None:
@@ -166,10 +173,19 @@ class _Recorder:
             name: value for name, value in more.items() if value}
 
 
+def _without_data(rows: list[dict[str, Any]], learned: set[int]) -> list[dict[str, Any]]:
+    """The rows but for those that show the data itself, such as a dropout's of the input."""
+    kept = [place for place, row in enumerate(rows) if row.get("same_as", place) in learned]
+    places = {place: number for number, place in enumerate(kept)}
+    return [rows[place] | ({"same_as": places[rows[place]["same_as"]]} if "same_as" in rows[place] else
+                           {"from": [places[source] for source in rows[place]["from"]]}) for place in kept]
+
+
 def _sources(jaxpr: Any, count: int) -> list[frozenset[int]]:
-    """Of each array that is added to an output the outputs from which that was computed."""
-    places = {id(variable): place for place, variable in enumerate(jaxpr.invars[len(jaxpr.invars) - count:])}
-    near: dict[int, frozenset[int]] = {}
+    """Of each array that is added to an output the outputs from which that was computed; PARAMETERS for those."""
+    first = len(jaxpr.invars) - count
+    places = {id(variable): place for place, variable in enumerate(jaxpr.invars[first:])}
+    near = {id(variable): frozenset({PARAMETERS}) for variable in jaxpr.invars[:first]}
     found: list[frozenset[int]] = [frozenset()] * count
     for equation in jaxpr.eqns:
         behind = frozenset().union(*(near.get(id(variable), frozenset()) for variable in equation.invars))

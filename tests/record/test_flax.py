@@ -100,7 +100,16 @@ def test_sources_are_the_nearest_outputs(recorder):
     x, a, b, c, d, e, p, q = (object() for _ in range(8))
     equations = [SimpleNamespace(invars=given, outvars=[made]) for given, made in (
         ([x], a), ([a, p], b), ([b, x], c), ([b, c], d), ([d, q], e))]
-    assert recorder._sources(SimpleNamespace(invars=[x, p, q], eqns=equations), 2) == [frozenset(), frozenset({0})]
+    assert recorder._sources(SimpleNamespace(invars=[p, q], eqns=equations), 2) == [frozenset(), frozenset({0})]
+    learned = SimpleNamespace(invars=[x, p, q], eqns=equations)
+    assert recorder._sources(learned, 2) == [frozenset({-1}), frozenset({-1, 0})]
+
+
+def test_outputs_of_the_data_alone_are_left_out(recorder):
+    rows = [{"path": "Dropout_0", "from": []}, {"path": "Dense_0", "from": []}, {"path": "", "same_as": 1},
+            {"path": "", "same_as": 0}, {"path": "Dense_1", "from": [1]}]
+    assert recorder._without_data(rows, {1, 4}) == [
+        {"path": "Dense_0", "from": []}, {"path": "", "same_as": 0}, {"path": "Dense_1", "from": [0]}]
 
 
 def test_it_writes_the_version_and_the_bins_of_the_other_one(recorder):
