@@ -220,9 +220,18 @@ def _moments(values: Array) -> dict[str, Any]:
     return found
 
 
+def _bound(value: float | str) -> float | str:
+    """The next power of 2 away from 0: an extreme of an output that passes its input on is a value of the data."""
+    if isinstance(value, str) or not value:
+        return value
+    mantissa, exponent = math.frexp(value)
+    return math.copysign(math.ldexp(1.0, min(exponent - (abs(mantissa) == 0.5), 1023)), value)
+
+
 def _output(values: Array, kind: str) -> dict[str, Any]:
     """Also units that are 0 or copies, effective rank, and the cosine between samples or tokens."""
     found = _moments(values)
+    found |= {name: _bound(found[name]) for name in ("least", "most")}
     if values.ndim < 2 or "histogram" not in found:
         return found
     matrix = values.astype(np.float64).reshape(-1, values.shape[-1])  # units are last, channels too

@@ -398,6 +398,32 @@ def test_nothing_of_the_data_is_in_a_recording():
     assert "targets" not in text
 
 
+class PassesOn(nn.Module):
+    """Puts out its input, in four ways."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.drop, self.same, self.zero = nn.Dropout(0.0), nn.Linear(width, width), nn.Linear(width, width)
+        nn.init.eye_(self.same.weight)
+        for parameter in (self.same.bias, *self.zero.parameters()):
+            nn.init.zeros_(parameter)
+
+    def forward(self, x):
+        x = self.drop(x)
+        return self.same(x) + F.relu(x) + (x + self.zero(x))
+
+
+@pytest.mark.parametrize("needs_gradient", [False, True])
+def test_no_number_of_a_recording_is_a_value_of_the_data(needs_gradient):
+    torch.manual_seed(0)
+    x = torch.randn(16, 6) * 3
+    given = x.clone().requires_grad_(needs_gradient)
+    recording = record(nn.Sequential(PassesOn(6), nn.Linear(6, 3)), given, torch.randint(0, 3, (16,)), F.cross_entropy)
+    written = [float(word) for word in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", json.dumps(recording["rows"]))]
+    assert len(written) > 50
+    assert torch.isclose(torch.tensor(written).abs()[:, None], x.flatten().abs(), rtol=1e-6).sum() == 0
+
+
 @pytest.mark.parametrize("autocast", [False, True])
 @every_device
 def test_bfloat16_and_autocast_are_recorded(autocast, device):
