@@ -30,7 +30,7 @@ from initviz.app.settings import (
 )
 from initviz.core.validation import Choices, Interval, Parameter
 
-UNREAD, CHANGED = "address unread", "address changed"  # in the session
+UNREAD, CHANGED, FORMER = "address unread", "address changed", "names of before"  # in the session
 MOST_NAME = 40  # letters of a name from an address
 
 
@@ -66,6 +66,7 @@ def open_address() -> None:
     if UNREAD in st.session_state:
         return
     query = {RENAMED.get(key, key): st.query_params.get_all(key) for key in st.query_params}
+    st.session_state.setdefault(FORMER, {RENAMED[key]: key for key in st.query_params if key in RENAMED})
     if query.keys() != {*st.query_params}:
         st.query_params.from_dict(query)
         st.rerun()
@@ -121,7 +122,7 @@ def tell_changes(*, whole: bool = True) -> None:
         return
     known = {str(key) for key in st.session_state}  # a name from outside may be one that Streamlit refuses
     for name, texts in list(unread.items()):
-        called = plain(name[:MOST_NAME]) or "without a name"
+        called = plain(st.session_state.get(FORMER, {}).get(name, name)[:MOST_NAME]) or "without a name"
         if name in known:
             if _dropped(name, texts):
                 changed.append(f"What {called} asks for is not allowed, so it is {plain(str(st.session_state[name]))}.")

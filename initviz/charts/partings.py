@@ -62,8 +62,7 @@ def data(lanes: Sequence[Lane], last: int) -> Data:
         if end > 0:
             copies.append((0.0, float(end), middle))
         words.append((float(last), middle, "diverged" if not lane.different else
-                      "copies to the end" if lane.parted is None else
-                      f"parts at step {lane.parted}" if lane.parted else "never copies"))
+                      "never" if lane.parted is None else f"at step {lane.parted}" if lane.parted else "no copies"))
         if lane.parted is None:
             continue
         many = min(STRANDS, max(lane.different, 2))

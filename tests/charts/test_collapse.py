@@ -51,7 +51,7 @@ def test_a_lane_is_one_line_while_neurons_are_copies_and_strands_from_where_they
     assert list(zip(shown["copies"]["x"], shown["copies"]["to"], strict=True)) == [(0, 60), (0, 80), (0, 100)]
     strands = {lane: {name for name in shown["strands"]["strand"] if name.startswith(f"{lane} ")} for lane in range(4)}
     assert [len(names) for names in strands.values()] == [5, 5, 2, 0]
-    assert list(shown["names"]["text"]) == ["never copies", "parts at step 60", "parts at step 80", "copies to the end"]
+    assert list(shown["names"]["text"]) == ["no copies", "at step 60", "at step 80", "never"]
 
 
 def test_similarities_are_drawn_square_and_whole():

@@ -23,6 +23,7 @@ def notices(at):
     ("theory", {"show": "zzz"}, "Show was not one of the choices, so it is"),
     ("training", {"contender": "zzz", "steps": "10"}, "was not one of the choices, so it is LeCun normal."),
     ("signal", {"table": "Activations"}, "There is no setting table on this page, so it is left out."),
+    ("signal", {"start": "he"}, "There is no setting start on this page, so it is left out."),
     ("signal", {"$$ID-x": "1"}, "There is no setting"),
     ("signal", {"<b>*bold*": "1"}, r"There is no setting \<b\>\*bold\* on this page, so it is left out.")], ids=str)
 def test_what_is_dropped_is_told(page, query, told):
