@@ -19,7 +19,7 @@ class Failed:
     sentence: str
 
 
-def kept(name: str, terms: Hashable, make: Callable[[], Any]) -> Any:
+def once_a_session(name: str, terms: Hashable, make: Callable[[], Any]) -> Any:
     """What ``make`` gives for these terms, or its ValueError, kept in this session until the terms change."""
     held = st.session_state.get(name)
     if held is None or held[0] != terms:

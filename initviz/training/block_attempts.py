@@ -98,7 +98,7 @@ class BlockResult:
     weights, the first step at which each exceeds SPLIT (None where none does), and losses.
 
     ``stream_kinds`` and ``branch_kinds`` (of each block) say how many neurons of which no two may change places there
-    are at first; ``kept`` and ``kept_inside`` the same after training, 0 where it has diverged.
+    are at first; ``last_stream_kinds`` and ``last_branch_kinds`` the same after training, 0 where it has diverged.
     """
 
     key: str
@@ -106,8 +106,8 @@ class BlockResult:
     gaps: Mapping[str, list[float]]
     stream_kinds: int
     branch_kinds: tuple[int, ...]
-    kept: int
-    kept_inside: tuple[int, ...]
+    last_stream_kinds: int
+    last_branch_kinds: tuple[int, ...]
     first_loss: float
     last_loss: float
 

@@ -41,8 +41,8 @@ class NormOfCopies:
     label: str
     eps: float
     stage: int
-    given: float
-    put_out: float
+    input_rms: float
+    output_rms: float
     gradient_in: float
     gradient_out: float
 
@@ -106,7 +106,7 @@ class _Pass:
     def __init__(self, network: Architecture, parameters: Parameters, batch: Batch) -> None:
         self.network, self.parameters = network, parameters
         self.layers: dict[str, Layer] = {}
-        self.given: dict[str, Array] = {}
+        self.inputs: dict[str, Array] = {}
         self.outputs: dict[str, Array] = {}
         self.saved: dict[str, Any] = {}
         self.back: dict[str, Array] = {}
@@ -118,7 +118,7 @@ class _Pass:
             _, self.gradients = chain_backward(network.layers, parameters, saved, error, LayerContext(observer=self))
 
     def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
-        self.layers[path], self.given[path], self.outputs[path], self.saved[path] = layer, x, y, saved
+        self.layers[path], self.inputs[path], self.outputs[path], self.saved[path] = layer, x, y, saved
 
     def backward(self, path: str, layer: Layer, dy: Array) -> None:
         self.back[path] = dy
@@ -158,7 +158,7 @@ class _Pass:
         """The first normalization that is given copies which are not all 0."""
         stages = {path: stage for stage, paths in enumerate(self.network.stages) for path in paths}
         for path, layer in self.layers.items():
-            x = self.given[path]
+            x = self.inputs[path]
             if isinstance(layer, Norm) and x.any() and distinct_neurons(x) == 1:
                 own = {name: self.parameters[f"{path}.{name}"] for name in ("weight", "bias")
                        if f"{path}.{name}" in self.parameters}

@@ -37,7 +37,7 @@ def test_nothing_and_adam_alone_leave_copies_everywhere(case):
     for key in ("nothing", "adam"):
         result = ALL[case][key]
         assert set(result.gaps["stream"]) | set(result.gaps["branch"]) == {0.0}
-        assert (result.kept, result.kept_inside) == (1, (1, 1))
+        assert (result.last_stream_kinds, result.last_branch_kinds) == (1, (1, 1))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -45,15 +45,15 @@ def test_nothing_and_adam_alone_leave_copies_everywhere(case):
 def test_a_random_first_or_last_layer_parts_the_stream_and_never_the_neurons_inside_branches(case, key):
     result = ALL[case][key]
     assert (result.stream_kinds, result.branch_kinds) == (16, (1, 1))
-    assert (result.kept, result.kept_inside) == (16, (1, 1))
+    assert (result.last_stream_kinds, result.last_branch_kinds) == (16, (1, 1))
     assert result.split_at("stream") is not None
     assert set(result.gaps["branch"]) == {0.0}
 
 
 def test_one_random_block_parts_the_stream_and_leaves_the_other_blocks_neurons_copies():
     result = ALL["residual"]["block"]
-    assert result.kept == 16
-    assert result.kept_inside == result.branch_kinds == (16, 1)
+    assert result.last_stream_kinds == 16
+    assert result.last_branch_kinds == result.branch_kinds == (16, 1)
 
 
 def test_layer_norm_of_copies_keeps_random_branches_from_ever_parting_the_stream():
@@ -66,8 +66,8 @@ def test_layer_norm_of_copies_keeps_random_branches_from_ever_parting_the_stream
 def test_no_more_neurons_ever_differ_than_may_not_change_places():
     for results in ALL.values():
         for result in results.values():
-            assert result.kept <= result.stream_kinds
-            assert all(kept <= kinds for kept, kinds in zip(result.kept_inside, result.branch_kinds, strict=True))
+            assert result.last_stream_kinds <= result.stream_kinds
+            assert all(last <= first for last, first in zip(result.last_branch_kinds, result.branch_kinds, strict=True))
 
 
 def test_an_attempt_changes_the_weights_that_it_names_and_no_others():
@@ -95,7 +95,7 @@ def test_attempts_are_made_one_after_another_where_memory_is_short(monkeypatch):
     alone = tried()
     for key, result in ALL["residual"].items():
         assert alone[key].gaps["stream"] == pytest.approx(result.gaps["stream"], rel=1e-6, abs=1e-12)
-        assert alone[key].kept_inside == result.kept_inside
+        assert alone[key].last_branch_kinds == result.last_branch_kinds
 
 
 @pytest.mark.parametrize("fields", [{"kind": "normalized", "normalization": "batch"}, {"branch_layers": 1},

@@ -77,8 +77,8 @@ def test_layer_norm_of_copies_is_0_over_the_root_of_eps_and_passes_no_gradient_o
     for scheme in ("pre_norm", "post_norm"):
         (found,) = developed("constant", scheme=scheme)
         assert (found.norm.label, found.norm.stage) == ("LayerNorm", 1)
-        assert found.norm.given > 0
-        assert found.norm.put_out == 0
+        assert found.norm.input_rms > 0
+        assert found.norm.output_rms == 0
         assert found.norm.gradient_out == 0
         assert found.moved == 0
         assert counted(found.last, "stream") == {1}
@@ -86,8 +86,8 @@ def test_layer_norm_of_copies_is_0_over_the_root_of_eps_and_passes_no_gradient_o
 
 def test_rms_norm_of_copies_leaves_their_signs_and_batch_norm_their_samples():
     signs, samples = (developed("constant", scheme="pre_norm", normalization=norm)[0].norm for norm in ("rms", "batch"))
-    assert signs.put_out == pytest.approx(1, abs=0.05)
-    assert samples.put_out == pytest.approx(1, abs=1e-3)
+    assert signs.output_rms == pytest.approx(1, abs=0.05)
+    assert samples.output_rms == pytest.approx(1, abs=1e-3)
     assert developed("he_normal", scheme="pre_norm", normalization="rms")[0].norm is None
 
 

@@ -102,4 +102,4 @@ def test_rates_are_tried_side_by_side_where_they_are_small_and_take_no_more_than
     first_visit = replace(Settings(), tuned="best")
     assert rates_at_once(race_terms(first_visit)) > 1
     large = replace(first_visit, width=768)
-    assert peak_bytes(large, training=True) <= peak_bytes(replace(large, tuned="given"), training=True)
+    assert peak_bytes(large, training=True) <= peak_bytes(replace(large, tuned="same"), training=True)

@@ -24,7 +24,7 @@ from initviz.app.diagnose.request import (
 )
 from initviz.app.outside_text import complain
 from initviz.app.settings import BORDERS, CONTROLS, DEFAULTS, Settings, in_use
-from initviz.app.uploads import kept
+from initviz.app.uploads import once_a_session
 from initviz.charts import depth
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.batches import INPUTS
@@ -106,7 +106,8 @@ def show(chosen: BlockRequest, thresholds: Thresholds) -> None:
                 label: judge(simulate_blocks(other, batch, counted=()), thresholds)
                 for label, other in others(network).items()}
 
-    report, tried = kept("block diagnosis", (network, chosen.data.terms, len(batch.x), tuple(thresholds.items())), make)
+    terms = network, chosen.data.terms, len(batch.x), tuple(thresholds.items())
+    report, tried = once_a_session("block diagnosis", terms, make)
     _show_findings(chosen, report)
     _show_blocks(report)
     _show_others(report, tried)

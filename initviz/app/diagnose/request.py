@@ -15,7 +15,7 @@ from initviz.app.outside_text import complain, plain
 from initviz.app.pictures import table_height
 from initviz.app.settings import CONTROLS, Settings
 from initviz.app.single_layers import ask_single_layers
-from initviz.app.uploads import ask_file, kept
+from initviz.app.uploads import ask_file, once_a_session
 from initviz.core.batches import BOUNDS, INPUTS, Batch, check_fit, classes_for, make_normal, suited
 from initviz.core.cost import check_diagnosis, diagnosis_bytes
 from initviz.core.initializers import INITIALIZERS
@@ -163,7 +163,7 @@ def ask_weights() -> tuple[UploadedWeights | None, bool]:
             st.session_state.pop("weights read", None)
             return None, True
         try:
-            checkpoint = kept("weights read", file.file_id, lambda: _readable(file.getvalue(), file.name))
+            checkpoint = once_a_session("weights read", file.file_id, lambda: _readable(file.getvalue(), file.name))
             checkpoint = _ask_network(_ask_biases(checkpoint, file.file_id), file.file_id)
             reading = _ask_reading(checkpoint, file.file_id)
             settled = reading is not None
@@ -257,7 +257,7 @@ def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Dat
             st.session_state.pop("data read", None)
             st.info("Choose a CSV file.", icon=":material/upload_file:")
             return None
-        read = kept("data read", file.file_id, lambda: csv_table.read(file.getvalue()))
+        read = once_a_session("data read", file.file_id, lambda: csv_table.read(file.getvalue()))
         target = st.selectbox("Target", read.columns, read.columns.index(read.default_target()),
                               key="target", width=240,
                               help="The column to be predicted. All other columns of numbers are inputs.")
@@ -284,7 +284,7 @@ def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Dat
     outputs = 1 if loss in BOUNDS and outputs != 2 else outputs
     terms = (file.file_id, target, kind, standardize, settings.batch + held_out, settings.seed, standardize_target,
              one_hot, drop, outputs, loss)
-    batch = kept("uploaded batch", terms, lambda: read.batch(
+    batch = once_a_session("uploaded batch", terms, lambda: read.batch(
         target, kind=kind, standardize=standardize, count=settings.batch + held_out, seed=settings.seed, drop=drop,
         one_hot=one_hot, standardize_target=standardize_target, outputs=outputs, loss=loss))
     st.caption(plain(csv_table.describe_target(target, batch, standardize_target)))

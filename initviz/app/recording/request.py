@@ -11,7 +11,7 @@ from types import MappingProxyType
 import streamlit as st
 
 from initviz import app
-from initviz.app.uploads import ask_file, kept
+from initviz.app.uploads import ask_file, once_a_session
 from initviz.core.wording import cut
 from initviz.diagnosis.recording import RecordingReport, examine
 from initviz.diagnosis.recording.views import VIEWS
@@ -112,7 +112,7 @@ def _uploaded(label: str, key: str, refused: list[ValueError]) -> Named | None:
     if file is None:
         return None
     try:
-        report: RecordingReport = kept(f"{key} read", file.file_id,
+        report: RecordingReport = once_a_session(f"{key} read", file.file_id,
                                        lambda: examine(read_recording(file.getvalue(), file.name)))
     except ValueError as error:
         refused.append(error)

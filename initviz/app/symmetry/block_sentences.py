@@ -136,12 +136,12 @@ def _norm(copies: BlockCopies) -> str:
     back = ("at first no gradient comes back to it" if not norm.gradient_in > 0 else
             "of the gradient, which is equal for copies, nothing comes back through it" if norm.gradient_out == 0 else
             f"the gradient comes back {number(norm.gradient_out / norm.gradient_in)} times as large")
-    if norm.put_out == 0:
+    if norm.output_rms == 0:
         back += ("; one that differs from neuron to neuron would come back up to 1/√ε = "
                  f"{number(1 / math.sqrt(norm.eps))} times as large")
     where = [*stage_names(copies.network), "the last normalization"][norm.stage]
-    return (f"{entry.label} {entry.of_copies}: in {where} it puts out {number(norm.put_out)} (root mean square) of "
-            f"{number(norm.given)}, and {back}")
+    return (f"{entry.label} {entry.of_copies}: in {where} it puts out {number(norm.output_rms)} (root mean square) of "
+            f"{number(norm.input_rms)}, and {back}")
 
 
 def _layers(copies: BlockCopies) -> str:

@@ -78,11 +78,11 @@ def show(asked: Settings, settings: Settings) -> None:
     st.dataframe(pd.DataFrame(rows(results, network)), hide_index=True, width="stretch")
 
 
-def _kept(result: BlockResult) -> str:
+def _outcome(result: BlockResult) -> str:
     """Which of the four things came of an attempt."""
-    if not result.kept:
+    if not result.last_stream_kinds:
         return "diverged"
-    stream, inside = result.kept > 1, max(result.kept_inside) > 1
+    stream, inside = result.last_stream_kinds > 1, max(result.last_branch_kinds) > 1
     if stream and result.split_at("stream") is not None:
         return "both" if inside and result.split_at("branch") is not None else "branches" if not inside else "stream"
     return "neither"
@@ -99,7 +99,7 @@ def in_words(results: Sequence[BlockResult], steps: int) -> str:
         "neither": f"**The stream stays copies**, or is apart by less than {SPLIT:g} in {steps} steps",
         "diverged": "**Training diverged**"}
     return "\n".join(f"- {words}: {'; '.join(names)}." for kind, words in said.items()
-                     if (names := [BLOCK_ATTEMPTS[r.key].label for r in results if _kept(r) == kind]))
+                     if (names := [BLOCK_ATTEMPTS[r.key].label for r in results if _outcome(r) == kind]))
 
 
 def _split(step: int | None) -> str:
@@ -111,14 +111,15 @@ def rows(results: Sequence[BlockResult], network: Architecture) -> list[dict[str
     inner = network.expansion * network.width
 
     def inside(result: BlockResult) -> str:
-        alike = len(set(result.kept_inside)) == 1
-        counts = str(result.kept_inside[0]) if alike else " and ".join(map(str, result.kept_inside))
-        return f"{counts} of {inner}" if result.kept else "diverged"
+        alike = len(set(result.last_branch_kinds)) == 1
+        counts = str(result.last_branch_kinds[0]) if alike else " and ".join(map(str, result.last_branch_kinds))
+        return f"{counts} of {inner}" if result.last_stream_kinds else "diverged"
 
     return [{
         "Attempt": BLOCK_ATTEMPTS[result.key].label,
         "Stream: split at step": _split(result.split_at("stream")),
-        "Different neurons": f"{result.kept} of {network.width}" if result.kept else "diverged",
+        "Different neurons": (f"{result.last_stream_kinds} of {network.width}" if result.last_stream_kinds
+                              else "diverged"),
         "Branches: split at step": _split(result.split_at("branch")), "Different neurons inside": inside(result),
         "First loss": number(result.first_loss), "Last loss": number(result.last_loss),
         "What is changed": BLOCK_ATTEMPTS[result.key].sentence} for result in results]

@@ -14,7 +14,7 @@ from initviz.app.diagnose.request import ask_table, ask_weights, fitted
 from initviz.app.outside_text import complain
 from initviz.app.settings import Settings
 from initviz.app.single_layers import ask_single_layers
-from initviz.app.uploads import kept
+from initviz.app.uploads import once_a_session
 from initviz.core.architecture import Architecture
 from initviz.core.batches import INPUTS, Batch, check_fit, classes_for, make_normal
 from initviz.core.cost import MOST_BYTES
@@ -85,7 +85,7 @@ def _with_data(settings: Settings, source: str, terms: RaceTerms) -> RaceTerms |
 
 def _race_weights(uploaded: UploadedWeights) -> RaceWeights:
     """The uploaded weights as a contender, the same for the same file."""
-    made: RaceWeights = kept("race weights", uploaded, lambda: RaceWeights(
+    made: RaceWeights = once_a_session("race weights", uploaded, lambda: RaceWeights(
         cut(uploaded.name), uploaded.checkpoint.parameters(uploaded.reading)))
     return made
 
@@ -111,7 +111,7 @@ def _data(settings: Settings, source: str, sizes: tuple[int, ...], weights: Uplo
 
 
 def _split(batch: Batch, terms: Hashable, settings: Settings) -> RaceData:
-    made: RaceData = kept("race data", terms, lambda: RaceData.of(batch, settings.batch))
+    made: RaceData = once_a_session("race data", terms, lambda: RaceData.of(batch, settings.batch))
     return made
 
 

@@ -38,7 +38,7 @@ CONVENTION = "convention"
 NAMES_SHOWN = 3
 
 
-def shown(names: Sequence[str]) -> str:
+def first_few(names: Sequence[str]) -> str:
     """A few of the names, and how many more."""
     more = len(names) - NAMES_SHOWN
     return listed([*names[:NAMES_SHOWN], *([f"{more:,} more"] if more > 0 else [])])
@@ -121,7 +121,7 @@ def equal_tensors(equal: Iterable[Records], records: Records) -> Iterator[AuditF
             blocks.setdefault(_stems(group), []).append(group)
     for stems, groups in blocks.items():
         names = [record.name for group in groups for record in group]
-        text = f"{shown([record.name for record in groups[0]])} are equal"
+        text = f"{first_few([record.name for record in groups[0]])} are equal"
         more = len(groups) - 1
         text += f", and so {'is one' if more == 1 else f'are {more}'} more of their tensors" if more else ""
         if len(groups) > 1 and set(names).issuperset(
@@ -248,7 +248,7 @@ def depth_trend(records: Records) -> Iterator[AuditFinding]:
             rooted = all(_agree(record, root / math.sqrt(k + 1)) for k, record in enumerate(ordered))
             how = f", as 1/√k of block k: {number(root)}/√k" if rooted else (
                 f", {number(max(change, 1 / change), 3)}-fold over {len(logs)} blocks")
-            yield AuditFinding("trend", "note" if rooted else "warning", f"{shown([r.name for r in ordered])} "
+            yield AuditFinding("trend", "note" if rooted else "warning", f"{first_few([r.name for r in ordered])} "
                                f"{'grow' if change > 1 else 'shrink'} with depth{how}", tuple(r.name for r in ordered),
                                change, 1, change, "blocks of one kind share one scale, or one that falls as 1/√k "
                                "(Bao et al. 2022)", SAMPLING)
@@ -265,7 +265,7 @@ def ignores_fan(records: Records) -> Iterator[AuditFinding]:
     sharing = [record for record in weights if _agree(record, middle)]
     gains = [record.role.fan_in * middle**2 for record in sharing]
     if len(sharing) >= AGREED * len(weights) and (max(gains) < GAINS[0] or min(gains) > GAINS[1]):
-        yield AuditFinding("fan", "warning", f"{shown([r.name for r in sharing])} share the standard deviation "
+        yield AuditFinding("fan", "warning", f"{first_few([r.name for r in sharing])} share the standard deviation "
                            f"{number(middle, 3)} though their fan_in runs from {min(fans):,} to {max(fans):,}: the "
                            f"signal {'fades' if max(gains) < 1 else 'grows'} from layer to layer",
                            tuple(r.name for r in sharing), middle, None, None,
@@ -298,7 +298,7 @@ def framework_default(records: Records) -> Iterator[AuditFinding]:
         first = len(default) == 1 and default[0] is weights[0] and default[0].role.kind == "convolution"
         where = ", the last layer," if last else ", which stands beside the blocks," if beside else (
             ", the first layer," if first else "")
-        yield AuditFinding("default", "note" if where else "warning", f"{shown(names)}{where} "
+        yield AuditFinding("default", "note" if where else "warning", f"{first_few(names)}{where} "
                            f"{verb} PyTorch's default where all other weights "
                            f"follow {min(law.text for law in common)}", names, None, None, None,
                            "layers of one model follow one law", CONVENTION)

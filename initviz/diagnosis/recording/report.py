@@ -92,14 +92,14 @@ def facts(report: RecordingReport) -> dict[str, str]:
     return {
         "Model": cut(recording.model), "Recorded with": cut(recording.framework), "Mode": ", ".join(how),
         "Parameters": f"{parameters:,} in {len(recording.parameters):,} tensors"
-                      f"{_beside(recording.parameters_left_out)}",
-        "Outputs": f"{len(report.trunk.measured):,} recorded{_beside(recording.rows_left_out)}, "
+                      f"{_say_left_out(recording.parameters_left_out)}",
+        "Outputs": f"{len(report.trunk.measured):,} recorded{_say_left_out(recording.rows_left_out)}, "
                    f"{len(report.trunk.levels):,} along the model's depth",
         "Optimizer": cut(recording.optimizer) if recording.optimizer else "not given",
         "Output sizes": say_heads(report), "Loss": say_loss(report), "Verdict": report.verdict}
 
 
-def _beside(left_out: int) -> str:
+def _say_left_out(left_out: int) -> str:
     return f" beside {left_out:,} left out" if left_out else ""
 
 
@@ -146,11 +146,11 @@ def say_loss(report: RecordingReport) -> str:
 def table(report: RecordingReport, places: tuple[int, ...] | None = None) -> pd.DataFrame:
     """One row per output, in words, in the order of execution; columns that would be empty are left out."""
     rows = [report.recording.rows[place] for place in (report.trunk.measured if places is None else places)]
-    frame = pd.DataFrame([_said(row) for row in rows])
+    frame = pd.DataFrame([_in_words(row) for row in rows])
     return frame.loc[:, [name for name in frame if name in ("Module", "Kind") or (frame[name] != "").any()]]
 
 
-def _said(row: Row) -> dict[str, str]:
+def _in_words(row: Row) -> dict[str, str]:
     def in_words(value: float) -> str:
         return "" if math.isnan(value) else number(value)
 

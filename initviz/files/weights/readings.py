@@ -140,7 +140,7 @@ class Checkpoint:
 
     def layouts(self) -> list[str]:
         """The layouts in which the shapes chain from inputs to outputs, at least one; ValueError where none does."""
-        layouts = list(self._found)
+        layouts = list(self._readings_by_layout)
         kernels = any(name.endswith(("kernel", "kernel:0")) for name in self.arrays)
         return layouts[::-1] if kernels else layouts
 
@@ -151,11 +151,11 @@ class Checkpoint:
         comes first where it chains.
         """
         check("layout", layout, LAYOUT_LABELS.keys())
-        return self._found[layout][0] if layout in self._found else []
+        return self._readings_by_layout[layout][0] if layout in self._readings_by_layout else []
 
     def order_is_known(self, layout: str) -> bool:
         """Whether the first reading is sure: by the file's own order, the numbers in the names or the shapes alone."""
-        return layout in self._found and self._found[layout][1]
+        return layout in self._readings_by_layout and self._readings_by_layout[layout][1]
 
     def reading(self, layout: str, matrices: Sequence[str]) -> Reading:
         """The reading with the matrices in the given order; raises ValueError if they do not chain so."""
@@ -281,7 +281,7 @@ class Checkpoint:
         return self._keeping(by_template(self._matrices)) or self._keeping(by_template(self._matrices, digits=True))
 
     @cached_property
-    def _found(self) -> dict[str, tuple[list[Reading], bool]]:
+    def _readings_by_layout(self) -> dict[str, tuple[list[Reading], bool]]:
         """Readings by layout and whether the first is sure: those that keep the numbers in the names, if any do."""
         if not self.named and len(self._networks) > 1:
             raise ValueError(f"network must be chosen, as the file holds {len(self._networks)} networks: "
