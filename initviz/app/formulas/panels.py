@@ -63,8 +63,8 @@ def _show_recommended(settings: Settings, answer: quantities.SuitableInitializat
     st.caption(f"In {quantities.DRIFT_LAYERS} wide square layers theory makes of a variance of "
                f"{number(float(length[0]))} one of {number(float(length[-1]))}, and multiplies a squared gradient by "
                f"{number(float(answer.drift.gradient[-1]))}."
-               + (" That is a slow fall: twice the depth halves it, where another scale would lose as much in every "
-                  "few layers." if halves else "") + " :small[Schoenholz et al. 2017.]")
+               + (" That is a slow fall: twice the depth halves it, where a gain a tenth smaller loses as much "
+                  "about every three layers." if halves else "") + " :small[Schoenholz et al. 2017.]")
 
 
 def _show_schemes(kind: str, dense: str) -> None:

@@ -146,7 +146,7 @@ def training(settings: Settings) -> StepOutcome:
     if losses[DESCENT_ON[0]] <= LEARNED * chance < last(small) / LEARNED:
         text.append(
             f"**Why do small random weights learn here, when their signal dies?** Adam divides a gradient by its own "
-            f"size, so that the smallest gradient still makes a full step; the neurons differ, so the weights grow "
+            f"size, so that even a tiny gradient makes a full step; the neurons differ, so the weights grow "
             f"until a signal passes. Plain gradient descent (rate {DESCENT_RATE:g}, the same steps) takes the "
             f"gradient as it is, and ends at {number(last(small))} with them, at {number(last(scaled))} with Xavier.")
     if not {"Zeros", "Constant"} & set(learned):

@@ -25,7 +25,7 @@ SAMPLES, WIDTH, RATE, STEPS, EARLY = 128, 16, 0.5, 200, 20
 SETTING = (f"The digits, {SAMPLES} of them, hidden layers of {WIDTH} neurons, softmax cross-entropy, biases 0, "
            f"float64; training is {STEPS} steps of gradient descent at a rate of {RATE:g}, beside Xavier's "
            "initialization on the same samples. ")
-EXACT = "Copies and zeros are exact, whatever the machine."
+EXACT = "Copies count as one neuron where they differ by round-off alone, and zeros are exact."
 NO_PART = "Largest part of the layer's values that round-off may take."
 NAMES = MappingProxyType({"zeros": "Zeros", "constant": "Constant", "xavier_normal": "Xavier"})
 LIMIT = ("A tensor of zeros is harmless where its other factor is not zero and something random stands behind it: "

@@ -17,7 +17,7 @@ MOST_COMPARED = 1 << 22  # weights: of larger matrices the recorder counts no co
 LEAST_SAMPLES = 8  # with fewer, units are equal by accident
 LEAST_ENTROPY = 0.5  # of attention, of ln n
 LEAST_POLICY = 0.9  # of a choice among actions
-DRAW_ANEW = "Draw its weights at random: units that start equal stay equal."
+DRAW_ANEW = "Draw its weights at random: units with equal weights, outgoing ones too, stay equal."
 
 
 def silent(m: Recorded) -> Iterator[RecordedFinding]:

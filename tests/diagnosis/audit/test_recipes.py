@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from initviz.core.schemes import SCHEMES
 from initviz.diagnosis.audit import RECIPES, audit
 from initviz.diagnosis.audit.recipes import learned
 
@@ -292,3 +294,16 @@ def test_embeddings_follow_the_recipe_with_a_padding_index_and_as_a_module_alone
         found = audit(tmp_path / "a.pt", "torch")
         assert found.findings == ()
         assert found.frame.law[0] == "N(0, 1): PyTorch's Embedding default"
+
+
+@pytest.mark.parametrize("key", sorted(SCHEMES.keys() & RECIPES.keys()))
+def test_a_scheme_and_its_recipe_name_the_same_place_in_the_paper(key):
+    place = r"(?:section|figure|table) [\d.]*\d"
+    scheme, recipe = (re.findall(place, table[key].source) for table in (SCHEMES, RECIPES))
+    assert scheme == recipe != []
+
+
+def test_what_the_recipe_of_lora_says_of_a_is_what_it_holds_it_to():
+    [said] = re.findall(r"N\(0, (.+?)\)", RECIPES["lora"].source)
+    [std] = [entry.std for entry in RECIPES["lora"].entries if entry.law == "normal"]
+    assert (said, std) == ("1/rank²", "1 / fan_out")  # a variance, as in every N(0, ...), and its standard deviation
