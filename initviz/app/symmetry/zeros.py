@@ -48,8 +48,8 @@ def _reveal(case: tuple[str, ...]) -> None:
 def show(seed: int) -> None:
     """The whole section."""
     st.markdown("No weight of a deep tanh network of zeros alone ever learns, and yet LoRA, ReZero and others put "
-                "zeros into a network on purpose. Choose a wiring and how each tensor is initialized; guess which tensors "
-                "ever get a gradient.")
+                "zeros into a network on purpose. Choose a wiring and how each tensor is initialized; guess which "
+                "tensors ever get a gradient.")
     app.expect_choice("wiring", "Wiring", {key: wiring.label for key, wiring in WIRINGS.items()}, "lora")
     key = st.selectbox("Wiring", list(WIRINGS), list(WIRINGS).index("lora"), key="wiring", bind="query-params",
                        format_func=lambda key: WIRINGS[key].label, help="A small network of products, sums and "
