@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+torch.set_num_threads(1)  # on a busy machine PyTorch's threads wait for one another longer than they work
+
 
 def classifier(model, x, classes, device):
     """The model on the device, and a step on x with random classes."""

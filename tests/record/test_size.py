@@ -77,10 +77,10 @@ def test_more_rows_and_parameters_than_a_reader_takes_are_cut(monkeypatch):
 def test_thousands_of_modules_with_long_names_fit(monkeypatch):
     whole = dict(recorded("gpt"))
     name = "a_module_with_a_long_name." * 10
-    whole["rows"] = [row | {"path": f"{name}{copied}.{row['path']}"} for copied in range(12) for row in whole["rows"]]
+    whole["rows"] = [row | {"path": f"{name}{copied}.{row['path']}"} for copied in range(6) for row in whole["rows"]]
     whole["parameters"] = [part | {"name": f"{name}{copied}.{part['name']}"}
-                           for copied in range(12) for part in whole["parameters"]]
-    whole["uncalled"] = [f"{name}{place}" for place in range(20_000)]
+                           for copied in range(6) for part in whole["parameters"]]
+    whole["uncalled"] = [f"{name}{place}" for place in range(5_000)]
     data = written(whole, monkeypatch, recorder.MOST_BYTES)
     assert len(data) <= recorder.MOST_BYTES
     assert read_recording(data).rows_left_out > 0
