@@ -75,14 +75,19 @@ def shares_of_largest(report: Report) -> dict[str, list[float]]:
 
 
 def comparison(report: Report) -> pd.DataFrame:
-    """One row per initialization: as it is, then each remedy, by the few numbers that matter, in words."""
+    """One row per initialization: as it is, then each remedy, by the few numbers that matter, in words.
+
+    What was tried and is no remedy, since its own report is no better, is marked as such.
+    """
     def in_words(other: Report) -> dict[str, str]:
         words = {name: str(value) if isinstance(value, int) else number(value, 3 if name == "loss" else 2)
                  for name, value in other.measures.items()}
         words["different_neurons"] = _neurons(other.measures["different_neurons"], int(other.measures["neurons"]))
         return {label: words[name] for name, label in MEASURES.items()}
 
-    rows = [("As it is", report)] + [(remedy.label, other) for remedy, other in report.remedies]
+    offered = [remedy for remedy, _ in report.offered]
+    rows = [("As it is", report)] + [(remedy.label if remedy in offered else f"{remedy.label} (no remedy here)", other)
+                                     for remedy, other in report.remedies]
     return pd.DataFrame([{"Initialization": label, **in_words(other)} for label, other in rows])
 
 

@@ -269,6 +269,11 @@ def test_remedies_mend_what_a_default_start_loses():
     assert list(comparison(report)["Initialization"]) == ["As it is", "LeCun normal", "LSUV", "Rescaled"]
 
 
+def test_what_was_tried_and_is_no_better_is_not_called_a_remedy():
+    said = list(comparison(report_on("relu", "he_normal", depth=4))["Initialization"])
+    assert said == ["As it is", "LSUV (no remedy here)", "Rescaled (no remedy here)"]
+
+
 HOSTILE = "<script>alert('x')</script> & \"name\""
 
 

@@ -38,6 +38,11 @@ def test_the_first_visit_shows_the_scale_that_was_never_applied():
     assert len(charts(at)) == 1
 
 
+def test_lines_that_cover_one_another_are_named():
+    said = words(visit(AUDIT)).replace("\\", "")
+    assert "On one another run attn.c_attn, attn.c_proj, mlp.c_fc and mlp.c_proj." in said
+
+
 @pytest.mark.parametrize(("example", "heads", "pictures"), [
     ("gpt2", "Nothing is found", 1), ("encoder", "1 error", 2), ("lora", "errors", 1)])
 def test_each_example_shows_what_its_name_says(example, heads, pictures):

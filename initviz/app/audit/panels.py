@@ -19,6 +19,7 @@ from initviz.diagnosis.audit.pictures import (
     BAND,
     MOST_FAMILIES,
     equality_data,
+    lines_on_one_another,
     scale_data,
     scale_families,
     scale_picture,
@@ -94,6 +95,8 @@ def show_scales(audit: Audit) -> None:
         f", and the band around it {BAND} sampling errors: where a line leaves its band, the weights have "
         f"another scale.")
     app.show(scale_picture(), scale_data(audit))
+    if on_one_another := lines_on_one_another(audit):
+        st.caption("On one another run " + plain("; ".join(listed(labels) for labels in on_one_another)) + ".")
     if len(families) > MOST_FAMILIES:
         st.caption(f"{len(families) - MOST_FAMILIES:,} more kinds of tensors stand in the table alone.")
 
@@ -123,12 +126,12 @@ def show_tensors(audit: Audit) -> None:
     if set(frame["dtype"]) != {"float32"}:
         table["Format"] = frame["dtype"]
     st.dataframe(table, hide_index=True, placeholder="", height=table_height(len(table)), column_config={
-        "Tensor": st.column_config.TextColumn(width=185, pinned=True), "Law": st.column_config.TextColumn(
-            width=230, help="All laws that draw such values more often than once in a million times."),
-        "Shape": st.column_config.TextColumn(width=85), "Kind": st.column_config.TextColumn(width=82),
-        "Fans": st.column_config.TextColumn(width=80, help="fan_in and fan_out: a neuron's inputs, an input's neurons"),
+        "Tensor": st.column_config.TextColumn(width=168, pinned=True), "Law": st.column_config.TextColumn(
+            width=300, help="All laws that draw such values more often than once in a million times."),
+        "Shape": st.column_config.TextColumn(width=78), "Kind": st.column_config.TextColumn(width=82),
+        "Fans": st.column_config.TextColumn(width=72, help="fan_in and fan_out: a neuron's inputs, an input's neurons"),
         **{name: st.column_config.NumberColumn(format="%.2g" if name == "Mean" else "%.3g", width=width)
-           for name, width in (("Std", 68), ("Mean", 74), ("Kurtosis", 76), ("Max ÷ std", 82))}})
+           for name, width in (("Std", 62), ("Mean", 70), ("Kurtosis", 70), ("Max ÷ std", 76))}})
     for sentence in filter(None, (audit.say_passed_over, audit.say_uncovered)):
         st.caption(plain(f"{sentence}."))
     laws = list(dict.fromkeys(law for record in audit.tensors for law in record.laws if not law.free))

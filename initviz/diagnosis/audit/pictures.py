@@ -17,6 +17,7 @@ from initviz.diagnosis.audit.records import TensorRecord, sampling_error
 
 MOST_FAMILIES, LEAST_MEMBERS = 8, 2
 BAND = 3  # sampling errors to either side
+ONE_LINE = 1.02  # times a level: nearer ones are drawn over one another
 
 
 def short_name(family: str) -> str:
@@ -44,12 +45,26 @@ def scale_picture() -> Picture:
 
 def scale_data(audit: Audit) -> Data:
     """Lines of the first families; expected is what the recipe asks for, else the family's median."""
-    depth = blocks(audit.tensors)
-    chosen = scale_families(audit)[:MOST_FAMILIES]
-    names = [short_name(family[0].role.family) for family in chosen]
-    lines = [_series(audit, family, name, color, depth) for family, name, color in zip(
-        chosen, _distinct(names, chosen), UNORDERED, strict=False)]
+    lines = _lines(audit)
     return curves.data(lines, log=True, guides=_missed(lines))
+
+
+def _lines(audit: Audit) -> list[curves.Series]:
+    depth, chosen = blocks(audit.tensors), scale_families(audit)[:MOST_FAMILIES]
+    names = [short_name(family[0].role.family) for family in chosen]
+    return [_series(audit, family, name, color, depth) for family, name, color in zip(
+        chosen, _distinct(names, chosen), UNORDERED, strict=False)]
+
+
+def lines_on_one_another(audit: Audit) -> list[list[str]]:
+    """The names of the lines that cannot be told apart in the picture: their levels are within a line's width."""
+    groups: list[tuple[float, list[str]]] = []
+    for level, label in sorted((float(np.median(line.y)), line.label) for line in _lines(audit)):
+        if groups and level <= groups[-1][0] * ONE_LINE:
+            groups[-1][1].append(label)
+        else:
+            groups.append((level, [label]))
+    return [sorted(labels) for _, labels in groups if len(labels) > 1]
 
 
 def _missed(lines: Sequence[curves.Series]) -> list[tuple[float, str]]:
