@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import time
 from functools import partial
 
 import initviz
@@ -124,12 +125,15 @@ CONTENDERS = {"ours": ours, "torch": pytorch}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20, help="passes of each contender (default: 20)")
+    parser.add_argument("--work", action="store_true", help="seconds of the processor, all threads together, which "
+                        "other programs disturb less; for PyTorch set OMP_NUM_THREADS=1, as threads that wait count")
     given = parser.parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # which the contenders' processes inherit
     print("Best of the passes, medians in brackets; milliseconds, the ratio, and peak memory of each process in MB.\n")
     print("blocks width batch |   ours  torch |   torch/ours  | MB ours torch")
     for shape in SHAPES:
-        seconds, memory = contest({name: partial(make, *shape) for name, make in CONTENDERS.items()}, given.rounds)
+        seconds, memory = contest({name: partial(make, *shape) for name, make in CONTENDERS.items()}, given.rounds,
+                                  time.process_time if given.work else time.perf_counter)
         best = {name: min(times) * 1e3 for name, times in seconds.items()}
         middle = {name: statistics.median(times) * 1e3 for name, times in seconds.items()}
         print(f"{shape[0]:6} {shape[1]:5} {shape[2]:5} | {best['ours']:6.1f} {best['torch']:6.1f} | "

@@ -155,27 +155,27 @@ def prepared(name: str, shape: tuple[int, int, int], activation: str) -> Pass:
     return CONTENDERS[name](*described(*shape, activation))
 
 
-def take_turns(prepare: Callable[[], Pass], turns: Connection) -> None:
-    """Child process: a pass and its seconds for every ``True``, the peak memory in MB for ``False``."""
+def take_turns(prepare: Callable[[], Pass], turns: Connection, clock: Callable[[], float]) -> None:
+    """Child process: a pass and its seconds by that clock for every ``True``, the peak memory in MB for ``False``."""
     one_pass = prepare()
     one_pass()
     turns.send("ready")
     while turns.recv():
-        start = time.perf_counter()
+        start = clock()
         one_pass()
-        turns.send(time.perf_counter() - start)
+        turns.send(clock() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     turns.send(peak / (2**20 if sys.platform == "darwin" else 2**10))
 
 
-def contest(contenders: dict[str, Callable[[], Pass]],
-            rounds: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+def contest(contenders: dict[str, Callable[[], Pass]], rounds: int,
+            clock: Callable[[], float] = time.perf_counter) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Seconds of each contender's passes, and its peak memory in MB."""
     context = multiprocessing.get_context("spawn")
     turns, names = {}, list(contenders)
     for name, prepare in contenders.items():
         turns[name], theirs = context.Pipe()
-        context.Process(target=take_turns, args=(prepare, theirs), daemon=True).start()
+        context.Process(target=take_turns, args=(prepare, theirs, clock), daemon=True).start()
         turns[name].recv()
     seconds: dict[str, list[float]] = {name: [] for name in names}
     end = time.perf_counter() + SECONDS
