@@ -143,6 +143,8 @@ def _text(data: bytes) -> Text:
     _check_bytes(data)
     notes: list[str] = []
     data = data.removeprefix(codecs.BOM_UTF8)
+    if b"\n" not in data:  # lines end as on a Mac before 2001
+        data = data.replace(b"\r", b"\n")
     data, comment = without_comments(data, notes)
     data = from_first_row(data)
     if not data:

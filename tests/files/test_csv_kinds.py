@@ -261,6 +261,15 @@ def test_what_stands_above_the_columns_is_left_out_and_said(data, columns, note)
     assert table.values[columns[-1]].tolist() == [0, 1, 0, 1, 0]
 
 
+@pytest.mark.parametrize("first", ["# drawn in May", "// drawn in May", "Monthly report", "a,b,y"])
+def test_lines_that_end_in_a_carriage_return_alone_are_lines(first):
+    data = csv(first, *(["a,b,y"] if first != "a,b,y" else []), *BODY)
+    table, wanted = csv_table.read(data.replace(b"\n", b"\r")), csv_table.read(data)
+    assert table.columns == wanted.columns == ["a", "b", "y"]
+    assert table.values["b"].tolist() == [1.5, 2.5, 3.5, 0.2, 0.9]
+    assert table.notes == wanted.notes
+
+
 def test_rows_with_names_have_one_cell_more_than_the_columns():
     rows_of_r = [f'"{place}",{row}' for place, row in enumerate(BODY, 1)]
     for data in (csv('"a","b","y"', *rows_of_r), spaced('"a","b","y"', *rows_of_r)):
