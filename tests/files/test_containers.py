@@ -97,6 +97,13 @@ def test_every_number_format_and_stride_is_read_exactly():
         assert found[key].shape == tuple(tensor.shape)
 
 
+def test_a_small_file_whose_one_value_is_spread_to_a_billion_is_refused():
+    torch = pytest.importorskip("torch")
+    data = saved({"w": torch.zeros(1).expand(10**9)})
+    with pytest.raises(ValueError, match="'w' must lie within its storage"):
+        described(data, "a.pt")
+
+
 def test_what_a_pickle_asks_for_is_named_and_never_run(tmp_path):
     class Trap:
         def __reduce__(self):

@@ -287,7 +287,7 @@ def _tensor(file: BinaryIO, size: int, entries: Mapping[str, zipfile.ZipInfo], p
         (length - 1) * stride for length, stride in zip(view.shape, view.strides, strict=True))
     if entry is None or entry.compress_type != zipfile.ZIP_STORED or entry.file_size != (
             view.storage.count * ITEM_BYTES[dtype]) or view.offset + reach > view.storage.count or (
-            entry.header_offset + entry.file_size > size):
+            entry.header_offset + entry.file_size > size) or product(view.shape) > max(reach, size):  # spread too far
         raise ValueError(f"the array {shown(name)} must lie within its storage, as torch.save writes it")
     return Tensor(name, view.shape, dtype, partial(_load, file, entry.header_offset, name, view, reach, spot))
 
