@@ -95,7 +95,7 @@ TORCH_DOCS, KERAS_DOCS = "https://docs.pytorch.org/docs/stable", "https://keras.
 KNOWN_LAWS = (
     KnownLaw(TORCH_DEFAULT, "uniform", "1 / sqrt(3 * fan_in)", ("PyTorch's Linear and Conv default",),
              f"{TORCH_DOCS}/generated/torch.nn.Linear.html"),
-    KnownLaw("N(0, 0.02²)", "normal", "0.02", ("GPT-2", "BERT", "ViT and other transformers"),
+    KnownLaw("N(0, 0.02²)", "normal", "0.02", ("GPT-2", "BERT", "ViT"),
              "Radford et al. 2018, section 4.1; initializer_range of transformers’ BertConfig"),
     KnownLaw("N(0, 0.02²) cut at 2σ", "truncated_normal", f"0.02 * {TRUNCATED_STD!r}", ("TensorFlow's BERT",),
              "https://github.com/google-research/bert"),

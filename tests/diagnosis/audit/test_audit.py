@@ -382,7 +382,7 @@ def test_one_formula_is_said_once_with_all_its_names(tmp_path):
     rng = np.random.default_rng(0)
     state = {"a.weight": np.zeros(8, "f"), "b.weight": (0.02 * rng.standard_normal((300, 200))).astype("f")}
     found = audit(saved(state, tmp_path / "a.safetensors"))
-    assert list(found.frame["law"]) == ["one value: 0", "N(0, 0.02²): GPT-2 or BERT or ViT and other transformers"]
+    assert list(found.frame["law"]) == ["one value: 0", "N(0, 0.02²): GPT-2 or BERT or ViT"]
     laws = json.loads(found.to_json())["tensors"][0]["laws"]
     assert laws == ["one value: 0: Zeros (zeros)", "one value: 0: Constant (constant)"]
 
