@@ -28,7 +28,7 @@ from initviz.charts.picture import (
 from initviz.core.initializers import label_of
 from initviz.core.simulation import NEURON_QUANTITIES, Run
 from initviz.core.statistics import Bins, moments
-from initviz.core.wording import number, percent
+from initviz.core.wording import counted, number, percent
 
 MOST_ROWS = 10
 ROW_HEIGHT, TALLEST_ROW, ALL_ROWS = 33, 64, 330  # pixels: a row's height, that of a few rows, that of many together
@@ -206,7 +206,7 @@ def _shape(run: Run, quantity: str, layer: int, one_sample: bool) -> _Shape:
 
 
 def _many(neurons: NDArray[Any] | None) -> str:
-    return "" if neurons is None else f"{neurons.size} neuron{'s' * (neurons.size > 1)},\n"
+    return "" if neurons is None else f"{counted(neurons.size, 'neuron')},\n"
 
 
 def _spike(values: Sequence[float], at: float, label: str) -> _Shape:

@@ -49,6 +49,11 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: "1 remedy", "1,200 tensors"; ``many`` is the plural where it is not ``one`` and an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def is_unicode(text: str) -> bool:
     """Whether a text from outside can be written at all: escapes in JSON may hold halves of letters (surrogates)."""
     try:

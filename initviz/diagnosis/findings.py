@@ -11,6 +11,7 @@ import numpy as np
 
 from initviz.core.propagation import QUIET
 from initviz.core.simulation import Run
+from initviz.core.wording import counted
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.layer_scales import Rates, rates_of
 from initviz.diagnosis.reach import LATE, step_of_gradients
@@ -65,7 +66,7 @@ class Graded:
     @property
     def summary(self) -> str:
         """The findings counted, in one sentence."""
-        counts = [f"{count} {severity}{'s' if count > 1 else ''}" for severity in SEVERITIES
+        counts = [counted(count, severity) for severity in SEVERITIES
                   if (count := self.count(severity))]
         return f"Findings: {', '.join(counts)}." if counts else "Nothing found."
 

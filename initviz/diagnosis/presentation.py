@@ -14,7 +14,7 @@ from initviz.charts.picture import UNORDERED, Data, Picture, color_of
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import NeuronBias
 from initviz.core.propagation import LOSS_LABELS
-from initviz.core.wording import MOST_NAMED, listed, number, percent
+from initviz.core.wording import MOST_NAMED, counted, listed, number, percent
 from initviz.diagnosis.report import Report
 from initviz.diagnosis.scale_reasons import ScaleReason, backward, forward
 from initviz.diagnosis.trial import RATES, SAMPLES, STEPS, Evidence
@@ -129,7 +129,7 @@ def facts(report: Report) -> dict[str, str]:
     """What was examined, by name; a user's own names are left unchanged."""
     network, batch, initialization = report.run.network, report.initialization.batch, report.initialization
     phi, params = network.activation_entry()
-    data = [batch.name, f"{len(batch.x)} samples"]
+    data = [batch.name, counted(len(batch.x), "sample")]
     if "target" in initialization.data:
         kind = kind_of_target(batch, initialization.data.get("standardize_target", True))
         data += [f"target {initialization.data['target']!r} as {kind}",

@@ -386,3 +386,10 @@ def test_whatever_is_drawn_gets_a_report_in_words(data):
     words = " ".join([*(finding.text + finding.rule for finding in report.findings), comparison(report).to_string(),
                       table(report).to_string()])
     assert not re.search(r"\b(nan|NaN|inf|None)\b", words)
+
+
+def test_a_scale_that_is_lost_here_is_not_said_to_hold():
+    lost = report_on("tanh", "normal", depth=21, width=64)
+    assert any(finding.key == "signal" for finding in lost.findings)
+    assert all(finding.key != "drift" for finding in lost.findings)
+    assert any(finding.key == "drift" for finding in report_on("tanh", "torch_linear", depth=4).findings)

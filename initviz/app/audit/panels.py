@@ -12,7 +12,7 @@ from initviz.app.outside_text import plain
 from initviz.app.pictures import table_height
 from initviz.charts import equality
 from initviz.core.citations import linked
-from initviz.core.wording import cut, listed, number
+from initviz.core.wording import counted, cut, listed, number
 from initviz.diagnosis.audit import Audit
 from initviz.diagnosis.audit.laws import FittingLaw, sources_of
 from initviz.diagnosis.audit.pictures import (
@@ -34,19 +34,15 @@ MOST_LETTERS = 400
 
 def show_answer(name: str, audit: Audit) -> None:
     """How many tensors are what they should be, and what is found, the most severe first."""
-    name, count = plain(cut(name)), len(audit.tensors)
+    name, tensors = plain(cut(name)), counted(len(audit.tensors), "tensor")
     against = f", held against the recipe {plain(audit.recipe.name)}" if audit.recipe else ""
     if not audit.findings:
-        st.success(f"**Nothing is found in {name}**: {count:,} tensors{against}.", icon=":material/check_circle:")
+        st.success(f"**Nothing is found in {name}**: {tensors}{against}.", icon=":material/check_circle:")
         return
-    counts = listed([_counted(severity, sum(f.severity == severity for f in audit.findings))
+    counts = listed([counted(sum(f.severity == severity for f in audit.findings), severity)
                      for severity in COLORS if any(f.severity == severity for f in audit.findings)])
     show = st.error if audit.severity == "error" else st.warning if audit.severity == "warning" else st.info
-    show(f"**{counts} in {name}**: {count:,} tensors{against}.", icon=":material/rule:")
-
-
-def _counted(severity: str, count: int) -> str:
-    return f"{count:,} {severity}{'s' if count > 1 else ''}"
+    show(f"**{counts} in {name}**: {tensors}{against}.", icon=":material/rule:")
 
 
 def show_findings(audit: Audit) -> None:

@@ -18,7 +18,7 @@ from initviz.app.pictures import table_height
 from initviz.core.cost import MOST_BYTES
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.network import Network
-from initviz.core.wording import listed
+from initviz.core.wording import counted, listed
 from initviz.diagnosis.exports import to_html, to_json
 from initviz.diagnosis.findings import Finding
 from initviz.diagnosis.initialization import Initialization
@@ -114,8 +114,10 @@ def _watch_trial(trial: Trial) -> None:
                 bar.progress(trial.progress, words)
     share = "" if trial.progress >= 1 else (
         f" Stopped at {trial.progress:.0%}: the answer is of what was trained until then.")
-    place.caption(f"Trained for {STEPS} steps as it is and with {len(trial.labels) - 1} remedies, each by gradient "
-                  f"descent and by Adam, at two rates.{share}")
+    count = len(trial.labels) - 1
+    remedies = f" and with {counted(count, 'remedy', 'remedies')}" if count else ""
+    place.caption(f"Trained for {STEPS} steps as it is{remedies}, each by gradient descent and by Adam, at two rates."
+                  f"{share}")
 
 
 def show_answer(evidence: Evidence) -> None:

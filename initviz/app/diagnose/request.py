@@ -20,6 +20,7 @@ from initviz.core.batches import BOUNDS, INPUTS, Batch, check_fit, classes_for, 
 from initviz.core.cost import check_diagnosis, diagnosis_bytes
 from initviz.core.initializers import INITIALIZERS
 from initviz.core.network import read_sizes
+from initviz.core.wording import counted
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.uploaded_weights import UploadedWeights, initialization_for
 from initviz.files import csv_table
@@ -82,6 +83,8 @@ def ask() -> DiagnoseRequest | None:
         network = replace(settings.network(key), sizes=sizes)
         network = single.apply(network) if single else network
         data = data or drawn_data(source, settings, sizes)
+        if uploaded is not None and source == "digits" and adapted(sizes, data.batch) != sizes:
+            data = normal_instead(data.batch, settings, uploaded)
         if source == "csv" and uploaded is None and (fitting := fitted(sizes, data.batch)) != sizes:
             sizes, network = fitting, replace(network, sizes=fitting)
             check_diagnosis(sizes, settings.batch)
@@ -149,6 +152,15 @@ def drawn_data(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
              if source == "normal" else app.cached_batch(source, settings.batch, settings.seed, sizes[0]))
     batch = suited(batch, loss or None, sizes[-1])
     return Data(replace(batch, name=SOURCES[source]), (source, loss), {"input": source, "seed": settings.seed})
+
+
+def normal_instead(batch: Batch, settings: Settings, uploaded: UploadedWeights) -> Data:
+    """Standard normal data for uploaded weights that the batch does not fit, and a sentence that says so."""
+    sizes = uploaded.reading.sizes
+    st.info(plain(f"{uploaded.name} has {counted(sizes[0], 'input')} and {counted(sizes[-1], 'output')}, and "
+                  f"{batch.name} {batch.features} and {batch.outputs}: standard normal data go through it instead. "
+                  "Your CSV can bring its own."), icon=":material/fit_width:")
+    return drawn_data("normal", settings, sizes)
 
 
 def ask_weights() -> tuple[UploadedWeights | None, bool]:
@@ -302,7 +314,7 @@ def fitted(sizes: tuple[int, ...], batch: Batch, done: str = "examined") -> tupl
     """``adapted``, and a sentence that says so where it changes something; ``done`` is what becomes of it."""
     fitting = adapted(sizes, batch)
     if fitting != sizes:
-        st.info(plain(f"{batch.name} has {_count(batch.features, 'input')} and {_count(batch.outputs, 'output')}: "
+        st.info(plain(f"{batch.name} has {counted(batch.features, 'input')} and {counted(batch.outputs, 'output')}: "
                       f"{'-'.join(map(str, fitting))} is {done}."), icon=":material/fit_width:")
     return fitting
 
@@ -316,8 +328,8 @@ def fits(sizes: tuple[int, ...], batch: Batch, uploaded: UploadedWeights | None)
         check_fit(sizes, batch)
     except ValueError as error:
         complain(error if uploaded is None else ValueError(
-            f"the data must have {_count(sizes[0], 'input')} and {_count(sizes[-1], 'output')}, as "
-            f"{uploaded.name} has, got {_count(batch.features, 'input')} and {_count(batch.outputs, 'output')} of "
+            f"the data must have {counted(sizes[0], 'input')} and {counted(sizes[-1], 'output')}, as "
+            f"{uploaded.name} has, got {counted(batch.features, 'input')} and {counted(batch.outputs, 'output')} of "
             f"{batch.name}: use standard normal data"))
     with st.container(horizontal=True):
         st.button("Use standard normal data", on_click=app.set_state, args=({"data": "normal"},), key="use_normal",
@@ -328,7 +340,3 @@ def fits(sizes: tuple[int, ...], batch: Batch, uploaded: UploadedWeights | None)
             st.button(f"Use {sizes_text}", on_click=app.set_state, args=({"architecture": sizes_text},), key="fit",
                       help="The same hidden layers, with the inputs and outputs of the data.")
     return False
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

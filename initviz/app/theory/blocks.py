@@ -17,7 +17,7 @@ from initviz.core.architecture import KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.initializers import label_of
 from initviz.core.simulation import BlockRun
-from initviz.core.wording import number
+from initviz.core.wording import counted, number
 from initviz.diagnosis.block_report import beside_theory
 from initviz.theory.residual import BlockPrediction
 
@@ -109,7 +109,7 @@ def show(settings: Settings) -> None:
     runs = [run for run in app.compare(settings) if isinstance(run, BlockRun)]
     network = runs[0].network
     predictions = app.cached_block_predictions(runs, settings.input)
-    st.subheader(f"{KINDS[network.kind].label}: {network.blocks} block{'s' * (network.blocks > 1)}", anchor=False)
+    st.subheader(f"{KINDS[network.kind].label}: {counted(network.blocks, 'block')}", anchor=False)
     ahead, back = st.columns(2)
     with ahead:
         st.markdown(f"**Forward →** Root mean square of {'the stream' if KINDS[network.kind].skips else 'activations'} "

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from initviz.core.arrays import Array
-from initviz.core.wording import named, shown
+from initviz.core.wording import counted, named, shown
 from initviz.diagnosis.audit.kinds import role_of
 from initviz.diagnosis.audit.laws import TORCH_DEFAULT, bias_laws, laws_in_words, laws_of
 from initviz.diagnosis.audit.measures import measure
@@ -51,7 +51,7 @@ class Audit(Graded):
     def say_passed_over(self) -> str:
         """How many tensors are not judged, and of which formats; empty where all are."""
         formats, count = sorted({dtype for _, dtype in self.passed_over}), len(self.passed_over)
-        return f"Not judged: {count:,} tensor{'s' * (count > 1)}, empty or of {named(formats)}" if formats else ""
+        return f"Not judged: {counted(count, 'tensor')}, empty or of {named(formats)}" if formats else ""
 
     @property
     def say_uncovered(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from initviz.core.wording import cut, listed, number, percent
+from initviz.core.wording import counted, cut, listed, number, percent
 from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO
 from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding, some
 from initviz.diagnosis.recording.trunk import INPUT, Stretch, extreme_stretches
@@ -246,7 +246,7 @@ def formats(m: Recorded) -> Iterator[RecordedFinding]:
             continue
         share, what, label = max(lost)
         gradients = sum(quantity.startswith("gradient") for _, quantity, *_ in lost)
-        counts = listed([f"{count:,} {name}{'s' if count > 1 else ''}" for count, name in (
+        counts = listed([counted(count, name) for count, name in (
             (len(lost) - gradients, "output"), (gradients, "gradient")) if count])
         yield RecordedFinding(
             "format", "note", "", f"Leaves {form.label}", f"{form.label} would round {percent(share)} of the {what} "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from initviz.core.wording import cut, listed, number, percent
+from initviz.core.wording import counted, cut, listed, number, percent
 from initviz.diagnosis.findings import CONVENTION, EXACT
 from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding, some
 from initviz.diagnosis.recording.trunk import RECTIFIERS, is_activation, plain_kind
@@ -176,7 +176,7 @@ def uncertain(m: Recorded) -> Iterator[RecordedFinding]:
             "compiled", "note", "", "Compiled", "The model is compiled, and was run uncompiled for the recording: "
             "compiled code may round differently.", 1.0, None, "hooks do not fire in compiled code",
             "documentation of torch.compile", EXACT)
-    left_out = [f"{count:,} {name}{'s' if count > 1 else ''}" for name, count in (
+    left_out = [counted(count, name) for name, count in (
         ("output", recording.rows_left_out), ("parameter", recording.parameters_left_out)) if count]
     if left_out:
         yield RecordedFinding(
