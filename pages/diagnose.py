@@ -24,14 +24,15 @@ if app.current_settings().kind != "plain":
 
 with st.container():
     chosen = request.ask()
-    thresholds = panels.ask_thresholds()
+answer = st.container()
+thresholds = panels.ask_thresholds()
 if chosen is None:
     app.stop()
 
-report = panels.current_report(chosen, thresholds)
+with answer:
+    report = panels.current_report(chosen, thresholds)
+    evidence = panels.tried(report)
 better, why = recommended(report.initialization.network)
-
-evidence = panels.tried(report)
 judged = with_evidence(report, evidence.answer) if evidence else report
 st.subheader("What is found", anchor=False)
 panels.show_findings(judged)
