@@ -112,7 +112,7 @@ def show_page(name: str, what: str, experiments: Mapping[str, Experiment], seed:
 
 def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[str, str]) -> None:
     """One experiment: its claim, its knobs, verdict, pictures, numbers and source."""
-    st.markdown(f"> {experiment.claim}")
+    st.markdown(f"**{experiment.claim}**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         knobs = {name: app.widget(spec, f"{key}_{name}", width=290) for name, spec in experiment.knobs.items()}
         st.button("Another seed", icon=":material/casino:", on_click=_another_seed, key="another_seed",
