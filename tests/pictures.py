@@ -22,7 +22,7 @@ SHOTS = {  # page: address, height
     "recording": ("recording?example=gpt&beside=gpt_wide", 1330),
     "notes": ("notes?note=same_signal", 1000),
     "papers": ("papers?paper=glorot_6", 1100),
-    "formulas": ("formulas?table=Activations", 830),
+    "formulas": ("formulas", 1330),
 }
 
 
