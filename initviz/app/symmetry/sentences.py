@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from initviz.charts.picture import VERDICT_COLORS
 from initviz.core.wording import listed, number
@@ -26,45 +27,46 @@ def effective_neurons(view: LayerView) -> float:
 
 def head(layers: Sequence[LayerView]) -> tuple[str, str]:
     """What is seen of an initializer, in a word, and the color of that word's band."""
-    if not layers:
-        return "diverged", VERDICT_COLORS["error"]
-    last = layers[-1]
-    distinct = last.diversity.distinct_neurons
-    if last.rms == 0:
-        return "no signal", VERDICT_COLORS["error"]
-    if distinct <= 1:
-        return "copies" if distinct else "overflow", VERDICT_COLORS["error"]
-    faded = last.rms < FADED * layers[0].rms
-    if distinct < last.neurons or faded:
-        return "fading" if distinct == last.neurons else "some copies", VERDICT_COLORS["warning"]
-    return "different", VERDICT_COLORS[None]
+    seen = _outcome(layers)
+    return seen.word, VERDICT_COLORS[seen.severity]
 
 
 def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> str:
     """Which of the two collapses each initializer's last hidden layer shows, and why, one line per case."""
     cases: dict[str, list[str]] = {}
     for label, layers in zip(labels, views, strict=True):
-        cases.setdefault(_case(layers), []).append(label)
+        cases.setdefault(_outcome(layers).sentence, []).append(label)
     return "\n".join(f"- **{listed(names)}**: {words}" for words, names in cases.items())
 
 
-def _case(layers: Sequence[LayerView]) -> str:
+class _Outcome(NamedTuple):
+    """What an initializer's last hidden layer shows: in a word, how severe that is, and why."""
+
+    word: str
+    severity: str | None
+    sentence: str
+
+
+def _outcome(layers: Sequence[LayerView]) -> _Outcome:
     if not layers:
-        return "training has diverged."
+        return _Outcome("diverged", "error", "training has diverged.")
     last = layers[-1]
+    distinct = last.diversity.distinct_neurons
     if last.rms == 0:
-        return "**no signal**. Nothing arrives at the last hidden layer, whatever the sample."
-    if not last.diversity.distinct_neurons:
-        return "the numbers overflow."
-    if last.diversity.distinct_neurons == 1:
-        return ("**copies**. " + ("The neurons of a layer have equal weights, so they compute the same sum, get the "
-                                  "same gradient and take the same step: training cannot tell them apart."
-                                  if last.gap == 0 else "The neurons of the last hidden layer put out the same."))
-    if last.diversity.distinct_neurons < last.neurons:
-        return "**some copies**. The other neurons differ."
-    weak = last.rms < FADED * layers[0].rms
-    return ("**different neurons**" + (", but a signal that fades on its way." if weak else
-                                      ". Weights of their own give each neuron a sum of its own."))
+        return _Outcome("no signal", "error",
+                        "**no signal**. Nothing arrives at the last hidden layer, whatever the sample.")
+    if not distinct:
+        return _Outcome("overflow", "error", "the numbers overflow.")
+    if distinct == 1:
+        return _Outcome("copies", "error", "**copies**. " + (
+            "The neurons of a layer have equal weights, so they compute the same sum, get the same gradient and take "
+            "the same step: training cannot tell them apart." if last.gap == 0 else
+            "The neurons of the last hidden layer put out the same."))
+    if distinct < last.neurons:
+        return _Outcome("some copies", "warning", "**some copies**. The other neurons differ.")
+    if last.rms < FADED * layers[0].rms:
+        return _Outcome("fading", "warning", "**different neurons**, but a signal that fades on its way.")
+    return _Outcome("different", None, "**different neurons**. Weights of their own give each neuron a sum of its own.")
 
 
 def layer_rows(labels: Sequence[str], views: Sequence[Sequence[LayerView]], layer: int) -> list[dict[str, str]]:
