@@ -32,6 +32,8 @@ EFFECTS: Mapping[str, frozenset[str]] = MappingProxyType({
     "inputs_scale": frozenset({"signal", "saturated", "dead", "gradient", "alike", "loss"}),
     "odd_layer": frozenset({"signal", "saturated", "dead", "gradient"}),
     "saturated": frozenset({"gradient"}), "dead": frozenset({"signal", "gradient"})})
+# What a finding says that others, where they are more than notes, have found untrue.
+CONTRADICTED_BY: Mapping[str, frozenset[str]] = MappingProxyType({"drift": frozenset({"signal", "gradient"})})
 MANY_DEAD = 0.65  # inputs that have grown alike turn half of a deep layer's neurons off: up to here that explains it
 
 
@@ -41,7 +43,8 @@ def findings_of(run: Run, thresholds: Mapping[str, float], initialization: Initi
     measured = MeasuredRun.of(run, thresholds, initialization)
     with np.errstate(**QUIET):
         findings = [finding for rule in RULES for finding in rule(measured)]
-    return in_order(findings)
+    graver = {finding.key for finding in findings if finding.severity != "note"}
+    return in_order([finding for finding in findings if not graver & CONTRADICTED_BY.get(finding.key, frozenset())])
 
 
 def in_order(findings: Sequence[AnyFinding]) -> tuple[AnyFinding, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 
@@ -224,8 +223,6 @@ def updates(m: MeasuredRun) -> Iterator[Finding]:
 def drift(m: MeasuredRun) -> Iterator[Finding]:
     """A scale that holds here, and would not in a network twice as deep."""
     depth = m.run.network.depth
-    if any(finding.severity != "note" for finding in itertools.chain(signal(m), gradient(m))):
-        return  # the scale does not hold here
     if m.hidden >= 2 and m.depth_limit < FEW_DEPTHS * depth:
         yield Finding("drift", "note", "drifting", "The scale drifts", f"{say_depth_limit(m)} ({say_rates(m)}).",
                       m.depth_limit, None, f"the rates hold to at least {FEW_DEPTHS} times the depth",
