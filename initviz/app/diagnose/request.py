@@ -157,7 +157,7 @@ def drawn_data(source: str, settings: Settings, sizes: tuple[int, ...]) -> Data:
 def normal_instead(batch: Batch, settings: Settings, uploaded: UploadedWeights) -> Data:
     """Standard normal data for uploaded weights that the batch does not fit, and a sentence that says so."""
     sizes = uploaded.reading.sizes
-    st.info(plain(f"{uploaded.name} has {counted(sizes[0], 'input')} and {counted(sizes[-1], 'output')}, and "
+    st.info(plain(f"{uploaded.name} has {_ends(sizes[0], sizes[-1])}, and "
                   f"{batch.name} {batch.features} and {batch.outputs}: standard normal data go through it instead. "
                   "Your CSV can bring its own."), icon=":material/fit_width:")
     return drawn_data("normal", settings, sizes)
@@ -314,7 +314,7 @@ def fitted(sizes: tuple[int, ...], batch: Batch, done: str = "examined") -> tupl
     """``adapted``, and a sentence that says so where it changes something; ``done`` is what becomes of it."""
     fitting = adapted(sizes, batch)
     if fitting != sizes:
-        st.info(plain(f"{batch.name} has {counted(batch.features, 'input')} and {counted(batch.outputs, 'output')}: "
+        st.info(plain(f"{batch.name} has {_ends(batch.features, batch.outputs)}: "
                       f"{'-'.join(map(str, fitting))} is {done}."), icon=":material/fit_width:")
     return fitting
 
@@ -328,8 +328,8 @@ def fits(sizes: tuple[int, ...], batch: Batch, uploaded: UploadedWeights | None)
         check_fit(sizes, batch)
     except ValueError as error:
         complain(error if uploaded is None else ValueError(
-            f"the data must have {counted(sizes[0], 'input')} and {counted(sizes[-1], 'output')}, as "
-            f"{uploaded.name} has, got {counted(batch.features, 'input')} and {counted(batch.outputs, 'output')} of "
+            f"the data must have {_ends(sizes[0], sizes[-1])}, as "
+            f"{uploaded.name} has, got {_ends(batch.features, batch.outputs)} of "
             f"{batch.name}: use standard normal data"))
     with st.container(horizontal=True):
         st.button("Use standard normal data", on_click=app.set_state, args=({"data": "normal"},), key="use_normal",
@@ -340,3 +340,7 @@ def fits(sizes: tuple[int, ...], batch: Batch, uploaded: UploadedWeights | None)
             st.button(f"Use {sizes_text}", on_click=app.set_state, args=({"architecture": sizes_text},), key="fit",
                       help="The same hidden layers, with the inputs and outputs of the data.")
     return False
+
+
+def _ends(inputs: int, outputs: int) -> str:
+    return f"{counted(inputs, 'input')} and {counted(outputs, 'output')}"
