@@ -25,7 +25,7 @@ from initviz.core.cost import (
 )
 from initviz.core.network import Network
 from initviz.core.validation import Choices
-from initviz.training.gradient_descent import STATES, Recipe
+from initviz.training.gradient_descent import OPTIMIZERS, Recipe
 from initviz.training.race.memory import race_peak_bytes
 from initviz.training.race.terms import RaceTerms, with_ends
 
@@ -104,8 +104,8 @@ def peak_bytes(settings: Settings, *, training: bool = False, in_float64: bool =
     if in_float64:
         if settings.kind != "plain" and settings.init:
             network = replace(settings.architecture(settings.init[0]), dtype="float64")
-            return block_training_bytes(network, settings.batch, states=STATES[settings.optimizer])
-        return training_bytes(settings.sizes, settings.batch, itemsize=8, states=STATES[settings.optimizer])
+            return block_training_bytes(network, settings.batch, states=OPTIMIZERS[settings.optimizer].states)
+        return training_bytes(settings.sizes, settings.batch, itemsize=8, states=OPTIMIZERS[settings.optimizer].states)
     if training and settings.init:
         return race_peak_bytes(race_terms(settings))
     return max((network_bytes(network, settings.batch) for network in settings.networks()),

@@ -178,7 +178,7 @@ class DeclaredSettings:
         "Samples that each update sees; 0 is the whole batch.")
     tuned: str = setting(
         "Rates", "same", TUNED_LABELS, {"training"},
-        "Best for each tries eight rates per initializer first, so that none is blamed for a rate.")
+        "Best for each tries several rates per initializer first, so that none is blamed for a rate.")
     loss: str = setting(
         "Output and loss", "auto", LOSS_CHOICES, {"training", "diagnose"},
         "What the outputs are and what is minimized. Classes suggest softmax and cross-entropy, numbers the squared "

@@ -7,9 +7,9 @@ layer by layer ``W /= std(z)`` until the variance of the preactivations is near 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,14 +27,15 @@ from initviz.theory.recommendation import recommended_point
 
 TOLERANCE, MOST_TRIES = 0.1, 10  # of Mishkin and Matas' own code
 RELU_LIKE = ("relu", "leaky_relu")
-# Activations that a law was made for. Its gradient may grow, so that very deep networks need another one.
-MADE_FOR = {"sine": "siren", "selu": "lecun_normal", "linear": "lecun_normal"}
-WHY_MADE_FOR = {
-    "sine": "SIREN's variance, 2 / (ω₀² fan_in), keeps the scale of what each sine reads (Sitzmann et al. 2020)",
-    "selu": "LeCun's variance, 1 / fan_in, is the one for which SELU keeps mean 0 and variance 1 (Klambauer et al. "
-            "2017)",
-    "linear": "LeCun's variance, 1 / fan_in, keeps the mean square of a signal through linear layers (LeCun et al. "
-              "1998, section 4.6)"}
+# Activations that an initializer was made for: its key, and why it fits. Its gradient may grow, so that very deep
+# networks need another one.
+MADE_FOR: Mapping[str, tuple[str, str]] = MappingProxyType({
+    "sine": ("siren", "SIREN's variance, 2 / (ω₀² fan_in), keeps the scale of what each sine reads (Sitzmann et al. "
+             "2020)"),
+    "selu": ("lecun_normal", "LeCun's variance, 1 / fan_in, is the one for which SELU keeps mean 0 and variance 1 "
+             "(Klambauer et al. 2017)"),
+    "linear": ("lecun_normal", "LeCun's variance, 1 / fan_in, keeps the mean square of a signal through linear layers "
+               "(LeCun et al. 1998, section 4.6)")})
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,33 +106,41 @@ def lsuv(network: Network, batch: Batch, *, tolerance: float = TOLERANCE, most_t
 
 def recommended(network: Network) -> tuple[Network, str]:
     """The network with the initialization that suits its activation in a deep network, and why in one sentence."""
-    params = dict(network.activation_params)
-    label = network.activation_entry()[0].label
-    changes: dict[str, Any] = {"gain": 1.0, "initializer_params": (), "bias_std": 0.0,
-                               "output_initializer": None, "output_initializer_params": ()}
     if network.activation in RELU_LIKE:
-        key = "he_normal"
-        changes["initializer_params"] = INITIALIZERS[key].following(params)
-        why = (f"He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through {label} on "
-               "average (He et al. 2015).")
-    elif (key := MADE_FOR.get(network.activation, "")) and (
-            growth := _growth_under(key, network)) ** max(network.depth - 2, 0) <= GROWN:
-        changes["initializer_params"] = INITIALIZERS[key].following(params)
-        why = WHY_MADE_FOR[network.activation] + (
-            f"; a gradient grows by √χ₁ = {growth:.4g} a layer on its way back." if growth > 1 + 1e-9 else ".")
-    else:
-        point = recommended_point(network.activation, params)
-        key, changes["gain"], changes["bias_std"] = "lecun_normal", round(point.sigma_w, 4), round(point.sigma_b, 4)
-        biases = f" and biases of standard deviation {changes['bias_std']:g}" if point.sigma_b else ""
-        why = (f"For {label} a gain of {changes['gain']:g} over LeCun's 1/√fan_in{biases} is a stable point on the "
-               "edge of chaos: where χ₁ = 1 a gradient neither grows nor fades by a factor a layer, where V′(q) ≤ 1 a "
-               "signal does not (Schoenholz et al. 2017)."
-               if point.stable_edge else
-               f"For {label} a gain of {changes['gain']:g} = 1/√(E φ²) over LeCun's 1/√fan_in keeps preactivations of "
-               "variance 1; no scale of moderate preactivations keeps the gradient, which shrinks by "
-               f"√χ₁ = {math.sqrt(point.chi):.2g} a layer, so that a deep network needs another activation or a "
-               "normalization.")
-    return replace(network, initializer=key, bias=0.0, **changes), why
+        return _drawn_by(network, "he_normal"), (
+            "He's variance, 2 / ((1 + a²) fan_in), keeps the mean square of a signal through "
+            f"{network.activation_entry()[0].label} on average (He et al. 2015).")
+    if network.activation in MADE_FOR:
+        key, why = MADE_FOR[network.activation]
+        growth = _growth_under(key, network)
+        if growth ** max(network.depth - 2, 0) <= GROWN:
+            grows = f"; a gradient grows by √χ₁ = {growth:.4g} a layer on its way back" if growth > 1 + 1e-9 else ""
+            return _drawn_by(network, key), f"{why}{grows}."
+    return _scaled_by_theory(network)
+
+
+def _drawn_by(network: Network, key: str, gain: float = 1.0, bias_std: float = 0.0) -> Network:
+    """The network with every layer drawn by one initializer, whose parameters follow the activation's."""
+    return replace(network, initializer=key, gain=gain, bias=0.0, bias_std=bias_std,
+                   initializer_params=INITIALIZERS[key].following(dict(network.activation_params)),
+                   output_initializer=None, output_initializer_params=())
+
+
+def _scaled_by_theory(network: Network) -> tuple[Network, str]:
+    """The network at the point of the phase diagram that mean-field theory recommends, and why."""
+    label = network.activation_entry()[0].label
+    point = recommended_point(network.activation, dict(network.activation_params))
+    gain, bias_std = round(point.sigma_w, 4), round(point.sigma_b, 4)
+    biases = f" and biases of standard deviation {bias_std:g}" if point.sigma_b else ""
+    why = (f"For {label} a gain of {gain:g} over LeCun's 1/√fan_in{biases} is a stable point on the edge of chaos: "
+           "where χ₁ = 1 a gradient neither grows nor fades by a factor a layer, where V′(q) ≤ 1 a signal does not "
+           "(Schoenholz et al. 2017)."
+           if point.stable_edge else
+           f"For {label} a gain of {gain:g} = 1/√(E φ²) over LeCun's 1/√fan_in keeps preactivations of variance 1; no "
+           "scale of moderate preactivations keeps the gradient, which shrinks by "
+           f"√χ₁ = {math.sqrt(point.chi):.2g} a layer, so that a deep network needs another activation or a "
+           "normalization.")
+    return _drawn_by(network, "lecun_normal", gain, bias_std), why
 
 
 def in_words(network: Network) -> str:

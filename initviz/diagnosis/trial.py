@@ -20,7 +20,7 @@ from initviz.core.wording import number
 from initviz.diagnosis.findings import CONVENTION, Finding
 from initviz.diagnosis.initialization import Initialization
 from initviz.diagnosis.report import Report
-from initviz.training.gradient_descent import OPTIMIZER_LABELS, STATES, Race, Recipe
+from initviz.training.gradient_descent import OPTIMIZER_LABELS, OPTIMIZERS, Race, Recipe
 from initviz.training.race.outcomes import LEARNED
 
 RATES: Mapping[str, tuple[float, ...]] = MappingProxyType({"sgd": (0.05, 0.5), "adam": (1e-3, 3e-3)})
@@ -79,7 +79,7 @@ def _race_bytes(initialization: Initialization, optimizer: str, rates: int) -> f
     batch = len(initialization.batch.x)
     itemsize = np.dtype(initialization.network.dtype).itemsize
     return training_bytes(initialization.network.sizes, batch, networks=rates, minibatch=min(SAMPLES, batch),
-                          states=STATES[optimizer], itemsize=itemsize)
+                          states=OPTIMIZERS[optimizer].states, itemsize=itemsize)
 
 
 def _rates_at_once(initialization: Initialization, optimizer: str) -> int:

@@ -23,34 +23,37 @@ from initviz.theory.prediction import Prediction
 
 @dataclass(frozen=True)
 class VerdictKind:
-    """A kind of verdict: its word, the color of its badge and its icon."""
+    """A kind of verdict: its word, the color of its badge, its icon, and the mark beside its word in a picture, which
+    tells it apart without color.
+    """
 
     word: str
     color: str
     icon: str
+    mark: str = "!"
 
 
 KINDS: Mapping[str, VerdictKind] = MappingProxyType({
-    "healthy": VerdictKind("Healthy", "green", ":material/check_circle:"),
+    "healthy": VerdictKind("Healthy", "green", ":material/check_circle:", "✓"),
     "trains": VerdictKind("Trains", "green", ":material/check_circle:"),
-    "drifting": VerdictKind("Drifting", "orange", ":material/trending_flat:"),
+    "drifting": VerdictKind("Drifting", "orange", ":material/trending_flat:", "~"),
     "late": VerdictKind("One step late", "blue", ":material/schedule:"),
-    "collapsed": VerdictKind("Collapsed", "gray", ":material/content_copy:"),
-    "silent": VerdictKind("Silent", "gray", ":material/volume_off:"),
-    "dead": VerdictKind("Dead", "gray", ":material/power_off:"),
-    "alike": VerdictKind("Inputs alike", "gray", ":material/blur_on:"),
-    "saturated": VerdictKind("Saturated", "orange", ":material/compress:"),
-    "vanishing": VerdictKind("Vanishing", "blue", ":material/trending_down:"),
-    "exploding": VerdictKind("Exploding", "red", ":material/trending_up:"),
-    "overflow": VerdictKind("Overflow", "red", ":material/error:"),
+    "collapsed": VerdictKind("Collapsed", "gray", ":material/content_copy:", "≡"),
+    "silent": VerdictKind("Silent", "gray", ":material/volume_off:", "○"),
+    "dead": VerdictKind("Dead", "gray", ":material/power_off:", "✕"),
+    "alike": VerdictKind("Inputs alike", "gray", ":material/blur_on:", "≡"),
+    "saturated": VerdictKind("Saturated", "orange", ":material/compress:", "◧"),
+    "vanishing": VerdictKind("Vanishing", "blue", ":material/trending_down:", "↘"),
+    "exploding": VerdictKind("Exploding", "red", ":material/trending_up:", "↗"),
+    "overflow": VerdictKind("Overflow", "red", ":material/error:", "✕"),
     "one_sign": VerdictKind("One sign", "red", ":material/exposure_plus_1:"),
     "off_scale": VerdictKind("Off scale", "orange", ":material/straighten:"),
     "uneven": VerdictKind("Uneven layers", "orange", ":material/equalizer:"),
-    "equal_layers": VerdictKind("Equal layers", "orange", ":material/file_copy:"),
+    "equal_layers": VerdictKind("Equal layers", "orange", ":material/file_copy:", "≡"),
     "inputs": VerdictKind("Unscaled inputs", "orange", ":material/input:"),
     "targets": VerdictKind("Unscaled targets", "orange", ":material/track_changes:"),
     "output": VerdictKind("Wide outputs", "orange", ":material/output:"),
-    "shallow": VerdictKind("One layer", "gray", ":material/linear_scale:"),
+    "shallow": VerdictKind("One layer", "gray", ":material/linear_scale:", "–"),
 })
 
 

@@ -22,7 +22,7 @@ from initviz.core.layers.chain import LayerContext, Parameters, chain_backward, 
 from initviz.core.propagation import LOSSES, QUIET
 from initviz.core.simulation import errors_cancel
 from initviz.core.statistics import distinct_neurons, diversity, moments
-from initviz.training.gradient_descent import STATES, BlockRace, Recipe, symmetry_gap
+from initviz.training.gradient_descent import OPTIMIZERS, BlockRace, Recipe, symmetry_gap
 from initviz.training.symmetry import SHOWN, TOGETHER_BYTES, LayerView, run, similarity
 
 PARTS = ("stream", "branch", "added")  # the neurons that are looked at: see StageView
@@ -176,14 +176,15 @@ def draws_in_float64(network: Architecture) -> dict[str, Array]:
 
 def side_by_side(network: Architecture, samples: int, recipe: Recipe) -> tuple[int, float]:
     """How many networks of blocks are trained together in float64, and the memory that each takes."""
-    one = block_training_bytes(replace(network, dtype="float64"), samples, states=STATES[recipe.optimizer])
+    one = block_training_bytes(replace(network, dtype="float64"), samples, states=OPTIMIZERS[recipe.optimizer].states)
     return max(1, int(TOGETHER_BYTES // one)), one
 
 
 def block_development_bytes(networks: Sequence[Architecture], samples: int, recipe: Recipe) -> float:
     """Memory of ``develop_blocks`` at its peak."""
     together, one = side_by_side(networks[0], samples, recipe)
-    weights = (8 + STATES[recipe.optimizer]) * block_weights(networks[0])  # most of them while `kinds` sorts neurons
+    arrays = 8 + OPTIMIZERS[recipe.optimizer].states  # like the weights, most of them while `kinds` sorts neurons
+    weights = arrays * block_weights(networks[0])
     looked_at = 8 * (3 * samples * block_signals(networks[0]) + weights)
     return max(min(len(networks), together) * one, looked_at)
 

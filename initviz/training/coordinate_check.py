@@ -28,7 +28,7 @@ from initviz.core.propagation import LOSSES, QUIET, backward, forward
 from initviz.core.statistics import moments
 from initviz.core.validation import NOT_NEGATIVE, Interval, check
 from initviz.core.wording import cut
-from initviz.training.adam import Adam
+from initviz.training.optimizers import Adam
 from initviz.training.sweeps import in_order
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048)

@@ -24,7 +24,7 @@ from initviz.core.network import Network, stream
 from initviz.core.propagation import propagate
 from initviz.core.simulation import errors_cancel
 from initviz.core.statistics import Diversity, distinct_neurons, diversity, moments
-from initviz.training.gradient_descent import STATES, Parameters, Race, Recipe, recorded_steps, symmetry_gap
+from initviz.training.gradient_descent import OPTIMIZERS, Parameters, Race, Recipe, recorded_steps, symmetry_gap
 
 CHUNK = 0.1  # seconds between two looks at whether the work is still wanted
 SHOWN = 24  # neurons, inputs and samples kept for a picture
@@ -95,7 +95,7 @@ def draws_in_float64(network: Network) -> Parameters:
 
 
 def _bytes_of_one(network: Network, samples: int, recipe: Recipe) -> float:
-    return training_bytes(network.sizes, samples, itemsize=8, states=STATES[recipe.optimizer])
+    return training_bytes(network.sizes, samples, itemsize=8, states=OPTIMIZERS[recipe.optimizer].states)
 
 
 def development_bytes(networks: Sequence[Network], samples: int, recipe: Recipe) -> float:

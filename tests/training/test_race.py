@@ -8,10 +8,9 @@ import pytest
 from initviz import Network
 from initviz.app.affordable import race_terms
 from initviz.app.settings import Settings
-from initviz.training.gradient_descent import History
+from initviz.training.gradient_descent import OPTIMIZERS, History
 from initviz.training.race import films, outcomes
 from initviz.training.race.live import MORE_SEEDS, LiveRace
-from initviz.training.race.memory import SWEPT_RATES
 
 SMALL = replace(Settings(), input="moons", depth=3, width=16, batch=64, steps=20)
 
@@ -43,7 +42,7 @@ def test_a_stopped_race_keeps_what_it_has_and_goes_on():
 
 def test_each_start_gets_a_rate_of_its_own_where_asked():
     run = finished(replace(SMALL, tuned="best", init=("he_normal", "xavier_normal", "zeros")))
-    assert set(run.rates) <= set(SWEPT_RATES["sgd"])
+    assert set(run.rates) <= set(OPTIMIZERS["sgd"].rates)
     assert all(history.steps[-1] == SMALL.steps for history in run.histories if history.diverged_at is None)
 
 

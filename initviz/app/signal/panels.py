@@ -35,9 +35,6 @@ from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS
 from initviz.diagnosis.verdict import judge
 from initviz.files.block_code import block_code
 
-MARKS = {  # what goes with a kind of verdict's word, so that it is told apart without its color
-    "healthy": "✓", "drifting": "~", "collapsed": "≡", "equal_layers": "≡", "alike": "≡", "silent": "○", "dead": "✕",
-    "overflow": "✕", "saturated": "◧", "vanishing": "↘", "exploding": "↗", "shallow": "–"}
 Image = NDArray[np.uint8]
 PANEL_WIDTH = 140  # pixels
 PIXEL = 12  # pixels of the screen that one of a digit's takes
@@ -81,7 +78,7 @@ def heads(runs: Sequence[Run]) -> list[Head]:
         severity = "note" if judged.key == "shallow" else next(
             (finding.severity for finding in judged.findings if finding.kind == judged.key), None)
         facts = "; ".join(f"{name} {value}" for name, value in (*judged.numbers, *judged.reach))
-        made.append(Head(f"{MARKS.get(judged.key, '!')} {judged.word}", VERDICT_COLORS[severity],
+        made.append(Head(f"{judged.kind.mark} {judged.word}", VERDICT_COLORS[severity],
                          f"{judged.sentence} {facts}."))
     return made
 

@@ -24,6 +24,7 @@ from initviz.core.layers.residual import Residual
 from initviz.core.network import BIAS_STREAM, WEIGHT_STREAM, Network, stream
 from initviz.core.propagation import LOSSES, QUIET, check_targets, floating
 
+LAYER_STREAM = 6  # of layers that are not dense; beside those of network.py and of training
 
 @dataclass(frozen=True, eq=False)
 class LayerPropagation:
@@ -100,18 +101,18 @@ def draw_parameters(layers: Sequence[Layer], width: int, *, seed: int = 0, dtype
     """Initial parameters of a tuple of layers for inputs of that width, by path.
 
     The l-th dense layer draws from the streams of the l-th layer of a ``Network`` of the same seed, whatever stands
-    between: so a plain tuple of layers has the network's parameters.
+    between: so a plain tuple of layers has the network's parameters. Every other layer has a stream of its own.
     """
     parameters: dict[str, Array] = {}
     dense = 0
-    for path, layer, fan_in in walk(layers, width):
+    for index, (path, layer, fan_in) in enumerate(walk(layers, width)):
         if isinstance(layer, Dense):
             drawn = layer.draw(fan_in, stream(seed, WEIGHT_STREAM, dense), dtype, stream(seed, BIAS_STREAM, dense))
             dense += 1
         elif isinstance(layer, Residual):
             drawn = {"scale": np.array(layer.scale, dtype)} if layer.learned else {}
         else:
-            drawn = layer.draw(fan_in, stream(seed, WEIGHT_STREAM), dtype)
+            drawn = layer.draw(fan_in, stream(seed, LAYER_STREAM, index), dtype)
         parameters |= {f"{path}.{name}": array for name, array in drawn.items()}
     return parameters
 

@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -38,11 +38,15 @@ PROBES = ((3, 7), (96, 11))  # fans at which two formulas are compared
 
 @dataclass(frozen=True)
 class Family:
-    """A distribution of mean 0 and variance 1: its kurtosis, sixth and eighth moments, and where it ends."""
+    """A distribution of mean 0 and variance 1: its kurtosis, sixth and eighth moments, and where it ends.
+
+    ``formula`` is how people write the one of a tensor's own scale, as that was measured.
+    """
 
     kurtosis: float
     sixth: float
     eighth: float
+    formula: Callable[[Measures], str]
     end: float = math.inf
 
     @property
@@ -51,16 +55,26 @@ class Family:
         return math.sqrt(self.eighth - 4 * self.kurtosis * self.sixth + 4 * self.kurtosis**3 - self.kurtosis**2)
 
 
+def _number(value: float) -> str:
+    return f"{value:.3g}"
+
+
 def _truncated_moment(power: int) -> float:
     nodes = np.linspace(-2, 2, 40001)
     density = np.exp(-nodes * nodes / 2)
     return float(np.trapezoid(density * (nodes / TRUNCATED_STD)**power) / np.trapezoid(density))
 
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({
-    "normal": Family(3, 15, 105),
-    "uniform": Family(1.8, 27 / 7, 9, math.sqrt(3)),
-    "truncated_normal": Family(_truncated_moment(4), _truncated_moment(6), _truncated_moment(8), 2 / TRUNCATED_STD)})
+def _uniform_formula(measured: Measures) -> str:
+    return f"U(±{_number(max(measured.largest, measured.rms * math.sqrt(3)))})"
+
+
+FAMILIES: Mapping[str, Family] = MappingProxyType({  # by the key of the initializer that draws them at any scale
+    "normal": Family(3, 15, 105, lambda measured: f"N(0, {_number(measured.rms)}²)"),
+    "uniform": Family(1.8, 27 / 7, 9, _uniform_formula, math.sqrt(3)),
+    "truncated_normal": Family(
+        _truncated_moment(4), _truncated_moment(6), _truncated_moment(8),
+        lambda measured: f"N(0, {_number(measured.rms / TRUNCATED_STD)}²) cut at 2σ", 2 / TRUNCATED_STD)})
 
 
 TORCH_DEFAULT = "U(±1/√fan_in)"
@@ -151,6 +165,11 @@ class FittingLaw:
     def entries(self) -> tuple[str, ...]:
         """One string per name, for programs: the formula and the name, an initializer's with its key."""
         return tuple(f"{self.formula}: {name}" for name in self.names)
+
+
+def _name(key: str) -> str:
+    """An initializer's label and key."""
+    return f"{INITIALIZERS[key].label} ({key})"
 
 
 def laws_in_words(laws: Sequence[FittingLaw]) -> str:
@@ -266,13 +285,9 @@ def fits_scale(measured: Measures, family: str, std: float) -> bool:
                 and measured.largest <= FAMILIES[family].end * std * (1 + ROUNDING))
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}"
-
-
 def _one_value(measured: Measures) -> FittingLaw:
-    names = {0.0: ("Zeros (zeros)",), 1.0: ("Ones (ones)",)}.get(measured.least, ())
-    return FittingLaw(f"one value: {_number(measured.least + 0.0)}", (*names, "Constant (constant)"), random=False)
+    names = {0.0: (_name("zeros"),), 1.0: (_name("ones"),)}.get(measured.least, ())
+    return FittingLaw(f"one value: {_number(measured.least + 0.0)}", (*names, _name("constant")), random=False)
 
 
 def _fixed(values: Array, measured: Measures, role: TensorRole) -> FittingLaw | None:
@@ -303,20 +318,20 @@ def _sparse(values: Array, measured: Measures, role: TensorRole) -> FittingLaw |
     weight = matrix.T if role.outputs_first else matrix
     if weight.shape[0] <= SPARSE_INCOMING:
         fits = fits_family(measured, "normal") and fits_scale(measured, "normal", 1.0)
-        return FittingLaw("N(0, 1), every input kept", ("Sparse (sparse)",)) if fits else None
+        return FittingLaw("N(0, 1), every input kept", (_name("sparse"),)) if fits else None
     if not measured.zero_share or not ((weight != 0).sum(axis=0) == SPARSE_INCOMING).all():
         return None
     kept = weight[weight != 0]
     low, high = _rms_band(kept.size, 3)
     fits = low <= float(np.sqrt(np.mean(np.square(kept, dtype=np.float64)))) <= high
-    return FittingLaw(f"{SPARSE_INCOMING} weights of N(0, 1) a neuron", ("Sparse (sparse)",)) if fits else None
+    return FittingLaw(f"{SPARSE_INCOMING} weights of N(0, 1) a neuron", (_name("sparse"),)) if fits else None
 
 
 def _orthogonal(measured: Measures) -> FittingLaw | None:
     if not math.isfinite(measured.isometry) and measured.count > 1:
         return None
     gain = measured.isometry if math.isfinite(measured.isometry) else measured.largest
-    return FittingLaw(f"orthogonal, gain {_number(gain)}", ("Orthogonal (orthogonal)",))
+    return FittingLaw(f"orthogonal, gain {_number(gain)}", (_name("orthogonal"),))
 
 
 def _at_center(values: Array, measured: Measures, role: TensorRole) -> FittingLaw | None:
@@ -365,14 +380,7 @@ def _independent(measured: Measures, role: TensorRole) -> list[FittingLaw]:
 
 
 def _free(family: str, measured: Measures) -> FittingLaw:
-    std = _number(measured.rms)
-    if family == "normal":
-        return FittingLaw(f"N(0, {std}²)", ("Normal (normal)",), free=True)
-    if family == "uniform":
-        end = max(measured.largest, measured.rms * math.sqrt(3))
-        return FittingLaw(f"U(±{_number(end)})", ("Uniform (uniform)",), free=True)
-    return FittingLaw(f"N(0, {_number(measured.rms / TRUNCATED_STD)}²) cut at 2σ",
-                      ("Truncated normal (truncated_normal)",), free=True)
+    return FittingLaw(FAMILIES[family].formula(measured), (_name(family),), free=True)
 
 
 def _gates(values: Array | None) -> FittingLaw | None:

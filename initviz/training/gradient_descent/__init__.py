@@ -10,13 +10,13 @@ from initviz.core.network import Network
 from initviz.training.gradient_descent.blocks import BlockRace, block_race
 from initviz.training.gradient_descent.history import History, last_known, recorded_steps, symmetry_gap
 from initviz.training.gradient_descent.plain import Parameters, Race, Workspace, best_rates, race
-from initviz.training.gradient_descent.recipe import OPTIMIZER_HELP, OPTIMIZER_LABELS, OPTIMIZERS, STATES, Recipe
+from initviz.training.gradient_descent.recipe import Recipe
+from initviz.training.optimizers import OPTIMIZER_HELP, OPTIMIZER_LABELS, OPTIMIZERS
 
 __all__ = [
     "OPTIMIZERS",
     "OPTIMIZER_HELP",
     "OPTIMIZER_LABELS",
-    "STATES",
     "BlockRace",
     "History",
     "Parameters",

@@ -19,13 +19,12 @@ from initviz.core.batches import Batch
 from initviz.core.buffers import Buffers
 from initviz.core.network import Network, stream
 from initviz.core.propagation import LOSSES, QUIET, backward, check_shapes, check_targets, forward
-from initviz.training.adam import DECAY, SQUARE_DECAY, adam_update
 from initviz.training.gradient_descent.history import History, log_ratios, norms_of, recorded_steps, symmetry_gaps
-from initviz.training.gradient_descent.recipe import STATES, Recipe
+from initviz.training.gradient_descent.recipe import Recipe
+from initviz.training.optimizers import OPTIMIZERS
 
 Parameters = tuple[list[Array], list[Array]]
 ORDER_STREAM, DROPOUT_STREAM = 3, 4  # beside those of network.py
-MOMENTUM = 0.9
 MOST_SNAPSHOT_BYTES = 64e6
 
 
@@ -104,8 +103,8 @@ class Race:
         self._weights, self._biases = weights, biases
         with np.errstate(over="ignore"):  # an infinite rate diverges at once, as it should
             self._rates = np.array(rates if rates is not None else [recipe.rate] * count, dtype)[:, None, None]
-        self._memory: list[list[Array]] = [[np.zeros_like(p) for p in self._weights + self._biases]
-                                           for _ in range(STATES[recipe.optimizer])]
+        self._states: list[list[Array]] = [[np.zeros_like(p) for p in self._weights + self._biases]
+                                           for _ in range(OPTIMIZERS[recipe.optimizer].states)]
         self._running = np.arange(count)  # which histories the rows of the stack belong to
         self._record = set(record if record is not None else recorded_steps(recipe.steps)) | {recipe.steps}
         self._held_out_steps = self._record if held_out_steps is None else {*held_out_steps, recipe.steps}
@@ -154,7 +153,7 @@ class Race:
 
     def release(self) -> None:
         """Release parameters, optimizer state and workspace of a finished race; its histories stay."""
-        self._weights, self._biases, self._memory = [], [], []
+        self._weights, self._biases, self._states = [], [], []
         self._work_in(Workspace())
         self._released = True
 
@@ -215,21 +214,8 @@ class Race:
         self.step += 1
 
     def _updates(self, gradients: list[Array]) -> list[Array]:
-        """What to subtract from each parameter, in the place of its gradient; PyTorch's form of momentum and Adam."""
-        rate = self._rates
-        if self.recipe.optimizer == "sgd":
-            return [np.multiply(rate, g, out=g) for g in gradients]
-        if self.recipe.optimizer == "momentum":
-            for velocity, g in zip(self._memory[0], gradients, strict=True):
-                velocity *= MOMENTUM
-                velocity += g
-                np.multiply(rate, velocity, out=g)
-            return gradients
-        t = self.step + 1
-        step_size, root = rate / (1 - DECAY**t), math.sqrt(1 - SQUARE_DECAY**t)
-        spare = self._buffers.array("spare", (max(g.size for g in gradients),), gradients[0].dtype)
-        for mean, square, g in zip(*self._memory, gradients, strict=True):
-            adam_update(mean, square, g, step_size, root, spare)
+        """What to subtract from each parameter, in the place of its gradient."""
+        OPTIMIZERS[self.recipe.optimizer].update(self._states, gradients, self._rates, self.step + 1, self._buffers)
         return gradients
 
     def _retire(self, seen: Pass) -> Pass:
@@ -240,7 +226,7 @@ class Race:
         self._running = self._running[keep]
         self._rates = self._rates[keep]
         self._weights, self._biases = [w[keep] for w in self._weights], [b[keep] for b in self._biases]
-        self._memory = [[m[keep] for m in part] for part in self._memory]
+        self._states = [[array[keep] for array in state] for state in self._states]
         return Pass(seen.loss[keep], *([array[keep] for array in part]
                                         for part in (seen.gradients, seen.bias_gradients, seen.preactivations)))
 

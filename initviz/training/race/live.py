@@ -15,9 +15,17 @@ from numpy.typing import NDArray
 
 from initviz.core.architecture import Architecture
 from initviz.core.batches import loss_of_constant_output
-from initviz.training.gradient_descent import BlockRace, History, Race, Recipe, Workspace, recorded_steps
+from initviz.training.gradient_descent import (
+    OPTIMIZERS,
+    BlockRace,
+    History,
+    Race,
+    Recipe,
+    Workspace,
+    recorded_steps,
+)
 from initviz.training.race.films import FILMED, FRAMES, can_be_filmed, frame
-from initviz.training.race.memory import SWEPT_RATES, WORKERS, is_stacked, rates_at_once, workers
+from initviz.training.race.memory import WORKERS, is_stacked, rates_at_once, workers
 from initviz.training.race.terms import RaceTerms
 
 SWEEP_STEPS = 30
@@ -114,7 +122,7 @@ class LiveRace:
 
     @property
     def _swept(self) -> tuple[float, ...]:
-        return SWEPT_RATES[self.terms.recipe.optimizer]
+        return OPTIMIZERS[self.terms.recipe.optimizer].rates
 
     @property
     def _sweep_steps(self) -> int:

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 
 from initviz.core.architecture import Architecture
 from initviz.core.cost import MOST_BYTES, block_training_bytes, training_bytes
-from initviz.training.gradient_descent import STATES
+from initviz.training.gradient_descent import OPTIMIZERS
 from initviz.training.race.films import GRID
 from initviz.training.race.terms import HELD_OUT, RaceTerms
 
-SWEPT_RATES = {  # Adam divides by the gradient's size, and momentum 0.9 adds up to ten steps
-    "sgd": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0), "momentum": (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
-    "adam": (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)}
 RECORD_BYTES = 0.3e6  # histories and films
 SWEEP_BYTES = 64e6  # that trying rates may take, where the race itself takes less
 WORKERS = 2
@@ -44,7 +41,7 @@ def _bytes(terms: RaceTerms, rates: int, at_once: int) -> float:
     filmed = 2 * WORKERS * GRID**2 * sum(first.sizes[1:]) * 4 if first.sizes[0] == 2 else 0
     numbers: Mapping[str, int] = {
         "networks": networks, "at_once": at_once * rates, "minibatch": terms.recipe.batch_size,
-        "states": STATES[terms.recipe.optimizer], "held_out": HELD_OUT if rates == 1 else 0}
+        "states": OPTIMIZERS[terms.recipe.optimizer].states, "held_out": HELD_OUT if rates == 1 else 0}
     return RECORD_BYTES + filmed + (
         block_training_bytes(first, terms.batch, **numbers) if isinstance(first, Architecture)
         else training_bytes(first.sizes, terms.batch, **numbers))
@@ -53,7 +50,7 @@ def _bytes(terms: RaceTerms, rates: int, at_once: int) -> float:
 def rates_at_once(terms: RaceTerms) -> int:
     """How many rates may be tried side by side without more memory than the race itself, or than a moderate one."""
     most = max(race_bytes(terms), SWEEP_BYTES)
-    return max((count for count in range(1, len(SWEPT_RATES[terms.recipe.optimizer]) + 1)
+    return max((count for count in range(1, len(OPTIMIZERS[terms.recipe.optimizer].rates) + 1)
                 if race_bytes(terms, count) <= most), default=1)
 
 
