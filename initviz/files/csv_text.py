@@ -28,6 +28,7 @@ from initviz.files.csv_lines import (
     without_titles,
 )
 from initviz.files.csv_numbers import MISSING, beside_numbers, converted, is_missing, is_number, without_words
+from initviz.files.stand_ins import check_is_itself
 
 MOST_BYTES = 20 * 10**6
 MOST_COLUMNS, MOST_ROWS, MOST_CELLS = 2_000, 20_000, 2_000_000
@@ -199,6 +200,7 @@ def _check_bytes(data: bytes) -> None:
         raise ValueError("the file is empty: it must have rows of numbers with commas between them")
     if len(data) > MOST_BYTES:
         raise ValueError(f"the file must be at most {MOST_BYTES / 1e6:,.0f} MB, got {len(data) / 1e6:,.0f}")
+    check_is_itself(data)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ValueError("the file is UTF-16: save it as UTF-8, which spreadsheets call CSV UTF-8")
     if not data.isascii():

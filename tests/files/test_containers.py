@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import collections
+import datetime
 import io
 import json
 import pickle
 import random
 import tracemalloc
 import zipfile
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -119,6 +122,61 @@ def test_what_a_pickle_asks_for_is_named_and_never_run(tmp_path):
     assert not tmp_path.joinpath("run").exists()
     with pytest.raises(ValueError, match=r"holds an object .'torch.nn.modules.container.Sequential'"):
         described(saved(mlp()), "a.pt")
+
+
+def test_what_checkpoints_hold_beside_tensors_is_passed_over():
+    torch = pytest.importorskip("torch")
+    state = mlp().state_dict()
+    beside = [argparse.Namespace(rate=0.1), collections.defaultdict(list, loss=[1.0]), Path("a"), PureWindowsPath("a"),
+              {1, 2}, frozenset({1}), 1j, slice(1, 2), bytearray(b"a"), datetime.datetime(2026, 1, 1), {None: 1},
+              [torch.bool, torch.uint8, torch.complex64], np.random.RandomState(0).get_state(), np.ones(3)]
+    for value in beside:
+        for protocol in (2, 4):
+            found = opened(saved({"model": state, "beside": value}, pickle_protocol=protocol), "a.pt")
+            assert list(found) == list(state), value
+
+
+def test_the_state_of_an_optimizer_is_passed_over_whatever_it_is_called():
+    torch = pytest.importorskip("torch")
+    net = mlp()
+    optimizer = torch.optim.Adam(net.parameters())
+    net(torch.ones(2, 6)).sum().backward()
+    optimizer.step()
+    state, other = net.state_dict(), optimizer.state_dict()
+    for checkpoint in ({"net": state, "adam": other}, {"net": state, "trainer": {"opt": other}},
+                       {**state, "solver": other}, {"net": state, "optimizers": [other]}):
+        assert list(opened(saved(checkpoint), "a.pt")) == list(state)
+
+
+def test_a_list_of_parameters_is_read_in_its_order():
+    net = mlp()
+    found = opened(saved(list(net.parameters())), "a.pt")
+    assert list(found) == [f"arr_{place}" for place in range(len(found))]
+    for array, parameter in zip(found.values(), net.parameters(), strict=True):
+        np.testing.assert_array_equal(array, parameter.detach().numpy())
+    assert checkpoints.read(saved(list(net.parameters())), "a.pt").sizes() == "6-5-4-3"
+
+
+def test_a_view_of_another_sign_is_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match=r"a view with another sign: save it after .resolve_neg"):
+        described(saved({"w": torch._neg_view(torch.ones(2, 2))}), "a.pt")
+
+
+def test_quantized_tensors_are_named():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match=r"tensor of another kind .*quantized"):
+        described(saved({"w": torch.quantize_per_tensor(torch.ones(2, 2), 0.1, 0, torch.qint8), "type": torch.qint8}),
+                  "a.pt")
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.safetensors", "a.pt"])
+@pytest.mark.parametrize(("data", "sentence"), [
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "fetch it with git lfs pull"),
+    (b"\n<!DOCTYPE html><html lang='en'>", "this is a web page, and not the file itself")])
+def test_what_stands_for_a_file_is_named(data, sentence, name):
+    with pytest.raises(ValueError, match=sentence):
+        described(data, name)
 
 
 def test_older_files_and_torchscript_are_named():

@@ -168,6 +168,35 @@ SEVERAL = {
     "heads of the width of the layers before": (
         "actor.latent_pi.0 3-8, actor.latent_pi.2 8-8, actor.mu 8-8, actor.log_std 8-8",
         "actor.latent_pi.0 actor.latent_pi.2 actor.mu, actor.latent_pi.0 actor.latent_pi.2 actor.log_std"),
+    "a second number for each": ("fc1_1 4-8, fc2_1 8-1, fc1_2 4-8, fc2_2 8-1", "fc1_1 fc2_1, fc1_2 fc2_2"),
+    "a second digit for each": ("fc11 4-8, fc21 8-1, fc12 4-8, fc22 8-1", "fc11 fc21, fc12 fc22"),
+    "two copies beside layers without a part": (
+        "fc1 4-8, fc2 8-4, target.fc1 4-8, target.fc2 8-4, ema.fc1 4-8, ema.fc2 8-4",
+        "fc1 fc2, target.fc1 target.fc2, ema.fc1 ema.fc2"),
+    "square copies beside layers without a part": (
+        "fc1 4-4, fc2 4-4, target.fc1 4-4, target.fc2 4-4, ema.fc1 4-4, ema.fc2 4-4",
+        "fc1 fc2, target.fc1 target.fc2, ema.fc1 ema.fc2"),
+    "branches of one shape": ("branch1.0 4-4, branch1.2 4-4, branch2.0 4-4, branch2.2 4-4",
+                              "branch1.0 branch1.2, branch2.0 branch2.2"),
+    "an encoder of one layer": ("encoder 20-3, decoder.0 3-10, decoder.2 10-20",
+                                "encoder, decoder.0 decoder.2, encoder decoder.0 decoder.2"),
+    "a decoder that takes a label, too": (
+        "encoder.0 30-10, mu 10-4, logvar 10-4, decoder.0 14-10, decoder.2 10-20",
+        "encoder.0 mu, encoder.0 logvar, decoder.0 decoder.2"),
+    "a classifier beside an autoencoder": (
+        "encoder.0 20-10, mu 10-4, logvar 10-4, decoder.0 4-10, decoder.2 10-20, classifier 4-3",
+        "encoder.0 mu, encoder.0 logvar, decoder.0 decoder.2, classifier, encoder.0 mu decoder.0 decoder.2, "
+        "encoder.0 logvar decoder.0 decoder.2"),
+    "a trunk of one layer in a part": (
+        "feature.f_fc1 20-10, class_classifier.c_fc1 10-8, class_classifier.c_fc2 8-2, domain_classifier.d_fc1 10-8, "
+        "domain_classifier.d_fc2 8-2",
+        "feature.f_fc1 class_classifier.c_fc1 class_classifier.c_fc2, "
+        "feature.f_fc1 domain_classifier.d_fc1 domain_classifier.d_fc2"),
+    "square heads that letters put first": (
+        "trunk.0 4-4, trunk.2 4-4, head1.0 4-4, head1.2 4-4, head2.0 4-4, head2.2 4-4",
+        "trunk.0 trunk.2 head1.0 head1.2, trunk.0 trunk.2 head2.0 head2.2"),
+    "experts of one list": ("experts.0.0 4-8, experts.0.2 8-5, experts.1.0 4-8, experts.1.2 8-4",
+                            "experts.0.0 experts.0.2, experts.1.0 experts.1.2"),
     "heads between flat halves": (
         "encoder1 20-10, encoder2 10-8, mu 8-3, logvar 8-3, decoder1 3-8, decoder2 8-20",
         "encoder1 encoder2 mu, encoder1 encoder2 logvar, decoder1 decoder2, encoder1 encoder2 mu decoder1 decoder2, "
@@ -182,6 +211,23 @@ def test_several_networks_are_each_offered(case, before, name):
     networks = read({f"{before}{key}": array for key, array in layers(held).items()}, name).networks()
     assert chains(networks) == sorted(tuple(f"{before}{layer}" for layer in network.split())
                                       for network in wanted.split(", "))
+
+
+def test_square_layers_are_two_networks_where_the_file_has_one_behind_the_other():
+    held = layers("fc1_1 4-4, fc2_1 4-4, fc1_2 4-4, fc2_2 4-4")
+    assert chains(read(held).networks()) == [("fc1_1", "fc2_1"), ("fc1_2", "fc2_2")]
+    assert read(dict(sorted(held.items()))).sizes() == "4-4-4-4-4"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_policys_log_std_beside_its_last_layer_is_no_bias(name):
+    rng = np.random.default_rng(0)
+    held = {f"model/{key}:0": rng.standard_normal(shape) for key, shape in (
+        ("pi_fc0/w", (4, 64)), ("pi_fc0/b", 64), ("vf_fc0/w", (4, 64)), ("vf_fc0/b", 64), ("vf/w", (64, 1)),
+        ("vf/b", 1), ("pi/w", (64, 2)), ("pi/b", 2), ("pi/logstd", (1, 2)))}
+    networks = read(held, name).networks()
+    assert {key: network.sizes() for key, network in networks.items()} == {"model.pi": "4-64-2", "model.vf": "4-64-1"}
+    assert networks["model.pi"].notes()[0].startswith("'model/pi/logstd:0' (2,) of the file belongs to no layer")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -215,7 +261,20 @@ def test_layers_that_join_or_take_the_inputs_again_are_no_chain(held, name):
     ({"fourier.B": np.ones((2, 2), np.float32)}, "'fourier.B' (2, 2)"), ({"X": np.ones((9, 4))}, "'X' (9, 4)"),
     ({"codebook": np.ones((7, 5), np.float32)}, "'codebook' (7, 5)"),
     ({"tok_embeddings.weight": np.ones((9, 4), np.float32)}, "'tok_embeddings.weight' (9, 4)"),
-    ({"wte.weight": np.ones((2, 8), np.float32)}, "'wte.weight' (2, 8)")])
+    ({"wte.weight": np.ones((2, 8), np.float32)}, "'wte.weight' (2, 8)"),
+    ({"layers/embedding/vars/0": np.ones((9, 4), np.float32)}, "'layers/embedding/vars/0' (9, 4)"),
+    ({"embedding_1/embeddings:0": np.ones((9, 4), np.float32)}, "'embedding_1/embeddings:0' (9, 4)"),
+    ({"layers/dropout/seed_generator/vars/0": np.ones(2, np.uint32)},
+     "'layers/dropout/seed_generator/vars/0' (2,) of uint32"),
+    ({"optimizer/vars/2": np.ones((4, 8), np.float32)}, "'optimizer/vars/2' (4, 8)"),
+    ({"opt_state/0/mu/fc1/kernel": np.ones((4, 8), np.float32)}, "'opt_state/0/mu/fc1/kernel' (4, 8)"),
+    ({"adam/v/fc1/kernel": np.ones((4, 8), np.float32)}, "'adam/v/fc1/kernel' (4, 8)"),
+    ({"criterion.weight": np.ones(2, np.float32)}, "'criterion.weight' (2,)"),
+    ({"loss_fn.weight": np.ones(2, np.float32)}, "'loss_fn.weight' (2,)"),
+    ({"loss.pos_weight": np.ones(1, np.float32)}, "'loss.pos_weight' (1,)"),
+    ({"class_weights": np.ones(2, np.float32)}, "'class_weights' (2,)"),
+    ({"running_mean_std.running_var": np.ones(4)}, "'running_mean_std.running_var' (4,)"),
+    ({"obs_normalizer.running_mean": np.ones(4)}, "'obs_normalizer.running_mean' (4,)")])
 def test_what_is_no_layer_beside_layers_with_names_is_left_out_and_said(extra, said):
     network = read(layers("fc1 4-8, fc2 8-2") | extra).networks()[""]
     assert network.sizes() == "4-8-2"
@@ -246,6 +305,17 @@ def test_what_is_no_layer_beside_layers_with_names_is_left_out_and_said(extra, s
     ({"state.0.exp_avg": np.ones((8, 4))}, "an optimizer's"),
     ({"fc.mu_weight": np.ones((8, 4)), "fc.rho_weight": np.ones((8, 4))}, "a noisy layer's"),
     ({"w": np.ones(2), "b": np.ones(1)}, r"save it as \(2, 1\) or \(1, 2\)"),
+    ({"w": np.ones(1), "b": np.ones(1)}, r"save it as \(1, 1\)$"),
+    ({"d/kernel": np.ones((4, 8)), "batch_stats/BatchNorm_0/mean": np.ones(8)}, "a batch normalization's"),
+    ({"layers/dense/vars/0": np.ones((4, 8)), "layers/batch_normalization/vars/0": np.ones(8)},
+     "a batch normalization's"),
+    ({"layers/dense/vars/0": np.ones((4, 8)), "layers/layer_normalization/vars/0": np.ones(8)},
+     "as in a normalization layer"),
+    ({"layers/dense/vars/0": np.ones((4, 8)), "layers/p_re_lu/vars/0": np.ones(8)}, "learned slopes of a PReLU"),
+    ({"d/kernel": np.ones((4, 8)), "batch_stats/SpectralNorm_0/d/kernel/sigma": np.ones(1)}, "a spectral normal"),
+    ({"a.weight": np.ones((8, 4)), "lora_down.weight": np.ones((2, 4)), "lora_up.weight": np.ones((8, 2))}, "low-rank"),
+    ({"fc.weight_mean": np.ones((8, 4)), "fc.weight_logvar": np.ones((8, 4))}, "a noisy layer's"),
+    ({"experts.0.weight": np.ones((8, 4)), "router.weight": np.ones((2, 4))}, "a gated layer's"),
     ({"W1": np.ones((4, 8)), "W2": np.ones(8), "b2": np.ones(1)}, r"save it as \(8, 1\) or \(1, 8\)"),
     ({"W1": np.ones((8, 4)), "b1": np.ones(4), "b2": np.ones(8)}, "belong to no matrix: 'b2'"),
     ({"a.weight": np.ones((8, 4)), "residual1.weight": np.ones((8, 8))}, "a residual block's"),

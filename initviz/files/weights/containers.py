@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from initviz.core.wording import MOST_SHOWN, is_unicode, shown
+from initviz.files.stand_ins import MOST_START, check_is_itself
 from initviz.files.weights import npz_file, pytorch_file, safetensors_file
 from initviz.files.weights.tensors import (
     EXAMINED,
@@ -76,6 +77,8 @@ def container(file: BinaryIO, name: str, limits: Limits = EXAMINED) -> Container
         raise ValueError("the file is empty: save a state dict with numpy.savez or safetensors")
     if size > limits.file_bytes:
         raise ValueError(f"the file must be at most {limits.file_bytes / 1e6:,.0f} MB, got {size / 1e6:,.0f}")
+    file.seek(0)
+    check_is_itself(file.read(MOST_START))
     contents = FORMATS[suffix](file, size, limits)
     names = set()
     for tensor in contents.tensors:

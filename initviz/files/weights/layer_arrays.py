@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -23,29 +23,40 @@ CHAIN = ("its connection around the layers would be lost in a plain chain: save 
 # Names of arrays that belong to another kind of layer, what that is, and what helps.
 OTHER_LAYERS = tuple((re.compile(rf"(?:^|[./_]){pattern}(?::0)?(?:$|(?<=\W)|(?=[./_]))", re.IGNORECASE), what, helps)
                      for pattern, what, helps in (
-    (r"(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance|bn_?(?:gain|bias|scale|shift)[0-9]*)",
-     "a batch normalization's", WITHOUT),
+    (r"spectral_?norm(?:alization)?(?:_?[0-9]+)?", "a spectral normalization's",
+     "save the weights that are applied, which it has divided"),
+    (r"(?:running_mean|running_var|num_batches_tracked|moving_mean|moving_variance|bn_?(?:gain|bias|scale|shift)[0-9]*|"
+     r"batch_stats|batch_?norm(?:alization)?(?:_?[0-9]+)?)", "a batch normalization's", WITHOUT),
     (r"(?:(?:weight|bias)_[ih]h(?:_l[0-9]+)?|recurrent_kernel|rnn|lstm|gru|[wub]_?hh|h2h|i2h)",
      "a recurrent layer's", ONLY),
-    (r"(?:gate|gate_(?:up_)?proj|up_gate|feed_forward[._/]w3)", "a gated layer's, which multiplies two layers' outputs",
-     ONLY),
+    (r"(?:gate|gating|router|gate_(?:up_)?proj|up_gate|feed_forward[._/]w3)",
+     "a gated layer's, which multiplies two layers' outputs", ONLY),
     (r"(?:exp_avg(?:_sq)?|momentum_buffer|max_exp_avg_sq)", "an optimizer's", "save model.state_dict()"),
-    (r"lora_[ab]", "a low-rank adapter's", "merge it into the layer's weights, and save these"),
-    (r"(?:weight|bias)_(?:mu|sigma|rho|epsilon|eps)|rho_(?:weight|bias)", "a noisy layer's",
-     "save its mean or a draw as weight and bias"),
+    (r"lora_[a-z]+", "a low-rank adapter's", "merge it into the layer's weights, and save these"),
+    (r"(?:weight|bias)_(?:mu|mean|sigma|std|rho|log_?(?:var|std|sigma)|epsilon|eps)|rho_(?:weight|bias)",
+     "a noisy layer's", "save its mean or a draw as weight and bias"),
     (r"(?:weight|bias)_mask|(?<=[./])mask$", "a masked or pruned layer's",
      "save each weight times its mask, as torch.nn.utils.prune.remove leaves it"),
     (r"(?:in_proj_weight|in_proj_bias|[qkv]_proj|to_(?:[qkv]+)|w_?k|query|c_attn|attn|attention)",
      "an attention layer's", ONLY),
     (r"(?:shortcut|skip|downsample|residual|res_?blocks?|resnet|res)[0-9]*(?:_?(?:block|conn|proj|layer)[a-z]*)?"
      r"(?:_[0-9]+)?", "a residual block's", CHAIN)))
+# Names of what stands in a file beside its networks: of an optimizer, a loss, random numbers, a scaling of the inputs.
+BESIDE = re.compile(
+    r"(?:^|[./])(?:optim(?:izer)?s?(?:_states?)?|opt_states?|n?adam[wx]?|rms_?prop|sgd|ada(?:grad|delta|factor|max))[./]|"
+    r"(?:^|[./])(?:loss(?:es|_fn|_func(?:tion)?)?|criterion)[./]|(?:^|[./_])(?:pos|class|sample)_?weights?$|"
+    r"(?:^|[./_])seed_generator[./_]|"
+    r"(?:^|[./_])(?:(?:running|value|obs(?:ervation)?|state|return|reward)_(?:mean_std|rms)|[a-z]*normalizer)[./]",
+    re.IGNORECASE)
 SPECTRAL = re.compile(r"(.*)(?:weight_orig|parametrizations\.(?:weight|bias)\..*)")
 GAIN = re.compile(r"(?P<layer>.*?)(?:(?P<plain>(?:weight|kernel)_g)|parametrizations\.(?P<new>weight)\.original0)")
 VECTOR_WEIGHTS = re.compile("weight|scale|alpha|negative_slope|(?:gamma|beta|layer_?scale)_?[0-9]*")
 SCALES = ("scale", "alpha", "gamma", "beta")  # of a branch, of one number
 NORMALIZING = re.compile("scale|(?:gamma|beta|layer_?scale)_?[0-9]*")
 NORM = re.compile(r"norm|(?:^|[._/])(?:ln|bn|gn)", re.IGNORECASE)
-EMBEDDING = re.compile(r"(?:^|[._/])(?:[a-z]+_)?(?:emb(?:ed)?(?:dings?|s)?|wte|wpe)(?:[._/]weight)?$", re.IGNORECASE)
+EMBEDDING = re.compile(
+    r"(?:^|[._/])(?:[a-z]+_)?(?:emb(?:ed)?(?:dings?|s)?|wte|wpe)(?:_?[0-9]+)?(?:[._/](?:weight|embeddings?|vars[./]0))?"
+    r"(?::0)?$", re.IGNORECASE)
 WEIGHTS = re.compile(r"(?:^|[./_])w|weight|kernel", re.IGNORECASE)  # a name that may be of weights all the same
 PRELU = re.compile(r"(?:^|[./_])p_?re_?lu", re.IGNORECASE)
 
@@ -92,6 +103,12 @@ class LayerArrays:
 def is_unrelated(name: str, names: Iterable[str]) -> bool:
     """Whether an array of a file with these names is no layer's: its name tells neither weights nor bias, others do."""
     return not role(name) and any(map(role, names))
+
+
+def beside_networks(names: Sequence[str]) -> set[str]:
+    """The names of arrays that say that they belong to no network; none where all would."""
+    beside = {name for name in names if BESIDE.search(name)}
+    return beside if len(beside) < len(names) else set()
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -237,11 +254,14 @@ def _check_vectors(arrays: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
         last = re.split(r"[./]", name.removesuffix(":0"))[-1]
         layer = re.split(r"[./](?=[^./]*$)", name)[0]
-        slopes = bool(PRELU.search(name)) and min(array.shape) == 1
-        if array.ndim == 1 and role(name) == "weight" and not (slopes or VECTOR_WEIGHTS.fullmatch(last)):
+        slopes = bool(PRELU.search(name)) and (array.ndim == 1 or 1 in array.shape)
+        norm = array.ndim == 1 and bool(NORM.search(name))
+        if array.ndim == 1 and role(name) == "weight" and not (slopes or norm or VECTOR_WEIGHTS.fullmatch(last)):
+            wanted = dict.fromkeys(((array.size, 1), (1, array.size)))
             raise ValueError(f"the array {shown(name)} of shape {array.shape} is of weights by its name, and must have "
-                             f"two axes: save it as {(array.size, 1)} or {(1, array.size)}")
-        if not slopes and (array.ndim != 1 or not VECTOR_WEIGHTS.fullmatch(last) or layer in layers):
+                             f"two axes: save it as {' or '.join(map(str, wanted))}")
+        if not (slopes or (norm and role(name))) and (
+                array.ndim != 1 or not VECTOR_WEIGHTS.fullmatch(last) or layer in layers):
             continue
         begin = f"the array {shown(name)} of shape {array.shape} must be a matrix, and is a "
         if array.size == 1 and (slopes or last not in SCALES):

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from initviz.files.weights.names import by_template, layer_of, split
-from initviz.files.weights.orders import Shape
 from initviz.files.weights.vocabulary import (
     COPY,
     DECODERS,
     ENCODERS,
     ENSEMBLES,
     HEADS,
+    LAST,
     LAYERS,
     MEAN,
     PARALLEL,
@@ -28,7 +28,6 @@ from initviz.files.weights.vocabulary import (
     words,
 )
 
-MOST_HEADS = 6  # layers among which heads are looked for
 MAIN = "main"  # the network whose layers have no name of their own beside one that has
 
 
@@ -157,7 +156,8 @@ def _repeated(layers: Sequence[str], ends: Ends) -> list[Part]:
     """Networks of as many layers and inputs that follow one another under one numbering, as critics of l1 to l3 and l4
     to l6; none else.
 
-    Numbers 11, 12, 21, 22 are of networks 1 and 2 where these are alike.
+    Numbers 11, 12, 21, 22 are of networks 1 and 2 where these are alike, and fc1_1, fc2_1, fc1_2, fc2_2 too where the
+    second number tells them apart.
     """
     order, *others = by_template(layers)
     if others or len(order) < 4:
@@ -169,6 +169,8 @@ def _repeated(layers: Sequence[str], ends: Ends) -> list[Part]:
         runs = [tuple(run) for run in tens.values()]
         if len(runs[0]) > 1 and ends(runs[0]) and (not ends(order) or all(ends(run) == ends(runs[0]) for run in runs)):
             return _runs(layers, runs)
+    if runs := _by_second_number(layers, order, ends):
+        return _runs(layers, runs)
     if ends(order):
         return []
     for count in range(2, len(order) // 2 + 1):
@@ -178,6 +180,24 @@ def _repeated(layers: Sequence[str], ends: Ends) -> list[Part]:
         if not rest and reaches[0] and all(_taking(reach) == _taking(reaches[0]) for reach in reaches):
             return _runs(layers, runs)
     return []
+
+
+def _by_second_number(layers: Sequence[str], order: Sequence[int], ends: Ends) -> list[tuple[int, ...]]:
+    """The layers of each second number, or second digit; none where the numbers chain as they are, unless each second
+    number's layers stand together in the file.
+    """
+    runs: dict[int, list[int]] = {}
+    for index in order:
+        numbers = split(layers[index])[1]
+        if len(numbers) > 2 or (len(numbers) == 1 and not 10 < numbers[0] < 100) or not numbers:
+            return []
+        runs.setdefault(numbers[1] if len(numbers) == 2 else numbers[0] % 10, []).append(index)
+    reaches = [ends(run) for run in runs.values()]
+    if len({*map(len, runs.values())}) > 1 or len(order) < 2 * len(runs) or len(runs) < 2 or not reaches[0]:
+        return []
+    together = [index for run in runs.values() for index in run] == list(range(len(order)))
+    alike = all(reach == reaches[0] if ends(order) else _taking(reach) == _taking(reaches[0]) for reach in reaches)
+    return [tuple(run) for run in runs.values()] if alike and (together or not ends(order)) else []
 
 
 def _taking(reach: list[tuple[int, int]]) -> list[int]:
@@ -200,11 +220,13 @@ def _parts(layers: Sequence[str], members: tuple[int, ...], depth: int, ends: En
     if not towers:
         return [Part(prefix, members)]
     parts = [part for group in towers.values() for part in _parts(layers, tuple(group), depth + 1, ends)]
+    beside = Part(prefix or MAIN, tuple(singles))
     if len(parts) == 1:
-        beside = Part(prefix or MAIN, tuple(singles))
         if len(singles) > 1 and _copies(parts[0], beside, ends):
             return [beside, *parts]
         return [Part(parts[0].name if not singles else prefix, members)]
+    if len(singles) > 1 and all(_stands_alone(part, beside, ends) for part in parts):
+        return [beside, *parts]
     parts = _joined(parts, ends, prefix)
     if len(parts) == 1 and len(parts[0].layers) + len(singles) == len(members):
         return [Part(prefix, members)]
@@ -213,9 +235,14 @@ def _parts(layers: Sequence[str], members: tuple[int, ...], depth: int, ends: En
 
 def _copies(part: Part, beside: Part, ends: Ends) -> bool:
     """Whether the layers beside a part are another network: it is a copy of theirs, or they do not chain with it."""
-    alone = ends(beside.layers)
-    return bool(alone) and (not ends([*part.layers, *beside.layers]) or bool(words(part.name) & COPY) or (
-        alone == ends(part.layers) and len(part.layers) == len(beside.layers)))
+    return _stands_alone(part, beside, ends) or (
+        bool(alone := ends(beside.layers)) and alone == ends(part.layers) and len(part.layers) == len(beside.layers))
+
+
+def _stands_alone(part: Part, beside: Part, ends: Ends) -> bool:
+    """Whether the layers beside a part chain by themselves, and not with it, or it is a copy by its name."""
+    return bool(ends(beside.layers)) and (
+        not ends([*part.layers, *beside.layers]) or bool(words(part.name) & COPY))
 
 
 def _joined(parts: list[Part], ends: Ends, prefix: str) -> list[Part]:
@@ -249,10 +276,11 @@ def _follows(part: Part, before: Part, ends: Ends) -> bool:
 
 def _both(parts: list[Part], ends: Ends) -> list[Part]:
     """Two parts that chain, one after the other, as an encoder and a decoder do; none where they are alike."""
-    if len(parts) != 2 or are_exclusive(parts[0].name, parts[1].name) or ends(parts[0].layers) == ends(parts[1].layers):
+    if len(parts) != 2 or are_exclusive(parts[0].name, parts[1].name) or ends(parts[0].layers) == ends(
+            parts[1].layers) or split(parts[0].name)[0] == split(parts[1].name)[0]:
         return []
     for pair in sorted((parts, parts[::-1]), key=lambda pair: not words(pair[0].name) & ENCODERS):
-        if not encoders_first([part.name for part in pair]):
+        if not parts_in_order([part.name for part in pair]):
             continue
         layers = tuple(layer for part in pair for layer in part.layers)
         if _follows(pair[1], pair[0], ends) and ends(layers):
@@ -284,7 +312,8 @@ def _with_singles(parts: list[Part], singles: list[int], layers: Sequence[str], 
             place, twin = twins[0]
             others.append((place, Part(layers[single], tuple(sorted({
                 *parts[place].layers, *given[place], single} - {twin})))))
-        elif len(fitting) == len(parts) and not named and words(layers[single]) <= TRUNKS | LAYERS | {MAIN}:
+        elif len(fitting) == len(parts) and not named and (
+                words(layers[single]) & TRUNKS or words(layers[single]) <= LAYERS | {MAIN}):
             for place in fitting:
                 given[place].append(single)
         elif fitting:
@@ -301,75 +330,19 @@ def _with_singles(parts: list[Part], singles: list[int], layers: Sequence[str], 
 
 def _sides(layers: Sequence[str], ends: Ends) -> list[Part]:
     """Two networks of one layer or more that share none, as actor and critic; encoder and decoder, and both together.
+
+    Between encoder and decoder may stand two heads, of the mean and of the variance; what is beside them is alone.
     """
     sides = [[index for index, layer in enumerate(layers) if words(layer) & side] for side in (ENCODERS, DECODERS)]
-    if len(layers) == 2 and all(sides):
-        found = [Part(layers[index], (index,)) for index in (sides[0][0], sides[1][0])]
-        return [*found, *_both(found, ends)]
+    rest = [index for index in range(len(layers)) if index not in sides[0] + sides[1]]
+    between = [index for index in rest if words(layers[index]) & (MEAN | SPREAD)]
+    if all(side and ends(side) for side in sides) and not {*sides[0]} & {*sides[1]} and (between or not rest):
+        found = [Part(_stem(layers[side[0]]), tuple(side)) for side in sides]
+        return [*_with_singles(found, between, layers, ends),
+                *(Part(layers[index], (index,)) for index in rest if index not in between)]
     if len(layers) == 2 and are_exclusive(*layers):
         return [Part(layer, (index,)) for index, layer in enumerate(layers)]
     return []
-
-
-def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape], ends: Ends, *,
-          chained: bool) -> list[Part]:
-    """Networks that have one of several layers in the same place: by their names, or the most alike in shape first.
-
-    A network with two heads, of the mean and of the variance, or of a policy and of a value; none where none fit.
-    Shapes alone tell no heads in the first place, where layers may share one output. ``shapes`` and ``ends`` are of one
-    layout; ``chained`` says that in some layout the layers follow one another: then only names tell heads.
-    """
-    def with_each(some: Sequence[Sequence[int]]) -> list[Part]:
-        rest = [index for index in members if not any(index in head for head in some)]
-        fit = all(head and ends([*rest, *head]) for head in some)
-        return [Part(layers[head[-1]], tuple(sorted((*rest, *head)))) for head in some] if fit else []
-
-    if named := with_each(_exclusive_sides(layers, members)):
-        return named
-    if chained:
-        return []
-
-    def is_first(head: int, rest: Sequence[int]) -> bool:
-        fan_in, fan_out = shapes[head]
-        return bool(rest) and any(before == fan_out and after != fan_in for before, after in ends(rest))
-
-    alike: dict[Shape, list[int]] = {}
-    taking: dict[int, list[int]] = {}
-    for index in members:
-        alike.setdefault(shapes[index], []).append(index)
-        taking.setdefault(shapes[index][0], []).append(index)
-    groups = [group for group in (*alike.values(), *taking.values()) if len(group) > 1]
-    for size in range(2, MOST_HEADS + 1):
-        for group in groups:
-            for some in combinations(group, size) if len(group) <= 2 * MOST_HEADS else ():
-                rest = [index for index in members if index not in some]
-                if not is_first(some[0], rest) and (found := with_each([[head] for head in some])):
-                    return found
-    return []
-
-
-def _exclusive_sides(layers: Sequence[str], members: Sequence[int]) -> list[list[int]]:
-    """The layers on the two sides of two that exclude each other by their names; empty lists where none are."""
-    first, second = next((pair for pair in combinations(members, 2) if are_exclusive(layers[pair[0]], layers[pair[1]])),
-                         (None, None))
-    if first is None or second is None:
-        return [[index] for index in _of_one_place(layers, members)] or [[], []]
-    return [[index for index in members if index == one or (
-        are_exclusive(layers[index], layers[other]) and not are_exclusive(layers[index], layers[one]))]
-        for one, other in ((first, second), (second, first))]
-
-
-def _of_one_place(layers: Sequence[str], members: Sequence[int]) -> list[int]:
-    """The layers that share a place by two digits, as fc21 and fc22 after fc1 where there is no fc2; [] without such.
-    """
-    named = {index: re.fullmatch(r"(.*[a-zA-Z])([1-9])([1-9]?)", layers[index]) for index in members}
-    places = {(match[1], int(match[2])) for match in named.values() if match and not match[3]}
-    shared: dict[tuple[str, int], list[int]] = {}
-    for index, match in named.items():
-        if match and match[3]:
-            shared.setdefault((match[1], int(match[2])), []).append(index)
-    return next((some for (stem, place), some in shared.items() if len(some) > 1 and (stem, place - 1) in places
-                 and (stem, place) not in places), [])
 
 
 def together(names: Sequence[str]) -> bool:
@@ -380,7 +353,10 @@ def together(names: Sequence[str]) -> bool:
     return changes == len({*parents}) - 1
 
 
-def encoders_first(names: Sequence[str]) -> bool:
-    """Whether no layer of a decoder comes before one of an encoder, by their names."""
-    sides = ["d" if words(name) & DECODERS else "e" for name in names if words(name) & (DECODERS | ENCODERS)]
-    return sides == sorted(sides, reverse=True)
+def parts_in_order(names: Sequence[str]) -> bool:
+    """Whether no layer of a decoder comes before one of an encoder, nor a head before its trunk, by their names."""
+    for first, second in ((ENCODERS, DECODERS), (TRUNKS, LAST)):
+        sides = [bool(words(name) & second) for name in names if words(name) & (first | second)]
+        if sides != sorted(sides):
+            return False
+    return True

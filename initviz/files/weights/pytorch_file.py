@@ -44,11 +44,18 @@ STORAGES: Mapping[str, str] = MappingProxyType({
     "torch.BoolStorage": "bool", "torch.ComplexFloatStorage": "complex64", "torch.ComplexDoubleStorage": "complex128"})
 TENSOR, PARAMETER, ORDERED = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter", (
     "collections.OrderedDict")
-# What checkpoints hold beside tensors, such as a loss or a number format: taken in as a name, and never called.
+# What checkpoints hold beside tensors, such as options or a number format: taken in as a name, and never called.
 INERT = frozenset({
-    "torch.Size", "torch.device", "numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
-    "_codecs.encode", *(f"torch.{name}" for name in ("float16", "bfloat16", "float32", "float64", "int64"))})
-KNOWN = frozenset({TENSOR, PARAMETER, ORDERED, *STORAGES, *INERT})
+    "torch.Size", "torch.device", "numpy.dtype", "numpy.ndarray", "_codecs.encode", "argparse.Namespace",
+    "datetime.datetime", *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in (
+        "scalar", "_reconstruct")),
+    *(f"pathlib.{kind}Path" for kind in ("", "Posix", "PurePosix", "Windows", "PureWindows")),
+    *(f"{module}.{name}" for module in ("__builtin__", "builtins") for name in (
+        "set", "frozenset", "complex", "slice", "bytearray", "list", "int", "float", "dict", "str", "bool")),
+    *(f"torch.{name}" for name in ("float16", "bfloat16", "float32", "float64", "int8", "uint8", "int16", "int32",
+                                   "int64", "bool", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2"))})
+DICTS = frozenset({ORDERED, "collections.defaultdict"})  # made empty, whatever they are given
+KNOWN = frozenset({TENSOR, PARAMETER, *DICTS, *STORAGES, *INERT})
 # In keys that a checkpoint has beside its models; callbacks and loops are Lightning's.
 NOT_WEIGHTS = re.compile(r"optim|(?<![a-z])opt(?![a-z])|sched|scaler|rng|callbacks|loops|hyper_?param", re.IGNORECASE)
 MOST_DEPTH, MOST_AXES = 8, 32
@@ -84,8 +91,8 @@ class View:
 # ---------------------------------------------------------------------------------------------- the pickle
 
 CONSTANTS: Mapping[str, Callable[[], Any]] = MappingProxyType({
-    "EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "NONE": lambda: None, "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False})
+    "EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_SET": list, "EMPTY_TUPLE": tuple, "NONE": lambda: None,
+    "NEWTRUE": lambda: True, "NEWFALSE": lambda: False})
 ARGUMENTS = frozenset({
     "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT",
     "SHORT_BINBYTES", "BINBYTES", "SHORT_BINSTRING", "BINSTRING"})
@@ -103,6 +110,7 @@ class Machine:
         self.steps: dict[str, Callable[[Any], None]] = {
             "MARK": lambda _: self.marks.append(len(self.stack)), "TUPLE": lambda _: self.push(tuple(self.marked())),
             "APPEND": lambda _: self.extend([self.stack.pop()]), "APPENDS": lambda _: self.extend(self.marked()),
+            "ADDITEMS": lambda _: self.extend(self.marked()), "FROZENSET": lambda _: self.push(tuple(self.marked())),
             "SETITEM": lambda _: self.update(self.popped(2)), "SETITEMS": lambda _: self.update(self.marked()),
             "BINPUT": self.remember, "LONG_BINPUT": self.remember, "MEMOIZE": lambda _: self.remember(len(self.memo)),
             "BINGET": lambda place: self.push(self.memo[place]), "LONG_BINGET": lambda place: self.push(
@@ -110,7 +118,8 @@ class Machine:
             "GLOBAL": lambda words: self.push(_named(*words.split(" "))),
             "STACK_GLOBAL": lambda _: self.push(_named(*self.popped(2))),
             "BINPERSID": lambda _: self.push(_storage(self.stack.pop())),
-            "REDUCE": lambda _: self.push(_made(*self.popped(2))), "BUILD": lambda _: self.drop()}
+            "REDUCE": lambda _: self.push(_made(*self.popped(2))),
+            "NEWOBJ": lambda _: self.push(_made(*self.popped(2))), "BUILD": lambda _: self.drop()}
 
     def read(self, data: bytes) -> Any:
         """What the pickle describes."""
@@ -164,7 +173,8 @@ class Machine:
 
     def update(self, values: list[Any]) -> None:
         """Set items of the dict on top; keys are texts and numbers, which are hashed without going deep."""
-        if not isinstance(self.stack[-1], dict) or not all(isinstance(key, str | int | float) for key in values[::2]):
+        if not isinstance(self.stack[-1], dict) or not all(
+                isinstance(key, str | int | float | None) for key in values[::2]):
             raise TypeError
         self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
 
@@ -177,7 +187,7 @@ def _named(module: str, name: str) -> Name:
     full = f"{module}.{name}"
     if full in KNOWN:
         return Name(full)
-    if full.startswith("torch._utils._rebuild"):
+    if full.startswith(("torch._utils._rebuild", "torch.qint", "torch.quint")):
         raise RefusedError(f"this file has a tensor of another kind ({shown(name)}), such as a sparse, quantized or "
                            "8-bit one, or one without values: save dense tensors of float32")
     if full.startswith(("torch.nn.", "__torch__.")) or full.split(".")[0] == "__main__":
@@ -198,13 +208,15 @@ def _made(called: Any, given: Any) -> Any:
     """What a call describes: a tensor, an empty dict, or a name that stands for what is never made."""
     if not isinstance(called, Name) or not isinstance(given, tuple):
         raise TypeError
-    if called.name == ORDERED and not given:
+    if called.name in DICTS:
         return {}
     if called.name == PARAMETER and isinstance(given[0], View):
         return given[0]
     if called.name != TENSOR:
         return Name(called.name)
-    storage, offset, shape, strides = given[:4]
+    storage, offset, shape, strides, *more = given
+    if len(more) > 2 and more[2]:  # its numbers are to be negated or conjugated
+        raise RefusedError("this file has a tensor that is a view with another sign: save it after .resolve_neg()")
     lengths = (offset, *shape, *strides)
     if not isinstance(storage, Storage) or not all(map(_whole, lengths)) or len(shape) != len(strides) or (
             len(shape) > MOST_AXES):
@@ -259,6 +271,8 @@ def _state_dict(described: Any) -> dict[str, View]:
 
     Of a single model the names are its own; those of several, as of a model and its moving average, begin with its key.
     """
+    if isinstance(described, list | tuple):  # of parameters, one by one
+        described = {f"arr_{place}": value for place, value in enumerate(described)}
     leaves = list(_leaves(described, (), set())) if isinstance(described, dict) else []
     models = dict.fromkeys(path[0] for path, _ in leaves if len(path) > 1 and not NOT_WEIGHTS.search(path[0]))
     if models and not any(len(path) == 1 and "." in path[0] for path, _ in leaves):
@@ -268,8 +282,11 @@ def _state_dict(described: Any) -> dict[str, View]:
 
 
 def _leaves(value: Mapping[Any, Any], path: tuple[str, ...], seen: set[int]) -> Iterator[tuple[tuple[str, ...], View]]:
-    """The tensors of nested dicts with their keys; a dict that stands in two places is gone through once."""
+    """The tensors of nested dicts with their keys, but for an optimizer's; a dict in two places is gone through once.
+    """
     seen.add(id(value))
+    if "param_groups" in value and path:
+        return
     for key, inner in value.items():
         if isinstance(inner, View):
             yield (*path, str(key)), inner

@@ -19,11 +19,21 @@ from initviz.core.validation import check
 from initviz.core.wording import MOST_NAMED, cut, shown
 from initviz.files.weights import containers
 from initviz.files.weights.folded import PLACE_LABELS, places, unfolded
-from initviz.files.weights.layer_arrays import EMBEDDING, NORM, LayerArrays, check_names, is_unrelated, layer_arrays
+from initviz.files.weights.heads import heads
+from initviz.files.weights.layer_arrays import (
+    EMBEDDING,
+    NORM,
+    LayerArrays,
+    beside_networks,
+    check_names,
+    is_unrelated,
+    layer_arrays,
+)
 from initviz.files.weights.names import by_template, few, keeps_numbers, layer_of, listed, role, split
-from initviz.files.weights.networks import Part, encoders_first, heads, parts, together
+from initviz.files.weights.networks import Part, parts, parts_in_order, together
 from initviz.files.weights.orders import Shape, chained, find_orders
 from initviz.files.weights.tensors import ITEM_BYTES, Container, Content
+from initviz.files.weights.vocabulary import NOISE, words
 
 MOST_PARAMETERS = 20_000_000
 UNORDERED = (".safetensors",)  # formats that do not keep the order in which layers were defined
@@ -208,7 +218,8 @@ class Checkpoint:
         """The biases, in the file's order unless their numbers say another, without what belongs to no layer by name.
         """
         layers = {layer_of(name) for name in self._matrices}
-        kept = [name for name in self._all_vectors if role(name) == "bias" or layer_of(name) in layers]
+        kept = [name for name in self._all_vectors if role(name) == "bias" or (
+            layer_of(name) in layers and not words(re.split(r"[./]", name)[-1]) & NOISE)]
         of_layers = [name for name in kept if layer_of(name) in layers]
         if len(of_layers) == len(layers) == len(self._matrices):  # what is named otherwise, as action_bias, is none
             alike = {split(name)[0] for name in of_layers}
@@ -264,10 +275,14 @@ class Checkpoint:
         kept = {self._matrices[index] for index in members}
         owned = self._owned or {}
         kept |= {owned[matrix] for matrix in kept if matrix in owned}
+        left = self.layers.left
         if len(members) == len(self._matrices):
             kept |= set(self.arrays)
+        else:
+            left += tuple(f"{shown(key)} {self.arrays[key].shape}" for key in self._all_vectors
+                          if key not in owned.values())
         arrays = {key: array for key, array in self.arrays.items() if key in kept}
-        return replace(self, layers=replace(self.layers, arrays=MappingProxyType(arrays)), named=name)
+        return replace(self, layers=replace(self.layers, arrays=MappingProxyType(arrays), left=left), named=name)
 
     def _ends(self, members: Sequence[int], layouts: Collection[str] = LAYOUT_LABELS) -> list[tuple[int, int]]:
         """The numbers of inputs and outputs that these matrices chain to in the order of the file or their names."""
@@ -301,7 +316,7 @@ class Checkpoint:
             first = filed.get(layout, [])
             searched, complete = self._searched(layout, groups)
             readings = first + [reading for reading in searched if reading not in first]
-            readings = [reading for reading in readings if encoders_first(reading.matrices)] or readings
+            readings = [reading for reading in readings if parts_in_order(reading.matrices)] or readings
             readings = [reading for reading in readings if together(reading.matrices)] or readings
             if readings:
                 by_layout[layout] = readings, bool(first) or (complete and len(readings) == 1)
@@ -360,10 +375,11 @@ def read(data: bytes, name: str) -> Checkpoint:
     suffix = PurePath(name).suffix.lower()
     tensors = containers.container(io.BytesIO(data), name)
     names = [tensor.name for tensor in tensors]
-    check_names(names)
-    left = [tensor for tensor in tensors if tensor.dtype not in ITEM_BYTES]
+    beside = beside_networks(names)
+    check_names(name for name in names if name not in beside)
+    left = [tensor for tensor in tensors if tensor.name in beside or tensor.dtype not in ITEM_BYTES]
     for tensor in left:
-        if not is_unrelated(tensor.name, names):
+        if tensor.name not in beside and not is_unrelated(tensor.name, names):
             tensor.load()  # says what it is
     kept = Container(tuple(tensor for tensor in tensors if tensor not in left), tensors.metadata)
     total = sum(tensor.size for tensor in kept)
@@ -372,7 +388,8 @@ def read(data: bytes, name: str) -> Checkpoint:
     content = containers.loaded(containers.checked(kept))
     found = layer_arrays(content.arrays, content.dtypes)
     return Checkpoint(suffix, replace(found, left=(
-        *(f"{shown(tensor.name)} {tensor.shape} of {tensor.dtype}" for tensor in left), *found.left)), content)
+        *(f"{shown(tensor.name)} {tensor.shape}" + ("" if tensor.dtype in ITEM_BYTES else f" of {tensor.dtype}")
+          for tensor in left), *found.left)), content)
 
 
 def told_apart(readings: Sequence[Reading]) -> list[str]:

@@ -8,6 +8,7 @@ TRUNKS = frozenset({"shared", "trunk", "backbone", "base", "body", "features", "
                     "extractor", "embedding", "embed"})
 HEADS = frozenset({"head", "classifier", "output", "out", "fc", "final", "predictor", "top", "readout", "logits",
                    "projection", "proj", "linear", "last", "tail", "neck"})
+LAST = frozenset({"head", "classifier", "out", "output", "final", "predictor", "readout", "logits", "last", "tail"})
 LAYERS = frozenset({"fc", "l", "lin", "linear", "dense", "hidden", "h", "layer", "layers", "out", "output", "in",
                     "input", "affine", "w", "weight", "kernel", "theta", "block", "blocks", "stage", "ff", "ffn",
                     "last", "first", "final", "mlp", "head", "connected", "full", "fully"})  # that no network is called
@@ -15,12 +16,13 @@ ENSEMBLES = frozenset({"models", "ensemble", "members", "critics", "actors", "ne
                        "estimators", "agents", "qs"})
 PARALLEL = frozenset({"heads", "outputs", "towers", "classifiers", "tasks"})  # lists of which one follows the trunk
 ENCODERS, DECODERS = frozenset({"encoder", "enc", "encode"}), frozenset({"decoder", "dec", "decode"})
-SERIES = re.compile(r"(?:[a-z]*(?:block|layer|stage|module|hidden|dense|linear|fc|h)s?_?)?[0-9]+", re.IGNORECASE)
+SERIES = re.compile(r"(?:(?:[a-z]*(?:block|layer|stage|module|hidden|dense|linear|fc)s?|h)_?)?[0-9]+", re.IGNORECASE)
 COPY = {"target", "ema", "old"}  # what the name of a network's copy has more
 # Words for one thing, and pairs of things of which a network has one.
 POLICY, VALUE = {"action", "actor", "policy", "pi", "act"}, {"value", "critic", "v", "vf", "q", "qf", "val"}
 MEAN, SPREAD = {"mu", "mean", "means", "loc"}, {"logvar", "logstd", "var", "std", "sigma", "logsigma", "variance",
                                                 "scale"}
+NOISE = {"logstd", "logsigma", "std"}  # a vector of a policy's that is no bias
 EXCLUSIVE = ((POLICY, VALUE), (VALUE, {"advantage", "adv"}), (MEAN, SPREAD), ({"online", "local"}, {"target"}),
           ({"teacher"}, {"student"}),
           ({"generator", "gen", "g"}, {"discriminator", "disc", "d"}))
