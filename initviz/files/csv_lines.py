@@ -74,6 +74,11 @@ def _is_title(lines: Sequence[str], separator: str) -> bool:
         return True
     if len(lines) < 4 or lines[0].count('"') % 2:
         return False
+    if not any(mark in lines[0] for mark in SEPARATORS):  # a sentence, where the last lines are rows
+        last = lines[-3:]
+        between = separator or separator_of(last)
+        return between != SPACES and not is_number(lines[0]) and len(
+            {line.count(between) for line in last} - {0}) == 1 and all(between in line for line in last)
     separator = separator or separator_of(lines[1:])
     if separator == SPACES:
         return False
@@ -81,8 +86,6 @@ def _is_title(lines: Sequence[str], separator: str) -> bool:
     first, second, third, fourth = cells
     if len(second) < 2 or len(second) != len(third) or len(third) != len(fourth):
         return False
-    if len(first) == 1 and not any(mark in lines[0] for mark in SEPARATORS):
-        return not is_number(first[0])
     named_below = not any(map(is_number, second)) and all(second) and any(map(is_number, third))
     alone = sum(map(bool, first)) == 1 and len(first) == len(second) > 2
     return named_below and (alone or (len(first) < len(second) - 1 and not is_number(first[0])))

@@ -85,6 +85,14 @@ def without_words(column: pd.Series[Any], decimal: str) -> tuple[list[str], pd.S
     return None
 
 
+def truths(column: pd.Series[Any]) -> Array | None:
+    """A column of True and False as 1 and 0, NaN where missing; None for any other."""
+    known = column.dropna().str.strip().str.lower()
+    if not {*known.unique().tolist()} <= {"true", "false"} or not len(known):
+        return None
+    return np.array(known.eq("true").astype(float).reindex(column.index), float)
+
+
 def _first(column: pd.Series[Any]) -> str:
     """The first text that is not missing, "" where all are."""
     first = column.iat[0]

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = ["MOST_BYTES", "MOST_COLUMNS", "MOST_ROWS", "TARGET_KINDS", "Table", "
 MOST_CLASSES, MOST_WORDS = 1_000, 50  # of a target, and of a column of words that is encoded
 FEW_VALUES = 20  # so many different whole numbers or fewer are taken for classes, as a column of measurements has more
 ROWS_A_CLASS = 5  # more values than that are classes where they count from 0 or 1 without a gap, with so many rows each
+NAMING = 10  # words that all differ, from which on they are names and no classes
 TARGET_NAMES = frozenset({"label", "labels", "target", "targets", "class", "y"})
 NUMBERING = re.compile(r"(?i:(?:.*[_ .-])?(?:id|idx|index|row|no|nr))|.*[a-z](?:I[dD]|Index)")
 TARGET_KINDS = MappingProxyType({"auto": "As found", "classes": "Classes", "numbers": "Numbers"})
@@ -47,21 +49,25 @@ class Table:
         return list(self.values)
 
     def default_target(self) -> str:
-        """The only column with a target's name, else the last that is not the same throughout."""
+        """The only column with a target's name, else the last that is neither the same throughout nor words that are
+        all different.
+        """
         numbers = self.values.numbers()
+        free = {name for name in self.values.words() if _all_differ(self.values[name])}
         by_name = [name for name in self.columns if name.lower() in TARGET_NAMES]
         if len(by_name) == 1 and not (by_name[0] in numbers and _constant(numbers[by_name[0]])):
             return by_name[0]
-        return next((name for name in reversed(self.columns) if name not in numbers or not _constant(numbers[name])),
-                    self.columns[-1])
+        return next((name for name in reversed(self.columns) if name not in free and not (
+            name in numbers and _constant(numbers[name]))), self.columns[-1])
 
     def counting(self) -> list[str]:
-        """The columns that number the rows: each value is 1 more than the one above, or, as the name of an index says,
-        each is whole and another.
+        """The columns that number the rows: each value is 1 more than the one above, or, as the name of an index says
+        or a first column without a name, each is whole and another.
         """
+        unnamed = {"column 1"} if any(not name.startswith("column ") for name in self.columns) else set()
         return [name for name, column in self.values.numbers().items() if len(column) > 2 and (
             (column[0] in (0, 1) and np.array_equal(column, column[0] + np.arange(len(column))))
-            or (NUMBERING.fullmatch(name) and bool((column == np.round(column)).all())
+            or ((NUMBERING.fullmatch(name) or name in unnamed) and bool((column == np.round(column)).all())
                 and len(np.unique(column)) == len(column)))]
 
     def encodable(self) -> list[str]:
@@ -157,6 +163,12 @@ def _lacks_numbers(column: Array) -> bool:
     return not np.isfinite(column).any()
 
 
+def _all_differ(column: Array) -> bool:
+    """Whether all words of a column differ, of so many that they name the rows."""
+    known = [word for word in column if word]
+    return len(known) >= NAMING and len(set(known)) == len(known)
+
+
 def _constant(column: Array) -> bool:
     finite = column[np.isfinite(column)]
     return not finite.size or bool((finite == finite[0]).all())
@@ -185,6 +197,9 @@ def _targets(columns: dict[str, Array], kind: str, standardize: bool) -> tuple[A
             if len(kinds) > MOST_CLASSES:
                 raise ValueError(f"the target {shown(name)} must have at most {MOST_CLASSES:,} classes, got "
                                  f"{len(kinds):,}")
+            if kind == "auto" and column.dtype.kind != "f" and _all_differ(column):
+                raise ValueError(f"the target {shown(name)} must have words that come again, or numbers, and has "
+                                 f"{len(kinds):,} different words such as {shown(column[0])} in {len(column):,} rows")
             return classes.astype(np.int64), "softmax_ce", len(kinds)
     elif kind == "classes":
         raise ValueError(f"several targets must be numbers, got classes for {named(list(columns))}")
@@ -271,6 +286,12 @@ def _notes(table: Table) -> list[str]:
         count = sum(missing.values())
         notes.append(f"Rows that miss a number are left out; {count:,} {'is' if count == 1 else 'are'} missing or "
                      f"infinite, in {named(lacking)}.")
+    without = {name: count for name in words if (count := int(table.values.texts(name).isna().sum()))}
+    if without:
+        some = ", ".join(f"{count:,} of {shown(name)}" for name, count in islice(without.items(), MOST_NAMED))
+        more = f" and of {len(without) - MOST_NAMED:,} more columns" if len(without) > MOST_NAMED else ""
+        notes.append("Words are missing, as empty cells, NA or None are, in rows that are left out where the column is "
+                     f"used: {some}{more}.")
     if counting := table.counting():
         notes.append(f"{named(counting)} {'counts' if len(counting) == 1 else 'count'} the rows, which tells a network "
                      "nothing of them: leave out what is no measurement.")

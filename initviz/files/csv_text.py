@@ -27,13 +27,15 @@ from initviz.files.csv_lines import (
     without_comments,
     without_titles,
 )
-from initviz.files.csv_numbers import MISSING, beside_numbers, converted, is_missing, is_number, without_words
+from initviz.files.csv_numbers import MISSING, beside_numbers, converted, is_missing, is_number, truths, without_words
 from initviz.files.stand_ins import check_is_itself
 
 MOST_BYTES = 20 * 10**6
 MOST_COLUMNS, MOST_ROWS, MOST_CELLS = 2_000, 20_000, 2_000_000
 HEAD_CELLS = 10_000  # to learn how a file is written
 MOST_DIGITS = 10  # of a row's number
+ARCHIVES = (b"PK\3\4", b"\xd0\xcf\x11\xe0", b"PAR1", b"%PDF", b"\x1f\x8b")  # zip, Excel's old one, Parquet, PDF, gzip
+JSON = re.compile(rb"\s*(?:\[\s*)?\{\s*\"[^\"\n]*\"\s*:|\s*\[\s*\[")
 SEP_LINE = re.compile(r"\s*\"?sep=(.)\"?[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)
 
 
@@ -121,6 +123,8 @@ def columns_of(data: bytes) -> tuple[Columns, list[str]]:
                 left := converted({place: few[1]}, text.decimal)):
             numbers |= left
             notes.append(f"Cells of {shown(name)} that are no numbers are taken for missing: {named(few[0])}.")
+        elif place in columns and place not in numbers and (found_truth := truths(columns[place])) is not None:
+            numbers[place] = found_truth, False
         if place in numbers:
             held, signs = numbers[place]
         else:
@@ -201,6 +205,10 @@ def _check_bytes(data: bytes) -> None:
     if len(data) > MOST_BYTES:
         raise ValueError(f"the file must be at most {MOST_BYTES / 1e6:,.0f} MB, got {len(data) / 1e6:,.0f}")
     check_is_itself(data)
+    if data.startswith(ARCHIVES):
+        raise ValueError("the file is a spreadsheet or another archive, and no text: save its sheet as CSV UTF-8")
+    if JSON.match(data):
+        raise ValueError("the file is JSON, and no table: save it as CSV, such as with pandas.read_json(FILE).to_csv")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ValueError("the file is UTF-16: save it as UTF-8, which spreadsheets call CSV UTF-8")
     if not data.isascii():
@@ -210,8 +218,6 @@ def _check_bytes(data: bytes) -> None:
                 decoder.decode(data[start:start + MOST_HEAD], start + MOST_HEAD >= len(data))
         except UnicodeDecodeError:
             raise ValueError("the file is not UTF-8 text: save it as CSV UTF-8") from None
-    if data.startswith(b"PK\3\4"):
-        raise ValueError("the file is a spreadsheet or another archive, and no text: save its sheet as CSV UTF-8")
     if b"\0" in data:
         raise ValueError("the file is no text: it holds zero bytes, as UTF-16 and binary files do: save it as CSV "
                          "UTF-8")

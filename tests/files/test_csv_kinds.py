@@ -400,3 +400,56 @@ def test_names_of_two_lines_are_names_of_one():
 def test_words_that_were_perhaps_meant_for_numbers_are_shown():
     table = csv_table.read(csv("a,b,c", *(f"{place}.5{'MK'[place % 2]},word,{place}" for place in range(20))))
     assert any(note.endswith(": 'a' ('0.5M'), 'b'.") for note in table.notes)
+
+
+def lines_of(count, line):
+    return "".join(f"{line(place)}\n" for place in range(count))
+
+
+def test_true_and_false_are_1_and_0_where_some_are_missing():
+    truth = {0: "True", 1: "False", 2: ""}
+    table = csv_table.read(("a,f,y\n" + lines_of(30, lambda i: f"{i * 7 % 31}.5,{truth[i % 3]},{i % 2}")).encode())
+    np.testing.assert_array_equal(table.values["f"][:3], [1, 0, np.nan])
+    assert table.batch("y").features == 2
+
+
+def test_rows_that_miss_a_word_are_said():
+    kinds = ("None", "Mild", "Severe")
+    table = csv_table.read(("a,b,y\n" + lines_of(30, lambda i: f"{i * 7 % 31}.5,{i}.25,{kinds[i % 3]}")).encode())
+    assert "Words are missing, as empty cells, NA or None are, in rows that are left out where the column is used: " \
+           "10 of 'y'." in table.notes
+
+
+def test_words_that_all_differ_are_names_and_no_classes():
+    data = ("a,b,name\n" + lines_of(30, lambda i: f"{i * 7 % 31}.5,{i % 7}.25,name {i}")).encode()
+    table = csv_table.read(data)
+    assert table.default_target() == "b"
+    with pytest.raises(ValueError, match=r"'name' must have words that come again, .* 30 different words .* 'name 0'"):
+        table.batch("name")
+    assert table.batch("name", kind="classes").outputs == 30
+
+
+def test_a_first_column_without_a_name_numbers_the_rows_in_any_order():
+    for first in ("", "Unnamed: 0"):
+        data = f"{first},a,y\n" + lines_of(30, lambda i: f"{i * 7 % 30},{i * 7 % 31}.5,{i % 2}")
+        assert csv_table.read(data.encode()).counting() == ["column 1"]
+    data = lines_of(30, lambda i: f"{i * 7 % 30},{i * 7 % 31}.5,{i % 2}")
+    assert csv_table.read(data.encode()).counting() == []
+
+
+def test_several_sentences_above_the_columns_are_left_out():
+    data = "Station: X\nHeight: 3.5\nDepth: 4.5\n\na,b,y\n" + lines_of(9, lambda i: f"{i}.5,{i * i}.25,{i % 2}")
+    table = csv_table.read(data.encode())
+    assert table.columns == ["a", "b", "y"]
+    assert "'Station: X', 'Height: 3.5', 'Depth: 4.5'" in table.notes[1]
+
+
+@pytest.mark.parametrize(("data", "sentence"), [
+    (b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n', "the file is JSON"), (b'[{"a": 1, "b": 2}]', "the file is JSON"),
+    (b"[[1, 2], [3, 4]]", "the file is JSON"), (b"PK\3\4\xff\xfe", "a spreadsheet or another archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1", "a spreadsheet or another archive"), (b"\x1f\x8b\x08\0", "another archive"),
+    (b"PAR1\x15\x04", "another archive"), (b"<html><table>", "this is a web page"),
+    (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull")])
+def test_what_is_no_table_is_named(data, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        csv_table.read(data)
