@@ -125,9 +125,7 @@ class DeclaredSettings:
         "the last layer.", place="sidebar")
     width: int = setting(
         "Width", 128, Interval(2, 1024, integer=True), COMPARED | {"formulas"},
-        "Neurons in each hidden layer. At multiples of 8 copies stay equal to the last bit in float64, in which "
-        "Symmetry computes; in float32 they may part by round-off, which Adam enlarges.",
-        place="sidebar")
+        "Neurons in each hidden layer.", place="sidebar")
     gain: float = setting(
         "Gain", 1.0, Interval(0, 4), WITH_NETWORK,
         "Multiplies every weight, whatever the initializer.", 0.05, place="sidebar")

@@ -27,19 +27,25 @@ QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignor
 PART = 1 << 15  # values of which an activation is computed at a time, so that what lies between stays in the cache
 
 
+def _mean(values: Array, axis: int | tuple[int, int]) -> Any:
+    """The mean along the last axis or the last two, summed in float64; np.mean itself takes longer than a small sum."""
+    total = np.add.reduce(values, axis=axis, dtype=np.float64)
+    return total / (values.size // total.size)
+
+
 def _mse(output: Array, targets: Array) -> tuple[Any, Array]:
     residual = output - targets
-    loss = np.mean(residual * residual, axis=(-2, -1), dtype=np.float64)
+    loss = _mean(residual * residual, (-2, -1))
     return loss, residual * (2 / targets.size)
 
 
 def _softmax_ce(output: Array, targets: Array) -> tuple[Any, Array]:
     rows = np.arange(len(targets))
-    shifted = output - output.max(axis=-1, keepdims=True)
+    shifted = output - np.maximum.reduce(output, axis=-1, keepdims=True)
     chosen = shifted[..., rows, targets]
     p = np.exp(shifted, out=shifted)
-    total = p.sum(axis=-1, keepdims=True)
-    loss = np.mean(np.log(total[..., 0]) - chosen, axis=-1, dtype=np.float64)
+    total = np.add.reduce(p, axis=-1, keepdims=True)
+    loss = _mean(np.log(total[..., 0]) - chosen, -1)
     p /= total
     p[..., rows, targets] -= 1
     p /= len(targets)
@@ -55,7 +61,7 @@ def sigmoid(z: Array) -> Array:
 
 def _bce(output: Array, targets: Array) -> tuple[Any, Array]:
     each = np.maximum(output, 0) - output * targets + np.log1p(np.exp(-np.abs(output)))
-    return np.mean(each, axis=(-2, -1), dtype=np.float64), (sigmoid(output) - targets) / targets.size
+    return _mean(each, (-2, -1)), (sigmoid(output) - targets) / targets.size
 
 
 def _sigmoid_mse(output: Array, targets: Array) -> tuple[Any, Array]:
@@ -96,7 +102,8 @@ class Propagation:
 def product(a: Array, b: Array, name: Hashable, buffers: Buffers) -> Array:
     """a @ b, also for stacks, in the memory of that name."""
     shape = (*a.shape[:-1], b.shape[-1]) if a.ndim >= b.ndim else (*b.shape[:-2], a.shape[-2], b.shape[-1])
-    out: Array = np.matmul(a, b, out=buffers.array(name, shape, np.result_type(a, b)))
+    dtype = a.dtype if a.dtype == b.dtype else np.result_type(a, b)
+    out: Array = np.matmul(a, b, out=buffers.array(name, shape, dtype))
     return out
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
-from initviz.core.exchange import branch_parts, kinds, stream_parts
+from initviz.core.exchange import branch_places, kinds, stream_places
 from initviz.core.initializers import initialize
 from initviz.core.layers import Dense, walk
 from initviz.core.network import stream
@@ -156,8 +156,8 @@ def attempts_bytes(network: Architecture, samples: int, recipe: Recipe) -> float
 
 
 def _kinds(network: Architecture, parameters: Mapping[str, Array]) -> tuple[int, tuple[int, ...]]:
-    return kinds(stream_parts(network, parameters)), tuple(
-        kinds(branch_parts(network, parameters, block)) for block in range(network.blocks))
+    return kinds(parameters, stream_places(network, parameters)), tuple(
+        kinds(parameters, branch_places(network, parameters, block)) for block in range(network.blocks))
 
 
 def _result(key: str, network: Architecture, begun: dict[str, Array], end: dict[str, Array] | None, history: History,

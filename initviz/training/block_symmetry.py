@@ -16,7 +16,7 @@ from initviz.core.architecture import KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch
 from initviz.core.cost import block_signals, block_training_bytes, block_weights
-from initviz.core.exchange import branch_parts, kinds, layer_parts, stream_parts
+from initviz.core.exchange import branch_places, kinds, layer_places, stream_places
 from initviz.core.layers import Activation, Dense, Layer, Norm, Residual
 from initviz.core.layers.chain import LayerContext, Parameters, chain_backward, chain_forward, path_of
 from initviz.core.propagation import LOSSES, QUIET
@@ -231,9 +231,9 @@ def _copies(network: Architecture, drawn: Parameters, views: list[StageView], tr
     weights = [name for name, array in drawn.items() if array.ndim == 2]
     return BlockCopies(
         network, views, before.counts(), last, steps,
-        (kinds(stream_parts(network, drawn)),) * len(inner) if skips else
-        tuple(kinds(layer_parts(network, drawn, stage)) for stage in inner),
-        tuple(kinds(branch_parts(network, drawn, block)) for block in range(network.blocks)) if skips else (),
+        (kinds(drawn, stream_places(network, drawn)),) * len(inner) if skips else
+        tuple(kinds(drawn, layer_places(network, drawn, stage)) for stage in inner),
+        tuple(kinds(drawn, branch_places(network, drawn, block)) for block in range(network.blocks)) if skips else (),
         not any(part["stream"][0].any() for part in parts), bool(added) and not any(array.any() for array in added),
         sum(_moved(drawn[name], trained[name]) for name in weights) if trained else 0, len(weights),
         before.norm_of_copies())

@@ -2,7 +2,7 @@
 
 Everything here is float64, so that round-off is seen for what it is. If all weights of a layer are equal, exchanging
 two of its neurons changes nothing; gradient descent, momentum and Adam commute with the exchange, so that copies stay
-copies (in exact arithmetic; a product over a width that is no multiple of 8 may add its terms in another order).
+copies, to the last bit where their gradients are.
 """
 
 from __future__ import annotations
@@ -154,12 +154,16 @@ class Attempt:
     change: ParameterChange = lambda parameters, rng, epsilon: parameters
     recipe: tuple[tuple[str, Any], ...] = ()
     activation: str | None = None
-    more_neurons: int = 0
 
 
 def _noise(parameters: Parameters, rng: np.random.Generator, epsilon: float) -> Parameters:
     weights, biases = parameters
     return [w + epsilon * rng.standard_normal(w.shape) for w in weights], biases
+
+
+def _last_place(parameters: Parameters, rng: np.random.Generator, epsilon: float) -> Parameters:
+    weights, biases = parameters
+    return [np.nextafter(w, w + rng.integers(-1, 2, w.shape)) for w in weights], biases
 
 
 def _random_biases(parameters: Parameters, rng: np.random.Generator, epsilon: float) -> Parameters:
@@ -189,8 +193,9 @@ def _zero_hidden(parameters: Parameters, rng: np.random.Generator, epsilon: floa
 ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
     "nothing": Attempt("Nothing", "The constant initialization, as it is."),
     "adam": Attempt("Adam alone", "The constant initialization, trained with Adam.", recipe=(("optimizer", "adam"),)),
-    "adam_odd": Attempt("Adam, one neuron more", "The same with a width that is one larger.",
-                        recipe=(("optimizer", "adam"),), more_neurons=1),
+    "round_off": Attempt("Adam and round-off", "The same, with weights that may be off by a unit in the last place, as "
+                         "products that add in different orders leave copies.", _last_place,
+                         (("optimizer", "adam"),)),
     "noise": Attempt("Perturbation", "Normal noise of the chosen size on every weight.", _noise),
     "dropout": Attempt("Dropout", f"Dropout of {DROPOUT:g} on the hidden neurons while training.",
                        recipe=(("dropout", DROPOUT),)),
@@ -208,7 +213,7 @@ ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
 def sentence_of(key: str, optimizer: str) -> str:
     """What an attempt changes, where training is otherwise by that optimizer."""
     attempt = ATTEMPTS[key]
-    tenth = dict(attempt.recipe).get("optimizer") == "adam" != optimizer and not attempt.more_neurons
+    tenth = dict(attempt.recipe).get("optimizer") == "adam" != optimizer
     return attempt.sentence.replace("with Adam.", "with Adam at a tenth of the rate.") if tenth else attempt.sentence
 
 
@@ -241,7 +246,7 @@ def try_all(network: Network, batch: Batch, recipe: Recipe,
         raise ValueError(f"network must have depth 2 and dtype float64, got {network.depth} and {network.dtype}")
     groups: dict[tuple[Any, ...], list[str]] = {}
     for key, attempt in ATTEMPTS.items():
-        terms = (attempt.activation or network.activation, attempt.more_neurons, *attempt.recipe)
+        terms = (attempt.activation or network.activation, *attempt.recipe)
         groups.setdefault(terms, []).append(key)
     results: dict[str, AttemptResult] = {}
     for keys in groups.values():
@@ -253,7 +258,7 @@ def try_all(network: Network, batch: Batch, recipe: Recipe,
                 key, history.steps, gaps, history.loss[0] if history.loss else math.nan,
                 history.loss[-1] if history.loss and history.diverged_at is None else math.nan,
                 next((step for step, gap in zip(history.steps, gaps, strict=True) if gap > SPLIT), None),
-                0 if end is None else distinct_neurons(end[0][0]), network.sizes[1] + ATTEMPTS[key].more_neurons)
+                0 if end is None else distinct_neurons(end[0][0]), network.sizes[1])
     return [results[key] for key in ATTEMPTS]
 
 
@@ -263,8 +268,7 @@ def _attempt(keys: Sequence[str], network: Network, batch: Batch, recipe: Recipe
     changed = replace(recipe, **dict(attempt.recipe))
     if changed.optimizer == "adam" != recipe.optimizer:
         changed = replace(changed, rate=recipe.rate / 10)
-    inputs, width, outputs = network.sizes
-    parameters = draws_in_float64(replace(network, sizes=(inputs, width + attempt.more_neurons, outputs)))
+    parameters = draws_in_float64(network)
     initial = [ATTEMPTS[key].change(parameters, stream(network.seed, NOISE_STREAM), epsilon) for key in keys]
     activation = attempt.activation or network.activation
     return Race(initial, batch, changed, activation=activation, seed=network.seed,

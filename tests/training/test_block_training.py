@@ -1,6 +1,7 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from initviz import (
     train,
 )
 from initviz.core.batches import make_split
+from initviz.core.exchange import all_alike, layers_of_neurons
+from initviz.core.layers.chain import chain_backward
 from initviz.training.gradient_descent import block_race, race
 
 BATCH = make_batch("digits", 64, dtype="float64")
@@ -33,6 +36,24 @@ def after(described, recipe, **options):
 
 def gradients(described, parameters):
     return propagate_layers(described.layers, parameters, BATCH.x, BATCH.targets, loss=BATCH.loss).gradients
+
+
+@pytest.mark.parametrize(("kind", "normalization"), [("residual", "none"), ("residual", "batch"),
+                                                     ("normalized", "batch"), ("pre_norm", "rms")])
+def test_constant_weights_stay_copies_to_the_last_bit_where_their_gradients_have_round_off(kind, normalization):
+    rng = np.random.default_rng(0)
+
+    def with_round_off(*given):
+        dx, found = chain_backward(*given)
+        return dx, {name: array * (1 + 1e-15 * rng.standard_normal(array.shape)) for name, array in found.items()}
+
+    described = network(kind=kind, normalization=normalization, initializer="constant", activation="tanh")
+    with mock.patch("initviz.training.gradient_descent.blocks.chain_backward", with_round_off):
+        trained = block_race([described], BATCH, Recipe("adam", 0.01, 20)).advance()
+    assert trained.histories[0].loss[-1] < trained.histories[0].loss[0]
+    assert trained.histories[0].symmetry_gap[-1][:-1].max() == 0
+    parameters = trained.named(*trained.parameters()[0])
+    assert all(all_alike(parameters, places) for places in layers_of_neurons(described, parameters))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -1,6 +1,7 @@
 import json
 import math
 from pathlib import Path
+from unittest import mock
 
 import hashed
 import numpy as np
@@ -18,10 +19,12 @@ from initviz.training.gradient_descent import (
     symmetry_gap,
     train,
 )
+from initviz.training.gradient_descent.copies import Copies
+from initviz.training.optimizers import OPTIMIZERS
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden.json").read_text())
 CASES = {case["config"]["name"]: case for case in GOLDEN["configs"] if "train" in case["config"]}
-MOONS = make_batch("moons", 128)
+MOONS, DIGITS = make_batch("moons", 128), make_batch("digits", 128)
 
 
 def started(config, copies=1):
@@ -100,11 +103,39 @@ def test_zero_steps_record_the_start_alone():
     assert len(history.loss) == 1
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
-def test_constant_weights_stay_copies_to_the_last_bit(optimizer):
-    history = train(Network((2, 16, 16, 2), "tanh", "constant", dtype="float64"), MOONS, Recipe(optimizer, 0.1, 200))
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(("width", "dtype"), [(16, "float64"), (88, "float32"), (100, "float64")])
+def test_constant_weights_stay_copies_to_the_last_bit(optimizer, width, dtype):
+    network = Network((64, width, width, 10), "tanh", "constant", dtype=dtype)
+    history = train(network, DIGITS, Recipe(optimizer, 0.01, 100))
     assert history.loss[-1] < history.loss[0]
     assert max(gap[:2].max() for gap in history.symmetry_gap) == 0
+
+
+def test_copies_stay_equal_beside_networks_that_diverge_or_differ_and_these_are_left_as_they_are():
+    fields = {"sizes": (64, 88, 88, 10), "activation": "tanh", "dtype": "float32"}
+    networks = [Network(initializer=key, **fields, gain=gain) for key, gain in (
+        ("constant", 1e38), ("constant", 1), ("he_normal", 1), ("zeros", 1), ("ones", 0.1))]
+    together = race(networks, DIGITS, Recipe("adam", 0.01, 50)).advance()
+    assert together.histories[0].diverged_at is not None
+    for index in (1, 3, 4):
+        assert together.histories[index].symmetry_gap[-1][:2].max() == 0
+    with mock.patch.object(Copies, "equalize"):
+        apart = race(networks[1:], DIGITS, Recipe("adam", 0.01, 50)).advance()
+    for ours, theirs in zip(together.parameters()[2], apart.parameters()[1], strict=True):
+        for array, same in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(array, same)
+
+
+def test_neurons_whose_outgoing_weights_or_biases_differ_are_no_copies():
+    constant, random = (Network((64, 16, 10), "tanh", key, bias_std=0.1).parameters()
+                        for key in ("constant", "he_normal"))
+    zeros = [np.zeros_like(b) for b in constant[1]]
+    initial = [(constant[0], zeros), ([constant[0][0], random[0][1]], zeros), constant]
+    trained = Race(initial, DIGITS, Recipe("sgd", 0.1, 20), activation="tanh").advance()
+    gaps = [history.symmetry_gap[-1][0] for history in trained.histories]
+    assert gaps[0] == 0
+    assert min(gaps[1:]) > 1e-3
 
 
 def test_dropout_splits_copies():

@@ -184,12 +184,3 @@ def reasons(networks: Sequence[BlockCopies]) -> str:
         words = ". ".join(text[0].upper() + text[1:] for text in _sentences(copies) if text)
         said.setdefault(words, []).append(label_of(copies.network.initializer))
     return "\n".join(f"- **{', '.join(labels)}**: {words}." for words, labels in said.items())
-
-
-def round_off(network: Architecture) -> str:
-    """What must be known of a width at which copies may differ by round-off; empty at others."""
-    if network.width % 8 == 0:
-        return ""
-    layer = (f" A LayerNorm of copies may multiply that by up to 1/√ε = {number(1 / math.sqrt(1e-5))}."
-             if network.normalization == "layer" else "")
-    return f" The width is no multiple of 8: copies may differ by round-off, about 1e-16 of their size at first.{layer}"

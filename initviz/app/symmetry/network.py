@@ -38,7 +38,6 @@ class _Shown:
     views: Sequence[Sequence[LayerView]]
     names: Sequence[str]
     what: str
-    hint: str
 
 
 def show(chosen: Settings) -> None:
@@ -72,13 +71,10 @@ def show(chosen: Settings) -> None:
 
 
 def _of_layers(settings: Settings, recipe: Recipe) -> _Shown:
-    hint = ("" if settings.width % 8 == 0 else
-            " The width is no multiple of 8: a product may add the terms of some neurons in another order, and copies "
-            "may differ by round-off, about 1e-16 of their size at first.")
     return _Shown(symmetry.cached_views(_networks(settings), settings.input, settings.batch, recipe,
                                         settings.after_steps),
                   [f"layer {layer}" for layer in range(1, settings.depth)],
-                  "What the neurons of each layer put out", hint)
+                  "What the neurons of each layer put out")
 
 
 def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
@@ -92,8 +88,7 @@ def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
         part = settings.block_part
     views = [[view for stage in copies.views if (view := stage.part(part))] for copies in counted]
     names = blocks.stage_names(networks[0])
-    shown = _Shown(views, names[0 if part == "stream" else 1:], blocks.title(networks[0], part),
-                   blocks.round_off(networks[0]))
+    shown = _Shown(views, names[0 if part == "stream" else 1:], blocks.title(networks[0], part))
     _show_layers(chosen, settings, shown)
     st.markdown("**What stays copies, and why**")
     if settings.unfit_scheme:
@@ -150,8 +145,7 @@ def _show_neurons(settings: Settings, shown: _Shown) -> None:
     st.table(pd.DataFrame(say.layer_rows(labels, shown.views, place + 1)).set_index("Initializer"))
     app.more("Effective neurons: how many independent neurons would vary as much, a participation ratio. Scale: the "
              "root mean square of what the layer puts out. Symmetry gap: how far a neuron's incoming weights are from "
-             "the first neuron's, relative to it; 0 for copies. Gradient: the root mean square of its weights' dL/dW."
-             + shown.hint)
+             "the first neuron's, relative to it; 0 for copies. Gradient: the root mean square of its weights' dL/dW.")
 
 
 def _networks(settings: Settings) -> tuple[Network, ...]:

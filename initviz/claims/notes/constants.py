@@ -169,8 +169,8 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "With the same non-zero value everywhere the neurons of a layer still compute the same thing.",
         f"As for zeros: {SAMPLES} digits, three layers, hidden ones of {WIDTH}, softmax cross-entropy, float64, "
         f"{zeros.STEPS} steps of gradient descent at {RATE:g}. Neurons count as different beyond round-off.",
-        "The argument for zeros needs equal weights, not zeros: copies get the same gradient and stay copies. In "
-        "floating point it holds to the last bit in float64 where the width is a multiple of 8, else up to round-off.",
+        "The argument for zeros needs equal weights, not zeros: copies get the same gradient and stay copies. Here "
+        "the gradient of copies is computed once, so that they do to the last bit.",
         "Goodfellow, Bengio and Courville 2016, \"Deep Learning\", section 8.4", _symmetry, MappingProxyType({
             "activation": activation_knob("tanh", "tanh", "relu", "sigmoid"),
             "value": Parameter("Value", VALUE, Interval(-1, 1), "Of every weight.", 0.05)}),
@@ -196,8 +196,8 @@ CLAIMS: Mapping[str, Experiment] = MappingProxyType({
         "momentum and Adam keep what is exchanged equal. Noise breaks it: under gradient descent and momentum after a "
         "time that grows with the logarithm of its inverse, under Adam, which divides by the gradient's own size, "
         "sooner: at once with softmax, whose errors cancel and leave noise alone to be scaled up.",
-        "Follows from the permutation symmetry of a layer; round-off that differs between copies, at widths that are "
-        "no multiple of 8, is noise too", _slow, MappingProxyType({
+        "Follows from the permutation symmetry of a layer; where a library's products add the terms of copies in "
+        "different orders, round-off is noise too", _slow, MappingProxyType({
             "epsilon": Parameter("Perturbation", 0.0, Choices((0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2)),
                                  "Standard deviation of the normal noise added to every weight."),
             "optimizer": Parameter("Optimizer", "sgd", OPTIMIZER_LABELS, OPTIMIZER_HELP),

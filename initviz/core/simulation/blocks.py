@@ -15,7 +15,7 @@ from initviz.core.architecture import KINDS, Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, check_fit
 from initviz.core.buffers import borrowed_buffers
-from initviz.core.exchange import stream_parts
+from initviz.core.exchange import all_alike, stream_places
 from initviz.core.layers import Activation, Dense, Layer, Residual, walk
 from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward
 from initviz.core.layers.passes import check_layers
@@ -209,7 +209,7 @@ class _Watcher:
 
 def _stream_is_symmetric(network: Architecture, parameters: Mapping[str, Array]) -> bool:
     """Whether exchanging any two neurons of the stream changes nothing."""
-    return all(has_equal_rows(part.T) for part in stream_parts(network, parameters))
+    return all_alike(parameters, stream_places(network, parameters))
 
 
 def _of_norms(network: Architecture, parameters: Mapping[str, Array], stage: int) -> list[Array]:

@@ -12,10 +12,12 @@ from initviz.core.architecture import Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, check_fit
 from initviz.core.buffers import Buffers
+from initviz.core.exchange import layers_of_neurons
 from initviz.core.layers import Activation, Dense, Layer, walk
 from initviz.core.layers.chain import LayerContext, chain_backward, chain_forward
 from initviz.core.layers.passes import check_layers
 from initviz.core.propagation import LOSSES, check_targets
+from initviz.training.gradient_descent.copies import Copies
 from initviz.training.gradient_descent.plain import Pass, Race
 from initviz.training.gradient_descent.recipe import Recipe
 
@@ -63,6 +65,7 @@ class BlockRace(Race):
         names = [name for name in initial[0] if name not in self.weights]
         self._shapes = {name: initial[0][name].shape for name in names}
         self._phi, self._params = activation(architecture.activation), dict(architecture.activation_params)
+        self._copies = Copies(initial, [*self.weights, *names], layers_of_neurons(architecture, initial[0]))
         self._begin([np.stack([of_network[name] for of_network in initial]) for name in self.weights],
                     [np.stack([of_network[name].reshape(1, -1) for of_network in initial]) for name in names],
                     batch, recipe, held_out, seed, rates, record, snapshots, held_out_steps)

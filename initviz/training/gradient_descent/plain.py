@@ -19,6 +19,7 @@ from initviz.core.batches import Batch
 from initviz.core.buffers import Buffers
 from initviz.core.network import Network, stream
 from initviz.core.propagation import LOSSES, QUIET, backward, check_shapes, check_targets, forward
+from initviz.training.gradient_descent.copies import Copies
 from initviz.training.gradient_descent.history import History, log_ratios, norms_of, recorded_steps, symmetry_gaps
 from initviz.training.gradient_descent.recipe import Recipe
 from initviz.training.optimizers import OPTIMIZERS
@@ -31,6 +32,15 @@ MOST_SNAPSHOT_BYTES = 64e6
 def _copied(parameters: Parameters) -> Parameters:
     weights, biases = parameters
     return [w.copy() for w in weights], [b.copy() for b in biases]
+
+
+def _copies(initial: Sequence[Parameters], recipe: Recipe) -> Copies:
+    depth = len(initial[0][0])
+    names = [f"{layer}.{part}" for part in ("weight", "bias") for layer in range(depth)]
+    neurons = [[(f"{layer}.weight", -1), (f"{layer}.bias", -1), (f"{layer + 1}.weight", -2)]
+               for layer in range(depth - 1)]
+    return Copies([dict(zip(names, [*weights, *biases], strict=True)) for weights, biases in initial], names,
+                  () if recipe.dropout else neurons)  # dropout treats copies differently
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +80,7 @@ class Race:
     """
 
     _make_snapshot: Snapshot
+    _copies: Copies
 
     def __init__(self, initial: Sequence[Parameters], batch: Batch, recipe: Recipe, *, activation: str,
                  activation_params: dict[str, Any] | None = None, held_out: Batch | None = None, seed: int = 0,
@@ -85,6 +96,7 @@ class Race:
         check_targets(batch.targets, batch.loss, len(batch.x), initial[0][0][-1].shape[1])
         self._phi, self._params = named_activation(activation), activation_params or {}
         self._activation = activation
+        self._copies = _copies(initial, recipe)
         self._begin([np.stack(layers) for layers in zip(*(weights for weights, _ in initial), strict=True)],
                     [np.stack(layers)[:, None, :] for layers in zip(*(biases for _, biases in initial), strict=True)],
                     batch, recipe, held_out, seed, rates, record, snapshots, held_out_steps)
@@ -184,7 +196,7 @@ class Race:
         for delta, gradient in backward(self._weights, x, zs, hs, error, self._activation, masks, buffers,
                                         **self._params):
             gradients.append(gradient)
-            bias_gradients.append(delta.sum(axis=-2, keepdims=True))
+            bias_gradients.append(np.add.reduce(delta, axis=-2, keepdims=True))
         return Pass(loss, gradients[::-1], bias_gradients[::-1], zs)
 
     def _dropout_masks(self, samples: int) -> list[Array]:
@@ -203,10 +215,12 @@ class Race:
                 return
         for index, loss in zip(self._running, seen.loss.tolist(), strict=True):
             self.histories[index].seen_loss.append(loss)
+        gradients = seen.gradients + seen.bias_gradients
+        self._copies.equalize(gradients)
         wanted = self.step in self._record or self.step in self._snapshots
         whole = wanted and x is self._x and not self.recipe.dropout
         norms = norms_of(seen.gradients) if whole else None
-        updates = self._updates(seen.gradients + seen.bias_gradients)
+        updates = self._updates(gradients)
         if wanted:
             self._record_step(updates[: len(self._weights)], seen if whole else None, norms)
         for parameter, update in zip(self._weights + self._biases, updates, strict=True):
@@ -224,6 +238,7 @@ class Race:
         for index in self._running[~keep]:
             self.histories[index].diverged_at = self.step
         self._running = self._running[keep]
+        self._copies.keep(keep)
         self._rates = self._rates[keep]
         self._weights, self._biases = [w[keep] for w in self._weights], [b[keep] for b in self._biases]
         self._states = [[array[keep] for array in state] for state in self._states]
