@@ -86,11 +86,9 @@ def picture() -> Picture:
     words = heads.mark_text(fontSize=11, fontWeight="bold", fill=INK, baseline="middle", clip=False,
                             tooltip=None).encode(
         x=alt.X("center:Q", scale=x, axis=titles), y=alt.value(-HEAD / 2 - 1), text=alt.Text("word:N"))
-    chart = alt.layer(images, frames, notes, bands, words, *carried("columns", "rows")).properties(
-        width="container", height=HEIGHT)
-    return Picture.of(chart, "Outputs of the neurons layer by layer, one column per initializer: copies are equal "
-                             "columns, a "
-                      "weak signal is pale")
+    return Picture.of("Outputs of the neurons layer by layer, one column per initializer: copies are equal columns, a "
+                      "weak signal is pale", images, frames, notes, bands, words, *carried("columns", "rows"),
+                      height=HEIGHT)
 
 
 def _pixels(layer: HiddenLayer, strongest: float) -> NDArray[np.uint8]:

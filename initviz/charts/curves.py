@@ -107,9 +107,8 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     keys = alt.Chart(named("names")).mark_point(
         size=55, filled=True, opacity=1, xOffset=13 * side, tooltip=None).encode(
         x=x, y=y, color=literal_color(), shape=alt.Shape("marker:N", scale=None))
-    chart = alt.layer(guides, bands, dashes, *lines, dots, guide_names, names, keys,
-                      *carried("frame", "ticks", "levels"))
-    return Picture.of(chart.properties(width="container", height=HEIGHT), alt_text)
+    return Picture.of(alt_text, guides, bands, dashes, *lines, dots, guide_names, names, keys,
+                      *carried("frame", "ticks", "levels"), height=HEIGHT)
 
 
 def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,

@@ -135,9 +135,8 @@ def picture() -> Picture:
     title = alt.Chart(named("axis")).mark_text(fontSize=12, fill=INK, fillOpacity=0.75, tooltip=None,
                                                   clip=False).encode(
         x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height + 27")), text=alt.Text("title:N"))
-    chart = alt.layer(cells, outline, spikes, *written, bands, words, title, *carried("rows", "ticks")).properties(
-        width="container")
-    return Picture.of(chart, "Distributions of neurons: one row per layer, one column per initializer, under verdicts")
+    return Picture.of("Distributions of neurons: one row per layer, one column per initializer, under verdicts",
+                      cells, outline, spikes, *written, bands, words, title, *carried("rows", "ticks"))
 
 
 def _within(fraction: Any) -> Any:

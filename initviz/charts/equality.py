@@ -48,9 +48,8 @@ def picture() -> Picture:
     cells = alt.Chart(named("cells")).mark_rect(stroke=INK, strokeOpacity=0.25).encode(
         x=x, x2=alt.X2("right:Q"), y=y, y2=alt.Y2("bottom:Q"), color=literal_color(),
         tooltip=[alt.Tooltip("name:N", title="Tensor"), alt.Tooltip("words:N", title="Equal to")])
-    chart = alt.layer(cells, *carried("frame", "rows", "ticks"))
-    return Picture.of(chart.properties(width="container", height=HEIGHT),
-                      "Map of equal tensors: one row per kind, one column per block, one color for equal ones")
+    return Picture.of("Map of equal tensors: one row per kind, one column per block, one color for equal ones",
+                      cells, *carried("frame", "rows", "ticks"), height=HEIGHT)
 
 
 def data(rows: Sequence[str], cells: Sequence[Cell]) -> Data:

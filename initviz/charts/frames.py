@@ -65,8 +65,7 @@ def _picture(alt_text: str, with_points: bool) -> Picture:
                                                              tooltip=None).encode(
             x=x, y=alt.Y("y:Q", scale=y_scale, axis=None),
             fill=alt.Fill("color:N", scale=None)))
-    chart = alt.layer(*layers, clock, *carried("columns")).properties(width="container", height=HEIGHT)
-    return Picture.of(chart, alt_text)
+    return Picture.of(alt_text, *layers, clock, *carried("columns"), height=HEIGHT)
 
 
 @functools.cache

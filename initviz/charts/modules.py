@@ -43,8 +43,8 @@ def picture(alt_text: str, *, log: bool) -> Picture:
     names = alt.Chart(named("names")).mark_text(
         align="left", dx=12, fontSize=11, fill=INK, baseline="middle", tooltip=None).encode(
         x=x, y=y, text=alt.Text("text:N"))
-    chart = alt.layer(guides, guide_names, lines, dots, names, *carried("frame", "ticks", "levels"))
-    return Picture.of(chart.properties(width="container", height=HEIGHT), alt_text)
+    return Picture.of(alt_text, guides, guide_names, lines, dots, names, *carried("frame", "ticks", "levels"),
+                      height=HEIGHT)
 
 
 def _cut(name: str) -> str:

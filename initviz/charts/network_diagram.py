@@ -59,10 +59,8 @@ def picture() -> Picture:
     remarks = alt.Chart(named("nodes")).mark_text(
         fontSize=small, fontStyle="italic", fill=INK, baseline="top", lineBreak="\n",
         dy=alt.ExprRef(f"{SLIM} ? 22 : 27"), tooltip=None).encode(x=x, y=y, text=alt.Text("remark:N"))
-    chart = alt.layer(circles, *pieces, weights, gradients, values, names, remarks).properties(
-        width="container", height=HEIGHT)
-    return Picture.of(chart, "A small network: inputs, hidden neurons and the output as nodes, weights as edges, with "
-                      "values and gradients")
+    return Picture.of("A small network: inputs, hidden neurons and the output as nodes, weights as edges, with values "
+                      "and gradients", circles, *pieces, weights, gradients, values, names, remarks, height=HEIGHT)
 
 
 def _lines(names: tuple[str, str, str, str], ends: tuple[str, str], tooltip: Sequence[alt.Tooltip]) -> list[alt.Chart]:

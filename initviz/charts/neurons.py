@@ -40,12 +40,12 @@ def picture(square: bool = False) -> Picture:
     titles = alt.Axis(orient="top", values=alt.ExprRef(centers), title=None, grid=False,
                       labelExpr=f"split(data('maps')[indexof({centers}, datum.value)].title, '\\n')",
                       labelOverlap=False, labelFontSize=12, labelLineHeight=13, labelPadding=46)
-    chart = alt.Chart(named("maps")).mark_image(aspect=square, smooth=False, tooltip=None).encode(
+    maps = alt.Chart(named("maps")).mark_image(aspect=square, smooth=False, tooltip=None).encode(
         x=alt.X("left:Q", scale=x_scale, axis=titles), x2=alt.X2("right:Q"), y=alt.value(0), y2=alt.value("height"),
-        url=alt.Url("url:N")).properties(width="container", height=HEIGHT)
+        url=alt.Url("url:N"))
     words = ("Similarities of neurons, one row and one column per neuron" if square else
              "Heat maps of single neurons, one column per neuron")
-    return Picture.of(chart, f"{words}, one map an initializer")
+    return Picture.of(f"{words}, one map an initializer", maps, height=HEIGHT)
 
 
 def data(maps: Sequence[HeatMap]) -> Data:

@@ -50,8 +50,8 @@ def picture() -> Picture:
         x=x, y=y, detail=alt.Detail("strand:N"), color=literal_color())
     words = alt.Chart(named("names")).mark_text(align="left", dx=8, fontSize=11, fill=INK, baseline="middle",
                                                 tooltip=None).encode(x=x, y=y, text=alt.Text("text:N"))
-    chart = alt.layer(copies, strands, words, *carried("lanes", "frame")).properties(width="container")
-    return Picture.of(chart, "One lane an attempt: a thick line while neurons are copies, strands once they differ")
+    return Picture.of("One lane an attempt: a thick line while neurons are copies, strands once they differ",
+                      copies, strands, words, *carried("lanes", "frame"))
 
 
 def data(lanes: Sequence[Lane], last: int) -> Data:

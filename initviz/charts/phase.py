@@ -71,9 +71,8 @@ def picture(most_w: float, most_b: float) -> Picture:
     here = alt.Chart(named("here")).mark_point(
         shape="cross", angle=45, filled=True, size=220, fill="#111111", stroke="white", strokeWidth=1.5, opacity=1,
         tooltip=None).encode(x=x, y=y)
-    chart = alt.layer(image, regions, line, cells, ring, points, halo, names, here, *carried("image"))
-    return Picture.of(chart.properties(width="container", height=HEIGHT),
-                      "Phase diagram over sigma_w and sigma_b: ordered, chaotic and critical networks")
+    return Picture.of("Phase diagram over sigma_w and sigma_b: ordered, chaotic and critical networks",
+                      image, regions, line, cells, ring, points, halo, names, here, *carried("image"), height=HEIGHT)
 
 
 def shade(chi: NDArray[Any]) -> NDArray[np.uint8]:

@@ -30,9 +30,8 @@ def picture() -> Picture:
         x=x, y=y, color=literal_color(), tooltip=[
             alt.Tooltip("layer:Q", title="Layer"), alt.Tooltip("x:Q", title="Measured length", format=".4g"),
             alt.Tooltip("y:Q", title="Of the next", format=".4g")])
-    chart = alt.layer(diagonal, *lines, points, *carried("frame"))
-    return Picture.of(chart.properties(width="container", height=HEIGHT),
-                      "The variance map V(q) with the staircase of this network's layers")
+    return Picture.of("The variance map V(q) with the staircase of this network's layers",
+                      diagonal, *lines, points, *carried("frame"), height=HEIGHT)
 
 
 def data(q: NDArray[np.float64], mapped: NDArray[np.float64], lengths: NDArray[np.float64],

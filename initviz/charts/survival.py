@@ -26,8 +26,7 @@ def picture() -> Picture:
     dark = alt.condition("abs(datum.share - 0.5) > 0.32", alt.value("white"), alt.value("#222222"))
     shares = alt.Chart(named("cells")).mark_text(fontSize=12, tooltip=None).encode(
         x=x, y=y, text=alt.Text("said:N"), color=dark)
-    return Picture.of(alt.layer(cells, shares).properties(width="container", height=HEIGHT),
-                      "Share of networks whose gradient survives, by depth and width")
+    return Picture.of("Share of networks whose gradient survives, by depth and width", cells, shares, height=HEIGHT)
 
 
 def data(shares: Mapping[tuple[int, int], tuple[float, int]], depths: Sequence[int], widths: Sequence[int]) -> Data:

@@ -126,9 +126,9 @@ def picture() -> Picture:
     operators = alt.Chart(named("operators")).mark_text(
         fontSize=alt.ExprRef(f"{SLIM} ? 10 : 15"), fontWeight="bold", baseline="middle", **words).encode(
         x=x, y=y, text=alt.Text("name:N"))
-    chart = alt.layer(boxes, *_segments(), *arrows, names, remarks, operators, *carried("frame"))
-    return Picture.of(chart.properties(width="container", height=LANE), "A small network: tensors as boxes between the "
-                      "input and the output, and what each holds before training")
+    return Picture.of("A small network: tensors as boxes between the input and the output, and what each holds before "
+                      "training", boxes, *_segments(), *arrows, names, remarks, operators, *carried("frame"),
+                      height=LANE)
 
 
 def _segments() -> list[alt.Chart]:

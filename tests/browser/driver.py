@@ -24,12 +24,14 @@ DESKTOP = {"viewport": {"width": 1440, "height": 900}}
 LIMIT = 60  # seconds: a shared machine may be slow
 STILL = 350  # milliseconds without a change of the page
 
-# Counts script runs and remembers when the page last changed, from before the page's first script on.
+# Counts script runs, remembers when the page last changed and what was announced (a toast goes by itself, on a slow
+# machine before anybody looks), from before the page's first script on.
 WATCH = """
-window.seen = {runs: 0, changed: 0, state: []};
+window.seen = {runs: 0, changed: 0, state: [], toasts: new Set()};
 new MutationObserver(records => {
   const now = performance.now();
   seen.changed = now;
+  for (const toast of document.querySelectorAll("[data-testid='stToast']")) seen.toasts.add(toast.textContent);
   for (const record of records) {
     if (record.attributeName !== "data-test-script-state") continue;
     const state = record.target.getAttribute("data-test-script-state");
@@ -41,6 +43,8 @@ new MutationObserver(records => {
 STANDS = """still => document.querySelector("[data-testid='stApp'][data-test-script-state='notRunning']")
   && !document.querySelector("[data-testid='stSkeleton'], [data-testid='stSpinner']")
   && document.querySelector("[data-testid='stMain'] [data-testid='stHeading'], [data-testid='stException']")
+  && [...document.querySelectorAll("[data-testid='stVegaLiteChart']")].every(
+    chart => !chart.checkVisibility() || chart.querySelector("svg path, svg text, svg image, canvas"))
   && performance.now() - seen.changed > still"""
 # What a chart shows: its paths, where they stand, their colors, its words. The order of an axis' ticks and the ids
 # depend on what was shown before.
@@ -202,6 +206,10 @@ class Screen:
         """All that the page says: cards, sentences."""
         return self.page.locator("[data-testid='stMain'] [data-testid='stMarkdown'], "
                                  "[data-testid='stMain'] [data-testid='stCaptionContainer']").all_inner_texts()
+
+    def toasts(self) -> list[str]:
+        """All that was announced since the page was opened."""
+        return self.page.evaluate("[...seen.toasts]")
 
     def query(self) -> str:
         """The address's question, as the person would copy it."""

@@ -150,7 +150,7 @@ def test_reset_brings_the_same_weights_back(screen):
 def test_a_malformed_address_is_mended_with_a_notice(screen, given, query, notice):
     window = screen(given)
     assert sorted(window.query().strip("?").split("&")) == sorted(query.strip("?").split("&"))
-    assert any(notice in toast for toast in window.page.get_by_test_id("stToast").all_inner_texts())
+    assert any(notice in toast for toast in window.toasts())
     assert window.charts().count() >= (1 if query == "?depth=1" else 3)
 
 

@@ -66,7 +66,7 @@ def test_the_stop_button_stops_and_the_race_goes_on_where_it_was(screen):
 
 
 def test_the_headers_stop_stops_the_race_as_the_pages_does_and_it_goes_on(screen):
-    from playwright.sync_api import TimeoutError
+    from playwright.sync_api import TimeoutError, expect
 
     window = screen("formulas?depth=2")
     window.page.goto(f"{window.base}/{LONG}")
@@ -77,11 +77,10 @@ def test_the_headers_stop_stops_the_race_as_the_pages_does_and_it_goes_on(screen
             stop.click(timeout=3000)
             window.page.wait_for_function(STOPPED, timeout=3000)
             break
-    window.settle()
-    assert window.button("stop").is_disabled()
+    expect(window.button("stop")).to_be_disabled()
     window.button("go").click()
-    window.page.wait_for_function(TRAINS)
-    assert window.button("stop").is_enabled()
+    window.page.wait_for_function(TRAINS)  # the bar is drawn before the buttons beside it
+    expect(window.button("stop")).to_be_enabled()
 
 
 def test_the_curves_grow_while_the_race_is_run(screen):

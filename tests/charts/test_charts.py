@@ -309,7 +309,7 @@ loading.start()
 while "pandas" not in sys.modules:
     pass
 from initviz.charts.picture import Picture
-Picture.of(alt.Chart(alt.NamedData("d")).mark_line().encode(x=alt.X("a:Q", scale=alt.Scale(domain=[0, 1]))), "lines")
+Picture.of("lines", alt.Chart(alt.NamedData("d")).mark_line().encode(x=alt.X("a:Q", scale=alt.Scale(domain=[0, 1]))))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
