@@ -13,6 +13,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas  # noqa: F401  Altair looks into it where it is loaded, and fails where another session's page half has
+from altair import Chart
 from numpy.typing import NDArray
 from PIL import Image  # what Streamlit itself reads pictures with
 
@@ -41,7 +42,7 @@ class Picture:
         return spec
 
     @classmethod
-    def of(cls, alt_text: str, *layers: alt.Chart, height: int | None = None) -> Picture:
+    def of(cls, alt_text: str, *layers: Chart, height: int | None = None) -> Picture:
         """The picture of charts over named data, each drawn upon those before it.
 
         Altair's own layering copies every part of every chart again and again: more than half of the 170 ms that the

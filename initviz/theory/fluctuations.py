@@ -7,6 +7,7 @@ activation; draws of the very law do. Wide networks are drawn narrower, and what
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -156,12 +157,13 @@ class _Draws:
         """What POOL networks stray by, each statistic (networks, depth); where the batch is larger, of halves as well.
         """
         depth = self.network.depth
-        self.pools = {key: pool for key, pool in self.pools.items() if key[-1] < depth - 1}  # few weights: drawn anew
+        self.pools.pop(self._key(depth - 1), None)  # few weights: drawn anew
         chosen = self._batches()
         orders = self.rng.permutation(max(POOL, depth))[:depth] % POOL
         # No law tells a neuron from its negative: so the pool serves every group and layer anew.
-        signs = [self.rng.choice([-1, 1], size).astype(self.dtype) for size in self.sizes[:-1]]
-        passed = self._pass(self.x[chosen].astype(self.dtype), self.targets[chosen], orders, signs)
+        scales = [self._scale(layer) * self.rng.choice([-1, 1], self.sizes[layer]).astype(self.dtype)
+                  for layer in range(depth)]
+        passed = self._pass(self.x[chosen].astype(self.dtype), self.targets[chosen], orders, scales)
         parts = [slice(None)]
         if self.count < self.batch:
             parts += [slice(self.count // 2), slice(self.count // 2, None)]
@@ -190,7 +192,7 @@ class _Draws:
         wider = math.log(self.network.sizes[-2] / self.sizes[-2])
         return np.where(np.arange(self.network.depth) < self.network.depth - 1, wider, 0.0)
 
-    def _pass(self, x: Array, targets: Array, orders: Array, signs: Sequence[Array]) -> dict[str, Array]:
+    def _pass(self, x: Array, targets: Array, orders: Array, scales: Sequence[Array]) -> dict[str, Array]:
         """Mean squares over the neurons and means of preactivations and activations, and mean squares of the deltas:
         (depth, networks, samples).
         """
@@ -200,7 +202,7 @@ class _Draws:
         kept: dict[str, list[Array]] = {name: [] for name in (
             "preactivation", "preactivation_mean", "activation", "activation_mean", "delta")}
         for layer in range(depth):
-            h = z = self._times(h * signs[layer], layer, orders[layer]) + self._bias(layer)
+            h = z = self._times(h * scales[layer], layer, orders[layer]) + self._bias(layer)
             if layer < depth - 1:
                 h = phi.value(z, **params)
                 derivatives.append(phi.derivative(z, h, **params))
@@ -212,7 +214,7 @@ class _Draws:
         kept["delta"].append(_mean_squares(delta))
         for layer in reversed(range(1, depth)):
             delta = self._times(delta, layer, orders[layer], transposed=True)
-            delta *= derivatives[layer - 1] * signs[layer]
+            delta *= derivatives[layer - 1] * scales[layer]
             kept["delta"].append(_mean_squares(delta))
         kept["delta"].reverse()
         return {name: np.array(values) for name, values in kept.items()}
@@ -228,21 +230,30 @@ class _Draws:
             np.matmul(h[POOL - first:], pool[:first], out=out[POOL - first:])
         return out
 
+    def _key(self, layer: int) -> tuple[Any, ...]:
+        """What layers that share a pool have in common; the output layer, drawn anew in each group, has its own."""
+        return self.network.initializer_of(layer)[0], self.sizes[layer:layer + 2], layer == self.network.depth - 1
+
+    def _scale(self, layer: int) -> float:
+        """What a pool's matrices are multiplied by: the variance is that of the full width, relative to fan_in."""
+        network, fans = self.network, self.network.sizes[layer:layer + 2]
+        return network.gain_of(layer) * math.sqrt(fans[0] * network.law_of(layer).variance(*fans) / self.sizes[layer])
+
     def _pool(self, layer: int) -> Array:
-        """POOL matrices of a layer's shape, of the variance that its full width has, relative to fan_in."""
-        fan_in, fan_out = self.sizes[layer:layer + 2]
-        network = self.network
-        place = layer if layer in (0, network.depth - 1) else 1  # hidden layers of one law share a pool
-        key = network.sizes[layer:layer + 2], network.initializer_of(layer)[0], network.gain_of(layer), place
+        """POOL matrices of a layer's shape and law, of variance 1."""
+        key = self._key(layer)
         if key not in self.pools:
-            law = network.law_of(layer)
-            of_width = network.sizes[layer] * law.variance(*network.sizes[layer:layer + 2])
-            if law.incoming and layer == network.depth - 1:
+            law, (_, (fan_in, fan_out), of_output) = self.network.law_of(layer), key
+            if law.incoming and of_output:
                 # Few weights to an output reach few neurons, however many there are: of fewer neurons as large a part.
-                law = laws.sparse(max(1, round(law.incoming * fan_in / network.sizes[layer])))
-            scale = network.gain_of(layer) * math.sqrt(of_width / (fan_in * law.variance(fan_in, fan_out)))
-            pool = np.stack([law.draw(fan_in, fan_out, self.rng, self.dtype) for _ in range(POOL)])
-            pool *= self.dtype.type(scale)
+                law = laws.sparse(max(1, round(law.incoming * fan_in / self.network.sizes[layer])))
+            if law.family not in laws.UNIT_DRAWS:
+                pool = np.stack([law.draw(fan_in, fan_out, self.rng, self.dtype) for _ in range(POOL)])
+                pool /= self.dtype.type(math.sqrt(law.variance(fan_in, fan_out)))
+            elif of_output:
+                pool = laws.UNIT_DRAWS[law.family]((POOL, fan_in, fan_out), self.rng, self.dtype)
+            else:
+                pool = _unit_pool(law.family, fan_in, fan_out).astype(self.dtype, copy=False)
             self.pools[key] = pool
         return self.pools[key]
 
@@ -255,6 +266,14 @@ class _Draws:
         if law.bias:
             bias = bias + law.bias(fan_in, math.prod(shape), self.rng, self.dtype).reshape(shape)
         return bias
+
+
+@functools.lru_cache(maxsize=1)  # at most 13 MB
+def _unit_pool(family: str, fan_in: int, fan_out: int) -> Array:
+    """POOL matrices of independent entries of mean 0 and variance 1, the same for all laws of a family: to draw them
+    takes as long as all that a law does with them.
+    """
+    return laws.UNIT_DRAWS[family]((POOL, fan_in, fan_out), np.random.default_rng(SEED), np.float32)
 
 
 def _middle_and_variance(logs: Array) -> Array:

@@ -29,6 +29,7 @@ PIECES = (-12.0, -4.0, -1.0, 0.0, 1.0, 4.0, 12.0)  # activations bend, and may h
 # Moments are tabulated at lengths evenly spaced in logarithms, so near that cubic interpolation is right to 1e-7;
 # beyond either end activations follow a power of the length to 1e-6.
 LOWEST, HIGHEST, CELLS = math.log(1e-20), math.log(1e16), 1400
+PARTS = 32  # of the lengths, each so few that a processor's cache holds what is computed of them: twice as fast
 LENGTHS = np.exp(np.linspace(LOWEST, HIGHEST, CELLS + 1))
 STEEP = 3.0  # of logarithms over four neighbors: more than a cubic can follow
 VANISHING = 1e-10  # a standard deviation that stands for 0 where slopes are averaged: at a kink both sides count
@@ -148,14 +149,15 @@ class Field:
             h, derivative = self.value(z), self.derivative(z)
 
             def over(values: Array) -> Array:
-                return np.asarray((values * density).sum(axis=-1))
+                return np.asarray(np.vecdot(values, density))
 
             growth = np.where(std < np.sqrt(q), 0.0, over(h * derivative * g) / near)
             if np.any(std < near):
                 h = self.value(self.bias + std[..., None] * g)
             mean, square, derivative_square = over(h), h * h, derivative * derivative
+            deviation = np.square(h - mean[..., None])
             return GaussianMoments(
-                mean, over(square), over(square * square), over((h - mean[..., None]) ** 4), over(derivative_square),
+                mean, over(square), over(square * square), over(deviation * deviation), over(derivative_square),
                 over(derivative_square * derivative_square), growth)
 
     def tabulated(self, q: Array) -> GaussianMoments:
@@ -316,9 +318,10 @@ def _cubics(field: Field) -> Array:
     go through four neighbors (Lagrange), or through two where those are too far apart. The first and the last cell lie
     beyond the ends: there logarithms go on straight, as powers do, and the other two stay.
     """
-    at = field.moments(LENGTHS)
-    table = np.array([getattr(at, name) for name in GaussianMoments.__dataclass_fields__])
-    square = np.maximum(at.square, 1e-300)
+    parts = [field.moments(part) for part in np.array_split(LENGTHS, PARTS)]
+    table = np.array([np.concatenate([getattr(at, name) for at in parts])
+                      for name in GaussianMoments.__dataclass_fields__])
+    square = np.maximum(table[1], 1e-300)
     table[0] /= np.sqrt(square)
     table[1:6] = np.log(np.maximum(table[1:6], 1e-300))
     table[6] *= LENGTHS / square
