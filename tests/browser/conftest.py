@@ -49,6 +49,6 @@ def screen(browser, server):
 
 @pytest.fixture
 def fresh_server(browser):
-    """A server that has answered nobody yet."""
+    """A server that has answered nobody yet; named before ``screen``, it outlives the windows on it."""
     with serve() as base:
         yield base

@@ -73,7 +73,7 @@ def wandered(window):
     return window
 
 
-def test_a_copied_link_opens_the_same_picture_elsewhere(screen, browser, fresh_server):
+def test_a_copied_link_opens_the_same_picture_elsewhere(fresh_server, screen):
     first = wandered(screen())
     link = first.page.url.removeprefix(first.base)
     for base in (first.base, fresh_server):  # the second has answered nobody yet
@@ -84,7 +84,7 @@ def test_a_copied_link_opens_the_same_picture_elsewhere(screen, browser, fresh_s
 
 
 @pytest.mark.parametrize("page", ["training", "notes"])  # that every page begins alike is tested without a browser
-def test_a_link_to_another_page_opens_it_on_a_server_that_has_just_started(screen, fresh_server, page):
+def test_a_link_to_another_page_opens_it_on_a_server_that_has_just_started(fresh_server, screen, page):
     window = screen(f"{fresh_server}/{page}?depth=3&seed=7&init=He+normal")
     assert window.page.locator(".st-key-seed input").input_value() == "7"
     if page in CONTROLS["depth"].pages:
