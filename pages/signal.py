@@ -9,10 +9,11 @@ from initviz.app.signal import panels as signal
 from initviz.app.signal import sentences as say
 from initviz.charts import depth, distributions
 from initviz.charts.picture import save
+from initviz.core.initializers import label_of
 from initviz.core.simulation import BlockRun, histogram_table, layer_table
 from initviz.diagnosis import scale_reasons
 from initviz.diagnosis.block_report import beside_theory
-from initviz.diagnosis.verdict import against_theory
+from initviz.diagnosis.verdict import against_theory, judge
 
 app.require_entrance()
 settings = app.current_settings()
@@ -34,7 +35,9 @@ with st.container():
 runs = app.compare(settings, correlations=settings.layer > 0)
 of_blocks = [run for run in runs if isinstance(run, BlockRun)]
 one_sample = signal.shows_one_sample(settings)
-shapes = distributions.data(runs, settings.quantity, signal.heads(runs), one_sample=one_sample)
+verdicts = [judge(run) for run in runs]
+shapes = distributions.data(runs, settings.quantity, [signal.head(verdict) for verdict in verdicts],
+                            one_sample=one_sample)
 
 with st.container(horizontal=True, gap="small"):
     app.show(distributions.picture(), shapes, height=distributions.height(settings.depth), key="distributions",
@@ -42,7 +45,7 @@ with st.container(horizontal=True, gap="small"):
     with st.container(width=signal.PANEL_WIDTH, gap="small"):
         signal.sample_panel(settings)
         with st.popover("Verdicts", icon=":material/rule:", width="stretch", help="The numbers behind each verdict."):
-            verdicts = st.container()
+            verdicts_place = st.container()
         with st.popover("Thresholds", icon=":material/straighten:", width="stretch",
                         help="Where a verdict's lines are drawn, and who draws them there."):
             signal.threshold_table()
@@ -62,8 +65,8 @@ if of_blocks:
 else:
     predictions = [app.cached_prediction(run, settings.input) for run in runs]
     theories = [against_theory(run, prediction) for run, prediction in zip(runs, predictions, strict=True)]
-with verdicts:
-    signal.verdict_table(runs, theories)
+with verdicts_place:
+    signal.verdict_table([label_of(run.network.initializer) for run in runs], verdicts, theories)
 if settings.depth < 2:
     st.info("A network of one layer has no hidden layer to follow: choose a depth of at least 2.",
             icon=":material/tune:")

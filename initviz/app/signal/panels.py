@@ -27,12 +27,12 @@ from initviz.core.architecture import Architecture
 from initviz.core.batches import Batch, digit_pixels
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import label_of
-from initviz.core.simulation import NEURON_QUANTITIES, BlockRun, Run, simulate_blocks
+from initviz.core.simulation import NEURON_QUANTITIES, BlockRun, simulate_blocks
 from initviz.core.wording import number
 from initviz.diagnosis.block_remedies import lsuv_blocks
 from initviz.diagnosis.block_report import blocks_table
 from initviz.diagnosis.thresholds import DEFAULTS, THRESHOLDS
-from initviz.diagnosis.verdict import judge
+from initviz.diagnosis.verdict import Verdict, judge
 from initviz.files.block_code import block_code
 
 Image = NDArray[np.uint8]
@@ -70,17 +70,12 @@ def _preset_button(key: str, settings: Settings) -> None:
 
 # ---------------------------------------------------------------------------------------------- the first picture
 
-def heads(runs: Sequence[Run]) -> list[Head]:
-    """What stands over each initializer's column."""
-    made = []
-    for run in runs:
-        judged = judge(run)
-        severity = "note" if judged.key == "shallow" else next(
-            (finding.severity for finding in judged.findings if finding.kind == judged.key), None)
-        facts = "; ".join(f"{name} {value}" for name, value in (*judged.numbers, *judged.reach))
-        made.append(Head(f"{judged.kind.mark} {judged.word}", VERDICT_COLORS[severity],
-                         f"{judged.sentence} {facts}."))
-    return made
+def head(verdict: Verdict) -> Head:
+    """What stands over an initializer's column."""
+    severity = "note" if verdict.key == "shallow" else next(
+        (finding.severity for finding in verdict.findings if finding.kind == verdict.key), None)
+    facts = "; ".join(f"{name} {value}" for name, value in (*verdict.numbers, *verdict.reach))
+    return Head(f"{verdict.kind.mark} {verdict.word}", VERDICT_COLORS[severity], f"{verdict.sentence} {facts}.")
 
 
 def look_into_clicked_layer() -> None:
@@ -145,13 +140,12 @@ def scrubber(settings: Settings) -> None:
     st.caption(say.unmoved(settings, key, low, high))
 
 
-def verdict_table(runs: Sequence[Run], theories: Sequence[str]) -> None:
+def verdict_table(labels: Sequence[str], verdicts: Sequence[Verdict], theories: Sequence[str]) -> None:
     """The verdicts in a sentence each, and the numbers behind them, one row per initializer."""
-    judged = {label_of(run.network.initializer): judge(run) for run in runs}
     st.markdown("\n".join(f"- **{label}** {verdict.words} Theory: {theory}."
-                          for (label, verdict), theory in zip(judged.items(), theories, strict=True)))
+                          for label, verdict, theory in zip(labels, verdicts, theories, strict=True)))
     st.table(pd.DataFrame([{"Initializer": label, **dict((*verdict.numbers, *verdict.reach))}
-                           for label, verdict in judged.items()]).set_index("Initializer"))
+                           for label, verdict in zip(labels, verdicts, strict=True)]).set_index("Initializer"))
     st.caption("Different: neurons of the last hidden layer that are no copies. Signal: root mean square of the median "
                "sample's activations, last hidden layer ÷ input. Gradient: length of the deltas, first hidden layer ÷ "
                "last. 1 keeps the scale. A layer: the factor of one layer, by a straight line through the logarithms. "
