@@ -156,6 +156,6 @@ def show_tables(chosen: RecordingRequest) -> None:
         frame = weights_table(report)
         st.dataframe(frame, hide_index=True, placeholder="", width="stretch", height=table_height(len(frame)))
         st.caption("The laws are named from the recorded moments, extremes and hashes; the weights are not in the "
-                   "file. Update ÷ weight: of the optimizer's first step at its rate.")
+                   "file. Update ÷ weight: of the optimizer's first step at its rate, all else as PyTorch has it.")
     app.download("The report (JSON)", "recording_report.json", lambda: to_json(report), "application/json",
                  key="recording_json", help="Findings, the model's depth, and the laws of its weights.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from statistics import median
+from types import MappingProxyType
 
 from initviz.core.wording import cut, number
 from initviz.diagnosis.findings import CONVENTION, EXACT
@@ -15,7 +16,15 @@ from initviz.diagnosis.rules.scale import TARGET_UPDATE
 from initviz.files.recording import RecordedParameter
 from initviz.theory.cross_entropy import first_loss
 
-ADAPTIVE = ("adam", "lamb", "lion", "adagrad", "adadelta", "adafactor", "muon", "rmsprop", "rprop")
+# The size of an optimizer's first update over its rate, from that of the gradient, in PyTorch's form and with its
+# defaults. Others are not known: some multiply by the weights' own size, as Adafactor and LAMB do.
+_ADAM: Callable[[float], float] = lambda g: g / (g + 1e-8)  # noqa: E731
+_AS_IT_IS: Callable[[float], float] = lambda g: g  # noqa: E731
+FIRST_UPDATES: Mapping[str, Callable[[float], float]] = MappingProxyType({
+    "gradient descent": _AS_IT_IS, "sgd": _AS_IT_IS, "radam": _AS_IT_IS,  # RAdam's first steps are not rectified
+    "adam": _ADAM, "adamw": _ADAM, "adamax": _ADAM, "nadam": lambda g: 1.0565 * _ADAM(g),
+    "adagrad": lambda g: g / (g + 1e-10), "rmsprop": lambda g: g / (0.1 * g + 1e-8),
+    "adadelta": lambda g: 1e-3 * g / math.sqrt(0.1 * g * g + 1e-6), "rprop": lambda g: 1.0, "lion": lambda g: 1.0})
 CLOSE = 0.1  # relative: a first loss is what it should be
 
 
@@ -131,23 +140,27 @@ def loss(m: Recorded) -> Iterator[RecordedFinding]:
 
 # ---------------------------------------------------------------------------------------------- updates
 
-def adaptive(m: Recorded) -> bool:
-    """Whether the optimizer divides each gradient by its size, so that its first update has the rate's."""
+def first_update(m: Recorded) -> Callable[[float], float] | None:
+    """The entry of FIRST_UPDATES whose name is the longest in the optimizer's; None where there is none."""
     name = (m.recording.optimizer or "").lower()
-    return any(part in name for part in ADAPTIVE)
+    return max(((len(key), update) for key, update in FIRST_UPDATES.items() if key in name), key=lambda pair: pair[0],
+               default=(0, None))[1]
 
 
 def update_ratio(m: Recorded, parameter: RecordedParameter) -> float:
-    """The first update over the weights, by their root mean squares; without a rate the gradient's; NaN for none.
+    """The first update over the weights, by their root mean squares; NaN for none.
 
-    Gradient descent changes a weight by rate times gradient; Adam and its kind in their first step by the rate,
-    wherever the gradient is not 0 (Kingma and Ba 2015, section 2.1).
+    Without a rate, or where the optimizer's first update is not known, the gradient over the weights. Adam changes a
+    weight by its rate (Kingma and Ba 2015, section 2.1), but where a gradient is not large beside its epsilon, by less.
     """
     gradient = parameter.gradients[0] if parameter.gradients else None
     if gradient is None or not parameter.rms > 0 or not math.isfinite(parameter.rms):
         return math.nan
-    size = math.sqrt(1 - gradient.zero_share) if adaptive(m) else gradient.rms
-    return (1.0 if parameter.rate is None else parameter.rate) * size / parameter.rms
+    update = first_update(m)
+    if parameter.rate is None or update is None:
+        return gradient.rms / parameter.rms
+    moved = math.sqrt(1 - gradient.zero_share)  # root mean square of 1 where there is a gradient
+    return parameter.rate * moved * update(gradient.rms / moved) / parameter.rms if moved else 0.0
 
 
 def updates(m: Recorded) -> Iterator[RecordedFinding]:
@@ -164,7 +177,8 @@ def updates(m: Recorded) -> Iterator[RecordedFinding]:
         return
     fastest, slowest = max(speeds, key=speeds.__getitem__), min(speeds, key=speeds.__getitem__)
     spread, middle = speeds[fastest] / speeds[slowest], median(speeds.values())
-    rates = [p.rate for p in m.recording.parameters if p.rate]
+    update = first_update(m)
+    rates = [p.rate for p in m.recording.parameters if p.rate] if update else []
     by = cut(m.recording.optimizer or "gradient descent")
     if rates and spread < 1.05:
         text = f"One step of {by} changes the weights of every module by {number(middle)} of their size."
@@ -181,5 +195,5 @@ def updates(m: Recorded) -> Iterator[RecordedFinding]:
         "Uneven updates" if uneven else "Update ÷ weight" if rates else "A rate to begin with", text, spread, None,
         f"at most {number(m.thresholds['updates'])} between modules; about 1e-3 in each",
         "convention; CS231n, part 3, and makemore part 3: about 1e-3", CONVENTION, (fastest, slowest),
-        "Adam, or a rate of its own for each, evens them out." if uneven and not adaptive(m) else
+        "Adam, or a rate of its own for each, evens them out." if uneven and update is _AS_IT_IS else
         "Bring the weights to one scale, or give each a rate of its own." if uneven else "")

@@ -116,9 +116,9 @@ def weights_table(report: RecordingReport) -> pd.DataFrame:
     """One row per parameter, in words: its laws, the gradient of each recorded step, and the first update beside it."""
     laws = dict(zip((record.name for record in report.weights.tensors), report.weights.frame.get("law", ()),
                     strict=True))
-    rows = []
+    rows, known = [], learning.first_update(report.recorded)
     for parameter in report.recording.parameters:
-        ratio = learning.update_ratio(report.recorded, parameter) if parameter.rate is not None else math.nan
+        ratio = learning.update_ratio(report.recorded, parameter) if known and parameter.rate is not None else math.nan
         rows.append({
             "Parameter": cut(parameter.name), "Shape": " × ".join(map(str, parameter.shape)) or "1",
             "Std": "" if math.isnan(parameter.std) else number(parameter.std),

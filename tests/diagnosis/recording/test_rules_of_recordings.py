@@ -15,6 +15,7 @@ from files.test_recording import mutations, packed, unpacked
 from initviz.core.wording import number
 from initviz.diagnosis.recording import Comparison, examine
 from initviz.diagnosis.recording.comparison import comparison_table, comparison_to_json
+from initviz.diagnosis.recording.learning import update_ratio
 from initviz.diagnosis.recording.report import facts, table, to_json, weights_table
 from initviz.files.recording import read_recording
 
@@ -149,6 +150,27 @@ def test_updates_are_the_rates_of_the_optimizer_over_the_weights():
     slow = edited("mlp_he", (("parameters", 0, "gradients", 0, "rms"), 1e-9))
     assert found(slow, "updates").severity == "warning"
     assert "0 (Linear)" in found(slow, "updates").modules
+
+
+@pytest.mark.parametrize(("optimizer", "gradient", "size"), [  # of torch.optim's first step over the rate, measured
+    ("Adam", 1e-2, 1.0), ("Adam", 1e-9, 0.0909), ("AdamW", 1e-9, 0.0909), ("Adamax", 1e-9, 0.0909),
+    ("NAdam", 1e-2, 1.0564), ("RAdam", 1e-2, 1e-2), ("RMSprop", 1e-2, 10.0), ("RMSprop", 1e-9, 0.0990),
+    ("Adagrad", 1e-9, 0.909), ("Adadelta", 1e-2, 3.01e-3), ("Rprop", 1e-9, 1.0), ("SGD", 1e-2, 1e-2),
+    ("AdamW8bit", 1e-2, 1.0)])
+def test_the_first_update_is_as_large_as_the_optimizer_makes_it(optimizer, gradient, size):
+    report = edited("policy", (("optimizer",), optimizer), (("parameters", 0, "gradients", 0, "rms"), gradient),
+                    (("parameters", 0, "gradients", 0, "zero_share"), 0.0))
+    parameter = report.recording.parameters[0]
+    assert update_ratio(report.recorded, parameter) == pytest.approx(parameter.rate * size / parameter.rms, rel=0.01)
+    assert f"One step of {optimizer}" in found(report, "updates").text
+
+
+@pytest.mark.parametrize("optimizer", ["Adafactor", "Lamb", "Muon", "MyOwn"])
+def test_updates_of_an_optimizer_whose_first_step_is_not_known_are_not_said(optimizer):
+    report = edited("policy", (("optimizer",), optimizer))
+    assert "One step of" not in found(report, "updates").text
+    assert "Update ÷ weight" not in weights_table(report)
+    assert "Update ÷ weight" in weights_table(edited("policy"))
 
 
 def test_what_is_not_finite_is_an_overflow_at_its_first_module():
