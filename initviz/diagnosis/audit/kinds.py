@@ -19,6 +19,11 @@ RECURRENT = re.compile(r"weight_(?:ih|hh)(?:_l\d+|$)")
 INPUTS_FIRST = re.compile(r"(?:^|[._/])kernel(?::0)?$", re.IGNORECASE)  # of Keras and Flax
 GPT2 = re.compile(r"(?:^|\.)h\.\d+\.(?:attn|mlp|crossattention)\.c_(attn|proj|fc|q)\w*\.weight$")
 GATES = {"lstm": 4, "gru": 3}
+GAIN = re.compile(  # lengths of weight normalization and scales of quantized weights, none of them drawn
+    r"(?:^|[._/])(?:\w*weight_g|parametrizations\.\w+\.original0|\w*magnitude(?:_vector)?(?:\.\w+)*|g|"
+    r"(?:\w+_)?scales?(?:_inv)?)$", re.IGNORECASE)
+COMPUTED = re.compile(  # tables that a model computes once, and masks
+    r"(?:^|[._/])(?:inv_freq|freqs?(?:_cis)?|(?:cos|sin)(?:_cached)?|pe|\w*mask\w*)$", re.IGNORECASE)
 EXPERTS = re.compile(r"expert", re.IGNORECASE)
 
 
@@ -73,6 +78,8 @@ def role_of(name: str, shape: tuple[int, ...]) -> TensorRole:
     others: tuple[tuple[int, int], ...] = ()
     if len(shape) == 3 and EXPERTS.search(name):  # a matrix an expert, either way round
         fan_in, fan_out, kernel, others = shape[2], shape[1], 1, ((shape[1], shape[2]),)
+    elif len(shape) == 3 and "bilinear" in name.lower():  # whose default counts the first of its two inputs
+        fan_in, fan_out, kernel = shape[1], shape[0], 1
     elif len(shape) == 3 and not outputs_first:  # of a convolution, or of heads and their lengths, out or in
         others = ((shape[0], shape[1] * shape[2]), (shape[0] * shape[1], shape[2]))
     return TensorRole(kind, fan_in, fan_out, outputs_first, NUMBER.sub("#", name), numbers, kernel, others)
@@ -93,6 +100,8 @@ def _kind(name: str, shape: tuple[int, ...]) -> str:
     if BIAS.search(name) and (len(shape) < 2 or sorted(shape)[-2] == 1 or (
             len(shape) == 2 and re.split(r"[./]", name)[-1] == "bias")):  # of several heads
         return "bias"
+    if GAIN.search(name):
+        return "norm"
     if len(shape) < 2:
         return "norm" if NORM.search(name) or re.split(r"[./]", name)[-1] in ("weight", "scale") else "other"
     if len(shape) == 2 or (len(shape) == 3 and shape[0] == 1 and EMBEDDING.search(name)):

@@ -70,6 +70,14 @@ class Measures:
         return self.finite and self.least == self.most
 
     @property
+    def two_valued(self) -> bool:
+        """Whether all values are 0 or one other, as a mask's are: then their mean square is that one times their mean.
+        """
+        other = self.least if self.most == 0 else self.most
+        return self.finite and 0 in (self.least, self.most) and math.isclose(
+            self.rms**2, other * self.mean, rel_tol=1e-6)
+
+    @property
     def looks_trained(self) -> bool:
         """Whether rows, columns or singular values show what independent entries do not."""
         return self.top > TRAINED_TOP or self.unevenness > TRAINED_UNEVENNESS

@@ -15,7 +15,7 @@ from scipy import special
 
 from initviz.core.arrays import Array
 from initviz.core.wording import listed, number, percent
-from initviz.diagnosis.audit.kinds import EXPERTS, LORA, NUMBER
+from initviz.diagnosis.audit.kinds import COMPUTED, EXPERTS, LORA, NUMBER
 from initviz.diagnosis.audit.laws import FAMILIES, SAME, TORCH_DEFAULT, fits_family, fits_scale
 from initviz.diagnosis.audit.measures import ALMOST, SIDE
 from initviz.diagnosis.audit.records import AuditFinding, TensorRecord, sampling_error
@@ -144,8 +144,8 @@ def _stems(group: Records) -> tuple[str, ...]:
 def _comparable(record: TensorRecord) -> bool:
     """Whether a tensor holds random values, and so many that it equals no other one by accident."""
     measured = record.measures
-    return (measured.finite and not measured.one_value and measured.count >= LEAST_COPY
-            and not _same_in_every_draw(record))
+    return (measured.finite and not measured.two_valued and not measured.one_value and measured.count >= LEAST_COPY
+            and not _same_in_every_draw(record) and not COMPUTED.search(record.name))
 
 
 def equal_groups(records: Records, load: Mapping[str, Callable[[], Array]]) -> list[list[TensorRecord]]:
@@ -220,10 +220,10 @@ def odd_one_out(records: Records) -> Iterator[AuditFinding]:
     """A tensor whose scale the others of its family do not share."""
     for family in _families(records):
         middle = float(np.median([record.measures.rms for record in family]))
-        odd = [record for record in family if not _agree(record, middle)]
-        others = [record for record in family if record not in odd]
+        odd = [record for record in family if not (_agree(record, middle) or record.measures.one_value)]
+        others = [record for record in family if record not in odd and not record.measures.one_value]
         few = len(odd) == 1 or len(odd) <= MOST_ODD * len(family)
-        if few and all(record.laws for record in family) and _share_a_scale(others):
+        if odd and few and len(others) > 1 and all(record.laws for record in family) and _share_a_scale(others):
             for record in odd:
                 ratio = record.measures.rms / middle
                 yield AuditFinding("scale", "error" if not 0.5 < ratio < 2 else "warning",
@@ -257,14 +257,15 @@ def depth_trend(records: Records) -> Iterator[AuditFinding]:
 def ignores_fan(records: Records) -> Iterator[AuditFinding]:
     """One scale for all matrices, whatever their fans, far from what any of them needs."""
     weights = [record for record in _weights(records) if record.measures.rms and record.measures.count >= LEAST_COPY]
-    fans = {record.role.fan_in for record in weights}
     normalized = any(record.role.kind == "norm" for record in records)  # what brings the signal back to its scale
-    if normalized or len(weights) < 3 or max(fans) < 4 * min(fans):
+    if normalized or len(weights) < 3:
         return
     middle = float(np.median([record.measures.rms for record in weights]))
     sharing = [record for record in weights if _agree(record, middle)]
-    gains = [record.role.fan_in * middle**2 for record in sharing]
-    if len(sharing) >= AGREED * len(weights) and (max(gains) < GAINS[0] or min(gains) > GAINS[1]):
+    fans = {record.role.fan_in for record in sharing}
+    gains = [fan * middle**2 for fan in fans]
+    if len(sharing) >= AGREED * len(weights) and max(fans) >= 4 * min(fans) and (
+            max(gains) < GAINS[0] or min(gains) > GAINS[1]):
         yield AuditFinding("fan", "warning", f"{first_few([r.name for r in sharing])} share the standard deviation "
                            f"{number(middle, 3)} though their fan_in runs from {min(fans):,} to {max(fans):,}: the "
                            f"signal {'fades' if max(gains) < 1 else 'grows'} from layer to layer",
@@ -281,9 +282,10 @@ def _last(few: Records, weights: Records) -> bool:
 
 def framework_default(records: Records) -> Iterator[AuditFinding]:
     """A few layers that follow PyTorch's default where nearly all others follow another law."""
-    attention = {record.name.rpartition(".")[0] for record in records if QKV.search(record.name)}
+    attention = {f".{record.name}".rpartition(".")[0] for record in records if QKV.search(f".{record.name}")}
     weights = [record for record in _weights(records) if record.laws and record.measures.count >= 256
-               and not record.measures.one_value and record.name.removesuffix(".out_proj.weight") not in attention]
+               and not record.measures.one_value
+               and f".{record.name}".removesuffix(".out_proj.weight") not in attention]
     default = [record for record in weights if all(law.formula == TORCH_DEFAULT or law.formula.startswith("U(±")
                                                    for law in record.laws)
                and any(law.formula == TORCH_DEFAULT for law in record.laws)]

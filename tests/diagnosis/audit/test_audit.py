@@ -248,6 +248,48 @@ def test_biases_of_forget_gates_are_alike_by_design(tmp_path):
     assert (found.findings, found.equal) == ((), ())
 
 
+@pytest.mark.parametrize(("name", "shape"), [
+    ("a.weight_g", (64, 1)), ("a.parametrizations.weight.original0", (64, 1, 1, 1)), ("a.weight_scale", (64, 1)),
+    ("a.weight_scale_inv", (8, 8)), ("a.scales", (8, 64)), ("a.lora_magnitude_vector.default.weight", (64,))])
+def test_lengths_and_scales_are_of_one_sign_by_design(tmp_path, name, shape):
+    lengths = 0.5 + 0.1 * np.random.default_rng(0).random(shape, "f")
+    assert keys({name: lengths}, tmp_path) == []
+
+
+def test_masks_and_tables_that_a_model_computes_are_alike_by_design(tmp_path):
+    mask, waves = np.tril(np.ones((1, 1, 32, 32), "f")), (1e-4 ** (np.arange(32) / 32)).astype("f")
+    low = np.where(mask > 0, 0, -1e4).astype("f")
+    for name, table in (("attn.bias", mask), ("attn.causal", low), ("rotary_emb.inv_freq", waves)):
+        found = audit(saved({f"h.{layer}.{name}": table for layer in range(4)}, tmp_path / "a.safetensors"))
+        assert (found.findings, found.equal) == ((), ()), name
+    drawn = np.random.default_rng(0).random((32, 32), "f") - 0.5
+    assert ("equal", "error") in keys({f"h.{layer}.attn.weight": drawn for layer in range(4)}, tmp_path)
+
+
+def test_a_matrix_of_one_value_in_a_family_is_one_finding(tmp_path):
+    state = {f"layers.{layer}.weight": weights((64, 64), layer) for layer in range(8)}
+    assert keys(state | {"layers.3.weight": np.full((64, 64), 0.01, "f")}, tmp_path) == [("copies", "error")]
+
+
+def test_layers_of_one_width_share_a_scale_whatever_the_first_one_takes(tmp_path):
+    rng, most = np.random.default_rng(0), math.sqrt(6 / 256) / 30  # SIREN
+    state = {"0.weight": rng.uniform(-0.5, 0.5, (256, 2))} | {
+        f"{layer}.weight": rng.uniform(-most, most, (256, 256)) for layer in range(1, 5)}
+    assert keys({name: values.astype("f") for name, values in state.items()}, tmp_path) == []
+
+
+@needs_torch
+def test_attention_alone_and_bilinear_layers_follow_pytorchs_defaults(tmp_path):
+    import torch
+    torch.manual_seed(0)
+    torch.save(torch.nn.MultiheadAttention(64, 4, kdim=32, vdim=48).state_dict(), tmp_path / "attention.pt")
+    assert audit(tmp_path / "attention.pt").findings == ()
+    torch.save({f"bilinear.{name}": values for name, values in torch.nn.Bilinear(16, 24, 32).state_dict().items()},
+               tmp_path / "bilinear.pt")
+    table = audit(tmp_path / "bilinear.pt").frame.set_index("name")
+    assert "U(±1/√fan_in)" in table.loc["bilinear.weight", "law"]
+
+
 def test_one_scale_for_all_fans_is_found_where_the_signal_cannot_live_with_it(tmp_path):
     rng = np.random.default_rng(0)
     state = {f"{name}.weight": (std * rng.standard_normal(shape)).astype("f") for std in (0.001,)
