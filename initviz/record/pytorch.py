@@ -103,8 +103,12 @@ def _check(model: Any, steps: Any, rate: Any) -> None:
         raise TypeError("model must be the module that was scripted or traced: TorchScript has no hooks for its parts")
     if steps not in (1, 2):
         raise ValueError(f"steps must be 1 or 2, got {steps!r}")
-    if not (rate is None or isinstance(rate, int | float | torch.optim.Optimizer)):
+    if isinstance(rate, bool) or not (rate is None or isinstance(rate, int | float | torch.optim.Optimizer)):
         raise TypeError(f"rate must be a number or an optimizer, got {rate!r}")
+    for number in [float(group["lr"]) for group in rate.param_groups] if isinstance(
+            rate, torch.optim.Optimizer) else [] if rate is None else [rate]:
+        if not (math.isfinite(number) and number >= 0):
+            raise ValueError(f"rate must be a finite number of at least 0, got {number!r}")
     if any(nn.parameter.is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         raise ValueError("model has lazy parameters without a shape: call it once, then record it")
 
@@ -157,13 +161,21 @@ def _checkpoints() -> Iterator[None]:
 
 @contextmanager
 def _unchanged(model: nn.Module) -> Iterator[None]:
-    """Put back parameters, buffers, gradients, random states and training mode at the end, whatever happened."""
+    """Put back parameters, buffers, attributes that were tensors, gradients, random states and training mode.
+
+    They are put back whatever happened. A tensor is written to only where it has changed, so that what was computed
+    from it before can still go backward.
+    """
     modules = [module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule)]
     modes = [(module, module.training) for module in model.modules()]
     held: list[tuple[dict[str, Any], dict[str, Any]]] = [
         (part, dict(part)) for module in modules for part in (module._buffers, module._parameters)]
-    tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}.values()
-    values = [(t, t.detach().clone()) for t in tensors]
+    attributes = [(module, name, value) for module in modules for name, value in module.__dict__.items()
+                  if isinstance(value, Tensor)]
+    generators = [(value, value.get_state()) for module in modules for value in module.__dict__.values()
+                  if isinstance(value, torch.Generator)]
+    tensors = {id(t): t for t in (*model.parameters(), *model.buffers(), *(t for *_, t in attributes))}.values()
+    values = [(t, t.detach().clone(), _version(t)) for t in tensors]
     gradients = [(p, p.grad, None if p.grad is None else p.grad.detach().clone()) for p in model.parameters()]
     states = _random_states()
     try:
@@ -175,12 +187,17 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
             for part, before in held:
                 part.clear()
                 part.update(before)
-            for tensor, value in values:
-                tensor.copy_(value)
+            for module, name, tensor in attributes:
+                module.__dict__[name] = tensor
+            for tensor, value, version in values:
+                if version != _version(tensor) or not torch.equal(tensor, value):  # .data is written to uncounted
+                    tensor.copy_(value)
             for parameter, gradient, held_value in gradients:
                 parameter.grad = gradient
                 if gradient is not None and held_value is not None:
                     gradient.copy_(held_value)
+        for generator, state in generators:
+            generator.set_state(state)
         _set_random_states(states)
 
 
@@ -413,10 +430,16 @@ def _version(tensor: Tensor) -> int:
     return -1 if tensor.is_inference() else tensor._version
 
 
+def _is_wrapped(tensor: Tensor) -> bool:
+    """Whether a tensor is one that torch.func makes, as within vmap, which has no values of its own."""
+    functorch: Any = getattr(torch._C, "_functorch", None)
+    return functorch is not None and functorch.is_functorch_wrapped_tensor(tensor)
+
+
 def _tensor(value: Any) -> Tensor | None:
     """The first tensor of numbers in what a module puts out."""
     if isinstance(value, Tensor):
-        return value if value.is_floating_point() and value.numel() and value.dim() else None
+        return value if value.is_floating_point() and value.numel() and value.dim() and not _is_wrapped(value) else None
     if isinstance(value, dict):
         value = list(value.values())
     elif is_dataclass(value):
@@ -598,7 +621,8 @@ class _Recorder(TorchFunctionMode):
         for parameter, gradient in zip(parameters, self.found, strict=True):
             numbers = None
             if gradient is not None and gradient.numel():
-                moments = _moments(gradient.coalesce().values() if gradient.is_sparse else gradient)
+                gradient = gradient.coalesce().values() if gradient.is_sparse else gradient
+                moments = _moments(gradient.abs() if gradient.is_complex() else gradient)
                 numbers = {name: moments[name] for name in ("rms", "zero_share")}
                 numbers["exact_zero"] = moments["least"] == moments["most"] == 0
             self.gradients.setdefault(id(parameter), []).append(numbers)
@@ -651,7 +675,7 @@ class _Recorder(TorchFunctionMode):
     def before(self, name: str, args: Any, kwargs: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
         """What must be measured before a function runs, since it may change its argument in place."""
         first = args[0] if args and isinstance(args[0], Tensor) else None
-        if first is None or not first.is_floating_point() or not first.numel():
+        if first is None or not first.is_floating_point() or not first.numel() or _is_wrapped(first):
             return {}
         with self.measuring():
             if name in LOSSES:

@@ -3,6 +3,7 @@
 import copy
 import gzip
 import json
+import math
 import random
 import re
 from dataclasses import dataclass
@@ -78,6 +79,87 @@ def test_a_model_is_afterwards_what_it_was(name, steps, raises, device):
     after = state(model)
     for part in before:
         assert same(before[part], after[part]), part
+
+
+class Counting(nn.Module):
+    """Has what it put out last, a store that it writes to, and random numbers of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.last = nn.Linear(20, 5), torch.zeros(5)
+        self.store, self.generator = torch.zeros(5), torch.Generator().manual_seed(3)
+
+    def forward(self, x):
+        self.last = self.layer(x + torch.randn(x.shape, generator=self.generator))
+        self.store += self.last.detach().mean(0)
+        return self.last
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_tensors_and_generators_that_are_attributes_of_a_model_are_afterwards_what_they_were(raises):
+    torch.manual_seed(0)
+    model, x, y = Counting(), torch.randn(16, 20), torch.randint(0, 5, (16,))
+    store, last, drawn = model.store, model.last, model.generator.get_state()
+
+    def run():
+        loss = F.cross_entropy(model(x), y)
+        if raises:
+            raise RuntimeError("half-way")
+        return loss
+
+    if raises:
+        with pytest.raises(RuntimeError, match="half-way"):
+            record(model, run)
+    else:
+        record(model, run, steps=2)
+    assert (model.store is store, model.last is last) == (True, True)
+    assert not store.any()
+    assert torch.equal(model.generator.get_state(), drawn)
+
+
+def test_an_older_spectral_normalization_keeps_the_weight_that_it_computed():
+    torch.manual_seed(0)
+    model, x, y = nn.utils.spectral_norm(nn.Linear(20, 5)), torch.randn(16, 20), torch.randint(0, 5, (16,))
+    F.cross_entropy(model(x), y)
+    before = model.weight.detach().clone()
+    record(model, x, y, F.cross_entropy)
+    assert torch.equal(model.weight, before)
+
+
+def test_what_was_computed_before_can_still_go_backward():
+    torch.manual_seed(0)
+    model, x, y = nn.Sequential(nn.Linear(20, 8), nn.Tanh(), nn.Linear(8, 5)), torch.randn(16, 20), torch.zeros(
+        16, dtype=torch.int64)
+    loss = F.cross_entropy(model(x), y)
+    record(model, x, y, F.cross_entropy)
+    loss.backward()
+    assert model[0].weight.grad is not None
+
+
+def test_what_torch_func_wraps_is_passed_over():
+    torch.manual_seed(0)
+    inner, last = nn.Linear(20, 20), nn.Linear(20, 5)
+    model = nn.ModuleList([inner, last])
+    x, y = torch.randn(16, 20), torch.randint(0, 5, (16,))
+    found = record(model, lambda: F.cross_entropy(last(torch.func.vmap(lambda row: inner(row).relu())(x)), y))
+    assert [row["path"] for row in found["rows"]] == ["1"]
+    assert found["uncalled"] == []
+
+
+def test_complex_parameters_have_gradients():
+    torch.manual_seed(0)
+    model = nn.Linear(20, 5)
+    model.phases = nn.Parameter(torch.randn(20, 20, dtype=torch.complex64))
+    x, y = torch.randn(16, 20), torch.randint(0, 5, (16,))
+    found = record(model, lambda: F.cross_entropy(model((x.to(torch.complex64) @ model.phases).abs()), y))
+    assert {parameter["name"]: parameter["gradients"][0]["rms"] > 0 for parameter in found["parameters"]} == {
+        "weight": True, "bias": True, "phases": True}
+
+
+@pytest.mark.parametrize("rate", [math.nan, math.inf, -1.0, True])
+def test_a_rate_that_is_none_gets_one_sentence(rate):
+    with pytest.raises((TypeError, ValueError), match="rate must be a"):
+        record(nn.Linear(2, 2), torch.ones(3, 2), torch.zeros(3, 2), F.mse_loss, rate=rate)
 
 
 class Raising(torch.autograd.Function):
