@@ -167,7 +167,7 @@ class DeclaredSettings:
         OPTIMIZER_HELP)
     rate: float = setting(
         "Learning rate", 0.1, Choices(RATES), {"training", "symmetry"},
-        "Length of a step, times the gradient.")
+        "A step is this times the gradient, or times what the optimizer makes of it.")
     steps: int = setting(
         "Steps", 100, Choices((0, 10, 20, 50, 100, 200, 500, 1000, 2000)), {"training", "symmetry"},
         "Updates of the weights.")

@@ -80,8 +80,9 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         "Plain", "Dense layers and activations alone, without a skip and without a normalization.", "baseline",
         ("plain",), _settings("plain")),
     "residual": Scheme(
-        "Residual", "Under ReLU and He's variance the mean square of the stream doubles or more in every block, on "
-        "average; under tanh, which is bounded, it grows in proportion to the depth.",
+        "Residual", "Under ReLU and He's variance, with branches of factor 1 that nothing normalizes, the mean square "
+        "of the stream doubles or more in every block, on average; under tanh, which is bounded, it grows at most in "
+        "proportion to the depth.",
         "He et al. 2016", ("residual",), _settings("residual")),
     "fixup": Scheme(
         "Fixup", "Branches begin at zero, and their first layers are drawn smaller the deeper the network is, so that "
