@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from initviz.core.initializers.laws import TRUNCATED_STD
-from initviz.core.wording import number
+from initviz.core.wording import number, shown
 from initviz.diagnosis.audit.expressions import value
 from initviz.diagnosis.audit.kinds import NUMBER
 from initviz.diagnosis.audit.laws import FAMILIES, KNOWN_LAWS, fits_family, fits_scale
@@ -23,6 +23,7 @@ from initviz.diagnosis.audit.records import AuditFinding, TensorRecord, sampling
 LAWS = (*FAMILIES, "orthogonal", "constant", "any")
 SAME_GAIN = 0.01  # relative, as a matrix of bfloat16 is orthogonal
 MOST_ENTRIES, MOST_FILE_BYTES = 1000, 10**6
+MOST_OWN = 500  # entries up to which single tensors have their own
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def parse_recipe(data: bytes, file_name: str) -> AuditRecipe:
     if len(data) > MOST_FILE_BYTES:
         raise _too_long(len(data))
     try:
-        described = tomllib.loads(data.decode())
+        described = tomllib.loads(data.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"a recipe must be TOML: {' '.join(str(error).split())[:120]}") from None
     tables = described.get("tensor", [])
@@ -165,11 +166,15 @@ def parse_recipe(data: bytes, file_name: str) -> AuditRecipe:
 def _entry(table: Any) -> Entry:
     if not isinstance(table, dict) or not isinstance(table.get("pattern"), str) or table.get("law") not in LAWS:
         raise ValueError(f"each [[tensor]] must have a pattern and a law of {', '.join(LAWS)}")
+    if unknown := sorted(set(table) - {"pattern", "law", "std"}):
+        raise ValueError(f"a [[tensor]] may have a pattern, a law and a std, got {shown(unknown[0])} for "
+                         f"{shown(table['pattern'])}")
     std = table.get("std", "1")
     std = repr(std) if isinstance(std, int | float) and not isinstance(std, bool) else std
     if not isinstance(std, str):
         raise ValueError(f"std of {table['pattern'][:80]!r} must be a number or an expression")
-    value(std, {"fan_in": 2, "fan_out": 2, "L": 2, "d": 2})
+    if value(std, {"fan_in": 2, "fan_out": 2, "L": 2, "d": 2}) < 0 and table["law"] != "constant":
+        raise ValueError(f"std of {shown(table['pattern'])} must be at least 0, got {shown(std)}")
     return Entry(table["pattern"], table["law"], std)
 
 
@@ -252,7 +257,11 @@ def _deviation(record: TensorRecord, entry: Entry, recipe: AuditRecipe, depth: i
 
 
 def learned(records: Sequence[TensorRecord], name: str) -> AuditRecipe:
-    """The recipe that a file follows: an entry a family of names, by formula where one fits all its tensors."""
+    """The recipe that a file follows: an entry a family of names, by formula where one fits all its tensors.
+
+    Where one fits only some of a family, as the convolutions between normalizations that are numbered with them, these
+    have entries of their own.
+    """
     families: dict[str, list[TensorRecord]] = {}
     for record in records:
         families.setdefault(record.role.family, []).append(record)
@@ -260,8 +269,22 @@ def learned(records: Sequence[TensorRecord], name: str) -> AuditRecipe:
     for family, members in families.items():
         before = next((place for place, entry in enumerate(entries) if any(  # the first entry that matches counts
             fnmatch.fnmatchcase(member.name, entry.pattern) for member in members)), len(entries))
-        entries.insert(before, Entry(family.replace("[", "?").replace("#", "*"), *_law_of_family(members)))
+        entries[before:before] = [*(_own_entries(members) if len(entries) + len(members) < MOST_OWN else []), Entry(
+            family.replace("[", "?").replace("#", "*"), *_law_of_family(members))]
     return AuditRecipe(name, "learned from a file", tuple(entries))
+
+
+def _own_entries(members: Sequence[TensorRecord]) -> list[Entry]:
+    """Entries of single tensors of a family that has no law in common, by the law of their kind or their own."""
+    if len(members) < 2 or _law_of_family(members)[0] != "any":
+        return []
+    found = []
+    for member in members:
+        alike = _law_of_family([other for other in members if other.role.kind == member.role.kind])
+        law = alike if alike[0] != "any" else _law_of_family([member])
+        if law[0] != "any":
+            found.append(Entry(member.name.replace("[", "?"), *law))
+    return found
 
 
 def _law_of_family(members: Sequence[TensorRecord]) -> tuple[str, str]:

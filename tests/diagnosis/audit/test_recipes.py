@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from initviz.core.schemes import SCHEMES
-from initviz.diagnosis.audit import RECIPES, audit
+from initviz.diagnosis.audit import RECIPES, audit, read_recipe
 from initviz.diagnosis.audit.recipes import learned
 
 CUT = 0.8796256610342398  # the standard deviation of a unit normal cut at 2
@@ -307,3 +307,41 @@ def test_what_the_recipe_of_lora_says_of_a_is_what_it_holds_it_to():
     [said] = re.findall(r"N\(0, (.+?)\)", RECIPES["lora"].source)
     [std] = [entry.std for entry in RECIPES["lora"].entries if entry.law == "normal"]
     assert (said, std) == ("1/rank²", "1 / fan_out")  # a variance, as in every N(0, ...), and its standard deviation
+
+
+def test_a_learned_recipe_holds_layers_that_are_numbered_with_normalizations(tmp_path):
+    def net(seed):
+        rng = np.random.default_rng(seed)
+        shapes = {"0": (32, 3, 3, 3), "3": (64, 32, 3, 3), "6": (10, 64)}
+        state = {f"{at}.weight": rng.uniform(-1, 1, shape) / math.sqrt(math.prod(shape[1:]))
+                 for at, shape in shapes.items()}
+        return {name: values.astype("f") for name, values in (state | {
+            f"{at}.weight": np.ones(width) for at, width in ((1, 32), (4, 64))}).items()}
+
+    def saved(state, name):
+        save_file(state, tmp_path / name)
+        return tmp_path / name
+
+    path = tmp_path / "ours.toml"
+    path.write_text(learned(audit(saved(net(0), "a.safetensors")).tensors, "ours").to_toml())
+    other = net(1)
+    assert audit(saved(other, "b.safetensors"), str(path)).findings == ()
+    other |= {"3.weight": 1.5 * other["3.weight"], "4.weight": 0 * other["4.weight"]}
+    found = audit(saved(other, "c.safetensors"), str(path)).findings
+    assert {finding.tensors for finding in found} == {("3.weight",), ("4.weight",)}
+
+
+@pytest.mark.parametrize(("entry", "sentence"), [
+    ("law = 'normal'\nsdt = '0.02'", "may have a pattern, a law and a std, got 'sdt'"),
+    ("law = 'normal'\nstd = '-0.02'", "std of 'a' must be at least 0, got '-0.02'")])
+def test_what_an_entry_of_a_recipe_cannot_mean_is_refused(tmp_path, entry, sentence):
+    path = tmp_path / "a.toml"
+    path.write_text(f"[[tensor]]\npattern = 'a'\n{entry}")
+    with pytest.raises(ValueError, match=sentence):
+        read_recipe(str(path))
+
+
+def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text("[[tensor]]\npattern = 'a'\nlaw = 'normal'\nstd = 0.02", encoding="utf-8-sig")
+    assert read_recipe(str(path)).entries[0].std == "0.02"
