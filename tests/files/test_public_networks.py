@@ -195,6 +195,11 @@ SEVERAL = {
     "square heads that letters put first": (
         "trunk.0 4-4, trunk.2 4-4, head1.0 4-4, head1.2 4-4, head2.0 4-4, head2.2 4-4",
         "trunk.0 trunk.2 head1.0 head1.2, trunk.0 trunk.2 head2.0 head2.2"),
+    "two within each numbered block": (
+        "layers.0.s_net.0 2-8, layers.0.s_net.2 8-2, layers.0.t_net.0 2-8, layers.0.t_net.2 8-2, layers.1.s_net.0 2-8, "
+        "layers.1.s_net.2 8-2, layers.1.t_net.0 2-8, layers.1.t_net.2 8-2",
+        "layers.0.s_net.0 layers.0.s_net.2, layers.0.t_net.0 layers.0.t_net.2, layers.1.s_net.0 layers.1.s_net.2, "
+        "layers.1.t_net.0 layers.1.t_net.2"),
     "experts of one list": ("experts.0.0 4-8, experts.0.2 8-5, experts.1.0 4-8, experts.1.2 8-4",
                             "experts.0.0 experts.0.2, experts.1.0 experts.1.2"),
     "heads between flat halves": (
@@ -306,6 +311,8 @@ def test_what_is_no_layer_beside_layers_with_names_is_left_out_and_said(extra, s
     ({"fc.mu_weight": np.ones((8, 4)), "fc.rho_weight": np.ones((8, 4))}, "a noisy layer's"),
     ({"w": np.ones(2), "b": np.ones(1)}, r"save it as \(2, 1\) or \(1, 2\)"),
     ({"w": np.ones(1), "b": np.ones(1)}, r"save it as \(1, 1\)$"),
+    ({"a.weight": np.ones((8, 4)), "a.bias": np.ones(8), "b.weight": np.ones(8), "b.bias": np.ones(1)},
+     r"save it as \(8, 1\) or \(1, 8\)"),
     ({"d/kernel": np.ones((4, 8)), "batch_stats/BatchNorm_0/mean": np.ones(8)}, "a batch normalization's"),
     ({"layers/dense/vars/0": np.ones((4, 8)), "layers/batch_normalization/vars/0": np.ones(8)},
      "a batch normalization's"),

@@ -250,13 +250,15 @@ def _are_two_weights(arrays: Mapping[str, Array]) -> bool:
 def _check_vectors(arrays: Mapping[str, Array]) -> None:
     """Raise ValueError for a vector that multiplies: of a normalization, or the slopes of a PReLU."""
     layers = {layer_of(name) for name, array in arrays.items() if array.ndim == 2}
-    biased = {layer_of(name) for name, array in arrays.items() if array.ndim == 1 and role(name) == "bias"}
+    biased = {layer_of(name): array.size for name, array in arrays.items() if array.ndim == 1 and role(name) == "bias"}
     for name, array in arrays.items():
         last = re.split(r"[./]", name.removesuffix(":0"))[-1]
         layer = re.split(r"[./](?=[^./]*$)", name)[0]
         slopes = bool(PRELU.search(name)) and (array.ndim == 1 or 1 in array.shape)
         norm = array.ndim == 1 and bool(NORM.search(name))
-        if array.ndim == 1 and role(name) == "weight" and not (slopes or norm or VECTOR_WEIGHTS.fullmatch(last)):
+        one_row = array.size > 1 == biased.get(layer)  # of a layer of one output
+        if array.ndim == 1 and role(name) == "weight" and not (slopes or norm) and (
+                one_row or not VECTOR_WEIGHTS.fullmatch(last)):
             wanted = dict.fromkeys(((array.size, 1), (1, array.size)))
             raise ValueError(f"the array {shown(name)} of shape {array.shape} is of weights by its name, and must have "
                              f"two axes: save it as {' or '.join(map(str, wanted))}")

@@ -256,6 +256,9 @@ def _joined(parts: list[Part], ends: Ends, prefix: str) -> list[Part]:
 
     top = [re.split(r"[./]", last(part))[0] for part in parts]
     numbered = all(SERIES.fullmatch(name) for name in top) and len({split(name)[0] for name in top}) == 1
+    numbered = numbered and not any(
+        a == b and ends(one.layers) == ends(other.layers)  # two within a block, as the halves of a coupling layer
+        for (a, one), (b, other) in combinations(zip(top, parts, strict=True), 2))
     plain = all(words(last(part)) and words(last(part)) <= LAYERS for part in parts)
     if (numbered or plain) and chain(parts) and not words(prefix) & ENSEMBLES:
         return [Part(prefix, tuple(layer for part in parts for layer in part.layers))]
