@@ -14,9 +14,9 @@ from initviz.core.validation import Choices, Interval, Parameter
 RENAMED = {"start": "initializer", "code_start": "code_of", "moment": "after_steps"}
 
 
-def _nearest_number(control: Parameter, allowed: Interval | Choices, given: Any) -> tuple[Any, str]:
+def _nearest_number(control: Parameter, allowed: Interval | Choices, value: Any) -> tuple[Any, str]:
     try:
-        value = float(given)
+        value = float(value)
     except (TypeError, ValueError):
         value = math.nan
     if math.isnan(value):
@@ -27,16 +27,16 @@ def _nearest_number(control: Parameter, allowed: Interval | Choices, given: Any)
     return nearest, "" if nearest == value else f"{control.label} must be {allowed}, so it is {nearest:g}."
 
 
-def _nearest_choice(control: Parameter, labels: Mapping[str, str], given: Any) -> tuple[str, str]:
+def _nearest_choice(control: Parameter, labels: Mapping[str, str], value: Any) -> tuple[str, str]:
     keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
-    if isinstance(given, str) and given in keys:
-        return keys[given], ""
+    if isinstance(value, str) and value in keys:
+        return keys[value], ""
     return control.default, f"{control.label} was not one of the choices, so it is {labels[control.default]}."
 
 
-def _nearest_choices(control: Parameter, labels: Mapping[str, str], given: Any) -> tuple[tuple[str, ...], str]:
+def _nearest_choices(control: Parameter, labels: Mapping[str, str], value: Any) -> tuple[tuple[str, ...], str]:
     keys = {label: key for key, label in labels.items()} | {key: key for key in labels}
-    named = list(dict.fromkeys(item for item in given if isinstance(item, str) and item))
+    named = list(dict.fromkeys(item for item in value if isinstance(item, str) and item))
     known = tuple(dict.fromkeys(keys[item] for item in named if item in keys))
     if named and not known:
         return control.default, f"{control.label}: none of those asked for is known, so the first visit's are shown."
@@ -45,22 +45,22 @@ def _nearest_choices(control: Parameter, labels: Mapping[str, str], given: Any) 
     return known, f"{control.label}: what is not known is left out." if any(item not in keys for item in named) else ""
 
 
-def nearest(spec: Parameter, given: Any) -> tuple[Any, str]:
+def nearest(spec: Parameter, value: Any) -> tuple[Any, str]:
     """The allowed value nearest to what was given, and a sentence where it had to be changed, else "".
 
     A number out of range becomes the nearest allowed one, anything that cannot be read the default. Choices may be
     given by key or by label.
     """
     if isinstance(spec.allowed, Interval | Choices):
-        return _nearest_number(spec, spec.allowed, given)
+        return _nearest_number(spec, spec.allowed, value)
     if spec.many:
-        return _nearest_choices(spec, spec.allowed, given if isinstance(given, Sequence) else ())
-    return _nearest_choice(spec, spec.allowed, given)
+        return _nearest_choices(spec, spec.allowed, value if isinstance(value, Sequence) else ())
+    return _nearest_choice(spec, spec.allowed, value)
 
 
-def nearest_allowed(key: str, given: Any) -> tuple[Any, str]:
+def nearest_allowed(key: str, value: Any) -> tuple[Any, str]:
     """``nearest`` for the control ``key``."""
-    return nearest(CONTROLS[key], given)
+    return nearest(CONTROLS[key], value)
 
 
 def nearest_to_texts(spec: Parameter, texts: Sequence[str]) -> tuple[Any, str]:
@@ -68,9 +68,9 @@ def nearest_to_texts(spec: Parameter, texts: Sequence[str]) -> tuple[Any, str]:
     return nearest(spec, list(texts) if spec.many else texts[-1] if texts else "")
 
 
-def read_settings(given: Mapping[str, Any]) -> Settings:
+def read_settings(values: Mapping[str, Any]) -> Settings:
     """Valid settings from the values given for controls; missing ones take their defaults."""
-    settings = Settings(**{key: nearest_allowed(key, given[key])[0] for key in CONTROLS if key in given})
+    settings = Settings(**{key: nearest_allowed(key, values[key])[0] for key in CONTROLS if key in values})
     return replace(settings, layer=min(settings.layer, settings.depth), sample=min(settings.sample, settings.batch))
 
 

@@ -53,15 +53,15 @@ def training_operations(settings: Settings) -> float:
 
 
 def race_operations(terms: RaceTerms) -> float:
-    """The same of a race of these terms."""
+    """Floating-point operations of a race of these terms."""
     first, batch = terms.networks[0], terms.recipe.batch_size or terms.batch
     weights = block_weights(first) if isinstance(first, Architecture) else connections(first.sizes)
     return len(terms.labels) * terms.recipe.steps * 6 * weights * batch
 
 
-def most_steps(steps: int, one: float, most: float) -> int:
+def most_steps(steps: int, one_network: float, most: float) -> int:
     """The largest choice of the steps, up to ``steps``, that takes at most ``most`` operations, of ``one`` a step."""
-    return int(max(value for value in _steps_to(steps) if value * one <= most))
+    return int(max(value for value in _steps_to(steps) if value * one_network <= most))
 
 
 def _steps_to(most: int) -> list[int]:
@@ -73,8 +73,8 @@ def _steps_to(most: int) -> list[int]:
 
 def affordable_attempt_steps(settings: Settings, steps: int) -> int:
     """The most steps, up to ``steps``, that trying every way to break the symmetry can afford."""
-    one = 6 * ATTEMPTS_AT_MOST * settings.batch * settings.width * (settings.sizes[0] + settings.sizes[-1])
-    return most_steps(steps, one, MOST_ATTEMPT_OPERATIONS)
+    one_network = 6 * ATTEMPTS_AT_MOST * settings.batch * settings.width * (settings.sizes[0] + settings.sizes[-1])
+    return most_steps(steps, one_network, MOST_ATTEMPT_OPERATIONS)
 
 
 def affordable_race_steps(terms: RaceTerms) -> int:
@@ -84,7 +84,7 @@ def affordable_race_steps(terms: RaceTerms) -> int:
 
 
 def race_terms(settings: Settings) -> RaceTerms:
-    """What the race of these settings depends on."""
+    """The terms of the race that these settings describe."""
     recipe = Recipe(settings.optimizer, settings.rate, settings.steps, settings.minibatch)
     networks, loss = settings.networks(), settings.wanted_loss
     if loss in BOUNDS and INPUTS[settings.input].classes == 2:

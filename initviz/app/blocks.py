@@ -16,7 +16,7 @@ def too_shallow(settings: Settings) -> str:
 
 
 def remarks_on_training(settings: Settings) -> str:
-    """What must be known of a race of these networks of blocks; empty where there is nothing."""
+    """Remarks on a race between these networks of blocks; empty where there are none."""
     batch_norm = settings.kind != "plain" and settings.used_normalization == "batch"
     return " ".join(filter(None, [settings.unfit_scheme, "Under BatchNorm held-out samples are normalized by their "
                                   "own batch, and points of the plane by all that are drawn." if batch_norm else ""]))

@@ -46,7 +46,7 @@ class Holding:
 
 
 class Capacity:
-    """So many bytes, taken and given back; whoever asked first and still asks is the first to get them."""
+    """A budget of bytes that is taken and given back; whoever asked first and still asks is the first to get them."""
 
     def __init__(self, most: float) -> None:
         self.most = most
@@ -86,15 +86,15 @@ class Capacity:
 
     def _make_room(self, holding: Holding, nbytes: float, now: float) -> bool:
         others = [other for other in self._held if other is not holding]
-        left = self.most - nbytes - sum(other.nbytes for other in others)
+        spare = self.most - nbytes - sum(other.nbytes for other in others)
         idle = sorted((other for other in others if not other.busy and now - other.seen >= other.idle),
                       key=lambda other: other.seen)
-        if left + sum(other.nbytes for other in idle) < 0 and len(idle) < len(others):
+        if spare + sum(other.nbytes for other in idle) < 0 and len(idle) < len(others):
             return False
         for other in idle:
-            if left >= 0:
+            if spare >= 0:
                 break
-            left += other.nbytes
+            spare += other.nbytes
             other.value, other.nbytes = None, 0.0
             self._held.discard(other)
         return True
@@ -102,10 +102,10 @@ class Capacity:
     def give_back(self, holding: Holding) -> None:
         """Hold nothing, and ask for nothing, any more."""
         with self._lock:
-            held, holding.nbytes, holding.value = holding.nbytes, 0.0, None
+            nbytes, holding.nbytes, holding.value = holding.nbytes, 0.0, None
             self._held.discard(holding)
             self._asking.discard(holding)
-        if held >= SMALL:
+        if nbytes >= SMALL:
             release_free_memory()
 
     @contextmanager
@@ -124,10 +124,10 @@ class Capacity:
 CAPACITY = Capacity(MOST_AT_ONCE)
 
 
-def wait_for(holding: Holding, nbytes: float, beside: Holding | None = None) -> None:
+def wait_for(holding: Holding, nbytes: float, needed: Holding | None = None) -> None:
     """Take so many bytes, and until there is room say so on the page.
 
-    What is held ``beside`` it may give way meanwhile, so that two sessions never wait for each other: then the page
+    What is ``needed`` with it may give way meanwhile, so that two sessions never wait for each other: then the page
     begins anew.
     """
     place, began = None, time.monotonic()
@@ -136,7 +136,7 @@ def wait_for(holding: Holding, nbytes: float, beside: Holding | None = None) -> 
             place = place or st.empty()
             place.info(f"{WAITING} ({time.monotonic() - began:.0f} s so far).", icon=":material/hourglass_top:")
             time.sleep(POLL_SECONDS)
-            if beside is not None and beside.value is None:
+            if needed is not None and needed.value is None:
                 st.rerun()
     except BaseException:  # the script is stopped while it waits
         CAPACITY.give_back(holding)
@@ -146,7 +146,7 @@ def wait_for(holding: Holding, nbytes: float, beside: Holding | None = None) -> 
 
 
 def held_in_session(name: str, idle: float = IDLE) -> Holding:
-    """What this session holds under a name."""
+    """The Holding of this session under a name, made where there is none."""
     if name not in st.session_state:
         st.session_state[name] = Holding(idle)
     holding: Holding = st.session_state[name]
@@ -165,7 +165,7 @@ def room_for(nbytes: float) -> Iterator[None]:
         CAPACITY.give_back(holding)
 
 
-def computed(what: str, compute: Callable[[], Result]) -> Result:
+def computed(task: str, compute: Callable[[], Result]) -> Result:
     """What a function returns; where that takes long the page says ``what`` is done, and for how many seconds so far.
 
     The function runs on a thread of its own and must not draw on the page.
@@ -174,7 +174,7 @@ def computed(what: str, compute: Callable[[], Result]) -> Result:
         running, place, began = worker.submit(compute), st.empty(), time.monotonic()
         while not wait([running], NOTED).done:
             if (passed := time.monotonic() - began) >= LONG:
-                place.info(f"{what}: {passed:.0f} s so far.", icon=":material/hourglass_top:")
+                place.info(f"{task}: {passed:.0f} s so far.", icon=":material/hourglass_top:")
         place.empty()
         return running.result()
 

@@ -75,10 +75,10 @@ def _another_seed() -> None:
     app.set_controls({"seed": seed + 1 if seed < CONTROLS["seed"].interval.high else 0})
 
 
-def choose(label: str, name: str, experiments: Mapping[str, Experiment]) -> str:
+def choose(noun: str, name: str, experiments: Mapping[str, Experiment]) -> str:
     """Which experiment to look at, bound to the address under ``name``."""
-    app.expect_choice(name, label, {key: experiment.title for key, experiment in experiments.items()})
-    return st.selectbox(label, list(experiments), format_func=lambda key: experiments[key].title, key=name,
+    app.expect_choice(name, noun, {key: experiment.title for key, experiment in experiments.items()})
+    return st.selectbox(noun, list(experiments), format_func=lambda key: experiments[key].title, key=name,
                         bind="query-params", help="Type to search. The address names what is chosen.")
 
 
@@ -100,12 +100,12 @@ def _page(place: str) -> str:
     return place.partition("#")[0].capitalize()
 
 
-def show_page(name: str, what: str, experiments: Mapping[str, Experiment], seed: int, words: Mapping[str, str]) -> None:
+def show_page(name: str, noun: str, experiments: Mapping[str, Experiment], seed: int, words: Mapping[str, str]) -> None:
     """A page of experiments: the choice of ``what``, in the address under ``name``, the one chosen, and all of them.
 
     ``words`` say a verdict.
     """
-    key = choose(what, name, experiments)
+    key = choose(noun, name, experiments)
     show_experiment(key, experiments[key], seed, words)
     show_all(name, experiments, seed, words)
 
@@ -118,11 +118,11 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
         st.button("Another seed", icon=":material/casino:", on_click=_another_seed, key="another_seed",
                   help=f"Run it again with other random numbers. This is seed {seed}; the sidebar sets any.")
         if experiment.explore is not None:
-            where, controls = experiment.explore(knobs)
+            page, controls = experiment.explore(knobs)
             case = "The nearest" if experiment.apart else "The same"
-            st.link_button("Open in the explorer", explorer_address(where, {"seed": seed, **controls}),
+            st.link_button("Open in the explorer", explorer_address(page, {"seed": seed, **controls}),
                            icon=":material/open_in_new:", key="explore", help=f"{case} case, in a new tab, on the page "
-                           f"{_page(where)} with every control there is. {experiment.apart}".strip())
+                           f"{_page(page)} with every control there is. {experiment.apart}".strip())
     result = result_of(experiment, seed, knobs)
     depends = condition(experiment, result)
     st.markdown(f":{COLORS[result.verdict]}-badge[{ICONS[result.verdict]} {words[result.verdict]}]"
@@ -135,8 +135,8 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
         st.caption("Solid: measured. Dashed: published or derived.")
     st.markdown(f"**Why.** {linked(experiment.reason)}")
     if experiment.limit is not None:
-        sentence, where = experiment.limit
-        st.markdown(f"**Its limit.** {sentence} [See it on {_page(where)}]({explorer_address(where, {})})")
+        sentence, page = experiment.limit
+        st.markdown(f"**Its limit.** {sentence} [See it on {_page(page)}]({explorer_address(page, {})})")
     st.table(table(result, bool(experiment.unchecked)), hide_index=True)
     if experiment.unchecked:
         st.caption(f":material/unpublished: † Not checked against the source's text: {experiment.unchecked}")
@@ -158,12 +158,12 @@ def show_all(name: str, experiments: Mapping[str, Experiment], seed: int, words:
             st.caption("Runs every experiment with its first settings and lists the verdicts.")
             return
         bar, rows = st.progress(0.0), []
-        for done, experiment in enumerate(experiments.values(), 1):
-            bar.progress(done / len(experiments), experiment.title)
+        for count, experiment in enumerate(experiments.values(), 1):
+            bar.progress(count / len(experiments), experiment.title)
             result = result_of(experiment, seed, experiment.defaults())
-            held = sum(check.holds for check in result.checks)
+            holding = sum(check.holds for check in result.checks)
             verdict = f"{words[result.verdict]} {condition(experiment, result)}".strip()
             rows.append({"Experiment": experiment.title, "Verdict": verdict,
-                         "Checks that hold": f"{held} of {len(result.checks)}"})
+                         "Checks that hold": f"{holding} of {len(result.checks)}"})
         bar.empty()
         st.table(rows, hide_index=True)

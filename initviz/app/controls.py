@@ -34,7 +34,7 @@ UNREAD, CHANGED, FORMER = "address unread", "address changed", "names of before"
 MOST_NAME = 40  # letters of a name from an address
 
 
-def _held(key: str, value: Any) -> Any:
+def _copied(key: str, value: Any) -> Any:
     """A control's value in the type that its widget holds."""
     return list(value) if CONTROLS[key].many else value
 
@@ -42,7 +42,7 @@ def _held(key: str, value: Any) -> Any:
 def set_controls(changes: Mapping[str, Any]) -> None:
     """Set controls from a callback: a preset, a reset, an address."""
     for key, value in changes.items():
-        st.session_state[key] = _held(key, value)
+        st.session_state[key] = _copied(key, value)
 
 
 def set_state(changes: Mapping[str, Any]) -> None:
@@ -120,10 +120,10 @@ def tell_changes(*, whole: bool = True) -> None:
     unread: dict[str, list[str]] = st.session_state.get(UNREAD, {})
     if not changed and not unread:
         return
-    known = {str(key) for key in st.session_state}  # a name from outside may be one that Streamlit refuses
+    session_keys = {str(key) for key in st.session_state}  # a name from outside may be one that Streamlit refuses
     for name, texts in list(unread.items()):
         called = plain(st.session_state.get(FORMER, {}).get(name, name)[:MOST_NAME]) or "without a name"
-        if name in known:
+        if name in session_keys:
             if _dropped(name, texts):
                 changed.append(f"What {called} asks for is not allowed, so it is {plain(str(st.session_state[name]))}.")
         elif whole:
@@ -175,12 +175,12 @@ def sidebar(page: str) -> None:
     """The controls that pages share and this one, by its address ("" is the first), uses; others keep their values."""
     page, settings = page or FIRST_PAGE, current_settings()
     placed = PLACED_BY_PAGE.get(page, ())
-    shown = [key for key in CONTROLS if in_use(key, page, settings) and placed is not None and key not in placed]
+    keys = [key for key in CONTROLS if in_use(key, page, settings) and placed is not None and key not in placed]
     # Where a page chooses an initializer of its own, the parameters of all of them stand behind a click.
-    folded = [key for key in shown if CONTROLS[key].place == "expander" or any(
+    folded = [key for key in keys if CONTROLS[key].place == "expander" or any(
         page not in CONTROLS[choice].pages for choice, _ in CONTROLS[key].owners)]
     with st.sidebar:
-        for key in shown:
+        for key in keys:
             if CONTROLS[key].place == "sidebar" and key not in folded:
                 control(key)
         if folded:
@@ -194,7 +194,7 @@ def sidebar(page: str) -> None:
 
 
 def current_settings() -> Settings:
-    """What the controls say, made valid."""
+    """The Settings that the controls describe, each value the nearest allowed one."""
     return read_settings({field.name: st.session_state[field.name] for field in fields(Settings)
                           if field.name in st.session_state})
 
@@ -203,9 +203,9 @@ def layer_control(key: str, most: int, label: str = "") -> int:
     """Which layer to look into, up to the last there is; 0, where the control allows it, is none."""
     spec = CONTROLS[key]
     least = spec.default
-    held = st.session_state.get(key, least)
-    layer = min(max(nearest_allowed(key, held)[0], least), most)
-    if layer != held or key not in st.session_state:  # what is written here counts more than what back restores
+    value = st.session_state.get(key, least)
+    layer = min(max(nearest_allowed(key, value)[0], least), most)
+    if layer != value or key not in st.session_state:  # what is written here counts more than what back restores
         st.session_state[key] = layer
     if most > least:
         layer = st.select_slider(

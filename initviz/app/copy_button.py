@@ -40,6 +40,6 @@ export default function ({ data, parentElement }) {
 }""")
 
 
-def copy_button(label: str, text: str, done: str, *, key: str) -> None:
+def copy_button(label: str, text: str, label_when_copied: str, *, key: str) -> None:
     """A button that copies ``text`` and then says ``done`` beside it."""
-    _component(key=key, data={"label": label, "text": text, "done": done}, width="content")
+    _component(key=key, data={"label": label, "text": text, "done": label_when_copied}, width="content")

@@ -64,34 +64,34 @@ def write_settings() -> None:
         _restore(query)
         return
     settings = current_settings()
-    wanted = {key: texts for key, texts in query.items() if key not in CONTROLS}
-    wanted |= {key: write_address(key, getattr(settings, key)) for key in CONTROLS
+    texts = {key: texts for key, texts in query.items() if key not in CONTROLS}
+    texts |= {key: write_address(key, getattr(settings, key)) for key in CONTROLS
                if getattr(settings, key) != DEFAULTS[key]}
     if last not in (None, page) and choices.get(page):
-        wanted |= choices.get(last, {}) | choices[page]
-    if wanted != query:
-        st.query_params.from_dict(dict(sorted(wanted.items())))
+        texts |= choices.get(last, {}) | choices[page]
+    if texts != query:
+        st.query_params.from_dict(dict(sorted(texts.items())))
 
 
 def note_choices() -> None:
     """After a page has run: what its address says beside the controls, for the page's next visit."""
     context = _context()
-    said = {name: st.query_params.get_all(name) for name in _unbind(context, [*st.query_params])}
-    st.session_state.setdefault(CHOICES, {})[context.page_script_hash] = said
-    gone = (st.session_state.get(BEFORE, set()) & {*st.query_params}) - said.keys()
+    query = {name: st.query_params.get_all(name) for name in _unbind(context, [*st.query_params])}
+    st.session_state.setdefault(CHOICES, {})[context.page_script_hash] = query
+    gone = (st.session_state.get(BEFORE, set()) & {*st.query_params}) - query.keys()
     if gone:  # choices that have no widget any more
         st.query_params.from_dict({name: st.query_params.get_all(name) for name in st.query_params if name not in gone})
 
 
 def note_choices_of_fragment() -> None:
-    """The same after a fragment has run by itself."""
+    """Remember this page's own choices after one of its fragments has run by itself."""
     context = _context()
     if context.fragment_ids_this_run:
-        said = {name: st.query_params.get_all(name) for name in _unbind(context, [*st.query_params])}
-        st.session_state[CHOICES].setdefault(context.page_script_hash, {}).update(said)
+        query = {name: st.query_params.get_all(name) for name in _unbind(context, [*st.query_params])}
+        st.session_state[CHOICES].setdefault(context.page_script_hash, {}).update(query)
 
 
 def choices_of_other_pages() -> set[str]:
-    """What the address may still hold of pages visited before, and means nothing on this one."""
+    """Names in the address that belong to pages visited before, and mean nothing on this one."""
     choices = st.session_state.get(CHOICES, {})
     return set().union(*choices.values()) - choices.get(_context().page_script_hash, {}).keys()

@@ -13,9 +13,9 @@ def plain(text: str) -> str:
     """A text as Markdown that shows it as it is, whatever a file's author wrote; what is not seen, such as a mark that
     turns the direction of what follows, by its number.
     """
-    seen = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+    printable = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode()
                    for letter in " ".join(text.split()))
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!~$:<>|&^=@/])", r"\\\1", seen)
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!~$:<>|&^=@/])", r"\\\1", printable)
 
 
 def complain(error: ValueError) -> None:

@@ -33,7 +33,7 @@ def download(label: str, file_name: str, content: Callable[[], bytes | str], mim
 
 
 def more(words: str, label: str = "More") -> None:
-    """What an expert asks of a picture, behind a click: how it is measured, formulas, sources."""
+    """Details of a picture, behind a click: how it is measured, formulas, sources."""
     with st.popover(label, icon=":material/info:"):
         st.markdown(words)
 

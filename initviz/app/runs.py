@@ -93,9 +93,9 @@ def _block_prediction(network: Architecture, input_key: str, count: int, delta_r
 
 def cached_block_predictions(runs: Sequence[BlockRun], input_key: str) -> list[BlockPrediction | None]:
     """What theory expects of the runs' networks of blocks; None where the theory does not speak of one."""
-    of = {run.network: run for run in runs}
-    return each_with_progress(tuple(of), lambda network: _block_prediction(
-        network, input_key, of[network].batch, float(of[network].column("delta_rms")[-1])),
+    run_of = {run.network: run for run in runs}
+    return each_with_progress(tuple(run_of), lambda network: _block_prediction(
+        network, input_key, run_of[network].batch, float(run_of[network].column("delta_rms")[-1])),
         runs[0].batch if runs else 0, "Asking the theory of one network after another")
 
 
@@ -106,14 +106,14 @@ def is_slow(networks: Sequence[Network | Architecture], batch: int) -> bool:
 
 def each_with_progress(networks: Sequence[AnyNetwork], make: Callable[[AnyNetwork], T], batch: int,
                        words: str) -> list[T]:
-    """What is made of each network; under a progress bar where their simulations take long."""
-    made: list[T] = []
+    """The result of ``make`` for each network, in order; under a progress bar where their simulations take long."""
+    results: list[T] = []
 
     def work() -> Generator[float, None, list[T]]:
-        for done, network in enumerate(networks):
-            yield done / len(networks)
-            made.append(make(network))
-        return made
+        for count, network in enumerate(networks):
+            yield count / len(networks)
+            results.append(make(network))
+        return results
 
     return with_progress(work(), words) if is_slow(networks, batch) else [make(network) for network in networks]
 
@@ -136,8 +136,8 @@ def with_progress(work: Generator[float, None, T], words: str) -> T:
             bar.progress(min(next(work), 1.0), words)
         except StopIteration as end:
             bar.empty()
-            made: T = end.value
-            return made
+            result: T = end.value
+            return result
 
 
 def refuse_the_unaffordable(settings: Settings, *, training: bool = False, in_float64: bool = False) -> None:

@@ -286,8 +286,8 @@ class DeclaredSettings:
             return ""
         scheme = SCHEMES[self.branch_scale]
         if self.kind not in scheme.kinds:
-            where = " and ".join(KINDS[kind].label.lower() for kind in scheme.kinds)
-            return f"{scheme.label} is defined for {where} networks, so that branches have the scale 1 here."
+            kinds = " and ".join(KINDS[kind].label.lower() for kind in scheme.kinds)
+            return f"{scheme.label} is defined for {kinds} networks, so that branches have the scale 1 here."
         if self.used_normalization == "none" and any(change.part == "branch_norm" for change in scheme.changes):
             return f"{scheme.label} needs a normalization in each branch, so that branches have the scale 1 here."
         return ""

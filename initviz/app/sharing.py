@@ -27,7 +27,7 @@ def address(query: Mapping[str, Sequence[str]]) -> str:
 
 
 def _query(page: str) -> dict[str, list[str]]:
-    """What the page's address holds that means something on it."""
+    """The names and values in the address that mean something on this page."""
     settings, others = current_settings(), choices_of_other_pages()
     return {key: st.query_params.get_all(key) for key in st.query_params if key not in NOT_SHARED
             and (in_use(key, page or FIRST_PAGE, settings) if key in CONTROLS else key not in others)}

@@ -35,7 +35,7 @@ class SingleLayers:
 
 
 def ask_single_layers() -> SingleLayers:
-    """What the controls say; ValueError where it cannot be read."""
+    """The values that the controls hold; raises ValueError for a text that cannot be read."""
     with st.expander("Single layers", icon=":material/layers:"), st.container(
             horizontal=True, vertical_alignment="bottom"):
         gains = st.text_input("Gain of each layer", key="gains", bind="query-params", width=200,

@@ -20,17 +20,17 @@ class Failed:
 
 
 def once_a_session(name: str, terms: Hashable, make: Callable[[], Any]) -> Any:
-    """What ``make`` gives for these terms, or its ValueError, kept in this session until the terms change."""
-    held = st.session_state.get(name)
-    if held is None or held[0] != terms:
+    """The result of ``make`` for these terms, or its ValueError, kept in this session until the terms change."""
+    entry = st.session_state.get(name)
+    if entry is None or entry[0] != terms:
         try:
-            held = (terms, make())
+            entry = (terms, make())
         except ValueError as error:  # kept too: a file that takes long to refuse is refused once
-            held = (terms, Failed(str(error)))
-        st.session_state[name] = held
-    if isinstance(held[1], Failed):
-        raise ValueError(held[1].sentence)
-    return held[1]
+            entry = (terms, Failed(str(error)))
+        st.session_state[name] = entry
+    if isinstance(entry[1], Failed):
+        raise ValueError(entry[1].sentence)
+    return entry[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,21 +42,21 @@ class Upload:
     data: bytes
 
     def getvalue(self) -> bytes:
-        """What the file holds."""
+        """The file's content."""
         return self.data
 
 
 def ask_file(label: str, types: list[str], key: str, words: str, megabytes: int) -> Upload | None:
     """The file that is given, or was before another page of this session was visited; None if no file is given."""
-    def forget(held: str = f"{key} held") -> None:
+    def forget(key_of_upload: str = f"{key} held") -> None:
         if st.session_state.get(key) is None:
-            st.session_state.pop(held, None)
+            st.session_state.pop(key_of_upload, None)
 
     file = st.file_uploader(label, types, key=key, width=420, max_upload_size=megabytes, on_change=forget, help=words)
     if file is not None:
         st.session_state[f"{key} held"] = Upload(file.name, file.file_id, file.getvalue())
-    held: Upload | None = st.session_state.get(f"{key} held")
-    if file is None and held is not None:
-        st.button(plain(f"Forget {cut(held.name)}"), on_click=st.session_state.pop, args=(f"{key} held", None),
+    upload: Upload | None = st.session_state.get(f"{key} held")
+    if file is None and upload is not None:
+        st.button(plain(f"Forget {cut(upload.name)}"), on_click=st.session_state.pop, args=(f"{key} held", None),
                   key=f"{key}_forget", help="The file that was given before is still examined.")
-    return held
+    return upload

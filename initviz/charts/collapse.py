@@ -70,11 +70,12 @@ def picture() -> Picture:
                       labelFontSize=12, labelFontWeight="bold", labelLineHeight=13, labelPadding=HEAD + 17)
     layers = alt.Axis(values=alt.ExprRef(places), title=None, grid=False, labelOverlap=False,
                       labelExpr=f"data('rows')[indexof({places}, datum.value)].label")
-    at = {"x": alt.X("left:Q", scale=x, axis=titles), "x2": alt.X2("right:Q"),
+    corners = {"x": alt.X("left:Q", scale=x, axis=titles), "x2": alt.X2("right:Q"),
           "y": alt.Y("top:Q", scale=y, axis=layers), "y2": alt.Y2("bottom:Q")}
     images = alt.Chart(named("cells")).mark_image(aspect=False, smooth=False, tooltip=None).encode(
-        **at, url=alt.Url("url:N"))
-    frames = alt.Chart(named("cells")).mark_rect(fillOpacity=0, stroke=INK, strokeOpacity=0.25).encode(**at, tooltip=[
+        **corners, url=alt.Url("url:N"))
+    cells = alt.Chart(named("cells"))
+    frames = cells.mark_rect(fillOpacity=0, stroke=INK, strokeOpacity=0.25).encode(**corners, tooltip=[
         alt.Tooltip("label:N", title="Initializer"), alt.Tooltip("row:N", title="Where"),
         alt.Tooltip("scale:N", title="Root mean square"), alt.Tooltip("effective:N", title="Effective neurons")])
     notes = alt.Chart(named("cells")).mark_text(fontSize=11, fill=INK, baseline="middle", tooltip=None).encode(
@@ -105,23 +106,23 @@ def _pixels(layer: HiddenLayer, strongest: float) -> NDArray[np.uint8]:
 
 
 def _note(layer: HiddenLayer) -> str:
-    """What a cell says where colors cannot."""
+    """The note in a cell that has no colors: "all 0" or "overflow", else nothing."""
     if layer.scale == 0:
         return "all 0"
     return "" if math.isfinite(layer.scale) else "overflow"
 
 
-def data(shown: Sequence[Column], names: Sequence[str] = ()) -> Data:
+def data(columns_shown: Sequence[Column], names: Sequence[str] = ()) -> Data:
     """Datasets for ``picture``; ``names`` are those of the layers, else their numbers."""
-    depth = max((len(column.layers) for column in shown), default=0)
+    depth = max((len(column.layers) for column in columns_shown), default=0)
     numbers = shown_layers(depth, MOST_LAYERS) if depth else []
     names = names or [f"layer {number}" for number in range(1, depth + 1)]
-    scales = [layer.scale for column in shown for layer in column.layers if 0 < layer.scale < math.inf]
+    scales = [layer.scale for column in columns_shown for layer in column.layers if 0 < layer.scale < math.inf]
     strongest = max(scales, default=1.0)
     cells: list[tuple[Any, ...]] = []
     heads = []
-    for place, column in enumerate(shown):
-        left = place * (1 + COLUMN_GAP)
+    for index, column in enumerate(columns_shown):
+        left = index * (1 + COLUMN_GAP)
         heads.append((left, left + 0.5, left + 1, "\n".join(column.label.split(" ", 1)), column.word, column.color))
         for row, layer_number in enumerate(numbers):
             if layer_number > len(column.layers):
@@ -130,7 +131,7 @@ def data(shown: Sequence[Column], names: Sequence[str] = ()) -> Data:
             cells.append((left, left + 0.5, left + 1, row + ROW_GAP / 2, row + 0.5, row + 1 - ROW_GAP / 2,
                           image_url(_pixels(layer, strongest)), _note(layer), column.label, names[layer_number - 1],
                           number(layer.scale), number(layer.effective)))
-    span = max(len(shown) * (1 + COLUMN_GAP) - COLUMN_GAP, 1)
+    span = max(len(columns_shown) * (1 + COLUMN_GAP) - COLUMN_GAP, 1)
     rows = max(len(numbers), LEAST_ROWS)
     return {"cells": columns(cells, "left", "center", "right", "top", "middle", "bottom", "url", "note", "label",
                              "row", "scale", "effective"),

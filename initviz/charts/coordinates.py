@@ -23,24 +23,24 @@ def data(measured: Sequence[Coordinates], step: int) -> Data:
 
     Dashed is the slope that counting powers of the width gives, through the middle of the measured points.
     """
-    widths = sorted({one.settings.width for one in measured})
+    widths = sorted({result.settings.width for result in measured})
     layers = measured[0].settings.hidden + 1 if measured else 0
     expected = expected_slopes(measured[0].settings.parametrization, measured[0].settings.optimizer, step) if (
         layers == 3) else None
     series = []
     for layer, color in zip(range(layers), sequential(layers), strict=True):
-        sizes = [float((one.changes[step - 1] if step else one.initial)[layer]) for one in measured]
-        text = slope_text(*slope([one.settings.width for one in measured], sizes)) if len(widths) > 1 else ""
+        sizes = [float((result.changes[step - 1] if step else result.initial)[layer]) for result in measured]
+        text = slope_text(*slope([result.settings.width for result in measured], sizes)) if len(widths) > 1 else ""
         with np.errstate(all="ignore"):
-            logs = np.array([np.mean([np.log(size) for one, size in zip(measured, sizes, strict=True)
-                                      if one.settings.width == width]) for width in widths])
-            y, known = np.exp(logs), np.isfinite(logs)
+            logs = np.array([np.mean([np.log(size) for result, size in zip(measured, sizes, strict=True)
+                                      if result.settings.width == width]) for width in widths])
+            y, finite = np.exp(logs), np.isfinite(logs)
         x = np.log2(np.array(widths, float))
         theory = None
-        if expected is not None and known.any():
-            line = 2 ** (expected[layer] * (x - x[known].mean())) * np.exp(logs[known].mean())
+        if expected is not None and finite.any():
+            line = 2 ** (expected[layer] * (x - x[finite].mean())) * np.exp(logs[finite].mean())
             theory = line, line, line
-        series.append(curves.Series(layer_name(layer, layers), color, x, y, text, lost_high=not known.all(),
+        series.append(curves.Series(layer_name(layer, layers), color, x, y, text, lost_high=not finite.all(),
                                     expected=theory))
     datasets = dict(curves.data(series, log=True))
     datasets["ticks"] = {"x": np.log2(np.array(widths, float))}

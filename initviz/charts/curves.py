@@ -69,14 +69,14 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
     """Lines with names at their right or left ends; datasets lines, dots (lines of one point), names, frame, ticks,
     levels, guides, expected. Where ``base`` is given, x is an exponent of it: a log axis.
     """
-    shown = "datum.value" if base is None else f"round(pow({base}, datum.value))"
+    text_of_tick = "datum.value" if base is None else f"round(pow({base}, datum.value))"
     frame = "data('frame')[0]"
-    room = room_for_names()
-    domain = (f"[{frame}.first, {frame}.last + {room}]" if labels_right
-              else f"[{frame}.first - {room}, {frame}.last]")
+    margin = room_for_names()
+    domain = (f"[{frame}.first, {frame}.last + {margin}]" if labels_right
+              else f"[{frame}.first - {margin}, {frame}.last]")
     x = alt.X("x:Q", scale=alt.Scale(domain=alt.ExprRef(domain), nice=False, zero=False),
               axis=alt.Axis(values=alt.ExprRef("pluck(data('ticks'), 'x')"), title=x_title, grid=False,
-                            labelExpr=f"format({shown}, '~g')", labelOverlap=True))
+                            labelExpr=f"format({text_of_tick}, '~g')", labelOverlap=True))
     y = alt.Y("y:Q", title=None,
               scale=alt.Scale(type="log" if log else "linear", nice=False, clamp=True, zero=False,
                               domain=alt.ExprRef(f"[{frame}.low, {frame}.high]")),
@@ -114,59 +114,83 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
 def data(series: Sequence[Series], *, log: bool, labels_right: bool = True,
          guides: Sequence[tuple[float, str]] = (), last: float | None = None) -> Data:
     """Datasets for ``picture``. ``guides`` are dotted levels and their names; ``last`` holds the x axis open so far."""
-    kept: list[tuple[Array, Array]] = []
-    for line in series:
-        keep = np.isfinite(line.y) & ((line.y > 0) | (not log))
-        kept.append((np.asarray(line.x)[keep], np.asarray(line.y, float)[keep]))
-    on_axis = np.log10 if log else np.asarray
-    theory = _theory(series, log)
-    values = np.concatenate([*(y for _, y in kept), [level for level, _ in guides], theory["y"]])
-    low, high = _range(on_axis(values), LEAST_DECADES if log else LEAST_SPAN)
-    if log:  # 10 to the power of either must be a number
-        low, high = (min(max(end, -MOST_DECADES + room), MOST_DECADES + room) for end, room in ((low, -1), (high, 0)))
+    points = [_on_axis(line, log) for line in series]
+    expected = _theory(series, log)
+    low, high = _y_range([*(y for _, y in points), np.array([level for level, _ in guides]), expected["y"]], log)
     for name in ("low", "high"):
-        theory[name] = np.clip(theory[name], 10.0**low if log else low, 10.0**high if log else high)
-    ends = [_end(line, x, y, on_axis, low, high, labels_right) for line, (x, y) in zip(series, kept, strict=True)]
-    gap = LABEL_GAP * (high - low)
-    places = spread_apart(ends, gap, low + gap / 2, high - gap / 2)
-    xs = np.concatenate([np.asarray(line.x, float) for line in series] + [np.zeros(0 if last is None else 1)])
-    first = float(xs.min(initial=math.inf)) if xs.size else 0.0
-    final = max(float(xs.max(initial=-math.inf)), last or first) if xs.size else 1.0
-    whole = first == final or bool((xs == np.round(xs)).all())
-
-    texts = [line.label + (f" ({line.remark})" if line.remark else "") for line in series]
-
-    def unlog(value: float) -> float:
-        return 10.0**value if log else value
-
+        expected[name] = np.clip(expected[name], _unlog(low, log), _unlog(high, log))
+    first, final, is_whole = _x_range(series, last)
+    names = [line.label + (f" ({line.remark})" if line.remark else "") for line in series]
     return {
-        "lines": {
-            "x": np.concatenate([x for x, _ in kept] or [np.zeros(0)]).astype(np.float32),
-            "y": np.concatenate([y for _, y in kept] or [np.zeros(0)]),
-            "label": [line.label for line, (x, _) in zip(series, kept, strict=True) for _ in x],
-            "color": [line.color for line, (x, _) in zip(series, kept, strict=True) for _ in x],
-            "marker": [line.marker for line, (x, _) in zip(series, kept, strict=True) for _ in x],
-            "shown": [number(value) for _, y in kept for value in y]},
-        "dots": columns([(float(x[0]), float(y[0]), line.color) for line, (x, y) in zip(series, kept, strict=True)
+        "lines": _line_rows(series, points),
+        "dots": columns([(float(x[0]), float(y[0]), line.color) for line, (x, y) in zip(series, points, strict=True)
                          if len(x) == 1], "x", "y", "color"),
         "names": {
-            "x": [final if labels_right else first] * len(series), "y": [unlog(place) for place in places],
-            "text": texts,
-            "color": [line.color for line in series], "marker": [line.marker for line in series]},
-        "frame": {"low": [unlog(low)], "high": [unlog(high)], "first": [first], "last": [final],
-                  "room": [max(LABEL_ROOM * (final - first), 1.0 if whole else 0.0)],
-                  "letters": [max(map(len, texts), default=0)]},
-        "ticks": {"x": _ticks(first, final, whole)},
+            "x": [final if labels_right else first] * len(series),
+            "y": [_unlog(place, log) for place in _places_of_names(series, points, low, high, log, labels_right)],
+            "text": names, "color": [line.color for line in series], "marker": [line.marker for line in series]},
+        "frame": {"low": [_unlog(low, log)], "high": [_unlog(high, log)], "first": [first], "last": [final],
+                  "room": [max(LABEL_ROOM * (final - first), 1.0 if is_whole else 0.0)],
+                  "letters": [max(map(len, names), default=0)]},
+        "ticks": {"x": _ticks(first, final, is_whole)},
         "levels": levels(low, high, log),
         "guides": {"x": [(first + final) / 2] * len(guides),
                    "from": [first] * len(guides), "to": [final] * len(guides),
                    "y": [float(level) for level, _ in guides], "text": [name for _, name in guides]},
-        "expected": theory}
+        "expected": expected}
+
+
+def _on_axis(line: Series, log: bool) -> tuple[Array, Array]:
+    """The x and y of a line's points that the axes can show."""
+    keep = np.isfinite(line.y) & ((line.y > 0) | (not log))
+    return np.asarray(line.x)[keep], np.asarray(line.y, float)[keep]
+
+
+def _unlog(value: float, log: bool) -> float:
+    """The number at a place of the y axis, whose places are exponents of 10 where it is a log axis."""
+    return 10.0**value if log else value
+
+
+def _y_range(values: Sequence[Array], log: bool) -> tuple[float, float]:
+    """Where the y axis begins and ends; exponents of 10, both of them numbers, on a log axis."""
+    every = np.concatenate(values)
+    low, high = _range(np.log10(every) if log else every, LEAST_DECADES if log else LEAST_SPAN)
+    if log:
+        low, high = (min(max(end, -MOST_DECADES + more), MOST_DECADES + more) for end, more in ((low, -1), (high, 0)))
+    return low, high
+
+
+def _x_range(series: Sequence[Series], last: float | None) -> tuple[float, float, bool]:
+    """Where the x axis begins and ends, and whether all x are whole numbers, as of layers and steps."""
+    xs = np.concatenate([np.asarray(line.x, float) for line in series] + [np.zeros(0 if last is None else 1)])
+    first = float(xs.min(initial=math.inf)) if xs.size else 0.0
+    final = max(float(xs.max(initial=-math.inf)), last or first) if xs.size else 1.0
+    return first, final, first == final or bool((xs == np.round(xs)).all())
+
+
+def _places_of_names(series: Sequence[Series], points: Sequence[tuple[Array, Array]], low: float, high: float,
+                     log: bool, labels_right: bool) -> list[float]:
+    """Where the lines' names stand on the y axis: at their ends, but so far apart that all can be read."""
+    on_axis = np.log10 if log else np.asarray
+    ends = [_end(line, x, y, on_axis, low, high, labels_right) for line, (x, y) in zip(series, points, strict=True)]
+    gap = LABEL_GAP * (high - low)
+    return spread_apart(ends, gap, low + gap / 2, high - gap / 2)
+
+
+def _line_rows(series: Sequence[Series], points: Sequence[tuple[Array, Array]]) -> dict[str, Any]:
+    """A row a point of a line."""
+    return {
+        "x": np.concatenate([x for x, _ in points] or [np.zeros(0)]).astype(np.float32),
+        "y": np.concatenate([y for _, y in points] or [np.zeros(0)]),
+        "label": [line.label for line, (x, _) in zip(series, points, strict=True) for _ in x],
+        "color": [line.color for line, (x, _) in zip(series, points, strict=True) for _ in x],
+        "marker": [line.marker for line, (x, _) in zip(series, points, strict=True) for _ in x],
+        "shown": [number(value) for _, y in points for value in y]}
 
 
 def _theory(series: Sequence[Series], log: bool) -> dict[str, Any]:
     """A row an expected point."""
-    parts: dict[str, list[Array]] = {name: [np.zeros(0)] for name in ("x", "y", "low", "high")}
+    pieces: dict[str, list[Array]] = {name: [np.zeros(0)] for name in ("x", "y", "low", "high")}
     labels: list[str] = []
     colors: list[str] = []
     for line in series:
@@ -175,25 +199,25 @@ def _theory(series: Sequence[Series], log: bool) -> dict[str, Any]:
         y, least, most = (np.asarray(values, float) for values in line.expected)
         keep = np.isfinite(y) & np.isfinite(most) & ((least >= 0) & (y > 0) | (not log))
         for name, values in (("x", np.asarray(line.x, float)), ("y", y), ("low", least), ("high", most)):
-            parts[name].append(values[keep])
+            pieces[name].append(values[keep])
         labels += [line.label] * int(keep.sum())
         colors += [line.color] * int(keep.sum())
-    return {name: np.concatenate(part) for name, part in parts.items()} | {"label": labels, "color": colors}
+    return {name: np.concatenate(arrays) for name, arrays in pieces.items()} | {"label": labels, "color": colors}
 
 
 def levels(low: float, high: float, log: bool) -> Columns:
     """Round places on the y axis and their names; ``low`` and ``high`` are exponents of 10 where it is a log axis."""
     if log:
         step = max(1, round(_step(high - low, MOST_LEVELS)))
-        parts = (1, 2, 5) if high - low <= MOST_LEVELS / 3 else (1,)
-        places = [part * 10.0**power for power in range(math.floor(low), math.floor(high) + 1)
-                  if power % step == 0 for part in parts]
-        ticks = [place for place in places if low <= math.log10(place) <= high]
+        multiples = (1, 2, 5) if high - low <= MOST_LEVELS / 3 else (1,)
+        places = [multiple * 10.0**power for power in range(math.floor(low), math.floor(high) + 1)
+                  if power % step == 0 for multiple in multiples]
+        ticks = [tick for tick in places if low <= math.log10(tick) <= high]
     else:
         step_size = _step(high - low, MOST_LEVELS)
-        ticks = [float(f"{place * step_size:.12g}") for place in range(math.ceil(low / step_size - 1e-9),
+        ticks = [float(f"{index * step_size:.12g}") for index in range(math.ceil(low / step_size - 1e-9),
                                                                        math.floor(high / step_size + 1e-9) + 1)]
-    return {"y": ticks, "text": [_round_number(place) for place in ticks]}
+    return {"y": ticks, "text": [_round_number(tick) for tick in ticks]}
 
 
 def _round_number(value: float) -> str:
@@ -205,17 +229,17 @@ def _round_number(value: float) -> str:
 def _step(span: float, most: int) -> float:
     """The least of 1, 2, 5 times a power of 10 that goes into ``span`` at most ``most`` times."""
     step = 10.0 ** math.floor(math.log10(span / most))
-    return step * next(part for part in (1.0, 2.0, 5.0, 10.0) if part * step * most >= span * (1 - 1e-9))
+    return step * next(multiple for multiple in (1.0, 2.0, 5.0, 10.0) if multiple * step * most >= span * (1 - 1e-9))
 
 
-def _ticks(first: float, final: float, whole: bool) -> Array:
+def _ticks(first: float, final: float, is_whole: bool) -> Array:
     """About ten round places on the x axis; whole numbers and the first of them for layers and steps."""
     if first == final:
         return np.array([first])
-    step = max(_step(final - first, 10), 1.0 if whole else 0.0)
-    low = first + step / 2 * (1 + 1e-9) if whole else first
+    step = max(_step(final - first, 10), 1.0 if is_whole else 0.0)
+    low = first + step / 2 * (1 + 1e-9) if is_whole else first
     places = step * np.arange(math.ceil(low / step - 1e-9), math.floor(final / step + 1e-9) + 1)
-    return np.round(np.concatenate([[first], places] if whole else [places]), 12)
+    return np.round(np.concatenate([[first], places] if is_whole else [places]), 12)
 
 
 def _range(values: Array, least: float) -> tuple[float, float]:

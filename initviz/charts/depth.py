@@ -45,7 +45,7 @@ def _series(run: Run, prediction: Prediction | BlockPrediction | None, quantity:
     values = run.column(f"{quantity}_{statistic}")[:layers]
     if quantity == "delta" and run.hidden_gradient_is_round_off:
         values = np.zeros(layers)
-    lost = not np.isfinite(values).all()
+    overflows = not np.isfinite(values).all()
     key = run.network.initializer
     expected = None
     if statistic == "median_rms":
@@ -58,7 +58,7 @@ def _series(run: Run, prediction: Prediction | BlockPrediction | None, quantity:
         least, most = prediction.band(quantity, statistic)
         expected = prediction.expected(quantity, statistic)[:layers], least[:layers], most[:layers]
     return curves.Series(name or label_of(key), color_of(key), np.arange(1, layers + 1), values, _remark(values),
-                         lost_high=lost, expected=expected, marker=marker_of(key))
+                         lost_high=overflows, expected=expected, marker=marker_of(key))
 
 
 def _branch(run: BlockRun, prediction: BlockPrediction | None, spread: str) -> curves.Series:

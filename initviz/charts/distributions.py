@@ -62,7 +62,7 @@ IN_UNITS = ("delta", "weight_gradient")  # of which each layer has its own unit;
 
 @dataclass(frozen=True)
 class Head:
-    """What stands over a column: a word in a colored band, and what is shown when a mouse rests on it."""
+    """The heading of a column: a word in a colored band, and what is shown when a mouse rests on it."""
 
     word: str
     color: str
@@ -73,7 +73,7 @@ NO_HEAD = Head("", "transparent", "")
 
 
 def axis_title(quantity: str) -> str:
-    """What the x axis shows and in which units."""
+    """The title of the x axis: its quantity and units."""
     return AXIS_TITLES[quantity]
 
 
@@ -179,12 +179,12 @@ class _Axis:
 
 
 def _shape(run: Run, quantity: str, layer: int, one_sample: bool) -> _Shape:
-    """What is drawn of one layer, in fractions of its cell."""
+    """The _Shape of one layer in a run."""
     axis, i = _Axis.of(run, quantity), layer - 1
     single = one_sample and quantity in NEURON_QUANTITIES
     neurons = run.neurons[quantity][i].astype(float) if single else None
     if quantity == "delta" and run.hidden_gradient_is_round_off and layer < run.network.depth:
-        return _spike((0.0,) * 5 + (1.0,), 0.5, _many(neurons) + "all 0: errors cancel")
+        return _spike((0.0,) * 5 + (1.0,), 0.5, _points_label(neurons) + "all 0: errors cancel")
     values = moments(neurons[None]) if neurons is not None else tuple(
         float(run.column(f"{quantity}_{name}")[i]) for name in (*STATISTICS, "rms", "zero_share"))
     _, _, low, high, _, zeros = values
@@ -198,13 +198,14 @@ def _shape(run: Run, quantity: str, layer: int, one_sample: bool) -> _Shape:
         label = (f"all {number(values[0])}" if alike
                  else f"within ±{number(max(abs(low), abs(high)))}" if low < 0 < high
                  else f"{number(low)} to {number(high)}")
-        at = (start + end) / 2
-        return _spike(values, min(max(at, 0.0), 1.0), _many(neurons) + ("← " * (at < 0) + label + " →" * (at > 1)))
+        middle = (start + end) / 2
+        label = "← " * (middle < 0) + label + " →" * (middle > 1)
+        return _spike(values, min(max(middle, 0.0), 1.0), _points_label(neurons) + label)
     counts = run.counts[quantity][i] if neurons is None else axis.bins.count_values(neurons[None], unit, (low, high))
     return _spread(values, axis, counts, zeros)
 
 
-def _many(neurons: NDArray[Any] | None) -> str:
+def _points_label(neurons: NDArray[Any] | None) -> str:
     return "" if neurons is None else f"{counted(neurons.size, 'neuron')},\n"
 
 
@@ -245,8 +246,8 @@ def _fitted(x: float, text: str, side: int) -> tuple[float, str, str, str, float
     """
     short = text.split("\n")[-1]
     least = short.split(":")[0].replace("all ", "").replace("exactly", "=")
-    room = {1: 1 - x, -1: x, 0: 2 * min(x, 1 - x)}[side]
-    return room, text, short, least, max(map(_wide, text.split("\n"))), _wide(short)
+    width = {1: 1 - x, -1: x, 0: 2 * min(x, 1 - x)}[side]
+    return width, text, short, least, max(map(_wide, text.split("\n"))), _wide(short)
 
 
 def _wide(text: str) -> float:
@@ -263,33 +264,33 @@ def data(runs: Sequence[Run], quantity: str, heads: Sequence[Head] = (), *, one_
     Of ``one_sample`` each neuron's one value is counted, else the values of all samples. Weights and their gradients
     are the same for every sample.
     """
-    drawn: _Drawn = [(column, row, run, layer, _shape(run, quantity, layer, one_sample))
+    shapes: _Drawn = [(column, row, run, layer, _shape(run, quantity, layer, one_sample))
                      for column, run in enumerate(runs) for row, layer in enumerate(shown_layers(run.network.depth))]
     colors = [color_of(run.network.initializer) for run in runs]
     single = one_sample and quantity in NEURON_QUANTITIES
-    shown = f"every neuron's value for sample {runs[0].sample + 1}" if single else "all values"
+    values_shown = f"every neuron's value for sample {runs[0].sample + 1}" if single else "all values"
     cells = columns([(column + 0.02, column + 0.98, -row - 0.97, -row - 0.03, colors[column], run.network.initializer,
-                      label_of(run.network.initializer), layer, shown, *map(number, shape.values[:4]),
-                      percent(shape.values[5])) for column, row, run, layer, shape in drawn],
+                      label_of(run.network.initializer), layer, values_shown, *map(number, shape.values[:4]),
+                      percent(shape.values[5])) for column, row, run, layer, shape in shapes],
                     *CORNERS, "color", "key", "initializer", "layer", "shown", *STATISTICS, "zeros")
     spikes = columns([(column + _within(shape.spike[0]), -row - 1.0, -row - 1 + PEAK * shape.spike[1], colors[column])
-                      for column, row, _, _, shape in drawn if shape.spike], "x", "base", "y", "color")
-    notes = columns([(column + x, -row - 1 + y, side, *_fitted(x, text, side)) for column, row, _, _, shape in drawn
+                      for column, row, _, _, shape in shapes if shape.spike], "x", "base", "y", "color")
+    notes = columns([(column + x, -row - 1 + y, side, *_fitted(x, text, side)) for column, row, _, _, shape in shapes
                      for x, y, text, side in shape.notes], "x", "y", "side", "room", "text", "short", "least", "long",
                     "middle")
-    return {"outline": _outlines(drawn, quantity, colors), "cells": cells, "spikes": spikes, "notes": notes,
+    return {"outline": _outlines(shapes, quantity, colors), "cells": cells, "spikes": spikes, "notes": notes,
             **_frame(runs, quantity, heads)}
 
 
-def _outlines(drawn: _Drawn, quantity: str, colors: Sequence[str]) -> dict[str, Any]:
+def _outlines(shapes: _Drawn, quantity: str, colors: Sequence[str]) -> dict[str, Any]:
     """The outlines of all cells that have one, one row per bin."""
-    filled = [(column, row, run, layer, shape.heights) for column, row, run, layer, shape in drawn
+    filled = [(column, row, run, layer, shape.heights) for column, row, run, layer, shape in shapes
               if shape.heights is not None]
     edges = [_Axis.of(run, quantity).bin_fractions(run.units[quantity][layer - 1]) for _, _, run, layer, _ in filled]
     counts = [len(heights) for *_, heights in filled]
     places = np.repeat([column for column, *_ in filled], counts).astype(np.int16)
     base = -1 - np.repeat([row for _, row, *_ in filled], counts).astype(np.float32)
-    centers = np.concatenate([(own[1:] + own[:-1]) / 2 for own in edges] or [np.zeros(0)])
+    centers = np.concatenate([(ends[1:] + ends[:-1]) / 2 for ends in edges] or [np.zeros(0)])
     heights = np.concatenate([heights for *_, heights in filled] or [np.zeros(0, np.float32)])
     return {"cell": np.repeat(np.arange(len(filled), dtype=np.int16), counts),
             "x": (places + _within(centers)).astype(np.float32), "base": base, "y": base + PEAK * heights,

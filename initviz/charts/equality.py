@@ -55,8 +55,8 @@ def picture() -> Picture:
 def data(rows: Sequence[str], cells: Sequence[Cell]) -> Data:
     """Datasets for ``picture``, of the first rows and columns."""
     rows = rows[:MOST_ROWS]
-    seen = [cell for cell in cells if cell.row < len(rows) and cell.column < MOST_COLUMNS]
-    width = max((cell.column for cell in seen), default=0) + 1
+    visible = [cell for cell in cells if cell.row < len(rows) and cell.column < MOST_COLUMNS]
+    width = max((cell.column for cell in visible), default=0) + 1
     members: dict[int | None, list[str]] = {}
     for cell in cells:
         members.setdefault(cell.group, []).append(cell.name)
@@ -65,7 +65,7 @@ def data(rows: Sequence[str], cells: Sequence[Cell]) -> Data:
         "cells": columns([
             (cell.column + 0.04, cell.column + 0.96, cell.row + 0.08, cell.row + 0.92, cell.name,
              SINGLE if cell.group is None else UNORDERED[cell.group % len(UNORDERED)],
-             "none" if cell.group is None else f"{len(members[cell.group]) - 1} others") for cell in seen],
+             "none" if cell.group is None else f"{len(members[cell.group]) - 1} others") for cell in visible],
             "left", "right", "top", "bottom", "name", "color", "words"),
         "rows": columns([(place + 0.5, label) for place, label in enumerate(rows)], "center", "label"),
         "ticks": {"x": [place + 0.5 for place in range(0, width, step)]},

@@ -56,12 +56,12 @@ def data(series: Sequence[curves.Series], places: Sequence[str], kinds: Sequence
          guides: Sequence[tuple[float, str]] = ()) -> Data:
     """Datasets for ``picture``: lines whose x count the ``places``, named with their ``kinds``, from 0."""
     tables = {name: dict(table) for name, table in curves.data(series, log=log, guides=guides, last=None).items()}
-    at = np.asarray(tables["lines"]["x"], int)
-    tables["lines"] |= {"place": [places[place] for place in at], "kind": [kinds[place] for place in at]}
+    indices = np.asarray(tables["lines"]["x"], int)
+    tables["lines"] |= {"place": [places[place] for place in indices], "kind": [kinds[place] for place in indices]}
     ticks = list(range(0, len(places), -(-len(places) // MOST_TICKS)) if places else [])
     last = max(len(places) - 1, 1)
-    room = NAME_ROOM if len(series) > 1 else PLAIN_ROOM
-    tables["frame"] |= {"first": [-0.02 * last], "last": [float(last)], "room": [room * last]}
+    margin = NAME_ROOM if len(series) > 1 else PLAIN_ROOM
+    tables["frame"] |= {"first": [-0.02 * last], "last": [float(last)], "room": [margin * last]}
     tables["names"] |= {"x": [float(last)] * len(series)}
     if len(series) == 1:
         tables["names"]["text"] = [series[0].remark]

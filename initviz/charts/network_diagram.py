@@ -67,15 +67,15 @@ def _lines(names: tuple[str, str, str, str], ends: tuple[str, str], tooltip: Seq
     """One piece of every edge, between the columns ``names``, moved sideways at its ends by pixels: the shade of the
     chosen weight, and the line.
     """
-    at = {
+    corners = {
         "x": alt.X(f"{names[0]}:Q", axis=None), "y": alt.Y(f"{names[1]}:Q", axis=None),
         "x2": f"{names[2]}:Q", "y2": f"{names[3]}:Q"}
     start, end = alt.ExprRef(ends[0]), alt.ExprRef(ends[1])
     width = alt.StrokeWidth("size:Q", scale=alt.Scale(domain=[0, WIDEST], range=[0.8, 9], clamp=True), legend=None)
     return [alt.Chart(named("edges")).transform_filter("datum.chosen").mark_rule(
-                strokeWidth=18, opacity=0.16, stroke=INK, tooltip=None, xOffset=start, x2Offset=end).encode(**at),
+                strokeWidth=18, opacity=0.16, stroke=INK, tooltip=None, xOffset=start, x2Offset=end).encode(**corners),
             alt.Chart(named("edges")).mark_rule(opacity=0.85, xOffset=start, x2Offset=end).encode(
-                **at, color=literal_color(), strokeWidth=width, tooltip=tooltip)]
+                **corners, color=literal_color(), strokeWidth=width, tooltip=tooltip)]
 
 
 def data(weights: Sequence[Array], x: Array, targets: Array, passed: Propagation, *, groups: Sequence[int],
@@ -88,7 +88,7 @@ def data(weights: Sequence[Array], x: Array, targets: Array, passed: Propagation
     """
     sizes = (len(weights[0]), *(w.shape[1] for w in weights))
     step = SPAN / max(max(sizes) - 1, 1)
-    heights = [[0.5 + step * ((size - 1) / 2 - place) for place in range(size)] for size in sizes]
+    heights = [[0.5 + step * ((size - 1) / 2 - index) for index in range(size)] for size in sizes]
     names = names_of(sizes)
     edges: list[tuple[Any, ...]] = []
     for layer, (shape, w, gradient) in enumerate(zip(pairwise(sizes), weights, passed.weight_gradients, strict=True)):
@@ -110,7 +110,7 @@ def data(weights: Sequence[Array], x: Array, targets: Array, passed: Propagation
 
 def names_of(sizes: Sequence[int]) -> list[list[str]]:
     """The names of the neurons of a network of one hidden layer: x₁, x₂; h₁, h₂, h₃; ŷ."""
-    return [[f"{letter}{chr(0x2081 + place)}" if letter != "ŷ" else letter for place in range(size)]
+    return [[f"{letter}{chr(0x2081 + index)}" if letter != "ŷ" else letter for index in range(size)]
             for letter, size in zip("xhŷ", sizes, strict=True)]
 
 
@@ -119,12 +119,12 @@ def _nodes(heights: Sequence[Sequence[float]], names: Sequence[Sequence[str]], x
     """One row per neuron: place, name, value, what stands under it, color."""
     rows = []
     for layer, values in enumerate((x[0], *(h[0] for h in passed.activations))):
-        for place, value in enumerate(values):
-            remark = f"δ {number(float(passed.deltas[layer - 1][0, place]), DIGITS)}" if layer and backward else ""
+        for index, value in enumerate(values):
+            remark = f"δ {number(float(passed.deltas[layer - 1][0, index]), DIGITS)}" if layer and backward else ""
             if layer == 2:
-                lines = (f"target {number(float(targets[0, place]), DIGITS)}", f"loss {number(passed.loss, DIGITS)}")
+                lines = (f"target {number(float(targets[0, index]), DIGITS)}", f"loss {number(passed.loss, DIGITS)}")
                 remark = "\n".join([*([remark] if remark else []), *lines])
-            color = GROUPS[groups[place] % len(GROUPS)] if layer == 1 else "#7A8F85"
-            rows.append((PLACES[layer], heights[layer][place], names[layer][place], number(float(value), DIGITS),
+            color = GROUPS[groups[index] % len(GROUPS)] if layer == 1 else "#7A8F85"
+            rows.append((PLACES[layer], heights[layer][index], names[layer][index], number(float(value), DIGITS),
                          remark, color))
     return rows

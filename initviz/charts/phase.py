@@ -64,10 +64,10 @@ def picture(most_w: float, most_b: float) -> Picture:
         fontSize=13, lineHeight=17, fontWeight="bold", lineBreak="\n", fill="white", baseline="middle",
         tooltip=None).encode(x=x, y=y, text=alt.Text("text:N"))
     words: dict[str, Any] = {"align": "left", "dx": 8, "baseline": "middle", "fontSize": 11, "tooltip": None}
-    beside = {"x": x, "y": alt.Y("name_at:Q", title="σ_b"), "text": alt.Text("name:N")}
+    label_encoding = {"x": x, "y": alt.Y("name_at:Q", title="σ_b"), "text": alt.Text("name:N")}
     halo = alt.Chart(named("points")).mark_text(
-        stroke="white", strokeWidth=3, strokeOpacity=0.8, **words).encode(**beside)
-    names = alt.Chart(named("points")).mark_text(fill="#111111", **words).encode(**beside)
+        stroke="white", strokeWidth=3, strokeOpacity=0.8, **words).encode(**label_encoding)
+    names = alt.Chart(named("points")).mark_text(fill="#111111", **words).encode(**label_encoding)
     here = alt.Chart(named("here")).mark_point(
         shape="cross", angle=45, filled=True, size=220, fill="#111111", stroke="white", strokeWidth=1.5, opacity=1,
         tooltip=None).encode(x=x, y=y)
@@ -88,15 +88,15 @@ def shade(chi: NDArray[Any]) -> NDArray[np.uint8]:
 def _regions(chi: NDArray[Any], most_w: float, most_b: float) -> list[tuple[float, float, str]]:
     """(sigma_w, sigma_b, name) of the regions, each in the middle of the widest stretch at one height."""
     row = chi[round(NAMED_AT * (len(chi) - 1))]
-    found = []
+    regions = []
     for name, belongs in (("gradients\nshrink", row < 1), ("gradients\ngrow", row > 1),
                           ("the signal grows\nwithout bound", np.isnan(row))):
         edges = np.flatnonzero(np.diff(np.concatenate([[False], belongs, [False]])))
         stretches = list(zip(edges[::2], edges[1::2], strict=True))
         first, last = max(stretches, key=lambda stretch: stretch[1] - stretch[0], default=(0, 0))
         if last - first >= NAMED_FROM * len(row):
-            found.append(((first + last) / 2 / len(row) * most_w, NAMED_AT * most_b, name))
-    return found
+            regions.append(((first + last) / 2 / len(row) * most_w, NAMED_AT * most_b, name))
+    return regions
 
 
 def data(chi: NDArray[Any], most_w: float, most_b: float, critical: tuple[NDArray[Any], NDArray[Any]],
@@ -127,7 +127,7 @@ def _named(points: Sequence[tuple[str, str, float, float]], most_w: float, most_
         if w <= most_w and b <= most_b:
             places.setdefault((round(w, 4), round(b, 4)), []).append((label, color))
     rows = []
-    for place, ((w, b), entries) in enumerate(sorted(places.items())):
+    for number, ((w, b), entries) in enumerate(sorted(places.items())):
         rows += [(label, color, w, b, ", ".join(name for name, _ in entries) if not index else "",
-                  min(b + LINE * (1 + place % 4), most_b - LINE)) for index, (label, color) in enumerate(entries)]
+                  min(b + LINE * (1 + number % 4), most_b - LINE)) for index, (label, color) in enumerate(entries)]
     return columns(rows, "label", "color", "sigma_w", "sigma_b", "name", "name_at")

@@ -92,7 +92,7 @@ def carried(*names: str) -> list[alt.Chart]:
 def columns(rows: Iterable[Sequence[Any]], *names: str) -> Columns:
     """The columns of a table that is given row by row."""
     by_row = list(rows)
-    return {name: [row[place] for row in by_row] for place, name in enumerate(names)}
+    return {name: [row[index] for row in by_row] for index, name in enumerate(names)}
 
 
 def stacked(parts: Sequence[Columns]) -> Columns:
@@ -126,10 +126,10 @@ def fitted_column_titles(one_column: str, *, wide: int, narrow: int, padding: in
     def either(up: str, flat: str) -> alt.ExprRef:
         return alt.ExprRef(f"{one_column} < {narrow} ? {up} : {flat}")
 
-    whole = f"{one_column} < {narrow} || {one_column} >= {wide}"
-    return column_titles(f"{whole} ? {COLUMN_NAME} : {A_WORD_A_LINE}", labelAngle=either("-90", "0"),
+    one_row = f"{one_column} < {narrow} || {one_column} >= {wide}"
+    return column_titles(f"{one_row} ? {COLUMN_NAME} : {A_WORD_A_LINE}", labelAngle=either("-90", "0"),
                          labelAlign=either("'left'", "'center'"), labelBaseline=either("'middle'", "'bottom'"),
-                         labelPadding=alt.ExprRef(f"{whole} ? {padding} : {padding + more}"))
+                         labelPadding=alt.ExprRef(f"{one_row} ? {padding} : {padding + more}"))
 
 
 def literal_color(field: str = "color") -> alt.Color:
@@ -179,9 +179,9 @@ def rgb(color: str) -> tuple[int, int, int]:
 @functools.cache
 def diverging_shades() -> NDArray[np.uint8]:
     """The colors (2 * SHADES + 2, 3) of -1 to 1, and one for what is no number."""
-    at = np.linspace(0, len(DIVERGING) - 1, 2 * SHADES + 1)
+    positions = np.linspace(0, len(DIVERGING) - 1, 2 * SHADES + 1)
     stops = np.array([rgb(color) for color in DIVERGING])
-    mixed = np.stack([np.interp(at, np.arange(len(stops)), stops[:, channel]) for channel in range(3)], axis=1)
+    mixed = np.stack([np.interp(positions, np.arange(len(stops)), stops[:, channel]) for channel in range(3)], axis=1)
     return np.vstack([mixed.round(), MISSING]).astype(np.uint8)
 
 

@@ -48,8 +48,8 @@ class _Drawing:
         if expression in self.places:
             return
         sources = _sources(expression)
-        for place, source in enumerate(sources):
-            self.put(source, lane + place)
+        for index, source in enumerate(sources):
+            self.put(source, lane + index)
             self.edges.append((source, expression))
         column = 1 + max((self.places[source][0] for source in sources), default=-1)
         self.places[expression] = (column, lane)

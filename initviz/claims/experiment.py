@@ -39,8 +39,8 @@ class Check:
     @classmethod
     def within(cls, what: str, measured: float, target: float, relative: float, why: str = "") -> Check:
         """The number must lie within ``relative`` times the target of it."""
-        room = abs(target) * relative
-        return cls(what, measured, target - room, target + room, target, why)
+        tolerance = abs(target) * relative
+        return cls(what, measured, target - tolerance, target + tolerance, target, why)
 
     @classmethod
     def furthest(cls, what: str, measured: Array, targets: Sequence[float] | Array, relative: float,
@@ -73,8 +73,8 @@ class Result:
     @property
     def verdict(self) -> str:
         """HOLDS where every check does, FAILS where none does, else PARTLY."""
-        held = [check.holds for check in self.checks]
-        return HOLDS if all(held) else PARTLY if any(held) else FAILS
+        outcomes = [check.holds for check in self.checks]
+        return HOLDS if all(outcomes) else PARTLY if any(outcomes) else FAILS
 
 
 @dataclass(frozen=True)

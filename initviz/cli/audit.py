@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from initviz.cli.columns import aligned, printable
 from initviz.cli.exit_codes import FOUND_ERROR
 from initviz.core.wording import number
 from initviz.diagnosis.audit import RECIPES, Audit, audit
@@ -14,9 +15,9 @@ from initviz.diagnosis.audit.recipes import learned
 MOST_NAME, MOST_LAW = 44, 70  # letters of a column
 
 
-def add_command(each: Any) -> None:
+def add_command(subcommands: Any) -> None:
     """Add the command to the subparsers of the command line."""
-    command = each.add_parser(
+    command = subcommands.add_parser(
         "audit", help="which initializer drew each tensor of a file, and is it the one that was asked for",
         description="Reads a state dict tensor by tensor (the file may be larger than memory), names the laws that may "
                     "have drawn each, and finds copies, zeros and scales that do not belong. Exit code: 0, "
@@ -40,18 +41,12 @@ def run_audit(options: argparse.Namespace) -> int:
     return FOUND_ERROR if audited.severity == "error" else 0
 
 
-def _printable(text: str, most: int) -> str:
-    """Text of a file on one line: no control characters, cut where it is long."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return shown if len(shown) <= most else f"{shown[:most - 3]}..."
-
-
 def _rows(audited: Audit, every: bool) -> list[tuple[str, str, str, str]]:
     """Name, shape, standard deviation and law; one row for tensors of a family that say the same."""
     groups: dict[tuple[str, ...], list[tuple[float, str]]] = {}
     for record, law in zip(audited.tensors, audited.frame["law"], strict=True):
         shape = " × ".join(map(str, record.shape)) or "1"
-        free = all(one.free for one in record.laws) and bool(record.laws)  # of a formula with the tensor's own scale
+        free = all(law.free for law in record.laws) and bool(record.laws)  # of a formula with the tensor's own scale
         kind = law if record.measures.one_value else law.split("(")[0] if free else law.split(":")[0]
         key = (record.name, shape, law) if every else (record.role.family, shape, kind)
         groups.setdefault(key, []).append((record.measures.std, law))
@@ -67,17 +62,15 @@ def _row(name: str, shape: str, members: list[tuple[float, str]]) -> tuple[str, 
 
 
 def _text(audited: Audit, every: bool) -> str:
-    rows = [tuple(_printable(cell, most) for cell, most in zip(row, (MOST_NAME, 24, 20, MOST_LAW), strict=True))
+    rows = [tuple(printable(cell, most) for cell, most in zip(row, (MOST_NAME, 24, 20, MOST_LAW), strict=True))
             for row in [("tensor", "shape", "std", "law"), *_rows(audited, every)]]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]).rstrip()
-             for row in rows]
-    lines += ["", *(f"Tied, one tensor under several names: {_printable(', '.join(names), 200)}"
+    lines = [aligned(rows)]
+    lines += ["", *(f"Tied, one tensor under several names: {printable(', '.join(names), 200)}"
                     for names in audited.tied)]
-    lines += [_printable(f"{audited.say_passed_over}.", 200)] if audited.passed_over else []
-    lines += [_printable(f"{audited.say_uncovered}.", 400)] if audited.say_uncovered else []
+    lines += [printable(f"{audited.say_passed_over}.", 200)] if audited.passed_over else []
+    lines += [printable(f"{audited.say_uncovered}.", 400)] if audited.say_uncovered else []
     for finding in audited.findings:
-        lines += [f"[{finding.severity}] {_printable(finding.text, 400)}.", f"    {finding.rule}; {finding.source}"]
+        lines += [f"[{finding.severity}] {printable(finding.text, 400)}.", f"    {finding.rule}; {finding.source}"]
     if not audited.findings:
         lines.append("Nothing found." if audited.recipe is None else f"Nothing deviates from {audited.recipe.name}.")
     return "\n".join(lines)

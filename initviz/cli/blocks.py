@@ -27,9 +27,9 @@ from initviz.files.block_code import block_code
 FIELDS = ("kind", "normalization", "branch_scale", "activation", "initializer", "gain", "expansion")
 
 
-def add_command(each: Any) -> None:
+def add_command(subcommands: Any) -> None:
     """Add the command to the subparsers of the command line."""
-    command = each.add_parser(
+    command = subcommands.add_parser(
         "blocks", help="the report on a network of residual or normalized blocks",
         description="Draws a network of blocks, sends a batch through and the gradient back, and prints its verdict "
                     "and findings, stream, branch and skip of every block, theory beside them, and the verdict after "
@@ -69,12 +69,12 @@ def _scale(text: str) -> float | str:
 
 def _network(options: argparse.Namespace) -> Architecture:
     source = INPUTS[options.input]
-    given = {name: value for name in FIELDS if (value := getattr(options, name)) is not None}
+    fields = {name: value for name in FIELDS if (value := getattr(options, name)) is not None}
     if options.scheme == "none" and options.kind and options.normalization is None:
-        given["normalization"] = KINDS[options.kind].normalizations[0]
+        fields["normalization"] = KINDS[options.kind].normalizations[0]
     return Architecture.of(
         options.scheme, inputs=source.features or options.width, outputs=source.classes, width=options.width,
-        blocks=options.blocks, seed=options.seed, **given)
+        blocks=options.blocks, seed=options.seed, **fields)
 
 
 def run_blocks(options: argparse.Namespace) -> int:
@@ -95,9 +95,9 @@ def run_blocks(options: argparse.Namespace) -> int:
 def _text(report: BlockReport) -> str:
     findings = [f"[{finding.severity}] {finding.title}: {finding.text}\n    Law: {finding.rule}. Source: "
                 f"{finding.source}. Firmness: {finding.firmness}." for finding in report.verdict.findings]
-    parts = [f"{say_network(report.network)}\nInitializer: {label_of(report.network.initializer)}\n"
+    sections = [f"{say_network(report.network)}\nInitializer: {label_of(report.network.initializer)}\n"
              f"Scheme: {SCHEMES[report.network.scheme].label}\nVerdict: {report.verdict.words}\n"
              f"Theory: {beside_theory(report.run, report.prediction)}",
              blocks_table(report.run).to_string(index=False), "\n".join(findings) or "Nothing found.",
              f"After LSUV: {report.after_lsuv.words}"]
-    return "\n\n".join(parts)
+    return "\n\n".join(sections)

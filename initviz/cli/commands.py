@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from initviz.cli.columns import aligned
 from initviz.cli.exit_codes import FOUND_ERROR
 from initviz.cli.options import INIT, INPUT, activation_params, check_together
 from initviz.core.batches import INPUTS, Batch, batch_for, check_fit
@@ -89,8 +90,8 @@ def _uploaded_weights(options: argparse.Namespace) -> UploadedWeights | None:
     readings = checkpoint.readings(layout)
     if not checkpoint.order_is_known(layout):
         orders = [",".join(reading.matrices) for reading in readings]
-        listed = [order for place, order in enumerate(orders)
-                 if place == 0 or len("".join(orders[:place + 1])) < MOST_LETTERS]
+        listed = [order for index, order in enumerate(orders)
+                 if index == 0 or len("".join(orders[:index + 1])) < MOST_LETTERS]
         raise ValueError(f"--order must be given, as names and shapes fit {len(orders)} orders: {' or '.join(listed)}"
                          + (" and others" if len(listed) < len(orders) else ""))
     return UploadedWeights(checkpoint, readings[0], options.weights.name)
@@ -119,8 +120,8 @@ def _network_of(options: argparse.Namespace, checkpoint: checkpoints.Checkpoint)
             raise ValueError(f"--network must not be given, as the file holds one network, got {options.network!r}")
         return networks[check("--network", options.network, networks.keys())]
     if len(networks) > 1:
-        named = [f"{name} ({held.sizes()})" for name, held in networks.items()]
-        listed = [name for place, name in enumerate(named) if len("".join(named[:place + 1])) < MOST_LETTERS]
+        named = [f"{name} ({network.sizes()})" for name, network in networks.items()]
+        listed = [name for index, name in enumerate(named) if len("".join(named[:index + 1])) < MOST_LETTERS]
         raise ValueError(f"--network must be given, as the file holds {len(networks)} networks: {', '.join(listed)}"
                          + (" and others" if len(listed) < len(named) else ""))
     return networks[""]
@@ -138,16 +139,18 @@ def _data(options: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Batch, d
     columns = read.columns
     targets = [read.check("--target", name) for name in csv_table.names_in(options.target, columns)] if (
         options.target) else [read.default_target()]
-    how: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "kind": options.target_kind or "auto", "standardize": not options.raw, "one_hot": options.one_hot,
         "standardize_target": not options.raw_target, "drop": tuple(csv_table.names_in(options.drop or "", columns)),
         "inputs": tuple(csv_table.names_in(options.inputs, columns)) if options.inputs else None}
-    batch = read.batch(targets, count=options.batch, seed=options.seed, outputs=sizes[-1], loss=options.loss, **how)
+    batch = read.batch(targets, count=options.batch, seed=options.seed, outputs=sizes[-1], loss=options.loss,
+                       **settings)
     print(f"initviz: {csv_table.describe_target(targets, batch, not options.raw_target)}", file=sys.stderr)
-    _check_columns(sizes, batch, read.counting(), how["drop"])
+    _check_columns(sizes, batch, read.counting(), settings["drop"])
     return replace(batch, name=options.data.name), {
-        "file": options.data.name, "target": ", ".join(targets), "target_kind": how.pop("kind"), "seed": options.seed,
-        **how}
+        "file": options.data.name, "target": ", ".join(targets), "target_kind": settings.pop("kind"),
+        "seed": options.seed,
+        **settings}
 
 
 def _check_columns(sizes: tuple[int, ...], batch: Batch, counting: Sequence[str], dropped: Sequence[str]) -> None:
@@ -155,11 +158,12 @@ def _check_columns(sizes: tuple[int, ...], batch: Batch, counting: Sequence[str]
     try:
         check_fit(sizes, batch)
     except ValueError as error:
-        left = [name for name in counting if name not in dropped]
-        if batch.features - sizes[0] != len(left) or not left:
+        remaining = [name for name in counting if name not in dropped]
+        if batch.features - sizes[0] != len(remaining) or not remaining:
             raise
-        raise ValueError(f"{error}: {named(left)} only {'counts' if len(left) == 1 else 'count'} the rows and can be "
-                         f"left out with --drop {','.join(left)}") from None
+        verb = "counts" if len(remaining) == 1 else "count"
+        raise ValueError(f"{error}: {named(remaining)} only {verb} the rows and can be "
+                         f"left out with --drop {','.join(remaining)}") from None
 
 
 def _check_cost(options: argparse.Namespace, check_limit: Callable[[], None]) -> None:
@@ -182,11 +186,9 @@ def _initialization(options: argparse.Namespace, network: Network, uploaded: Upl
 
 # ---------------------------------------------------------------------------------------------- what is printed
 
-def _aligned(frame: pd.DataFrame) -> str:
-    rows = [list(frame.columns), *frame.astype(str).values.tolist()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(frame.columns))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-                     for row in rows)
+def _table(frame: pd.DataFrame) -> str:
+    """A table's columns under their names, without its index."""
+    return aligned([list(frame.columns), *frame.astype(str).values.tolist()])
 
 
 def _bars(lengths: Sequence[float]) -> list[str]:
@@ -201,16 +203,16 @@ def text(report: Report, evidence: Evidence | None = None) -> str:
         frame[title] = _bars(lengths)
     findings = [f"[{finding.severity}] {finding.title}: {finding.text}\n    Rule: {finding.rule}. Source: "
              f"{finding.source}. Firmness: {finding.firmness}." for finding in report.findings]
-    parts = ["\n".join(f"{name}: {value}" for name, value in facts(report).items()),
-             _aligned(frame) + "\nBars: hidden layers beside the largest.",
+    sections = ["\n".join(f"{name}: {value}" for name, value in facts(report).items()),
+             _table(frame) + "\nBars: hidden layers beside the largest.",
              "\n".join([report.summary, *findings])]
     if evidence is not None:
-        parts.insert(1, f"Is it the initialization? {evidence.answer.text}\n{_aligned(trial_table(evidence))}\n"
+        sections.insert(1, f"Is it the initialization? {evidence.answer.text}\n{_table(trial_table(evidence))}\n"
                         f"{say_trial()}")
     if report.remedies:
-        parts += ["Before and after, on the same data:\n" + _aligned(comparison(report)),
+        sections += ["Before and after, on the same data:\n" + _table(comparison(report)),
                   "\n".join(f"{remedy.label}: {remedy.why}" for remedy, _ in report.remedies)]
-    return "\n\n".join(parts)
+    return "\n\n".join(sections)
 
 
 # ---------------------------------------------------------------------------------------------- the commands
@@ -259,7 +261,7 @@ def run_formulas(options: argparse.Namespace) -> int:
     """Print the table of initializers."""
     sizes = read_sizes(options.sizes) if options.sizes else ()
     shapes = list(dict.fromkeys(zip(sizes[:-1], sizes[1:], strict=True)))
-    print(_aligned(pd.DataFrame([{
+    print(_table(pd.DataFrame([{
         "Key": key, "Name": entry.label, "Made for": entry.made_for,
         **{f"{a} → {b}": number(math.sqrt(law_of(key, first=(a, b) == shapes[0]).variance(a, b)))
            for a, b in shapes}, "Source": entry.source}
@@ -281,5 +283,5 @@ def run_simulate(options: argparse.Namespace) -> int:
         return 0
     columns = ["initializer", "layer", "fan_in", "fan_out", "weight_std", "preactivation_std", "activation_rms",
              "delta_rms", "weight_gradient_rms", "distinct_neurons"]
-    print(_aligned(layers[columns].map(lambda value: number(value) if isinstance(value, float) else value)))
+    print(_table(layers[columns].map(lambda value: number(value) if isinstance(value, float) else value)))
     return 0

@@ -27,9 +27,9 @@ from initviz.training.coordinate_check import (
 )
 
 
-def add_command(each: Any) -> None:
+def add_command(subcommands: Any) -> None:
     """Add the command to the subparsers of the command line."""
-    command = each.add_parser(
+    command = subcommands.add_parser(
         "coordinates", help="the coordinate check: what a learning rate tuned at one width does at another",
         description="Draws a multilayer perceptron of several widths, trains it for a few steps, and prints how the "
                     "size of each layer's preactivations, and of their change, goes with the width: the slope of log "
@@ -95,9 +95,9 @@ def _text(measured: list[Coordinates]) -> str:
     wide = table.pivot_table(index=["parametrization", "optimizer", "what"], columns="layer", values="text",
                              aggfunc="first", sort=False).reset_index()
     wide.columns.name = None
-    lost = int(table[table.step > 0].groupby(["parametrization", "optimizer", "step"])["diverged"].max().max())
-    parts = ["Slope of log size against log width, with its standard error:", wide.to_string(index=False),
+    diverged = int(table[table.step > 0].groupby(["parametrization", "optimizer", "step"])["diverged"].max().max())
+    sections = ["Slope of log size against log width, with its standard error:", wide.to_string(index=False),
              *_sentences(table)]
-    if lost:
-        parts.append(f"Training diverged in {lost} networks, which are left out of the later steps.")
-    return "\n\n".join([parts[0] + "\n" + parts[1], "\n".join(parts[2:])])
+    if diverged:
+        sections.append(f"Training diverged in {diverged} networks, which are left out of the later steps.")
+    return "\n\n".join([sections[0] + "\n" + sections[1], "\n".join(sections[2:])])

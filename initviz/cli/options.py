@@ -8,13 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from initviz.cli import audit, blocks, coordinates, recording
+from initviz.cli import argument_types, audit, blocks, coordinates, recording
 from initviz.cli.exit_codes import BAD_INPUT, FOUND_ERROR, IN_WORDS
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.batches import INPUTS
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.initializers import INITIALIZERS
-from initviz.core.network import read_numbers
 from initviz.core.propagation import LOSS_LABELS, LOSSES
 from initviz.core.validation import check_parameters, setting_of
 from initviz.diagnosis.thresholds import THRESHOLDS
@@ -53,17 +52,17 @@ NEEDED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType({
 
 def check_together(options: argparse.Namespace) -> None:
     """Raise ValueError for an option that would be ignored beside the others, or without one that is missing."""
-    given = {name for name, value in vars(options).items() if value is not None and value is not False and value != []}
+    named = {name for name, value in vars(options).items() if value is not None and value is not False and value != []}
     for name, (useless, why) in USELESS_WITH.items():
-        for other in useless:
-            if {name, other} <= given:
-                raise ValueError(f"{_dashed(other)} must not be given with {_dashed(name)}, {why}")
+        for option in useless:
+            if {name, option} <= named:
+                raise ValueError(f"{_dashed(option)} must not be given with {_dashed(name)}, {why}")
     for name, needing in NEEDED_BY.items():
-        for other in needing:
-            if other in given and name not in given:
-                raise ValueError(f"{_dashed(other)} must not be given without {_dashed(name)}")
+        for option in needing:
+            if option in named and name not in named:
+                raise ValueError(f"{_dashed(option)} must not be given without {_dashed(name)}")
     for name, owners in ACTIVATION_OPTIONS.items():
-        if name in given and options.activation not in owners:
+        if name in named and options.activation not in owners:
             raise ValueError(f"{_dashed(name)} must not be given without --activation {' or '.join(owners)}")
 
 
@@ -71,41 +70,12 @@ def _dashed(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _threshold(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        return name, float(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be NAME=NUMBER, got {text!r}") from None
-
-
-def _numbers(text: str) -> float | tuple[float, ...]:
-    """One number, or several with commas between them."""
-    try:
-        return read_numbers("", text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error).strip()) from None
-
-
-def _parameter(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    return name, _value(value)
-
-
-def _value(text: str) -> Any:
-    """A number where the text is one, else the text."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def activation_params(options: argparse.Namespace) -> dict[str, Any]:
     """Every parameter of the chosen activation, given or default; ValueError for a bad value."""
     key = options.activation
-    given = {owners[key]: getattr(options, name) for name, owners in ACTIVATION_OPTIONS.items()
+    params = {owners[key]: getattr(options, name) for name, owners in ACTIVATION_OPTIONS.items()
              if key in owners and getattr(options, name) is not None}
-    return check_parameters(key, given, ACTIVATIONS[key].parameters)
+    return check_parameters(key, params, ACTIVATIONS[key].parameters)
 
 
 def _network_options(command: argparse.ArgumentParser) -> None:
@@ -113,20 +83,20 @@ def _network_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--activation", default=ACTIVATION, choices=ACTIVATIONS, metavar="KEY",
                          help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: %(default)s)")
     for name, owners in ACTIVATION_OPTIONS.items():
-        parameter = next(ACTIVATIONS[key].parameters[own] for key, own in owners.items())
-        command.add_argument(_dashed(name), type=_value, metavar="VALUE",
+        parameter = next(ACTIVATIONS[key].parameters[parameter_name] for key, parameter_name in owners.items())
+        command.add_argument(_dashed(name), type=argument_types.number_or_word, metavar="VALUE",
                              help=f"of {', '.join(owners)}: {parameter.help} (default: {parameter.default})")
-    command.add_argument("--param", type=_parameter, action="append", default=[], metavar="NAME=VALUE",
+    command.add_argument("--param", type=argument_types.parameter, action="append", default=[], metavar="NAME=VALUE",
                          help="a parameter of the initializer, such as std=0.02 or mode=fan_out; may be repeated "
                               f"({PARAMETERS})")
-    command.add_argument("--gain", type=_numbers, metavar="NUMBERS",
+    command.add_argument("--gain", type=argument_types.numbers, metavar="NUMBERS",
                          help="multiplies every weight, or one number per weight layer with commas between them, such "
                               "as 1.414,1.414,0.01 (default: 1)")
-    command.add_argument("--bias", type=_numbers, metavar="NUMBERS",
+    command.add_argument("--bias", type=argument_types.numbers, metavar="NUMBERS",
                          help="what every bias is at first, or one number per weight layer (default: 0)")
     command.add_argument("--output-init", choices=INITIALIZERS, metavar="KEY",
                          help="the initializer of the last layer, where it is another")
-    command.add_argument("--output-bias", type=_numbers, metavar="NUMBERS",
+    command.add_argument("--output-bias", type=argument_types.numbers, metavar="NUMBERS",
                          help="the biases of the last layer, one number or one per output, such as the logarithms of "
                               "the classes' shares (default: --bias)")
     command.add_argument("--bias-std", type=float, help="standard deviation of normal noise on the biases (default: 0)")
@@ -183,8 +153,8 @@ def _data_options(command: argparse.ArgumentParser) -> None:
 
 
 def _report_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--threshold", type=_threshold, action="append", default=[], metavar="NAME=NUMBER",
-                         help="moves a threshold; may be repeated (" + ", ".join(
+    command.add_argument("--threshold", type=argument_types.threshold, action="append", default=[],
+                         metavar="NAME=NUMBER", help="moves a threshold; may be repeated (" + ", ".join(
                              f"{key}={threshold.default:g}" for key, threshold in THRESHOLDS.items()) + ")")
     command.add_argument("--trial", action="store_true",
                          help="train it for a moment as it is and with each remedy: is it the initialization? What "
@@ -204,11 +174,11 @@ def _report_options(command: argparse.ArgumentParser) -> None:
 
 def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
     """The whole command line; ``commands`` maps a command's name to what runs it and returns the exit code."""
-    whole = argparse.ArgumentParser(
+    command_line = argparse.ArgumentParser(
         "initviz", description="What weight initialization does to a multilayer perceptron.", epilog=IN_WORDS)
-    each = whole.add_subparsers(dest="command", required=True)
+    subcommands = command_line.add_subparsers(dest="command", required=True)
 
-    diagnose = each.add_parser(
+    diagnose = subcommands.add_parser(
         "diagnose", help="what is wrong with an initialization, and what would fix it",
         description="Prints the findings on an initialization, errors first, and what would fix them on the same data. "
                     f"Exit code: 0, {FOUND_ERROR} where a finding is an error, {BAD_INPUT} where the input is bad.")
@@ -218,13 +188,13 @@ def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
     for add_options in (_weights_options, _data_options, _report_options):
         add_options(diagnose)
 
-    formulas = each.add_parser(
+    formulas = subcommands.add_parser(
         "formulas", help="the table of initializers",
         description="Prints every initializer with its source; with --sizes also the standard deviation that it gives "
                     "each layer.")
     formulas.add_argument("--sizes", help="layer sizes, such as 784-512-512-10")
 
-    simulate = each.add_parser(
+    simulate = subcommands.add_parser(
         "simulate", help="every statistic of every layer",
         description="Sends a batch through and the gradient back, and prints what each layer holds.")
     _network_options(simulate)
@@ -235,5 +205,5 @@ def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
     for command in (diagnose, formulas, simulate):
         command.set_defaults(run=commands[command.prog.split()[-1]])
     for module in (blocks, coordinates, audit, recording):
-        module.add_command(each)
-    return whole
+        module.add_command(subcommands)
+    return command_line

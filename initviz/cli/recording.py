@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from initviz.cli.argument_types import threshold
+from initviz.cli.columns import aligned, printable
 from initviz.cli.exit_codes import FOUND_ERROR
 from initviz.diagnosis.recording import Comparison, RecordingReport, examine
 from initviz.diagnosis.recording.comparison import comparison_table, comparison_to_json
@@ -20,17 +22,9 @@ from initviz.files.recording import MOST_BYTES, read_recording
 MOST_CELL = 44  # letters
 
 
-def _threshold(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        return name, float(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be NAME=NUMBER, got {text!r}") from None
-
-
-def add_command(each: Any) -> None:
+def add_command(subcommands: Any) -> None:
     """Add the command to the subparsers of the command line."""
-    command = each.add_parser(
+    command = subcommands.add_parser(
         "report", help="what a recorded step of a model of your own shows",
         description="Reads what initviz/record/pytorch.py wrote and prints what is found of the model, errors first, "
                     f"each with its module and what would fix it. Exit code: 0, {FOUND_ERROR} where a finding is an "
@@ -38,7 +32,7 @@ def add_command(each: Any) -> None:
     command.add_argument("files", nargs="+", type=Path, metavar="FILE",
                          help=f"a recording, at most {MOST_BYTES / 1e6:g} MB; of two, such as before and after a "
                               "change or of two widths, also what differs")
-    command.add_argument("--threshold", type=_threshold, action="append", default=[], metavar="NAME=NUMBER",
+    command.add_argument("--threshold", type=threshold, action="append", default=[], metavar="NAME=NUMBER",
                          help="moves a line, as for diagnose; may be repeated")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     command.add_argument("--all", action="store_true", help="print every recorded output, not only those along the "
@@ -68,41 +62,32 @@ def run_report(options: argparse.Namespace) -> int:
 
 # ---------------------------------------------------------------------------------------------- what is printed
 
-def _printable(text: str, most: int = MOST_CELL) -> str:
-    """Text of a file on one line: no control characters, cut where it is long."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return shown if len(shown) <= most else f"{shown[:most - 3]}..."
-
-
-def _aligned(frame: pd.DataFrame) -> str:
-    rows = [tuple(frame.columns), *frame.itertuples(index=False)]
-    cells = [[_printable(str(cell)) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(frame.columns))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-                     for row in cells)
+def _table(frame: pd.DataFrame) -> str:
+    return aligned([[printable(str(cell), MOST_CELL) for cell in row]
+                    for row in (tuple(frame.columns), *frame.itertuples(index=False))])
 
 
 def _findings(findings: Sequence[RecordedFinding]) -> list[str]:
     lines = []
     for finding in findings:
-        lines.append(f"[{finding.severity}] {finding.title}: {_printable(finding.text, 600)}")
+        lines.append(f"[{finding.severity}] {finding.title}: {printable(finding.text, 600)}")
         if finding.remedy:
-            lines.append(f"    Fix: {_printable(finding.remedy, 400)}")
+            lines.append(f"    Fix: {printable(finding.remedy, 400)}")
         lines.append(f"    Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firmness}.")
     return lines
 
 
 def _text(report: RecordingReport, *, every: bool) -> str:
     return "\n\n".join([
-        "\n".join(f"{name}: {_printable(value, 400)}" for name, value in facts(report).items()),
-        _aligned(table(report, None if every else report.trunk.levels)),
-        *([_aligned(weights_table(report))] if every else []),
+        "\n".join(f"{name}: {printable(value, 400)}" for name, value in facts(report).items()),
+        _table(table(report, None if every else report.trunk.levels)),
+        *([_table(weights_table(report))] if every else []),
         "\n".join([report.summary, *_findings(report.findings)])])
 
 
 def _compared_text(compared: Comparison) -> str:
-    parts = [_printable(compared.summary, 1000), _aligned(comparison_table(compared))]
+    sections = [printable(compared.summary, 1000), _table(comparison_table(compared))]
     for name, findings in (("Gone", compared.gone), ("New", compared.new)):
         if findings:
-            parts.append("\n".join([f"{name}:", *_findings(findings)]))
-    return "\n\n".join(parts)
+            sections.append("\n".join([f"{name}:", *_findings(findings)]))
+    return "\n\n".join(sections)

@@ -133,8 +133,8 @@ class Architecture(NetworkDescription, BlockShape):
         scheme = self._scheme
         if scheme.scale:
             return scheme.scale(self.blocks, self.branch_layers)
-        given = self.branch_scale
-        return BRANCH_SCALES[given](self.blocks) if isinstance(given, str) else float(given)
+        branch_scale = self.branch_scale
+        return BRANCH_SCALES[branch_scale](self.blocks) if isinstance(branch_scale, str) else float(branch_scale)
 
     @property
     def _scheme(self) -> Scheme:

@@ -251,11 +251,12 @@ def suited(batch: Batch, loss: str | None, outputs: int) -> Batch:
 
 def check_fit(sizes: Sequence[int], batch: Batch) -> None:
     """Raise ValueError if the inputs or outputs of a network of these sizes do not fit the batch."""
-    for field, value, wanted, kind in (("begin", sizes[0], batch.features, "input"),
+    for field, value, expected, kind in (("begin", sizes[0], batch.features, "input"),
                                        ("end", sizes[-1], batch.outputs, "output")):
-        if value != wanted:
-            many = "" if wanted == 1 else "s"
-            raise ValueError(f"sizes must {field} with {wanted}, as the data has {wanted} {kind}{many}, got {value}")
+        if value != expected:
+            many = "" if expected == 1 else "s"
+            raise ValueError(f"sizes must {field} with {expected}, as the data has {expected} {kind}{many}, got "
+                             f"{value}")
 
 
 def make_split(key: str, count: int, held_out: int, *, seed: int = 0, features: int = 64,

@@ -26,9 +26,9 @@ class Citation:
         """A regular expression of how a text names the paper: "He et al. 2015", "He, Zhang and Sun 2015"."""
         if not self.year:
             return rf"\b{self.author}\b"
-        others = r"(?:,? (?:et al\.|and [\w-]+|[\w-]+))*?"
+        other_authors = r"(?:,? (?:et al\.|and [\w-]+|[\w-]+))*?"
         following = rf"(?=, \"{self.title})" if self.title else ""
-        return rf"\b{self.author}{others},? {self.year}\b{following}"
+        return rf"\b{self.author}{other_authors},? {self.year}\b{following}"
 
 
 def _arxiv(author: str, year: int, number: str) -> Citation:
@@ -116,8 +116,8 @@ def linked(text: str, between: Callable[[str], str] = str) -> str:
 
     ``between`` is applied to all that is no citation, such as text from outside that must not be Markdown.
     """
-    parts, at = [], 0
+    parts, end = [], 0
     for match in _any_citation().finditer(text):
-        parts += [between(text[at:match.start()]), f"[{match[0]}]({CITATIONS[(match.lastindex or 1) - 1].url})"]
-        at = match.end()
-    return "".join([*parts, between(text[at:])])
+        parts += [between(text[end:match.start()]), f"[{match[0]}]({CITATIONS[(match.lastindex or 1) - 1].url})"]
+        end = match.end()
+    return "".join([*parts, between(text[end:])])

@@ -100,7 +100,7 @@ def kinds(parameters: Parameters, places: Iterable[Place]) -> int:
     parameters are not finite. Differences of round-off are none.
     """
     scaled = []
-    for part in parts(parameters, places):
-        largest = np.abs(part).max()
-        scaled.append(part / largest if 0 < largest < np.inf else part)
+    for values in parts(parameters, places):
+        largest = np.abs(values).max()
+        scaled.append(values / largest if 0 < largest < np.inf else values)
     return distinct_neurons(np.concatenate(scaled)) if scaled else 0

@@ -36,8 +36,8 @@ def read_sizes(text: str) -> tuple[int, ...]:
     """Layer sizes, inputs to outputs, from a text such as "784-512-512-10"; raises ValueError for any other."""
     parts = re.split(r"\s*(?:->|[-,;x×→])\s*|\s+", text.strip())
     if len(parts) < 2 or len(parts) > MOST_LAYERS + 1 or not all(re.fullmatch("[0-9]{1,7}", part) for part in parts):
-        said = text if len(text) <= 40 else f"{text[:40]}..."
-        raise ValueError(f"sizes must be 2 to {MOST_LAYERS + 1} whole numbers such as 784-512-512-10, got {said!r}")
+        cut_text = text if len(text) <= 40 else f"{text[:40]}..."
+        raise ValueError(f"sizes must be 2 to {MOST_LAYERS + 1} whole numbers such as 784-512-512-10, got {cut_text!r}")
     return tuple(check("sizes", int(part), SIZE) for part in parts)
 
 
@@ -66,8 +66,8 @@ def _per_layer(field: str, value: Any, sizes: tuple[int, ...]) -> Gain:
     depth = len(sizes) - 1
     if len(value) != depth:
         raise ValueError(f"{field} must be a number or {depth}, one per weight layer, got {len(value)}")
-    each = tuple(float(check(f"{field} of layer {layer}", number, ANY)) for layer, number in enumerate(value, 1))
-    return each[0] if len(set(each)) == 1 else each
+    values = tuple(float(check(f"{field} of layer {layer}", number, ANY)) for layer, number in enumerate(value, 1))
+    return values[0] if len(set(values)) == 1 else values
 
 
 def with_output_bias(bias: Bias, output: NeuronBias, depth: int) -> Bias:
@@ -117,8 +117,8 @@ class NetworkDescription:
         for name, table in {"activation": ACTIVATIONS, "initializer": INITIALIZERS, **more}.items():
             check(name, getattr(self, name), tuple(table))
             params = params_of(f"{name}_params", getattr(self, f"{name}_params"))
-            given = check_parameters(getattr(self, name), params, table[getattr(self, name)].parameters)
-            put(self, f"{name}_params", tuple(sorted(given.items())))
+            checked_params = check_parameters(getattr(self, name), params, table[getattr(self, name)].parameters)
+            put(self, f"{name}_params", tuple(sorted(checked_params.items())))
         put(self, "bias_std", check("bias_std", self.bias_std, NOT_NEGATIVE))
         put(self, "seed", check("seed", self.seed, SEED))
         check("dtype", self.dtype, DTYPES)
@@ -190,7 +190,7 @@ class Network(NetworkDescription, LayerSizes):  # a dataclass takes the fields o
         return self.initializer, dict(self.initializer_params)
 
     def gain_of(self, layer: int) -> float:
-        """What multiplies the weights of a layer, 0 the first."""
+        """The gain of a weight layer, counted from 0."""
         return self.gain[layer] if isinstance(self.gain, tuple) else self.gain
 
     def bias_of(self, layer: int) -> NeuronBias:
@@ -214,10 +214,10 @@ class Network(NetworkDescription, LayerSizes):  # a dataclass takes the fields o
         for layer, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
             key, params = self.initializer_of(layer)
             draw = _cached_draw if fan_in * fan_out <= MOST_CACHED else _draw
-            drawn = draw(key, tuple(params.items()), fan_in, fan_out, self.seed, layer, self.dtype)
+            weight = draw(key, tuple(params.items()), fan_in, fan_out, self.seed, layer, self.dtype)
             own_bias = law_of(key, **params).bias
             with np.errstate(over="ignore", invalid="ignore"):  # what the dtype cannot hold becomes inf
-                weights.append(drawn * np.asarray(self.gain_of(layer), dtype))
+                weights.append(weight * np.asarray(self.gain_of(layer), dtype))
                 bias = np.full(fan_out, self.bias_of(layer), dtype)
                 if self.bias_std or own_bias:
                     rng = stream(self.seed, BIAS_STREAM, layer)

@@ -60,8 +60,8 @@ def sigmoid(z: Array) -> Array:
 
 
 def _bce(output: Array, targets: Array) -> tuple[Any, Array]:
-    each = np.maximum(output, 0) - output * targets + np.log1p(np.exp(-np.abs(output)))
-    return _mean(each, (-2, -1)), (sigmoid(output) - targets) / targets.size
+    cross_entropy = np.maximum(output, 0) - output * targets + np.log1p(np.exp(-np.abs(output)))
+    return _mean(cross_entropy, (-2, -1)), (sigmoid(output) - targets) / targets.size
 
 
 def _sigmoid_mse(output: Array, targets: Array) -> tuple[Any, Array]:
@@ -133,11 +133,11 @@ def affine(h: Array, weight: Array, bias: Array, name: Hashable, buffers: Buffer
     return z
 
 
-def multiply_by_derivative(phi: ActivationFunction, error: Array, z: Array, h: Array, known: bool = True,
+def multiply_by_derivative(phi: ActivationFunction, error: Array, z: Array, h: Array, h_is_known: bool = True,
                            **params: Any) -> None:
     """error *= phi'(z) in place. ``known`` says that h is phi(z)."""
     for values, of_z, of_h in _parts(error, z, h):
-        values *= phi.derivative(of_z, of_h if known else None, **params)
+        values *= phi.derivative(of_z, of_h if h_is_known else None, **params)
 
 
 def forward(weights: Sequence[Array], biases: Sequence[Array], x: Array, activation: str,

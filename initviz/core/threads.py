@@ -30,7 +30,7 @@ def second_thread(large: bool) -> Iterator[Callable[..., None]]:
     thread of its own while the next product is computed, but never more than one piece behind.
     """
     if not large:
-        yield lambda work, *given: work(*given)
+        yield lambda work, *args: work(*args)
         return
     pending: list[Future[None]] = []
 
@@ -38,9 +38,9 @@ def second_thread(large: bool) -> Iterator[Callable[..., None]]:
         while pending:
             pending.pop().result()
 
-    def do(work: Callable[..., None], *given: Any) -> None:
+    def do(work: Callable[..., None], *args: Any) -> None:
         wait()
-        pending.append(pool.submit(np.errstate(**QUIET)(work), *given))
+        pending.append(pool.submit(np.errstate(**QUIET)(work), *args))
 
     with ThreadPoolExecutor(1, "initviz-statistics") as pool:
         yield do

@@ -113,12 +113,12 @@ def check(field: str, value: Any, allowed: Interval | Choices | Collection[str])
     return value
 
 
-def params_of(field: str, given: Mapping[str, Any] | ParamItems) -> dict[str, Any]:
-    """The values of parameters by name; raise ValueError where ``given`` is neither a mapping nor such items."""
+def params_of(field: str, params: Mapping[str, Any] | ParamItems) -> dict[str, Any]:
+    """The values of parameters by name; raise ValueError where they are no mapping or pairs of the two."""
     try:
-        return dict(given)
+        return dict(params)
     except (TypeError, ValueError):
-        raise ValueError(f"{field} must map names to values, got {given!r}") from None
+        raise ValueError(f"{field} must map names to values, got {params!r}") from None
 
 
 def setting_of(owner: str, name: str, parameter: Parameter) -> str:
@@ -126,10 +126,10 @@ def setting_of(owner: str, name: str, parameter: Parameter) -> str:
     return parameter.setting or f"{owner}_{name}"
 
 
-def check_parameters(owner: str, given: dict[str, Any], declared: Mapping[str, Parameter]) -> dict[str, Any]:
+def check_parameters(owner: str, params: dict[str, Any], declared: Mapping[str, Parameter]) -> dict[str, Any]:
     """Return every declared parameter, given or default; raise ValueError for an unknown name or a bad value."""
-    for name in given:
+    for name in params:
         if name not in declared:
             takes = ", ".join(declared) or "no parameters"
             raise ValueError(f"{owner} takes {takes}, got {name!r}")
-    return {name: check(f"{owner} {name}", given.get(name, p.default), p.allowed) for name, p in declared.items()}
+    return {name: check(f"{owner} {name}", params.get(name, p.default), p.allowed) for name, p in declared.items()}

@@ -35,18 +35,24 @@ def percent(share: float) -> str:
 
 def ranges(layers: list[int]) -> str:
     """1, 2, 3, 7 as "1-3, 7"."""
-    parts: list[list[int]] = []
+    runs: list[list[int]] = []
     for layer in layers:
-        if parts and parts[-1][-1] == layer - 1:
-            parts[-1].append(layer)
+        if runs and runs[-1][-1] == layer - 1:
+            runs[-1].append(layer)
         else:
-            parts.append([layer])
-    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+            runs.append([layer])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def listed(parts: Sequence[str]) -> str:
-    """The parts as prose: a, b and c."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def listed(items: Sequence[str]) -> str:
+    """Items as prose: a, b and c."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def first_few(items: Sequence[str], most: int) -> str:
+    """The first ``most`` items as prose, and how many more there are: a, b and 3 more."""
+    more = len(items) - most
+    return listed([*items[:most], *([f"{more:,} more"] if more > 0 else [])])
 
 
 def counted(count: int, one: str, many: str = "") -> str:

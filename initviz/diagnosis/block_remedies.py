@@ -33,15 +33,15 @@ def rescale_blocks(parameters: Mapping[str, Array], network: Architecture, batch
     check_layers(network.layers, parameters, x)
     rescaled = dict(parameters)
 
-    def adapt(layers: Sequence[Layer], x: Array, path: str, own: Mapping[str, Array]) -> Array:
-        for here, layer, mine in along(path, layers, own):
+    def adapt(layers: Sequence[Layer], x: Array, path: str, parameters: Mapping[str, Array]) -> Array:
+        for layer_path, layer, named in along(path, layers, parameters):
             if isinstance(layer, Dense):
-                weight, x = unit_variance(mine["weight"], mine["bias"], x, tolerance, most_tries)
-                rescaled[f"{here}.weight"] = weight
+                weight, x = unit_variance(named["weight"], named["bias"], x, tolerance, most_tries)
+                rescaled[f"{layer_path}.weight"] = weight
             elif isinstance(layer, Residual):
-                x = x + adapt(layer.branch, x, here, mine) * mine.get("scale", layer.scale)
+                x = x + adapt(layer.branch, x, layer_path, named) * named.get("scale", layer.scale)
             else:
-                x = layer.forward(mine, x, LayerContext(here))[0]
+                x = layer.forward(named, x, LayerContext(layer_path))[0]
         return x
 
     with np.errstate(**QUIET):

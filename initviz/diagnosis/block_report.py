@@ -68,11 +68,11 @@ def say_network(network: Architecture) -> str:
 def blocks_table(run: BlockRun) -> pd.DataFrame:
     """One row per block, in words: root mean square of skip, branch, stream and gradient, ratio and cosine."""
     table = run.blocks[list(BLOCK_COLUMNS)].rename(columns=BLOCK_COLUMNS)
-    said = table.map(lambda value: number(float(value)) if np.isfinite(value) else "not defined")
+    texts = table.map(lambda value: number(float(value)) if np.isfinite(value) else "not defined")
     if run.hidden_gradient_is_round_off:
-        said[BLOCK_COLUMNS["delta_rms"]] = "0 (errors cancel)"
-    said["Block"] = table["Block"].map("{:.0f}".format)
-    return said
+        texts[BLOCK_COLUMNS["delta_rms"]] = "0 (errors cancel)"
+    texts["Block"] = table["Block"].map("{:.0f}".format)
+    return texts
 
 
 def beside_theory(run: BlockRun, prediction: BlockPrediction | None) -> str:
@@ -80,15 +80,15 @@ def beside_theory(run: BlockRun, prediction: BlockPrediction | None) -> str:
     if prediction is None:
         why = why_unknown(run.network.layers, run.network.inputs) or ""
         return f"none, as {why[:1].lower()}{why[1:].rstrip('.')}"
-    said = []
+    sentences = []
     for way, measured, expected in (("forward", run.column("activation_rms"), prediction.activation_rms),
                                     ("backward", run.column("delta_rms"), prediction.delta_rms)):
         with np.errstate(**QUIET):
             apart = np.abs(np.log(measured[:-1] / expected[:-1]))
-        known = apart[np.isfinite(apart)]
-        if known.size:
-            said.append(f"{way} by a factor of {number(float(np.exp(known.max())), 3)}")
-    return f"at most off {' and '.join(said)}" if said else "nothing goes through, as measured"
+        defined = apart[np.isfinite(apart)]
+        if defined.size:
+            sentences.append(f"{way} by a factor of {number(float(np.exp(defined.max())), 3)}")
+    return f"at most off {' and '.join(sentences)}" if sentences else "nothing goes through, as measured"
 
 
 def to_json(report: BlockReport) -> str:
@@ -102,7 +102,7 @@ def to_json(report: BlockReport) -> str:
                      for f in report.verdict.findings]}, indent=1)
 
 
-def others(network: Architecture) -> dict[str, Architecture]:
+def alternatives(network: Architecture) -> dict[str, Architecture]:
     """The same blocks with another scale of their branches, or by another scheme that is defined for them, by label."""
     if not KINDS[network.kind].skips:
         return {}
@@ -113,9 +113,9 @@ def others(network: Architecture) -> dict[str, Architecture]:
     better = {}
     for name, changes in changed.items():
         try:
-            other = replace(network, **changes)  # type: ignore[arg-type]
+            alternative = replace(network, **changes)  # type: ignore[arg-type]
         except ValueError:  # the scheme is not defined for these blocks
             continue
-        if other.layers != network.layers:
-            better[name] = other
+        if alternative.layers != network.layers:
+            better[name] = alternative
     return better

@@ -87,10 +87,10 @@ def _html_table(frame: pd.DataFrame, bars: Mapping[str, Sequence[float]] | None 
     """A table of texts, and behind them columns of bars of a length between 0 and 1."""
     head = "".join(f"<th>{escape(str(title))}</th>" for title in [*frame.columns, *(bars or {})])
     rows = []
-    for place, row in enumerate(frame.itertuples(index=False)):
+    for index, row in enumerate(frame.itertuples(index=False)):
         cells = [escape(str(cell)) for cell in row]
         for lengths in (bars or {}).values():
-            width = 0.0 if math.isnan(lengths[place]) else 100 * lengths[place]
+            width = 0.0 if math.isnan(lengths[index]) else 100 * lengths[index]
             cells.append(f'<span class="bar" style="width: {width:.1f}px"></span>' if width else "")
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))
     return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
@@ -107,8 +107,8 @@ def to_html(report: Report, evidence: Evidence | None = None) -> str:
     about = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts(report).items())
     findings = "".join(map(_html_finding, report.findings)) or "<li>None.</li>"
     charts = "".join(f"<figure><figcaption><b>{escape(title)}</b></figcaption>"
-                     f"{save(*part, height=curves.HEIGHT).decode()}</figure>"
-                     for title, part in pictures(report).items()) if report.run.network.depth > 1 else ""
+                     f"{save(*picture_and_data, height=curves.HEIGHT).decode()}</figure>"
+                     for title, picture_and_data in pictures(report).items()) if report.run.network.depth > 1 else ""
     why = "".join(f"<li><b>{escape(remedy.label)}</b>: {escape(remedy.why)}</li>" for remedy, _ in report.remedies)
     trial = ("" if evidence is None else
              f"<h2>Is it the initialization?</h2><p><b>{escape(evidence.answer.text)}</b></p>"

@@ -42,5 +42,5 @@ def initialization_from(weights: Sequence[Array], biases: Sequence[Array], netwo
                         name: str) -> Initialization:
     """Given weights (fan_in, fan_out) and biases as an initialization; ``network`` says activation and seed."""
     sizes = (len(weights[0]), *(w.shape[1] for w in weights))
-    own = replace(network, sizes=sizes, dtype=np.result_type(*weights, *biases).name)
-    return Initialization(own, weights, biases, batch, name, drawn=False)
+    network_of_weights = replace(network, sizes=sizes, dtype=np.result_type(*weights, *biases).name)
+    return Initialization(network_of_weights, weights, biases, batch, name, drawn=False)

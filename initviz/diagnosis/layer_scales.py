@@ -78,8 +78,8 @@ def rate_of(levels: Array) -> float:
     """
     if len(levels) < 2 or not np.isfinite(levels).all() or not (levels > 0).all():
         return math.nan
-    place = np.arange(len(levels)) - (len(levels) - 1) / 2
-    return math.exp(float(place @ np.log(levels)) / float(place @ place))
+    centered_layers = np.arange(len(levels)) - (len(levels) - 1) / 2
+    return math.exp(float(centered_layers @ np.log(levels)) / float(centered_layers @ centered_layers))
 
 
 class Rates(NamedTuple):

@@ -100,7 +100,7 @@ def trial_table(evidence: Evidence) -> pd.DataFrame:
 
 
 def say_trial() -> str:
-    """What the losses of a trial are."""
+    """How the losses of a trial were measured, in a sentence."""
     return (f"The lowest loss of the whole batch after {STEPS} steps of {SAMPLES} samples, over gradient descent at "
             f"rates {listed([f'{rate:g}' for rate in RATES['sgd']])} and Adam at "
             f"{listed([f'{rate:g}' for rate in RATES['adam']])}.")
@@ -126,7 +126,7 @@ def settings(report: Report) -> dict[str, Any]:
 
 
 def facts(report: Report) -> dict[str, str]:
-    """What was examined, by name; a user's own names are left unchanged."""
+    """The examined network, initialization, data and verdict as texts by name; a user's own names stay as they are."""
     network, batch, initialization = report.run.network, report.initialization.batch, report.initialization
     phi, params = network.activation_entry()
     data = [batch.name, counted(len(batch.x), "sample")]
@@ -156,21 +156,21 @@ def _say_initialization(report: Report) -> str:
         return report.initialization.name
     biases = _per_layer([network.bias_of(layer) for layer in range(network.depth)])
     biases += f" ± {network.bias_std:g}" if network.bias_std else ""
-    drawn = " plus what the initializer draws" if INITIALIZERS[network.initializer].bias_code else ""
+    of_law = " plus what the initializer draws" if INITIALIZERS[network.initializer].bias_code else ""
     key, params = network.initializer_of(network.depth - 1)
     output = f", output layer {_with(INITIALIZERS[key].label, params)}" if network.output_initializer else ""
     gains = _per_layer([network.gain_of(layer) for layer in range(network.depth)])
     return (f"{_with(report.initialization.name, dict(network.initializer_params))}{output}, gain {gains}, "
-            f"biases {biases}{drawn}")
+            f"biases {biases}{of_law}")
 
 
 def _per_layer(values: Sequence[NeuronBias]) -> str:
     """A number that all layers share, else those of the layers from the first to the last, without the middle."""
-    said = [f"{value:g}" if isinstance(value, float) else f"{min(value):g} to {max(value):g}" for value in values]
-    if len(set(said)) == 1:
-        return said[0]
-    said = said if len(said) <= MOST_NAMED else [*said[:MOST_NAMED - 2], "...", said[-1]]
-    return f"{', '.join(said)} (per layer)"
+    texts = [f"{value:g}" if isinstance(value, float) else f"{min(value):g} to {max(value):g}" for value in values]
+    if len(set(texts)) == 1:
+        return texts[0]
+    texts = texts if len(texts) <= MOST_NAMED else [*texts[:MOST_NAMED - 2], "...", texts[-1]]
+    return f"{', '.join(texts)} (per layer)"
 
 
 # ---------------------------------------------------------------------------------------------- pictures
@@ -183,13 +183,13 @@ def pictures(report: Report) -> dict[str, tuple[Picture, Data]]:
     def lines(column: str, right: bool) -> Data:
         variants = [("as it is", "", report)] + [(remedy.label, remedy.key, other) for remedy, other in report.remedies]
         series = []
-        for label, key, part in variants:
-            values = part.layers[column].to_numpy(float)[:hidden]
-            lost = not np.isfinite(values).all()
-            remark = "overflow" if lost else "0" if not values.any() else ""
-            color = (color_of(part.run.network.initializer) if part.initialization.drawn else
+        for label, key, variant in variants:
+            values = variant.layers[column].to_numpy(float)[:hidden]
+            overflows = not np.isfinite(values).all()
+            remark = "overflow" if overflows else "0" if not values.any() else ""
+            color = (color_of(variant.run.network.initializer) if variant.initialization.drawn else
                      REMEDY_COLORS.get(key, UPLOADED_COLOR))
-            series.append(curves.Series(label, color, layers, values, remark, lost_high=lost))
+            series.append(curves.Series(label, color, layers, values, remark, lost_high=overflows))
         return curves.data(series, log=True, labels_right=right)
 
     return {

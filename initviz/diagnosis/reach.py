@@ -38,12 +38,12 @@ def step_of_gradients(run: Run) -> int | None:
         if learns[:-1].all():
             return step
         passes = passes | learns
-        now = inputs.copy()
+        reached = inputs.copy()
         for layer in range(depth - 1):
-            now[layer + 1] |= is_open[layer] and ((now[layer] and passes[layer]) or arrives[layer])
-        if (now == inputs).all() and (learns == before).all():
+            reached[layer + 1] |= is_open[layer] and ((reached[layer] and passes[layer]) or arrives[layer])
+        if (reached == inputs).all() and (learns == before).all():
             return None
-        inputs, before = now, learns
+        inputs, before = reached, learns
     return None
 
 

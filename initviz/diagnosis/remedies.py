@@ -74,7 +74,7 @@ def rescale(weights: Sequence[Array], biases: Sequence[Array], network: Network,
 def unit_variance(w: Array, b: Array, h: Array, tolerance: float, most_tries: int,
                   unit: float = 1.0) -> tuple[Array, Array]:
     """Weights of one layer after their tries, and the preactivations under them, whose std is near ``unit``."""
-    given, z = w, h @ w + b
+    original, z = w, h @ w + b
     for _ in range(most_tries):
         std = moments(z).std
         std /= unit
@@ -83,10 +83,10 @@ def unit_variance(w: Array, b: Array, h: Array, tolerance: float, most_tries: in
         if not math.isfinite(std):  # overflow: begin again from weights of a size that cannot
             largest = float(np.abs(w).max())
             if not math.isfinite(largest) or largest <= 1 / math.sqrt(len(w)):
-                return given, h @ given + b
+                return original, h @ original + b
             w = w / w.dtype.type(largest * math.sqrt(len(w)))
         elif moments(h @ w).std == 0:
-            return given, h @ given + b
+            return original, h @ original + b
         else:
             w = w / w.dtype.type(std)
         z = h @ w + b

@@ -57,7 +57,7 @@ def _happens(first: float, last: float) -> str:
 
 
 def _made_of(factor: float, *, plural: bool = False) -> str:
-    """What a sum over the weights makes of a mean square."""
+    """How a sum over the weights changes a mean square, in words."""
     s = "" if plural else "s"
     if KEPT[0] <= factor <= KEPT[1]:
         return f"keep{s} the mean square"
@@ -67,7 +67,7 @@ def _made_of(factor: float, *, plural: bool = False) -> str:
 
 
 def _left(share: float) -> str:
-    """What an activation or its slope leaves of a mean square."""
+    """The share of a mean square that an activation or its derivative leaves, in words."""
     if KEPT[0] <= share <= KEPT[1]:
         return "leaves it so"
     if share > 1:

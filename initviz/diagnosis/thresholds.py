@@ -91,19 +91,19 @@ Thresholds = Mapping[str, float]
 DEFAULTS: Thresholds = MappingProxyType({key: line.default for key, line in THRESHOLDS.items()})
 
 
-def check_thresholds(given: Mapping[str, Any]) -> dict[str, float]:
+def check_thresholds(values: Mapping[str, Any]) -> dict[str, float]:
     """Every threshold, given or default; ValueError naming the field for an unknown name or a value out of range."""
-    for name in given:
+    for name in values:
         check("threshold", name, THRESHOLDS.keys())
-    return {key: check(f"threshold {key}", given.get(key, line.default), line.allowed)
+    return {key: check(f"threshold {key}", values.get(key, line.default), line.allowed)
             for key, line in THRESHOLDS.items()}
 
 
-def clamp_thresholds(given: Mapping[str, Any]) -> dict[str, float]:
+def clamp_thresholds(values: Mapping[str, Any]) -> dict[str, float]:
     """Every threshold, the nearest allowed to what a page holds, the default where that is no number."""
     clamped = dict(DEFAULTS)
     for key, line in THRESHOLDS.items():
-        value = given.get(key)
+        value = values.get(key)
         if isinstance(value, int | float) and not math.isnan(value):
             clamped[key] = line.interval.nearest(value)
     return clamped

@@ -65,7 +65,8 @@ def trial_operations(report: Report) -> float:
 def report_bytes(report: Report) -> float:
     """Memory that a report holds: the parameters of the initialization and of every remedy."""
     initializations = [report.initialization, *(remedy.initialization for remedy, _ in report.remedies)]
-    arrays = {id(array): array.nbytes for one in initializations for array in (*one.weights, *one.biases)}
+    arrays = {id(array): array.nbytes for initialization in initializations
+              for array in (*initialization.weights, *initialization.biases)}
     return float(sum(arrays.values()))
 
 
@@ -89,7 +90,7 @@ def _rates_at_once(initialization: Initialization, optimizer: str) -> int:
 
 
 def candidates(report: Report) -> list[tuple[str, Initialization]]:
-    """As it is, and the remedies that are offered; where none is, the first that was tried."""
+    """Labels and initializations on trial: as it is, then each remedy on offer, or else the first that was tried."""
     tried = report.offered or report.remedies[:1]
     return [("As it is", report.initialization), *((remedy.label, remedy.initialization) for remedy, _ in tried)]
 
@@ -143,8 +144,8 @@ class Trial:
     @property
     def progress(self) -> float:
         """The share of all steps that is done, 0 to 1."""
-        done = self._races - sum(len(candidate.left) for candidate in self._candidates)
-        return (done + (self._race.step / STEPS if self._race else 0.0)) / self._races
+        races_done = self._races - sum(len(candidate.left) for candidate in self._candidates)
+        return (races_done + (self._race.step / STEPS if self._race else 0.0)) / self._races
 
     def stop(self) -> None:
         """Stop training; what was reached so far counts."""
@@ -212,21 +213,21 @@ def _race(initialization: Initialization, optimizer: str, rates: tuple[float, ..
 def _answer(outcomes: list[TrialOutcome]) -> TrialAnswer:
     as_it_is, *others = outcomes
     best = min(others, key=lambda outcome: outcome.share, default=None)
-    how = f"by {OPTIMIZER_LABELS[as_it_is.optimizer]} at rate {as_it_is.rate:g}"
-    reaches = f"as it is it reaches a loss of {number(as_it_is.loss)} in {STEPS} steps {how}"
+    best_way = f"by {OPTIMIZER_LABELS[as_it_is.optimizer]} at rate {as_it_is.rate:g}"
+    reaches = f"as it is it reaches a loss of {number(as_it_is.loss)} in {STEPS} steps {best_way}"
     if best is None:
         return TrialAnswer("no" if as_it_is.learns else "neither", f"{'No' if as_it_is.learns else 'Open'}: {reaches}.")
-    beside = f"with {best.label} {number(best.loss)}"
+    with_remedy = f"with {best.label} {number(best.loss)}"
     if as_it_is.learns and as_it_is.share <= best.share + NEAR:
-        return TrialAnswer("no", f"No: {reaches}, {beside}.")
+        return TrialAnswer("no", f"No: {reaches}, {with_remedy}.")
     if not as_it_is.learns and not best.learns:
-        return TrialAnswer("neither", f"Not alone: {reaches}, {beside}; neither learns. Look at the data and the "
+        return TrialAnswer("neither", f"Not alone: {reaches}, {with_remedy}; neither learns. Look at the data and the "
                            "network, or train longer.")
     if as_it_is.learns or as_it_is.share <= best.share + NEAR:
-        return TrialAnswer("partly", f"In part: {reaches}, {beside}: it learns, but more slowly.")
+        return TrialAnswer("partly", f"In part: {reaches}, {with_remedy}: it learns, but more slowly.")
     stays = "no training at any rate stays finite" if math.isinf(as_it_is.loss) else (
         f"as it is it stays at a loss of {number(as_it_is.loss)} after {STEPS} steps")
-    return TrialAnswer("yes", f"Yes: {stays}; {beside}.")
+    return TrialAnswer("yes", f"Yes: {stays}; {with_remedy}.")
 
 
 @dataclass(frozen=True)

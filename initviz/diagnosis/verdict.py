@@ -90,11 +90,11 @@ class Verdict:
     @property
     def reach(self) -> tuple[tuple[str, str], ...]:
         """The rates of signal and gradient, and how deep they would hold: (name, value) pairs."""
-        known = any(not math.isnan(rate) for rate in self.rates)
+        is_known = any(not math.isnan(rate) for rate in self.rates)
         limit = f"{self.depth_limit:.0f}" if self.depth_limit < math.inf else f"beyond {DEEPEST:,}"
         return (*((f"{name.capitalize()} a layer", "not defined" if math.isnan(rate) else f"× {number(rate, 3)}")
                   for name, rate in self.rates._asdict().items()),
-                ("Scale holds to depth", limit if known else "not defined"))
+                ("Scale holds to depth", limit if is_known else "not defined"))
 
     @property
     def words(self) -> str:
@@ -187,8 +187,8 @@ def against_theory(run: Run, prediction: Prediction | None) -> str:
     signal = run.column("activation_rms")[:-1]
     rounded = np.flatnonzero((signal == 0) & (prediction.activation_rms[:-1] < np.finfo(run.network.dtype).tiny))
     quantities = (("forward", "activation"), ("backward", "delta"))[:1 if rounded.size else 2]
-    left = [(name, layers) for name, quantity in quantities if (layers := outside(run, prediction, quantity))]
-    if rounded.size and not left:
+    outliers = [(name, layers) for name, quantity in quantities if (layers := outside(run, prediction, quantity))]
+    if rounded.size and not outliers:
         return f"in its band, until {run.network.dtype} rounds the signal to 0 in layer {rounded[0] + 1}"
-    return " and ".join(f"{name} outside its band at layer {ranges(layers)}" for name, layers in left) or \
+    return " and ".join(f"{name} outside its band at layer {ranges(layers)}" for name, layers in outliers) or \
         "in its band"

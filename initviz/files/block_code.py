@@ -253,7 +253,7 @@ _Law = tuple[str, tuple[tuple[str, Any], ...], float]
 
 
 def _law(layer: Dense) -> _Law:
-    """What tells apart how dense layers are drawn, besides their width."""
+    """The law by which a dense layer is drawn, without its width: initializer, parameters and gain."""
     return layer.initializer, tuple(dict(layer.initializer_params).items()), layer.gain
 
 
@@ -323,10 +323,11 @@ def _widths(network: Architecture) -> tuple[int, int, int]:
 
 
 def _title(network: Architecture) -> str:
-    drawn = {layer.initializer for _, layer, _ in walk(network.layers, network.inputs) if isinstance(layer, Dense)}
+    layers = [layer for _, layer, _ in walk(network.layers, network.inputs)]
+    initializers = {layer.initializer for layer in layers if isinstance(layer, Dense)}
     label = INITIALIZERS[network.initializer].label
     terms = [f"{network.blocks} blocks ({KINDS[network.kind].label})", f"width {network.width}",
-             ACTIVATIONS[network.activation].label, *([label] if network.initializer in drawn else []),
+             ACTIVATIONS[network.activation].label, *([label] if network.initializer in initializers else []),
              *([SCHEMES[network.scheme].label] if network.scheme != "none" else [])]
     return ", ".join(dict.fromkeys(terms))
 

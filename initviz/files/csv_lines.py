@@ -29,7 +29,7 @@ def without_comments(data: bytes, notes: list[str]) -> tuple[bytes, bytes]:
     """The lines that begin with neither # nor //, and the last comment above them; says in ``notes`` what it left."""
     if b"#" not in data and (b"/" not in data or b"//" not in data):  # one letter is found in no time
         return data, b""
-    kept, count, last, above = [], 0, b"", True
+    lines, count, last, above = [], 0, b"", True
     for block in _blocks(data):
         ends = block.count(b"\n") - block.endswith(b"\n")
         if block.startswith(b"#") and block.count(b"\n#") == ends and not ERROR.search(block):
@@ -38,7 +38,7 @@ def without_comments(data: bytes, notes: list[str]) -> tuple[bytes, bytes]:
             count += comments
             continue
         if b"#" not in block and b"//" not in block:
-            kept.append(block)
+            lines.append(block)
             above = above and block.isspace()
             continue
         for line in block.splitlines(keepends=True):
@@ -46,11 +46,11 @@ def without_comments(data: bytes, notes: list[str]) -> tuple[bytes, bytes]:
                 count += 1
                 last = line if above else last
             else:
-                kept.append(line)
+                lines.append(line)
                 above = above and line.isspace()
     if count:
         notes.append(f"{count:,} comment line{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} left out.")
-    return b"".join(kept), last
+    return b"".join(lines), last
 
 
 def without_titles(data: bytes, separator: str, notes: list[str]) -> bytes:

@@ -40,20 +40,20 @@ LEFT_OUT = {sign: bytes(sorted({*range(256)} - {*f"0123456789eE+-{sign}(\n".enco
 
 def converted(columns: dict[int, pd.Series[Any]], decimal: str) -> dict[int, tuple[Array, bool]]:
     """The columns of texts that hold numbers alone: floats, NaN where missing, and whether signs stood by them."""
-    firsts = {place: _first(column) for place, column in columns.items()}
-    left = {place: column for place, column in columns.items() if is_number(firsts[place])}
+    firsts = {index: _first(column) for index, column in columns.items()}
+    remaining = {index: column for index, column in columns.items() if is_number(firsts[index])}
     numbers: dict[int, tuple[Array, bool]] = {}
     signs = dict.fromkeys((decimal, *DECORATED))
     for sign in (",", "", ".") if decimal == "," else ("", *signs):
-        fitting = [place for place in left if re.fullmatch(DECORATED[sign] if sign else PLAIN, firsts[place])]
-        step = max(CELLS // len(left[fitting[0]]), 1) if fitting else 1
+        fitting = [index for index in remaining if re.fullmatch(DECORATED[sign] if sign else PLAIN, firsts[index])]
+        step = max(CELLS // len(remaining[fitting[0]]), 1) if fitting else 1
         for first in range(0, len(fitting), step):
-            places = fitting[first:first + step]
-            some = [left[place] for place in places]
-            found = _by_form(some, sign) if sign else None
-            numbers |= {place: (column, bool(sign)) for place, column in zip(
-                places, _by_text(some, sign) if found is None else found, strict=True) if column is not None}
-        left = {place: column for place, column in left.items() if place not in numbers}
+            indices = fitting[first:first + step]
+            group = [remaining[index] for index in indices]
+            by_form = _by_form(group, sign) if sign else None
+            numbers |= {index: (column, bool(sign)) for index, column in zip(
+                indices, _by_text(group, sign) if by_form is None else by_form, strict=True) if column is not None}
+        remaining = {index: column for index, column in remaining.items() if index not in numbers}
     return numbers
 
 
@@ -63,8 +63,8 @@ def beside_numbers(column: pd.Series[Any]) -> tuple[str, pd.Series[Any]] | None:
     if match is None or not (before := match["before"]) + (after := match["after"]):
         return None
     cells = column.str.strip()
-    held = cells.dropna()
-    if not (held.str.startswith(before) & held.str.endswith(after)).all():
+    present = cells.dropna()
+    if not (present.str.startswith(before) & present.str.endswith(after)).all():
         return None
     return f"{before}{after}", cells.str.slice(len(before), -len(after) if after else None)
 
@@ -73,10 +73,10 @@ def without_words(column: pd.Series[Any], decimal: str) -> tuple[list[str], pd.S
     """Few words among many numbers, such as unknown or the Total of a last line, and the column with none in their
     place; None for a column that is no such.
     """
-    known = column.notna().to_numpy(bool)
+    present = column.notna().to_numpy(bool)
     for pattern in (PLAIN, DECORATED[decimal]):
         fits = column.str.fullmatch(pattern).to_numpy(bool, na_value=False)
-        is_word = known & ~fits
+        is_word = present & ~fits
         if not 0 < MOST_STRAY * is_word.sum() <= fits.sum():
             continue
         kinds, different = column[is_word].str.strip().unique().tolist(), column[fits].nunique()
@@ -125,24 +125,24 @@ def _by_form(columns: Sequence[pd.Series[Any]], sign: str) -> list[Array | None]
         ends = np.frombuffer(array.buffers()[1], np.int64, len(array) + 1, 8 * array.offset)
         texts.append(memoryview(array.buffers()[2])[ends[0]:ends[-1]])
         lengths.append(np.diff(ends))
-    text, of = b"".join(texts), np.concatenate(lengths)
+    text, lengths_of_texts = b"".join(texts), np.concatenate(lengths)
 
     def strings(content: bytes, sizes: Array, missing: Array | None = None) -> Any:
-        known = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+        validity = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
         ends = np.concatenate([[0], np.cumsum(sizes)])
-        return pa.LargeStringArray.from_buffers(len(sizes), pa.py_buffer(ends), pa.py_buffer(content), known)
+        return pa.LargeStringArray.from_buffers(len(sizes), pa.py_buffer(ends), pa.py_buffer(content), validity)
 
-    forms = strings(text.translate(AS_ZERO), of).dictionary_encode()
+    forms = strings(text.translate(AS_ZERO), lengths_of_texts).dictionary_encode()
     kinds = forms.dictionary.to_pylist()
     if len(kinds) > MOST_FORMS:
         return None
     kind = forms.indices.to_numpy()
     fits = np.array([not form or bool(PLAIN_DECORATED[sign].fullmatch(form)) for form in kinds])
-    whole = fits[kind].reshape(len(columns), -1).all(axis=1)
-    if not whole.all():
-        chosen = [column for column, fit in zip(columns, whole, strict=True) if fit]
-        found = _by_form(chosen, sign) if chosen else []
-        return None if found is None else [found.pop(0) if fit else None for fit in whole]
+    all_fit = fits[kind].reshape(len(columns), -1).all(axis=1)
+    if not all_fit.all():
+        chosen = [column for column, fit in zip(columns, all_fit, strict=True) if fit]
+        readable = _by_form(chosen, sign) if chosen else []
+        return None if readable is None else [readable.pop(0) if fit else None for fit in all_fit]
     cleaned = [_cleaned(form.encode(), sign) for form in kinds]
     signs_alone = cleaned == [_without_signs(form.encode(), sign) for form in kinds]
     content = (_without_signs if signs_alone else _cleaned)(text, sign)
@@ -150,7 +150,8 @@ def _by_form(columns: Sequence[pd.Series[Any]], sign: str) -> list[Array | None]
     try:
         if sizes.sum() != len(content):  # signs of two cells were taken for one
             return None
-        numbers = np.array(strings(content, sizes, of == 0).cast(pa.float64()).to_numpy(zero_copy_only=False))
+        read = strings(content, sizes, lengths_of_texts == 0).cast(pa.float64())
+        numbers = np.array(read.to_numpy(zero_copy_only=False))
     except pa.ArrowInvalid:
         return None
     return list(numbers.reshape(len(columns), -1))
@@ -160,14 +161,14 @@ def _by_text(columns: Sequence[pd.Series[Any]], sign: str) -> list[Array | None]
     """The numbers of each column, read text by text; None for a column that holds other texts."""
     texts = pd.concat(columns, ignore_index=True)
     matched = texts.str.fullmatch(DECORATED[sign] if sign else PLAIN).to_numpy(bool) | texts.isna().to_numpy(bool)
-    whole = matched.reshape(len(columns), -1).all(axis=1)
-    if not whole.all():
-        texts = texts[np.repeat(whole, len(texts) // len(columns))]
-    numbers = _floats(texts, sign) if whole.any() else None
+    all_fit = matched.reshape(len(columns), -1).all(axis=1)
+    if not all_fit.all():
+        texts = texts[np.repeat(all_fit, len(texts) // len(columns))]
+    numbers = _floats(texts, sign) if all_fit.any() else None
     if numbers is None:
         return [None] * len(columns)
-    found = iter(numbers.reshape(int(whole.sum()), -1))
-    return [next(found) if fit else None for fit in whole]
+    readable = iter(numbers.reshape(int(all_fit.sum()), -1))
+    return [next(readable) if fit else None for fit in all_fit]
 
 
 def _floats(texts: pd.Series[Any], sign: str) -> Array | None:
@@ -175,12 +176,12 @@ def _floats(texts: pd.Series[Any], sign: str) -> Array | None:
     lines = "\n".join(texts.fillna("").tolist())
     lines = _cleaned(lines.encode(), sign).decode() if sign else lines
     try:
-        found = pd.read_csv(io.StringIO(lines + "\n"), header=None, names=["number"], dtype={"number": float},
+        numbers = pd.read_csv(io.StringIO(lines + "\n"), header=None, names=["number"], dtype={"number": float},
                             skip_blank_lines=False, na_values=[""], keep_default_na=False, quoting=csv.QUOTE_NONE,
                             sep="\x1f", engine="c")["number"].to_numpy(float, copy=True)
     except Exception:  # pandas raises many kinds
         return None
-    return found if len(found) == len(texts) else None
+    return numbers if len(numbers) == len(texts) else None
 
 
 def is_decorated(cell: str, decimal: str) -> bool:
@@ -211,9 +212,9 @@ def is_plain(cell: str) -> bool:
 
 def stray_word(column: pd.Series[Any]) -> tuple[int, str] | None:
     """The first cell of a column of words that is no number, and its row, from 1; None where no cell is a number."""
-    known = column.notna().to_numpy(bool) & (column != "").to_numpy(bool, na_value=False)
-    is_word = known & ~column.str.fullmatch(PLAIN).to_numpy(bool, na_value=False)
-    if is_word.sum() == known.sum():
+    present = column.notna().to_numpy(bool) & (column != "").to_numpy(bool, na_value=False)
+    is_word = present & ~column.str.fullmatch(PLAIN).to_numpy(bool, na_value=False)
+    if is_word.sum() == present.sum():
         return None
     row = int(is_word.argmax())
     return row + 1, str(column.iloc[row])

@@ -94,32 +94,32 @@ class Table:
         check("target_kind", kind, TARGET_KINDS.keys())
         check("count", count, COUNT)
         columns = self._inputs(targets, inputs, drop, one_hot)
-        whole = np.ones(len(next(iter(columns.values()))), bool)
+        complete = np.ones(len(next(iter(columns.values()))), bool)
         for column in [*columns.values(), *(self.values[name] for name in targets)]:
-            whole &= np.isfinite(column) if column.dtype.kind == "f" else column != ""
-        if whole.sum() < 2:
+            complete &= np.isfinite(column) if column.dtype.kind == "f" else column != ""
+        if complete.sum() < 2:
             raise ValueError("there must be at least two rows without a missing value")
-        wanted, own_loss, width = _targets({name: self.values[name][whole] for name in targets}, kind,
+        target_values, own_loss, width = _targets({name: self.values[name][complete] for name in targets}, kind,
                                            standardize_target and loss not in BOUNDS)
         if (own_loss, width, outputs) == ("softmax_ce", 2, 1):
-            wanted, own_loss, width = wanted[:, None].astype(np.float32), "bce", 1
-        chosen = stream(check("seed", seed, SEED), INPUT_STREAM).permutation(int(whole.sum()))[:count]
+            target_values, own_loss, width = target_values[:, None].astype(np.float32), "bce", 1
+        chosen = stream(check("seed", seed, SEED), INPUT_STREAM).permutation(int(complete.sum()))[:count]
         x = np.empty((len(chosen), len(columns)), np.float32)
-        for place, column in enumerate(columns.values()):
-            values = column[whole]
+        for index, column in enumerate(columns.values()):
+            values = column[complete]
             if standardize:
                 values = standardized((values / max(np.abs(values).max(), 1))[:, None])[:, 0]  # squares may overflow
             elif np.abs(values).max() > LARGEST:
                 raise ValueError(f"numbers beyond {LARGEST:.1g} need to be standardized")
-            x[:, place] = values[chosen]
-        batch = Batch(x, wanted[chosen], own_loss, width)
+            x[:, index] = values[chosen]
+        batch = Batch(x, target_values[chosen], own_loss, width)
         return batch if loss is None else with_loss(batch, loss)
 
     def check(self, field: str, name: str) -> str:
         """The name, where it is a column's; ValueError that says which there are."""
         if name in self.values:
             return name
-        numbered = self.columns == [f"column {place + 1}" for place in range(len(self.columns))]
+        numbered = self.columns == [f"column {index + 1}" for index in range(len(self.columns))]
         which = (f"the columns, which are numbered: 'column 1' to 'column {len(self.columns)}'" if numbered
                  and len(self.columns) > MOST_NAMED else ", ".join(self.columns) if len(
                      self.columns) <= MOST_NAMED else named(self.columns))
@@ -128,17 +128,17 @@ class Table:
     def _inputs(self, targets: Sequence[str], inputs: Sequence[str] | None, drop: Sequence[str],
                 one_hot: bool) -> dict[str, Array]:
         """The input columns by name, words encoded."""
-        for field, some in (("inputs", inputs or ()), ("drop", drop)):
-            for name in some:
+        for field, names in (("inputs", inputs or ()), ("drop", drop)):
+            for name in names:
                 self.check(field, name)
-        if both := [name for name in inputs or () if name in targets]:
-            raise ValueError(f"inputs must not name the target, got {shown(both[0])}")
-        wanted = [name for name in (self.columns if inputs is None else dict.fromkeys(inputs))
+        if overlapping := [name for name in inputs or () if name in targets]:
+            raise ValueError(f"inputs must not name the target, got {shown(overlapping[0])}")
+        names = [name for name in (self.columns if inputs is None else dict.fromkeys(inputs))
                   if name not in targets and name not in drop]
         encodable = set(self.encodable()) if one_hot else set()
         numbers = self.values.numbers()
         columns: dict[str, Array] = {}
-        for name in wanted:
+        for name in names:
             if name in numbers and not _lacks_numbers(numbers[name]):
                 columns[name] = numbers[name]
             elif name in encodable:
@@ -178,12 +178,12 @@ def _are_classes(column: Array, kinds: Array) -> bool:
     """Whether a column without missing values, whose different values are ``kinds``, looks like classes."""
     if column.dtype.kind != "f":
         return True
-    whole = bool((kinds == np.round(kinds)).all())
+    whole_numbers = bool((kinds == np.round(kinds)).all())
     counted = kinds[0] in (0, 1) and np.array_equal(kinds, kinds[0] + np.arange(len(kinds)))
     if len(kinds) > 2 and (len(kinds) == len(column) or (2 * len(kinds) > len(column) and not counted)):
         return False  # few rows of different numbers are measured, not counted
     if len(kinds) <= FEW_VALUES:
-        return whole
+        return whole_numbers
     return bool(counted and len(column) >= ROWS_A_CLASS * len(kinds))
 
 
@@ -275,7 +275,7 @@ def _notes(table: Table) -> list[str]:
     if words:
         notes.append("Columns of words can be the target, and inputs only where their few words are encoded: "
                      f"{_with_examples(table, words)}.")
-    strays = [(name, place) for name in words[:MOST_NAMED] if (place := stray_word(table.values.texts(name)))]
+    strays = [(name, row) for name in words[:MOST_NAMED] if (row := stray_word(table.values.texts(name)))]
     notes += [f"Column {shown(name)} has numbers, and is one of words for {shown(cell)} in row {row:,}."
               for name, (row, cell) in strays]
     if empty:

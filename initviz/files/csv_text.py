@@ -195,7 +195,7 @@ def _text(data: bytes) -> Text:
                  "The first line is taken for data, and the columns are numbered.")
     numeric: set[int] = set()
     for row in rows:
-        numeric.update(place for place, cell in enumerate(row) if place not in numeric and is_number(cell, decimal))
+        numeric.update(index for index, cell in enumerate(row) if index not in numeric and is_number(cell, decimal))
     return Text(data, separator, decimal, names, header, trailing, frozenset(numeric), tuple(notes))
 
 
@@ -256,10 +256,10 @@ def _is_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
     def is_word(cell: str) -> bool:
         return not is_missing(cell) and not is_number(cell, decimal)
 
-    words = [place for place, cell in enumerate(rows[0]) if is_word(cell)]
+    words = [index for index, cell in enumerate(rows[0]) if is_word(cell)]
     if not any(is_number(cell, decimal) for cell in rows[0]):
         return bool(words)
-    below = [[row[place] for row in rows[1:] if place < len(row) and not is_missing(row[place])] for place in words]
+    below = [[row[index] for row in rows[1:] if index < len(row) and not is_missing(row[index])] for index in words]
     return any(column and not any(map(is_word, column)) for column in below)
 
 
@@ -277,8 +277,8 @@ def _counts(rows: Sequence[Sequence[str]]) -> bool:
         return False
     if len(cells) > 2 and (numbers[0], numbers[1] - numbers[0]) in ((0, 1), (1, 1)):
         return rows[1][-1].strip() != str(2 * len(cells) - 1 + numbers[0])
-    return any(len(row) > len(rows[0]) - len(cells) and all(re.search("[0-9][.,][0-9]", row[place]) for row in rows[1:]
-               if place < len(row)) for place in range(len(rows[0]) - len(cells), len(rows[0])) for row in rows[1:2])
+    return any(len(row) > len(rows[0]) - len(cells) and all(re.search("[0-9][.,][0-9]", row[index]) for row in rows[1:]
+               if index < len(row)) for index in range(len(rows[0]) - len(cells), len(rows[0])) for row in rows[1:2])
 
 
 def _has_row_names(rows: Sequence[Sequence[str]], decimal: str) -> bool:
@@ -288,7 +288,7 @@ def _has_row_names(rows: Sequence[Sequence[str]], decimal: str) -> bool:
         return False
     names = [row[0].strip() for row in rows[1:]]
     return len({*names}) == len(names) and (
-        names == [str(int(names[0]) + place) for place in range(len(names))] if names[0].isdecimal() and len(
+        names == [str(int(names[0]) + index) for index in range(len(names))] if names[0].isdecimal() and len(
             names[0]) < MOST_DIGITS else not any(is_number(name, decimal) for name in names))
 
 
@@ -308,8 +308,8 @@ def _is_units(rows: Sequence[Sequence[str]], decimal: str) -> bool:
     """Whether the second row is of units: words, 1 or nothing, above columns of numbers."""
     if len(rows) < 4 or any(is_number(cell, decimal) and cell.strip() != "1" for cell in rows[1]):
         return False
-    words = [place for place, cell in enumerate(rows[1]) if cell.strip() and not is_number(cell, decimal)]
-    below = [[row[place] for row in rows[2:] if place < len(row) and not is_missing(row[place])] for place in words]
+    words = [index for index, cell in enumerate(rows[1]) if cell.strip() and not is_number(cell, decimal)]
+    below = [[row[index] for row in rows[2:] if index < len(row) and not is_missing(row[index])] for index in words]
     return any(column and all(is_number(cell, decimal) for cell in column) for column in below)
 
 
@@ -333,8 +333,8 @@ def _frame(text: Text) -> tuple[pd.DataFrame, list[str]]:
             nrows=most + 1, skipinitialspace=True, decimal=text.decimal, na_values=list(MISSING),
             keep_default_na=False, index_col=False if text.trailing else None, low_memory=False)
     except Exception as error:  # pandas raises many kinds
-        where = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-        reason = f": line {where[2]} has {where[3]} cells where {where[1]} are expected" if where else ""
+        mismatch = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        reason = f": line {mismatch[2]} has {mismatch[3]} cells where {mismatch[1]} are expected" if mismatch else ""
         raise ValueError(f"this cannot be read as a table{reason}") from None
     if len(frame) < 2:
         raise ValueError(f"the file must have at least two rows of data, got {len(frame)}")

@@ -33,7 +33,7 @@ def _in_words(value: Any) -> str:
     return shown(value) if isinstance(value, str) else f"{json.dumps(value):.60}"
 
 
-def check_schema(value: Any, schema: Schema, where: str = "", root: Schema | None = None) -> None:
+def check_schema(value: Any, schema: Schema, path: str = "", root: Schema | None = None) -> None:
     """Raise ValueError, naming the field, its value and what is allowed, at the first fault of a JSON value.
 
     ``where`` is the field's path in the sentence. Known are type, enum, const, pattern, the limits of numbers, strings
@@ -41,8 +41,8 @@ def check_schema(value: Any, schema: Schema, where: str = "", root: Schema | Non
     """
     root = schema if root is None else root
     if "$ref" in schema:
-        check_schema(value, root["$defs"][schema["$ref"].rpartition("/")[2]], where, root)
-    field = where or "the file"
+        check_schema(value, root["$defs"][schema["$ref"].rpartition("/")[2]], path, root)
+    field = path or "the file"
     if "const" in schema and (value != schema["const"] or isinstance(value, bool)):
         raise ValueError(f"{field} must be {schema['const']!r}, got {_in_words(value)}")
     kinds = schema.get("type", ())
@@ -52,30 +52,30 @@ def check_schema(value: Any, schema: Schema, where: str = "", root: Schema | Non
     if "enum" in schema and value not in schema["enum"]:
         raise ValueError(f"{field} must be {' or '.join(map(repr, schema['enum']))}, got {_in_words(value)}")
     if isinstance(value, dict):
-        _check_object(value, schema, where, root)
+        _check_object(value, schema, path, root)
     elif isinstance(value, list):
-        _check_array(value, schema, where, root)
+        _check_array(value, schema, path, root)
     else:
         _check_scalar(value, schema, field)
 
 
-def _check_object(value: dict[str, Any], schema: Schema, where: str, root: Schema) -> None:
+def _check_object(value: dict[str, Any], schema: Schema, path: str, root: Schema) -> None:
     for name in schema.get("required", ()):
         if name not in value:
-            raise ValueError(f"{where or 'the file'} must hold {name}, and does not")
-    for name, part in schema.get("properties", {}).items():
+            raise ValueError(f"{path or 'the file'} must hold {name}, and does not")
+    for name, property_schema in schema.get("properties", {}).items():
         if name in value:
-            check_schema(value[name], part, f"{where}.{name}" if where else name, root)
+            check_schema(value[name], property_schema, f"{path}.{name}" if path else name, root)
 
 
-def _check_array(value: list[Any], schema: Schema, where: str, root: Schema) -> None:
+def _check_array(value: list[Any], schema: Schema, path: str, root: Schema) -> None:
     most, least = schema.get("maxItems"), schema.get("minItems", 0)
     if len(value) < least or (most is not None and len(value) > most):
-        raise ValueError(f"{where} must have {least} to {most} entries, got {len(value)}")
-    part = schema.get("items")
-    if part is not None:
-        for place, item in enumerate(value):
-            check_schema(item, part, f"{where}[{place}]", root)
+        raise ValueError(f"{path} must have {least} to {most} entries, got {len(value)}")
+    item_schema = schema.get("items")
+    if item_schema is not None:
+        for index, item in enumerate(value):
+            check_schema(item, item_schema, f"{path}[{index}]", root)
 
 
 def _check_scalar(value: Any, schema: Schema, field: str) -> None:

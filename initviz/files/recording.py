@@ -200,16 +200,17 @@ def read_recording(data: bytes, name: str = "the file") -> Recording:
 
     ``name`` is how sentences call the file.
     """
-    given = _json(_unpacked(data, shown(name) if name != "the file" else name))
-    version = given.get("version") if isinstance(given, dict) else None
+    content = _json(_unpacked(data, shown(name) if name != "the file" else name))
+    version = content.get("version") if isinstance(content, dict) else None
     if type(version) is int and version != VERSION:
         raise ValueError(f"version must be {VERSION}, the format that is read here, got {version!r:.20}")
-    check_schema(given, _schema())
-    rows = tuple(_made(Row, row) for row in _in_a_chain(given["rows"]))
-    parameters = tuple(_made(RecordedParameter, parameter) for parameter in given["parameters"])
+    check_schema(content, _schema())
+    rows = tuple(_record(Row, row) for row in _in_a_chain(content["rows"]))
+    parameters = tuple(_record(RecordedParameter, parameter) for parameter in content["parameters"])
     _check_rows(rows)
     _check_parameters(parameters)
-    return _made(Recording, {**given, "rows": rows, "parameters": parameters, "loss": _made(Loss, given["loss"])})
+    loss = _record(Loss, content["loss"])
+    return _record(Recording, {**content, "rows": rows, "parameters": parameters, "loss": loss})
 
 
 @functools.cache
@@ -271,62 +272,62 @@ def _converted(value: Any, kind: Any) -> Any:
     if kind == tuple[tuple[str, ...], ...]:
         return tuple(map(tuple, value))
     if kind == RecordedInput | None:
-        return None if value is None else _made(RecordedInput, value)
+        return None if value is None else _record(RecordedInput, value)
     if kind == Skip | None:
-        return _made(Skip, value)
+        return _record(Skip, value)
     if kind == TensorStatistics | None:
-        return _made(TensorStatistics, value)
+        return _record(TensorStatistics, value)
     if kind == tuple[ParameterGradient | None, ...]:
-        return tuple(None if gradient is None else _made(ParameterGradient, gradient) for gradient in value)
+        return tuple(None if gradient is None else _record(ParameterGradient, gradient) for gradient in value)
     return value
 
 
-def _made(cls: type[T], given: Mapping[str, Any]) -> T:
+def _record(cls: type[T], content: Mapping[str, Any]) -> T:
     """A record of what was given of it; other fields keep their defaults."""
-    given = {("sources" if name == "from" else name): value for name, value in given.items()}
+    given = {("sources" if name == "from" else name): value for name, value in content.items()}
     hints: Mapping[str, Any] = _hints(cls)  # type: ignore[arg-type]
-    found = {field.name: _converted(given[field.name], hints[field.name])
+    values = {field.name: _converted(given[field.name], hints[field.name])
              for field in fields(cls) if field.name in given}  # type: ignore[arg-type]
-    return cls(**found)
+    return cls(**values)
 
 
 def _in_a_chain(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows; one that does not say what it was computed from comes from the measured row before."""
     before: list[int] = []
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if "same_as" in row:
             yield row
         else:
             yield {"from": before} | row
-            before = [place]
+            before = [index]
 
 
 def _check_rows(rows: tuple[Row, ...]) -> None:
     """Raise ValueError where rows refer to what is no earlier row, or hold counts that cannot be."""
-    for place, row in enumerate(rows):
-        where = f"rows[{place}]"
+    for index, row in enumerate(rows):
+        row_name = f"rows[{index}]"
         if row.same_as is not None:
-            if row.same_as >= place or rows[row.same_as].same_as is not None:
-                raise ValueError(f"{where}.same_as must be the place of an earlier measured row, got {row.same_as}")
+            if row.same_as >= index or rows[row.same_as].same_as is not None:
+                raise ValueError(f"{row_name}.same_as must be the place of an earlier measured row, got {row.same_as}")
             continue
         for field, sources in (("from", row.sources), ("skip.from", row.skip.sources if row.skip else ())):
-            bad = next((source for source in sources if source >= place or rows[source].same_as is not None), None)
+            bad = next((source for source in sources if source >= index or rows[source].same_as is not None), None)
             if bad is not None:
-                raise ValueError(f"{where}.{field} must be places of earlier measured rows, got {bad}")
+                raise ValueError(f"{row_name}.{field} must be places of earlier measured rows, got {bad}")
         if math.isnan(row.zero_share):
-            raise ValueError(f"{where} must hold the moments or same_as, and holds neither")
+            raise ValueError(f"{row_name} must hold the moments or same_as, and holds neither")
         for name in ("zero_units", "distinct"):
             if getattr(row, name) > row.units:
-                raise ValueError(f"{where}.{name} must be at most its units, {row.units}, got {getattr(row, name)}")
+                raise ValueError(f"{row_name}.{name} must be at most its units, {row.units}, got {getattr(row, name)}")
 
 
 def _check_parameters(parameters: tuple[RecordedParameter, ...]) -> None:
     """Raise ValueError for two parameters of one name, and where they were not all recorded in as many steps."""
     names: set[str] = set()
-    for place, parameter in enumerate(parameters):
+    for index, parameter in enumerate(parameters):
         if parameter.name in names:
-            raise ValueError(f"parameters[{place}].name must be no other parameter's, got {shown(parameter.name)}")
+            raise ValueError(f"parameters[{index}].name must be no other parameter's, got {shown(parameter.name)}")
         names.add(parameter.name)
         if len(parameter.gradients) != len(parameters[0].gradients):
-            raise ValueError(f"parameters[{place}].gradients must have as many steps as the first parameter's, "
+            raise ValueError(f"parameters[{index}].gradients must have as many steps as the first parameter's, "
                              f"{len(parameters[0].gradients)}, got {len(parameter.gradients)}")

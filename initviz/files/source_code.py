@@ -207,18 +207,18 @@ def _imports(framework: str, text: str) -> str:
 
 
 def law_lines(initializer: str, params: Mapping[str, Any], bias: float | str, bias_std: float,
-              framework: str, *, told: bool = False) -> tuple[str, str]:
+              framework: str, *, knows_first: bool = False) -> tuple[str, str]:
     """The lines that draw a layer's weight and the expression of its bias, in that framework.
 
     ``bias`` is a number, or an expression of one. Where the first layer has a law of its own the lines read
-    ``first``, which is False where they are not ``told``.
+    ``first``; with ``knows_first`` the function around them has an argument of that name, else it is set to False.
     """
     _, name, zeros, noise, _, _ = _FRAMES[framework]
     entry = INITIALIZERS[initializer]
     weight = entry.code[framework].format(**dict(params))
     if name and f"{name} = " not in weight and f"def {name}(" not in weight:
         weight = f"{name} = {weight}"
-    if entry.first_law and not told:
+    if entry.first_law and not knows_first:
         weight = f"first = False\n{weight}"
     terms = [entry.bias_code[framework]] if entry.bias_code else []
     terms += [f"{bias_std!r} * {noise}"] if bias_std else []
@@ -241,33 +241,33 @@ def code(network: Network, framework: str) -> str:
     script, _, _, _, scaled, plain = _FRAMES[check("framework", framework, FRAMEWORKS)]
     phi, depth = ACTIVATIONS[network.activation], network.depth
     first, last, shapes, numbered = _FIRST[framework]
-    given, gain_name, bias_name = _EACH[framework]
+    loop_arguments, gain_name, bias_name = _EACH[framework]
     gain, each_bias = network.gain, network.bias
-    each = isinstance(gain, tuple) or isinstance(each_bias, tuple)
+    per_layer = isinstance(gain, tuple) or isinstance(each_bias, tuple)
     laws = [network.initializer_of(layer) for layer in (0, *([depth - 1] if network.output_initializer else []))]
     apart = any(INITIALIZERS[key].first_law for key, _ in laws)
-    own_bias = bias_name if each or isinstance(each_bias, tuple) else each_bias
-    drawn = [law_lines(key, params, own_bias, network.bias_std, framework, told=apart) for key, params in laws]
-    weight, bias = drawn[0]
-    if len(drawn) > 1:
-        weight = "\n".join(["if last:", indent(drawn[1][0], "    "), "else:", indent(weight, "    ")])
-        bias = bias if bias == drawn[1][1] else f"({drawn[1][1]}) if last else ({bias})"
-    named = [*(["first"] if apart else []), *(["last"] if len(drawn) > 1 else []),
-             *(["gain", "bias"] if each and given else [])]
+    own_bias = bias_name if per_layer or isinstance(each_bias, tuple) else each_bias
+    lines = [law_lines(key, params, own_bias, network.bias_std, framework, knows_first=apart) for key, params in laws]
+    weight, bias = lines[0]
+    if len(lines) > 1:
+        weight = "\n".join(["if last:", indent(lines[1][0], "    "), "else:", indent(weight, "    ")])
+        bias = bias if bias == lines[1][1] else f"({lines[1][1]}) if last else ({bias})"
+    named = [*(["first"] if apart else []), *(["last"] if len(lines) > 1 else []),
+             *(["gain", "bias"] if per_layer and loop_arguments else [])]
     constants = "".join(f"\n{name} = {values!r}" for name, values in (
         ("GAINS", tuple(map(network.gain_of, range(depth)))), ("BIASES", tuple(map(network.bias_of, range(depth)))))
-        if each)
+        if per_layer)
     labels = " and ".join(INITIALIZERS[key].label for key in dict.fromkeys(key for key, _ in laws))
     parts = {
         "first": "".join(f", {name}" for name in named),
-        "is_first": (first if apart else "") + (last if len(drawn) > 1 else "") + (given if each else ""),
-        "loop": "index, layer" if each else "layer",
-        "layers": "enumerate(self.layers)" if each else "self.layers",
-        "shapes": numbered if apart or each or len(drawn) > 1 else shapes,
+        "is_first": (first if apart else "") + (last if len(lines) > 1 else "") + (loop_arguments if per_layer else ""),
+        "loop": "index, layer" if per_layer else "layer",
+        "layers": "enumerate(self.layers)" if per_layer else "self.layers",
+        "shapes": numbered if apart or per_layer or len(lines) > 1 else shapes,
         "title": f"{'-'.join(map(str, network.sizes))}, {phi.label}, {labels}",
         "sizes": repr(network.sizes) + constants, "weight": indent(weight, "    "), "bias": bias,
         "seed": str(network.seed), "activation": phi.code[framework].format(**dict(network.activation_params)),
-        "scaled": scaled.format(gain_name) if each else plain if gain == 1 else scaled.format(repr(gain))}
+        "scaled": scaled.format(gain_name) if per_layer else plain if gain == 1 else scaled.format(repr(gain))}
     return with_imports(framework, Template(script).substitute(parts, imports="$imports"))
 
 

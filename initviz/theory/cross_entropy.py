@@ -22,10 +22,10 @@ def first_loss(classes: int, std: float) -> float:
     if std > LARGEST:
         return first_loss(classes, LARGEST) * std / LARGEST
     # ln S is the integral of exp(-e^u) - exp(-S e^u) over u; the mean of the second is one logit's, to the power C.
-    at, step = np.linspace(-8 * std - math.log(classes) - 16, 8 * std + 4, NODES, retstep=True)
+    outputs, step = np.linspace(-8 * std - math.log(classes) - 16, 8 * std + 4, NODES, retstep=True)
     z = np.linspace(-8.0, 8.0, NODES)
     density = np.exp(-z * z / 2)
     density /= density.sum()
     with np.errstate(over="ignore"):
-        below_one = np.maximum(np.expm1(-np.exp(at[:, None] + std * z)) @ density, -1.0)
-        return float((np.exp(-np.exp(at)) - np.exp(special.xlog1py(classes, below_one))).sum() * step)
+        below_one = np.maximum(np.expm1(-np.exp(outputs[:, None] + std * z)) @ density, -1.0)
+        return float((np.exp(-np.exp(outputs)) - np.exp(special.xlog1py(classes, below_one))).sum() * step)

@@ -26,8 +26,8 @@ def born_dead(widths: Sequence[int]) -> float:
     probability 1/2, whatever the scale. Nothing passes such a layer, neither signal nor gradient. For a whole domain of
     inputs it is an upper bound (Lu et al. 2020). Raises ValueError for a width below 1.
     """
-    kept = sum(math.log1p(-(2.0 ** -check("widths", width, WIDTH))) for width in widths)
-    return -math.expm1(kept)
+    log_survival = sum(math.log1p(-(2.0 ** -check("widths", width, WIDTH))) for width in widths)
+    return -math.expm1(log_survival)
 
 
 def mean_cosine(x: Array) -> float:

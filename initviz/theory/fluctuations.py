@@ -71,9 +71,9 @@ def fluctuations(network: Network, x: Array, targets: Array | None = None, batch
         trajectory = trajectory_of(network, np.square(x, dtype=np.float64).mean(axis=1))
         if targets is None:
             targets = np.random.default_rng(SEED).integers(network.sizes[-1], size=len(x))
-        drawn = _Draws(network, np.asarray(x), targets, trajectory, batch, effort or _affordable(network, batch))
+        draws = _Draws(network, np.asarray(x), targets, trajectory, batch, effort or _affordable(network, batch))
         return Fluctuations({name: _simultaneous(logs, max(network.depth - 1, 1)) / 2
-                             for name, logs in drawn.strayed().items()})
+                             for name, logs in draws.strayed().items()})
 
 
 def _affordable(network: Network, batch: int) -> Effort:
@@ -99,13 +99,13 @@ def _simultaneous(logs: Array, hidden: int) -> Array:
 
     The ends lie as many one-sided deviations from the median, up and down, in every layer.
     """
-    lost = ~np.isfinite(logs)
-    if lost[:, :hidden].any(axis=1).mean() > MOST_LOST:
+    overflowing = ~np.isfinite(logs)
+    if overflowing[:, :hidden].any(axis=1).mean() > MOST_LOST:
         return np.full((2, logs.shape[1]), math.nan)
     middle = _middle_and_variance(logs)[0]
-    apart = np.where(lost, 0, logs - middle)
+    apart = np.where(overflowing, 0, logs - middle)
     up, down = (np.sqrt(2 * np.square(np.clip(sign * apart, 0, None)).mean(axis=0)) + ROUNDING / 2 for sign in (1, -1))
-    farthest = np.where(lost, math.inf, apart / np.where(apart > 0, up, -down))[:, :hidden].max(axis=1)
+    farthest = np.where(overflowing, math.inf, apart / np.where(apart > 0, up, -down))[:, :hidden].max(axis=1)
     most = float(np.sort(farthest)[math.ceil(COVERAGE * (len(farthest) + 1)) - 1])
     return np.stack([middle - most * down, middle + most * up])
 
@@ -123,7 +123,7 @@ class _Draws:
         self.scale = min(1.0, effort.width / max(network.sizes[1:-1], default=1))
         hidden = [max(1, round(self.scale * size)) for size in network.sizes[1:-1]]
         self.sizes = (network.sizes[0], *hidden, network.sizes[-1])
-        spread = max(float(np.abs(np.nan_to_num(part)).max()) for part in (
+        spread = max(float(np.abs(np.nan_to_num(levels)).max()) for levels in (
             np.log(trajectory.activation), np.log(trajectory.preactivation), trajectory.delta))
         self.dtype = np.dtype(np.float32 if spread < 40 else np.float64)
         self.rng = np.random.default_rng((SEED, network.depth))
@@ -164,27 +164,28 @@ class _Draws:
         scales = [self._scale(layer) * self.rng.choice([-1, 1], self.sizes[layer]).astype(self.dtype)
                   for layer in range(depth)]
         passed = self._pass(self.x[chosen].astype(self.dtype), self.targets[chosen], orders, scales)
-        parts = [slice(None)]
+        slices = [slice(None)]
         if self.count < self.batch:
-            parts += [slice(self.count // 2), slice(self.count // 2, None)]
-        return [self._less_expected({name: values[..., part] for name, values in passed.items()}, chosen[:, part])
-                for part in parts]
+            slices += [slice(self.count // 2), slice(self.count // 2, None)]
+        return [self._less_expected({name: values[..., rows] for name, values in passed.items()}, chosen[:, rows])
+                for rows in slices]
 
     def _batches(self) -> Array:
         """Which samples each network of a group gets: (networks, samples)."""
         if self.count == len(self.x):
             return np.tile(np.arange(self.count), (POOL, 1))
-        each = len(self.x) // self.count  # networks that share a deck of the samples
-        decks = [self.rng.permutation(len(self.x))[:each * self.count] for _ in range(math.ceil(POOL / each))]
+        sharing = len(self.x) // self.count  # networks that share a deck of the samples
+        decks = [self.rng.permutation(len(self.x))[:sharing * self.count] for _ in range(math.ceil(POOL / sharing))]
         return np.concatenate(decks).reshape(-1, self.count)[:POOL]
 
     def _less_expected(self, passed: Mapping[str, Array], chosen: Array) -> dict[str, Array]:
         expected = self.trajectory.squares(chosen)
         expected["delta_rms"] = expected["delta_rms"] + self._correction()[:, None]
-        of = {name: values.mean(axis=-1) for name, values in passed.items()}
-        squares = {"delta_rms": of["delta"] / of["delta"][-1]}
+        mean_of = {name: values.mean(axis=-1) for name, values in passed.items()}
+        squares = {"delta_rms": mean_of["delta"] / mean_of["delta"][-1]}
         for name in ("preactivation", "activation"):
-            squares |= {f"{name}_rms": of[name], f"{name}_std": np.maximum(of[name] - of[f"{name}_mean"]**2, 0)}
+            squares |= {f"{name}_rms": mean_of[name],
+                        f"{name}_std": np.maximum(mean_of[name] - mean_of[f"{name}_mean"]**2, 0)}
         return {name: (np.log(squares[name]) - expected[name]).T for name in STATISTICS}
 
     def _correction(self) -> Array:
@@ -199,7 +200,7 @@ class _Draws:
         phi, params = self.network.activation_entry()
         depth, h = self.network.depth, x
         derivatives: list[Array] = []
-        kept: dict[str, list[Array]] = {name: [] for name in (
+        logs: dict[str, list[Array]] = {name: [] for name in (
             "preactivation", "preactivation_mean", "activation", "activation_mean", "delta")}
         for layer in range(depth):
             h = z = self._times(h * scales[layer], layer, orders[layer]) + self._bias(layer)
@@ -207,17 +208,17 @@ class _Draws:
                 h = phi.value(z, **params)
                 derivatives.append(phi.derivative(z, h, **params))
             for name, values in (("preactivation", z), ("activation", h)):
-                kept[name].append(_mean_squares(values))
-                kept[f"{name}_mean"].append(values.mean(axis=2))
+                logs[name].append(_mean_squares(values))
+                logs[f"{name}_mean"].append(values.mean(axis=2))
         outputs = z.shape[-1]
         delta = LOSSES["softmax_ce"](z.reshape(-1, outputs), targets.ravel())[1].reshape(z.shape)
-        kept["delta"].append(_mean_squares(delta))
+        logs["delta"].append(_mean_squares(delta))
         for layer in reversed(range(1, depth)):
             delta = self._times(delta, layer, orders[layer], transposed=True)
             delta *= derivatives[layer - 1] * scales[layer]
-            kept["delta"].append(_mean_squares(delta))
-        kept["delta"].reverse()
-        return {name: np.array(values) for name, values in kept.items()}
+            logs["delta"].append(_mean_squares(delta))
+        logs["delta"].reverse()
+        return {name: np.array(values) for name, values in logs.items()}
 
     def _times(self, h: Array, layer: int, first: int, transposed: bool = False) -> Array:
         """The product with each network's weights of a layer: the pool's from the ``first`` on, and round again."""
@@ -291,7 +292,8 @@ def _smoothed(values: Array) -> Array:
     hidden, window = values[:-1], np.ones(2 * NEIGHBORS + 1)
     if not hidden.size:
         return values
-    sums, counts = (np.convolve(of, window)[NEIGHBORS:NEIGHBORS + hidden.size] for of in (hidden, np.ones(hidden.size)))
+    sums, counts = (np.convolve(summands, window)[NEIGHBORS:NEIGHBORS + hidden.size]
+                    for summands in (hidden, np.ones(hidden.size)))
     return np.append(sums / counts, values[-1])
 
 

@@ -71,11 +71,11 @@ def _expected_spread(network: Network, x: Array) -> Iterator[tuple[float, float]
     """
     if not can_predict(network):
         yield from itertools.repeat((math.nan, math.nan))
-    each = [sigmas(network, layer) for layer in range(network.depth - 1)]
+    sigmas_of_layers = [sigmas(network, layer) for layer in range(network.depth - 1)]
     mean_square = np.square(x, dtype=float).mean()
-    for layer, (_, at) in enumerate(field_of(network).layers(mean_square, each)):
-        first, second = float(at.derivative_square), float(at.derivative_fourth)
-        yield (each[layer][0]**2 * first,
+    for layer, (_, moments) in enumerate(field_of(network).layers(mean_square, sigmas_of_layers)):
+        first, second = float(moments.derivative_square), float(moments.derivative_fourth)
+        yield (sigmas_of_layers[layer][0]**2 * first,
                (second / first**2 if first > 0 else math.nan) - 1 + _spread_of_weights(network, layer))
 
 

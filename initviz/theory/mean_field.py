@@ -162,9 +162,9 @@ class Field:
 
     def tabulated(self, q: Array) -> GaussianMoments:
         """``moments`` interpolated from a table, for many lengths at once; relative error below 1e-6."""
-        place = (np.log(np.clip(q, 1e-300, 1e300)) - LOWEST) * (CELLS / (HIGHEST - LOWEST))
-        cell = np.clip(np.floor(place), -1, CELLS).astype(np.intp) + 1
-        within = place - np.maximum(cell - 1, 0)
+        position = (np.log(np.clip(q, 1e-300, 1e300)) - LOWEST) * (CELLS / (HIGHEST - LOWEST))
+        cell = np.clip(np.floor(position), -1, CELLS).astype(np.intp) + 1
+        within = position - np.maximum(cell - 1, 0)
         constant, linear, squared, cubed = _cubics(self).take(cell, axis=-1)
         moments = ((cubed * within + squared) * within + linear) * within + constant
         with np.errstate(**QUIET):
@@ -191,9 +191,9 @@ class Field:
         """
         for sigma_w, sigma_b in sigmas:
             q = preactivation_variance(mean_square, sigma_w, sigma_b)
-            at = (moments or self.moments)(q)
-            yield q, at
-            mean_square = at.square
+            moments_of_layer = (moments or self.moments)(q)
+            yield q, moments_of_layer
+            mean_square = moments_of_layer.square
 
     def lengths(self, mean_square: float, sigmas: Iterable[tuple[float, float]]) -> Array:
         """The length of each layer (layers,), for inputs of that mean square and (sigma_w, sigma_b) of each layer."""
@@ -231,8 +231,8 @@ class Field:
         covariance = preactivation_variance(mean_square * correlation, *sigmas[0])
         cs = [covariance / lengths[0] if lengths[0] > 0 else math.nan]
         for q, (sigma_w, sigma_b) in zip(lengths, sigmas[1:], strict=False):
-            known = math.isfinite(cs[-1]) and q > 0
-            cs.append(self.correlation(cs[-1], q, q, sigma_w, sigma_b) if known else math.nan)
+            is_defined = math.isfinite(cs[-1]) and q > 0
+            cs.append(self.correlation(cs[-1], q, q, sigma_w, sigma_b) if is_defined else math.nan)
         return np.array(cs)
 
     # ------------------------------------------------------------------------------------------ fixed points
@@ -244,8 +244,8 @@ class Field:
         q = self._limit(sigma_w, sigma_b, check("start", start, NOT_NEGATIVE))
         if not math.isfinite(q):
             return FixedPoint(q, math.nan, math.nan, math.nan, math.nan)
-        at = self.moments(q)
-        chi, back = float(sigma_w**2 * at.derivative_square), float(sigma_w**2 * at.growth)
+        moments = self.moments(q)
+        chi, back = float(sigma_w**2 * moments.derivative_square), float(sigma_w**2 * moments.growth)
         if q == 0 or (sigma_b == self.bias == 0 and self._straight(q)):
             # Without a length that is added, only a kink moves correlations, and they go to 1 slowly.
             c, derivative = (math.nan, math.nan) if self._straight(q) else (1.0, chi / back if back else math.nan)
@@ -294,11 +294,11 @@ class Field:
     def critical(self, q: Any) -> tuple[Array, Array]:
         """The (sigma_w, sigma_b) with chi_1 = 1 and fixed point q, for each q; NaN where no real sigma_b gives it."""
         q = np.asarray(q, float)
-        at = self.moments(q)
+        moments = self.moments(q)
         with np.errstate(**QUIET):
-            sigma_w2 = 1 / at.derivative_square
-            return np.sqrt(sigma_w2), np.sqrt(np.where(q - sigma_w2 * at.square >= -1e-12 * q, np.maximum(
-                q - sigma_w2 * at.square, 0), math.nan))
+            sigma_w2 = 1 / moments.derivative_square
+            return np.sqrt(sigma_w2), np.sqrt(np.where(q - sigma_w2 * moments.square >= -1e-12 * q, np.maximum(
+                q - sigma_w2 * moments.square, 0), math.nan))
 
     def gain(self) -> float:
         """The sigma_w that keeps a length of 1: 1 / sqrt(E phi^2)."""
@@ -319,7 +319,7 @@ def _cubics(field: Field) -> Array:
     beyond the ends: there logarithms go on straight, as powers do, and the other two stay.
     """
     parts = [field.moments(part) for part in np.array_split(LENGTHS, PARTS)]
-    table = np.array([np.concatenate([getattr(at, name) for at in parts])
+    table = np.array([np.concatenate([getattr(moments, name) for moments in parts])
                       for name in GaussianMoments.__dataclass_fields__])
     square = np.maximum(table[1], 1e-300)
     table[0] /= np.sqrt(square)

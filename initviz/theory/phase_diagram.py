@@ -36,21 +36,21 @@ def _settled(field: Field, sigma_w: float, sigma_b: Array, mean_square: float) -
     """Where the lengths settle, from the table, for one sigma_w and each sigma_b (rising or not)."""
     # V(q) = q where q - sigma_w^2 A(q) = sigma_b^2: from the start the lengths move to the first such q.
     excess = COARSE - sigma_w**2 * _coarse(field)
-    wanted = np.square(np.asarray(sigma_b, float))[:, None]
+    bias_variance = np.square(np.asarray(sigma_b, float))[:, None]
     start = np.searchsorted(COARSE, preactivation_variance(mean_square, sigma_w, sigma_b))[:, None]
     places = np.arange(len(COARSE))
-    enough = excess >= wanted
+    enough = excess >= bias_variance
     rises = np.take_along_axis(enough, np.minimum(start, len(COARSE) - 1), axis=1)[:, 0] == 0
     above = np.argmax(enough & (places >= start), axis=1)  # 0: none
     below = len(COARSE) - 1 - np.argmax((~enough & (places < start))[:, ::-1], axis=1)  # the last: none
-    at = np.where(rises, above, below + 1)
+    cell = np.where(rises, above, below + 1)
     none = np.where(rises, above == 0, below == len(COARSE) - 1)
-    at = np.clip(at, 1, len(COARSE) - 1)
-    step = excess[at] - excess[at - 1]
-    share = np.clip((wanted[:, 0] - excess[at - 1]) / np.where(step == 0, 1, step), 0, 1)
-    crossings = COARSE[at - 1] + share * (COARSE[at] - COARSE[at - 1])
+    cell = np.clip(cell, 1, len(COARSE) - 1)
+    step = excess[cell] - excess[cell - 1]
+    share = np.clip((bias_variance[:, 0] - excess[cell - 1]) / np.where(step == 0, 1, step), 0, 1)
+    crossings = COARSE[cell - 1] + share * (COARSE[cell] - COARSE[cell - 1])
     beginning = np.minimum(start[:, 0], len(COARSE) - 1)
-    still = np.abs(excess[beginning] - wanted[:, 0]) <= 1e-9 * COARSE[beginning]  # every length is a fixed point
+    still = np.abs(excess[beginning] - bias_variance[:, 0]) <= 1e-9 * COARSE[beginning]  # every length is a fixed point
     return np.where(still, COARSE[beginning], np.where(none, np.where(rises, math.inf, 0.0), crossings))
 
 
@@ -64,7 +64,7 @@ def critical_line(field: Field, mean_square: float = 1.0) -> tuple[Array, Array]
     lengths = np.logspace(-6, 4, 400)
     sigma_w, sigma_b = field.critical(lengths)
     with np.errstate(**QUIET):
-        kept = [index for index, (q, w, b) in enumerate(zip(lengths, sigma_w, sigma_b, strict=True))
+        stable = [index for index, (q, w, b) in enumerate(zip(lengths, sigma_w, sigma_b, strict=True))
                 if math.isfinite(b) and abs(float(_settled(field, w, np.array([b]), mean_square)[0]) - q)
                 <= SETTLED * q + 1e-9]
-    return sigma_w[kept], sigma_b[kept]
+    return sigma_w[stable], sigma_b[stable]

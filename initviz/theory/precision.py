@@ -41,15 +41,15 @@ def leaves(sizes: NDArray[Any], layers: Iterable[int], form: Format) -> int | No
     return None
 
 
-def lines_within(low: float, high: float, room: float = 100.0) -> list[tuple[float, str]]:
+def lines_within(low: float, high: float, margin: float = 100.0) -> list[tuple[float, str]]:
     """The formats' ends as (size, words) that lie not far beyond a range of sizes."""
     ends = [(form.smallest, f"{form.label} smallest") for form in FORMATS] + [
         (form.largest, f"{form.label} largest") for form in FORMATS]
-    return [(size, words) for size, words in ends if low / room <= size <= high * room]
+    return [(size, words) for size, words in ends if low / margin <= size <= high * margin]
 
 
 def range_of(*sizes: NDArray[Any]) -> tuple[float, float]:
     """The least and the largest of all positive finite sizes; (1, 1) where there is none."""
-    known = np.concatenate([np.ravel(part) for part in sizes]) if sizes else np.zeros(0)
-    known = known[np.isfinite(known) & (known > 0)]
-    return (float(known.min()), float(known.max())) if known.size else (1.0, 1.0)
+    magnitudes = np.concatenate([np.ravel(values) for values in sizes]) if sizes else np.zeros(0)
+    magnitudes = magnitudes[np.isfinite(magnitudes) & (magnitudes > 0)]
+    return (float(magnitudes.min()), float(magnitudes.max())) if magnitudes.size else (1.0, 1.0)

@@ -66,28 +66,29 @@ def _recommended_point(field: Field) -> RecommendedPoint:
         if float(field.length(short, sigma_w, 0.0)) >= KEPT * short:
             return RecommendedPoint(sigma_w, 0.0, 0.0, 1.0, 1.0, True)
     if _is_homogeneous(field):
-        return _at(field, WANTED, stable_edge=True)
+        return _point_at(field, WANTED, stable_edge=True)
     excess = _length_derivative(field, LENGTHS) - 1
     stable = np.flatnonzero(excess <= CLOSE)  # NaN, where no real sigma_b gives the length, is not
     if not stable.size:
         q = WANTED
-        at = field.moments(q)
-        sigma_w2 = q / float(at.square)
-        return RecommendedPoint(math.sqrt(sigma_w2), 0.0, q, sigma_w2 * float(at.derivative_square),
-                                sigma_w2 * float(at.growth), False)
+        moments = field.moments(q)
+        sigma_w2 = q / float(moments.square)
+        return RecommendedPoint(math.sqrt(sigma_w2), 0.0, q, sigma_w2 * float(moments.derivative_square),
+                                sigma_w2 * float(moments.growth), False)
     nearest = int(stable[np.argmin(np.abs(np.log(LENGTHS[stable] / WANTED)))])
     towards = nearest + (1 if LENGTHS[nearest] < WANTED else -1)
     if LENGTHS[nearest] / WANTED > 1.1 and excess[towards] > 0:
-        return _at(field, _where_both_are_1(field, float(LENGTHS[towards]), float(LENGTHS[nearest])), stable_edge=True)
-    return _at(field, WANTED if _length_derivative(field, np.array(WANTED)) <= 1 + CLOSE else float(LENGTHS[nearest]),
-               stable_edge=True)
+        q = _where_both_are_1(field, float(LENGTHS[towards]), float(LENGTHS[nearest]))
+    else:
+        q = WANTED if _length_derivative(field, np.array(WANTED)) <= 1 + CLOSE else float(LENGTHS[nearest])
+    return _point_at(field, q, stable_edge=True)
 
 
-def _at(field: Field, q: float, *, stable_edge: bool) -> RecommendedPoint:
+def _point_at(field: Field, q: float, *, stable_edge: bool) -> RecommendedPoint:
     sigma_w, sigma_b = (float(sigma) for sigma in field.critical(q))
-    at = field.moments(q)
-    return RecommendedPoint(sigma_w, sigma_b, q, sigma_w**2 * float(at.derivative_square),
-                            sigma_w**2 * float(at.growth), stable_edge)
+    moments = field.moments(q)
+    return RecommendedPoint(sigma_w, sigma_b, q, sigma_w**2 * float(moments.derivative_square),
+                            sigma_w**2 * float(moments.growth), stable_edge)
 
 
 def _length_derivative(field: Field, q: Array) -> Array:

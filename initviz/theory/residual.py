@@ -95,13 +95,14 @@ def _activation(layer: Activation, width: int, x: Signal, path: str) -> _Step:
         raise _UnknownError("Theory does not speak of an activation whose input is not normal, as that of layer "
                             f"{path}.")
     variance = np.maximum(x.square - np.square(x.mean), 0.0)
-    found = np.zeros((4, *np.shape(variance)))
-    for at in np.unique(x.mean):  # one, unless signals of several sizes are divided by their own
-        field, here = Field(layer.key, layer.params, float(at)), np.broadcast_to(x.mean == at, np.shape(variance))
+    after = np.zeros((4, *np.shape(variance)))
+    for input_mean in np.unique(x.mean):  # one, unless signals of several sizes are divided by their own
+        field = Field(layer.key, layer.params, float(input_mean))
+        has_mean = np.broadcast_to(x.mean == input_mean, np.shape(variance))
         moments = field.moments(variance)
         covariance = _covariance_after(field, x, variance, moments.mean)
-        found = np.where(here, [moments.square, moments.mean, covariance, moments.derivative_square], found)
-    square, mean, covariance, derivative_square = found
+        after = np.where(has_mean, [moments.square, moments.mean, covariance, moments.derivative_square], after)
+    square, mean, covariance, derivative_square = after
     return _Step(path, Signal(square, mean, covariance, False), derivative_square)
 
 
@@ -121,10 +122,10 @@ def _residual(layer: Residual, width: int, x: Signal, path: str) -> _Step:
     if not any(isinstance(inner, Dense) for inner in layer.branch):
         raise _UnknownError(f"Theory does not speak of a branch without weights, as that of layer {path}.")
     branch = _steps(layer.branch, width, x, path)
-    end, part = branch[-1].signal, layer.scale**2
-    after = Signal(x.square + part * end.square, x.mean + layer.scale * end.mean,
-                   x.covariance + part * end.covariance, x.normal and end.normal)
-    return _Step(path, after, 1 + part * math.prod(step.back for step in branch), branch, layer.scale)
+    end, branch_share = branch[-1].signal, layer.scale**2
+    after = Signal(x.square + branch_share * end.square, x.mean + layer.scale * end.mean,
+                   x.covariance + branch_share * end.covariance, x.normal and end.normal)
+    return _Step(path, after, 1 + branch_share * math.prod(step.back for step in branch), branch, layer.scale)
 
 
 _STEPS: Mapping[type[Layer], Callable[[Any, int, Signal, str], _Step]] = MappingProxyType({
@@ -134,10 +135,10 @@ _STEPS: Mapping[type[Layer], Callable[[Any, int, Signal, str], _Step]] = Mapping
 def _steps(layers: Sequence[Layer], width: int, x: Signal, path: str = "") -> tuple[_Step, ...]:
     steps = []
     for index, layer in enumerate(layers):
-        here = path_of(path, index)
+        layer_path = path_of(path, index)
         if type(layer) not in _STEPS:
-            raise _UnknownError(f"Theory does not speak of {layer.label}, as that of layer {here}.")
-        step = _STEPS[type(layer)](layer, width, x, here)
+            raise _UnknownError(f"Theory does not speak of {layer.label}, as that of layer {layer_path}.")
+        step = _STEPS[type(layer)](layer, width, x, layer_path)
         steps.append(step)
         x, width = step.signal, layer.output_width(width)
     return tuple(steps)

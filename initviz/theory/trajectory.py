@@ -73,15 +73,15 @@ class Trajectory:
 def trajectory_of(network: Network, lengths: Array) -> Trajectory:
     """The trajectory of samples whose inputs have these mean squares (samples,)."""
     field, depth = field_of(network), network.depth
-    each = [sigmas(network, layer) for layer in range(depth)]
+    sigmas_of_layers = [sigmas(network, layer) for layer in range(depth)]
     preactivations, activations, means, chis = [], [], [], []
-    for q, at in field.layers(lengths, each[:-1], field.tabulated):
+    for q, moments in field.layers(lengths, sigmas_of_layers[:-1], field.tabulated):
         preactivations.append(q)
-        activations.append(at.square)
-        means.append(at.mean)
-        chis.append(np.log(np.maximum(at.derivative_square, 1e-300)))
-    q = preactivation_variance(activations[-1] if activations else lengths, *each[-1])  # of the linear output layer
-    preactivations.append(q)
+        activations.append(moments.square)
+        means.append(moments.mean)
+        chis.append(np.log(np.maximum(moments.derivative_square, 1e-300)))
+    q = preactivation_variance(activations[-1] if activations else lengths, *sigmas_of_layers[-1])
+    preactivations.append(q)  # of the linear output layer
     bias = np.array([network.bias_of(layer) for layer in range(depth)])
     activations.append(q + bias[-1]**2)
     means.append(np.full(len(q), bias[-1]))

@@ -128,10 +128,10 @@ def try_blocks(network: Architecture, batch: Batch, recipe: Recipe,
     network = replace(network, dtype="float64")
     places, constants = Places.of(network), draws_in_float64(network)
     results: dict[str, BlockResult] = {}
-    for terms, alike in _alike(recipe):
+    for terms, alike in _by_recipe(recipe):
         together, _ = side_by_side(network, len(batch.x), terms)
-        for at in range(0, len(alike), together):
-            keys = alike[at:at + together]
+        for first in range(0, len(alike), together):
+            keys = alike[first:first + together]
             initial = [BLOCK_ATTEMPTS[key].parameters(constants, places, stream(network.seed, NOISE_STREAM), epsilon)
                        for key in keys]
             race = BlockRace(initial, batch, terms, architecture=network, seed=network.seed,
@@ -142,7 +142,7 @@ def try_blocks(network: Architecture, batch: Batch, recipe: Recipe,
     return [results[key] for key in BLOCK_ATTEMPTS]
 
 
-def _alike(recipe: Recipe) -> Iterator[tuple[Recipe, list[str]]]:
+def _by_recipe(recipe: Recipe) -> Iterator[tuple[Recipe, list[str]]]:
     """The attempts that are trained by one recipe, and that recipe."""
     for adam in (False, True):
         yield (replace(recipe, optimizer="adam", rate=recipe.rate / 10) if adam else recipe,
@@ -151,8 +151,8 @@ def _alike(recipe: Recipe) -> Iterator[tuple[Recipe, list[str]]]:
 
 def attempts_bytes(network: Architecture, samples: int, recipe: Recipe) -> float:
     """Memory of ``try_blocks`` at its peak."""
-    groups = ((*side_by_side(network, samples, terms), len(keys)) for terms, keys in _alike(recipe))
-    return max(min(together, count) * one for together, one, count in groups)
+    groups = ((*side_by_side(network, samples, terms), len(keys)) for terms, keys in _by_recipe(recipe))
+    return max(min(together, count) * bytes_of_one for together, bytes_of_one, count in groups)
 
 
 def _kinds(network: Architecture, parameters: Mapping[str, Array]) -> tuple[int, tuple[int, ...]]:

@@ -139,8 +139,8 @@ class _Pass:
             return {"stream": (stream, f"{paths[0]}.weight")}
         inside = [path_of(paths[0], index) for index in range(len(residual.branch))]
         dense = [path for path in inside if isinstance(self.layers[path], Dense)]
-        kept, last = self.saved[paths[0]], f"{dense[-1]}.weight"
-        parts = {"stream": (stream, last), "added": (kept.branch * kept.scale, last)}
+        saved, last = self.saved[paths[0]], f"{dense[-1]}.weight"
+        parts = {"stream": (stream, last), "added": (saved.branch * saved.scale, last)}
         if len(dense) > 1:
             phi = next(path for path in inside if isinstance(self.layers[path], Activation))
             parts["branch"] = (self.outputs[phi], f"{dense[0]}.weight")
@@ -160,9 +160,9 @@ class _Pass:
         for path, layer in self.layers.items():
             x = self.inputs[path]
             if isinstance(layer, Norm) and x.any() and distinct_neurons(x) == 1:
-                own = {name: self.parameters[f"{path}.{name}"] for name in ("weight", "bias")
+                norm_parameters = {name: self.parameters[f"{path}.{name}"] for name in ("weight", "bias")
                        if f"{path}.{name}" in self.parameters}
-                dx, _ = layer.backward(own, self.saved[path], self.back[path])
+                dx, _ = layer.backward(norm_parameters, self.saved[path], self.back[path])
                 ahead = [moments(array).rms for array in (x, self.outputs[path])]
                 back = [0.0 if self.canceled else moments(array).rms for array in (self.back[path], dx)]
                 return NormOfCopies(layer.label, layer.eps, stages[path.partition(".")[0]], *ahead, *back)
@@ -176,17 +176,18 @@ def draws_in_float64(network: Architecture) -> dict[str, Array]:
 
 def side_by_side(network: Architecture, samples: int, recipe: Recipe) -> tuple[int, float]:
     """How many networks of blocks are trained together in float64, and the memory that each takes."""
-    one = block_training_bytes(replace(network, dtype="float64"), samples, states=OPTIMIZERS[recipe.optimizer].states)
-    return max(1, int(TOGETHER_BYTES // one)), one
+    states = OPTIMIZERS[recipe.optimizer].states
+    bytes_of_one = block_training_bytes(replace(network, dtype="float64"), samples, states=states)
+    return max(1, int(TOGETHER_BYTES // bytes_of_one)), bytes_of_one
 
 
 def block_development_bytes(networks: Sequence[Architecture], samples: int, recipe: Recipe) -> float:
     """Memory of ``develop_blocks`` at its peak."""
-    together, one = side_by_side(networks[0], samples, recipe)
+    together, bytes_of_one = side_by_side(networks[0], samples, recipe)
     arrays = 8 + OPTIMIZERS[recipe.optimizer].states  # like the weights, most of them while `kinds` sorts neurons
     weights = arrays * block_weights(networks[0])
     looked_at = 8 * (3 * samples * block_signals(networks[0]) + weights)
-    return max(min(len(networks), together) * one, looked_at)
+    return max(min(len(networks), together) * bytes_of_one, looked_at)
 
 
 def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recipe,
@@ -198,44 +199,45 @@ def develop_blocks(networks: Sequence[Architecture], batch: Batch, recipe: Recip
     together, _ = side_by_side(networks[0], len(batch.x), recipe)
     for first in range(0, len(networks), together):
         group = [replace(network, dtype="float64") for network in networks[first:first + together]]
-        drawn = [draws_in_float64(network) for network in group]
-        race = BlockRace(drawn, batch, replace(recipe, steps=max(after_steps, FEW_STEPS)), architecture=group[0],
+        initial = [draws_in_float64(network) for network in group]
+        race = BlockRace(initial, batch, replace(recipe, steps=max(after_steps, FEW_STEPS)), architecture=group[0],
                          seed=group[0].seed, record=[])
         done, share = first / len(networks), len(group) / len(networks)
         yield from run(race, done, share, after_steps)
         views = [_views(*pair, batch) for pair in zip(group, _parameters(race), strict=True)]
         yield from run(race, done, share)
         copies += [_copies(*each, batch, race.recipe.steps)
-                   for each in zip(group, drawn, views, _parameters(race), strict=True)]
+                   for each in zip(group, initial, views, _parameters(race), strict=True)]
         yield len(copies) / len(networks)
     return copies
 
 
 def _parameters(race: BlockRace) -> list[Parameters | None]:
     """The parameters of each network now, by name; None for those that have diverged."""
-    return [now and race.named(*now) for now in race.parameters()]
+    return [arrays and race.named(*arrays) for arrays in race.parameters()]
 
 
 def _views(network: Architecture, parameters: Parameters | None, batch: Batch) -> list[StageView]:
     return _Pass(network, parameters, batch).views() if parameters else []
 
 
-def _copies(network: Architecture, drawn: Parameters, views: list[StageView], trained: Parameters | None, batch: Batch,
-            steps: int) -> BlockCopies:
-    """What is counted before training, of the parameters that were drawn, and after it."""
+def _copies(network: Architecture, initial: Parameters, views: list[StageView], trained: Parameters | None,
+            batch: Batch, steps: int) -> BlockCopies:
+    """Counts of copies before training, with the initial parameters, and after it."""
     last = _Pass(network, trained, batch).counts() if trained else []  # and forgotten: one pass is held at a time
-    before = _Pass(network, drawn, batch)
+    before = _Pass(network, initial, batch)
     skips, inner = KINDS[network.kind].skips, range(network.depth - 1)
-    parts = [before.parts(stage) for stage in inner]
-    added = [part["added"][0] for part in parts if "added" in part]
-    weights = [name for name, array in drawn.items() if array.ndim == 2]
+    stages = [before.parts(stage) for stage in inner]
+    added = [stage["added"][0] for stage in stages if "added" in stage]
+    weights = [name for name, array in initial.items() if array.ndim == 2]
     return BlockCopies(
         network, views, before.counts(), last, steps,
-        (kinds(drawn, stream_places(network, drawn)),) * len(inner) if skips else
-        tuple(kinds(drawn, layer_places(network, drawn, stage)) for stage in inner),
-        tuple(kinds(drawn, branch_places(network, drawn, block)) for block in range(network.blocks)) if skips else (),
-        not any(part["stream"][0].any() for part in parts), bool(added) and not any(array.any() for array in added),
-        sum(_moved(drawn[name], trained[name]) for name in weights) if trained else 0, len(weights),
+        (kinds(initial, stream_places(network, initial)),) * len(inner) if skips else
+        tuple(kinds(initial, layer_places(network, initial, stage)) for stage in inner),
+        tuple(kinds(initial, branch_places(network, initial, block))
+              for block in range(network.blocks)) if skips else (),
+        not any(stage["stream"][0].any() for stage in stages), bool(added) and not any(array.any() for array in added),
+        sum(_moved(initial[name], trained[name]) for name in weights) if trained else 0, len(weights),
         before.norm_of_copies())
 
 

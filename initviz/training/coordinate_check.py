@@ -156,8 +156,8 @@ def measure(settings: CoordinateSettings) -> Coordinates:
             initial = initial or [z.copy() for z in before]
             for parameter, update in zip([*weights, *biases], step(gradients, rates), strict=True):
                 parameter -= update
-            now = [z for z, _ in forward(weights, biases, batch.x, settings.activation, (), buffers)]
-            changes.append([moments(z - z0).rms for z, z0 in zip(now, initial, strict=True)])
+            preactivations = [z for z, _ in forward(weights, biases, batch.x, settings.activation, (), buffers)]
+            changes.append([moments(z - z0).rms for z, z0 in zip(preactivations, initial, strict=True)])
     return Coordinates(settings, np.array([moments(z).rms for z in initial]), np.array(changes))
 
 
@@ -206,10 +206,10 @@ def coordinates(settings: Sequence[CoordinateSettings], *, executor: Executor | 
 def operations(settings: Sequence[CoordinateSettings]) -> float:
     """Floating-point operations of a check: four passes' worth of products a step, and the draws."""
     total = 0.0
-    for one in settings:
-        features = INPUTS[check("input", one.input, INPUTS.keys())].features or one.features
-        weights = connections((features, *[one.width] * one.hidden, 10))
-        total += 8 * one.batch * one.steps * weights + OPERATIONS_OF_A_DRAW * weights
+    for setting in settings:
+        features = INPUTS[check("input", setting.input, INPUTS.keys())].features or setting.features
+        weights = connections((features, *[setting.width] * setting.hidden, 10))
+        total += 8 * setting.batch * setting.steps * weights + OPERATIONS_OF_A_DRAW * weights
     return total
 
 
@@ -217,8 +217,8 @@ def peak_bytes(settings: Sequence[CoordinateSettings]) -> float:
     """Memory that the widest network takes: weights and what they are drawn from, gradients, steps, Adam's two states,
     and the signals of a pass.
     """
-    return max((4 * ((7 if one.optimizer == "adam" else 5) * max(one.hidden - 1, 1) * one.width**2
-                     + 6 * one.hidden * one.width * one.batch) for one in settings), default=0.0)
+    return max((4 * ((7 if setting.optimizer == "adam" else 5) * max(setting.hidden - 1, 1) * setting.width**2
+                     + 6 * setting.hidden * setting.width * setting.batch) for setting in settings), default=0.0)
 
 
 def sizes_table(measured: Sequence[Coordinates]) -> pd.DataFrame:
@@ -226,11 +226,11 @@ def sizes_table(measured: Sequence[Coordinates]) -> pd.DataFrame:
     then the change since), size (a root mean square).
     """
     rows = []
-    for one in measured:
-        of = one.settings
-        for step, sizes in enumerate([one.initial, *one.changes]):
-            rows += [(of.parametrization, of.optimizer, of.width, of.seed, layer_name(layer, len(sizes)), step, size)
-                     for layer, size in enumerate(sizes.tolist())]
+    for result in measured:
+        setting = result.settings
+        for step, sizes in enumerate([result.initial, *result.changes]):
+            rows += [(setting.parametrization, setting.optimizer, setting.width, setting.seed,
+                      layer_name(layer, len(sizes)), step, size) for layer, size in enumerate(sizes.tolist())]
     return pd.DataFrame(rows, columns=["parametrization", "optimizer", "width", "seed", "layer", "step", "size"])
 
 
@@ -244,14 +244,14 @@ def slope(widths: Sequence[float], sizes: Sequence[float]) -> tuple[float, float
 
     Sizes that are 0 or not finite are left out; there must be two widths for a slope, three points for an error.
     """
-    kept = [(math.log(w), math.log(s)) for w, s in zip(widths, sizes, strict=True) if 0 < s < math.inf]
-    if len({x for x, _ in kept}) < 2:
+    points = [(math.log(w), math.log(s)) for w, s in zip(widths, sizes, strict=True) if 0 < s < math.inf]
+    if len({x for x, _ in points}) < 2:
         return math.nan, math.nan
-    x, y = np.array(kept).T
+    x, y = np.array(points).T
     x = x - x.mean()
     steepness = float(x @ y / (x @ x))
-    rest = y - y.mean() - steepness * x
-    error = math.sqrt(float(rest @ rest) / (len(x) - 2) / float(x @ x)) if len(x) > 2 else math.nan
+    residuals = y - y.mean() - steepness * x
+    error = math.sqrt(float(residuals @ residuals) / (len(x) - 2) / float(x @ x)) if len(x) > 2 else math.nan
     return steepness, error
 
 
@@ -259,8 +259,8 @@ def slope_text(steepness: float, error: float) -> str:
     """A slope with its standard error, in words: to two decimals, as errors are of that order."""
     if not math.isfinite(steepness):
         return "not defined"
-    shown = f"{round(steepness, 2) + 0.0:.2f}".replace("-", "−")
-    return f"{shown} ± {error:.2f}" if math.isfinite(error) else shown
+    rounded = f"{round(steepness, 2) + 0.0:.2f}".replace("-", "−")
+    return f"{rounded} ± {error:.2f}" if math.isfinite(error) else rounded
 
 
 def slopes(measured: Sequence[Coordinates]) -> pd.DataFrame:
@@ -321,8 +321,8 @@ class CoordinateCheck:
 
     def advance(self, until: float) -> None:
         """Measure until that moment of ``time.monotonic()``, one network at least."""
-        for one in self._left:
-            self.measured.append(one)
+        for result in self._left:
+            self.measured.append(result)
             if time.monotonic() >= until:
                 return
 

@@ -67,20 +67,20 @@ def probe(network: Network | Architecture, input: str = "normal", count: int = 1
 
 
 def _probe_blocks(network: Architecture, batch: Batch) -> Outcome:
-    """The same of a network of blocks, of the stream after the first and the last block."""
+    """The outcome of a network of blocks, of the stream after its first and its last block."""
     first, last = network.block_paths[0][-1], network.block_paths[-1][-1]
-    seen = LayerObserver(lambda path, layer, y: moments(y).rms if path in (first, last) else None,
+    observer = LayerObserver(lambda path, layer, y: moments(y).rms if path in (first, last) else None,
                          lambda path, layer, dy: moments(dy).rms if path in (first, last) else None)
     parameters = network.draw()
     with np.errstate(**QUIET), borrowed_buffers() as buffers:
-        context = LayerContext(buffers=buffers, observer=seen, overwrite=True)
+        context = LayerContext(buffers=buffers, observer=observer, overwrite=True)
         output, saved = chain_forward(network.layers, parameters, batch.x, context)
         if not np.isfinite(output).all():
             return Outcome(network, math.nan, math.nan)
         _, error = LOSSES[batch.loss](output, batch.targets)
         chain_backward(network.layers, parameters, saved, error, context)
-    return Outcome(network, ratio(seen.outputs[last], seen.outputs[first]),
-                   ratio(seen.gradients[first], seen.gradients[last]))
+    return Outcome(network, ratio(observer.outputs[last], observer.outputs[first]),
+                   ratio(observer.gradients[first], observer.gradients[last]))
 
 
 def sweep(networks: Iterable[Network | Architecture], *, input: str = "normal", count: int = 16,
@@ -127,7 +127,7 @@ class Survival:
 
     @property
     def terms(self) -> tuple[Network, tuple[int, ...], tuple[int, ...], int]:
-        """What it depends on."""
+        """The arguments on which the sweep depends; two of the same terms have the same outcomes."""
         return self.network, tuple(self.depths), tuple(self.widths), self.seeds
 
     def networks(self) -> Iterator[Network]:

@@ -121,13 +121,13 @@ def develop(networks: Sequence[Network], batch: Batch, recipe: Recipe,
                     seed=group[0].seed, record=[])
         if steps:
             yield from run(race, first / len(networks), len(group) / len(networks))
-        views += [[] if now is None else examine(network, now, batch)
-                  for network, now in zip(group, race.parameters(), strict=True)]
+        views += [[] if arrays is None else examine(network, arrays, batch)
+                  for network, arrays in zip(group, race.parameters(), strict=True)]
         yield len(views) / len(networks)
     return views
 
 
-def run(race: Race, done: float = 0.0, share: float = 1.0, to: int | None = None) -> Iterator[float]:
+def run(race: Race, share_done: float = 0.0, share: float = 1.0, to: int | None = None) -> Iterator[float]:
     """Run a race to its end, or to a step, yielding now and then what part is done, where it is that share of a whole.
     """
     def goes_on() -> bool:
@@ -137,7 +137,7 @@ def run(race: Race, done: float = 0.0, share: float = 1.0, to: int | None = None
         until = time.monotonic() + CHUNK
         while goes_on() and time.monotonic() < until:
             race.advance(1)
-        yield done + share * race.step / max(race.recipe.steps, 1)
+        yield share_done + share * race.step / max(race.recipe.steps, 1)
 
 
 # ---------------------------------------------------------------------------------------------- breaking it
@@ -211,7 +211,7 @@ ATTEMPTS: Mapping[str, Attempt] = MappingProxyType({
 
 
 def sentence_of(key: str, optimizer: str) -> str:
-    """What an attempt changes, where training is otherwise by that optimizer."""
+    """A sentence on what an attempt changes, where training otherwise uses that optimizer."""
     attempt = ATTEMPTS[key]
     tenth = dict(attempt.recipe).get("optimizer") == "adam" != optimizer
     return attempt.sentence.replace("with Adam.", "with Adam at a tenth of the rate.") if tenth else attempt.sentence

@@ -172,9 +172,9 @@ def _initial(copies: Copies, rng: np.random.Generator) -> dict[str, Array]:
     for name, tensor in tensors_of(copies.expression).items():
         stem = name.partition(".")[0]
         shape = tuple(UNITS[axis] for axis in tensor.axes)
-        drawn = rng.standard_normal(shape) / math.sqrt(shape[0])
-        equal = shared.setdefault(stem, drawn)
-        arrays[name] = {"zero": np.zeros(shape), "constant": np.full(shape, CONSTANT), "random": drawn}.get(
+        normal_draws = rng.standard_normal(shape) / math.sqrt(shape[0])
+        equal = shared.setdefault(stem, normal_draws)
+        arrays[name] = {"zero": np.zeros(shape), "constant": np.full(shape, CONSTANT), "random": normal_draws}.get(
             copies.states.get(stem, ""), equal)
     return arrays
 
@@ -186,7 +186,7 @@ def measured(copies: Copies, *, seed: int = 0, steps: int = STEPS) -> int:
     samples = (SAMPLES, TOKENS) if copies.tokens else (SAMPLES,)
     x, targets = rng.standard_normal((*samples, UNITS["in"])), rng.standard_normal((*samples, UNITS["out"]))
     trained, _, _ = descend(copies.expression, arrays, x, targets, steps, RATE)
-    units = [np.concatenate([trained[f"{part}.{unit}"].ravel() for part in copies.parts]) for unit in range(COUNT)]
+    units = [np.concatenate([trained[f"{tensor}.{unit}"].ravel() for tensor in copies.parts]) for unit in range(COUNT)]
     return _different(units)
 
 

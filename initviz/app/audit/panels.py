@@ -146,9 +146,9 @@ def _by_formula(laws: Sequence[FittingLaw]) -> list[list[FittingLaw]]:
 def _written(laws: Sequence[FittingLaw]) -> str:
     """A line: a formula, who uses it, and its sources as links."""
     sources = dict.fromkeys(_source(source) for law in laws for source in sources_of(law))
-    who = dict.fromkeys(name for law in laws for name in law.known_as)
-    shown = laws[0].formula if len(laws) == 1 else laws[0].formula.split(":")[0].split(",")[0]
-    return f"**{plain(shown)}**: {plain(', '.join(who))}. {'; '.join(sources)}"
+    users = dict.fromkeys(name for law in laws for name in law.known_as)
+    formula = laws[0].formula if len(laws) == 1 else laws[0].formula.split(":")[0].split(",")[0]
+    return f"**{plain(formula)}**: {plain(', '.join(users))}. {'; '.join(sources)}"
 
 
 def show_downloads(audit: Audit) -> None:

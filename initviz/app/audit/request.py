@@ -52,25 +52,25 @@ def ask(seed: int) -> tuple[str, Audit]:
     """The name of what is looked at, and its audit."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
     with st.expander("Your own file", icon=":material/upload_file:"):
-        held = _ask_file()
-    if held is not None and held.examination is None:
-        complain(ValueError(held.complaint))
+        uploaded = _ask_file()
+    if uploaded is not None and uploaded.examination is None:
+        complain(ValueError(uploaded.complaint))
         st.caption("The example is shown instead.")
-        held = None
+        uploaded = None
     app.expect_choice("example", "Example", {key: example.label for key, example in EXAMPLES.items()})
     app.expect_choice("recipe", "Recipe", RECIPE_LABELS)
     with row:
         example = st.selectbox("Example", list(EXAMPLES), key="example", width=330, bind="query-params",
-                               format_func=lambda key: EXAMPLES[key].label, disabled=held is not None,
+                               format_func=lambda key: EXAMPLES[key].label, disabled=uploaded is not None,
                                help="State dicts drawn here by the seed of the sidebar. Your own file takes their "
                                     "place.")
         chosen = st.selectbox("Recipe", list(RECIPE_LABELS), key="recipe", width=420, bind="query-params",
                               format_func=RECIPE_LABELS.__getitem__,
                               help="What each tensor should be: the file is held against it, tensor by tensor.")
     example = example if example in EXAMPLES else next(iter(EXAMPLES))
-    recipe = _ask_recipe(chosen, None if held else EXAMPLES[example].recipe)
-    if held is not None and held.examination is not None:
-        return held.name, held.examination.judged(recipe)
+    recipe = _ask_recipe(chosen, None if uploaded else EXAMPLES[example].recipe)
+    if uploaded is not None and uploaded.examination is not None:
+        return uploaded.name, uploaded.examination.judged(recipe)
     return EXAMPLES[example].label, examined_example(example, seed).judged(recipe)
 
 
@@ -104,15 +104,15 @@ def _ask_file() -> Examined | None:
              "in memory tensor by tensor, never run, and not kept: only their table is, for this session.")
     st.caption(f"Up to {MOST_MEGABYTES} MB and {MOST_TENSORS:,} tensors in all. The command line reads files larger "
                "than memory: `initviz audit FILE...`")
-    held: Examined | None = st.session_state.get(HELD)
+    uploaded: Examined | None = st.session_state.get(HELD)
     file_ids = tuple(file.file_id for file in files)
-    if files and (held is None or held.file_ids != file_ids):
+    if files and (uploaded is None or uploaded.file_ids != file_ids):
         with st.spinner("Reading each tensor"), one_at_a_time:
-            held = st.session_state[HELD] = _examined([(file.name, file) for file in files], file_ids)
-    if not files and held is not None:
-        st.button(plain(f"Forget {cut(held.name)}"), on_click=st.session_state.pop, args=(HELD, None),
+            uploaded = st.session_state[HELD] = _examined([(file.name, file) for file in files], file_ids)
+    if not files and uploaded is not None:
+        st.button(plain(f"Forget {cut(uploaded.name)}"), on_click=st.session_state.pop, args=(HELD, None),
                   key="audit_forget", help="The file that was given before is still shown.")
-    return held
+    return uploaded
 
 
 def _examined(files: Sequence[tuple[str, BinaryIO]], file_ids: tuple[str, ...]) -> Examined:
@@ -136,7 +136,7 @@ def _containers(files: Sequence[tuple[str, BinaryIO]]) -> list[Container]:
     shards = {name: file for name, file in files if not is_index(name)}
     by_index = [of_index(file, name, shards, UPLOADED) for name, file in indices]
     named = {shard for name, file in indices for shard in shards_of(file, name, UPLOADED)}
-    found = [*by_index, *(container(file, name, UPLOADED) for name, file in files
+    containers = [*by_index, *(container(file, name, UPLOADED) for name, file in files
                           if not is_index(name) and name not in named)]
-    checked(Container(tuple(tensor for one in found for tensor in one), MappingProxyType({})), UPLOADED)
-    return found
+    checked(Container(tuple(tensor for content in containers for tensor in content), MappingProxyType({})), UPLOADED)
+    return containers

@@ -34,10 +34,10 @@ from initviz.core.network import read_sizes
 from initviz.core.simulation import simulate_blocks
 from initviz.diagnosis.block_report import (
     BlockReport,
+    alternatives,
     beside_theory,
     blocks_table,
     diagnose_blocks,
-    others,
     to_json,
 )
 from initviz.diagnosis.thresholds import Thresholds
@@ -71,7 +71,7 @@ def described(settings: Settings, key: str, sizes: tuple[int, ...]) -> Architect
 
 
 def ask() -> BlockRequest | None:
-    """What the controls describe; None after one sentence on what is wrong with it or missing."""
+    """The request that the controls describe; None after one sentence on what is wrong with it or missing."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text, key = ask_drawn()
         app.control("normalization", width=170)
@@ -104,7 +104,7 @@ def show(chosen: BlockRequest, thresholds: Thresholds) -> None:
         with room_for(block_bytes(network, len(batch.x))):
             return diagnose_blocks(network, batch, thresholds), {
                 label: judge(simulate_blocks(other, batch, counted=()), thresholds)
-                for label, other in others(network).items()}
+                for label, other in alternatives(network).items()}
 
     terms = network, chosen.data.terms, len(batch.x), tuple(thresholds.items())
     report, tried = once_a_session("block diagnosis", terms, make)
@@ -174,12 +174,12 @@ def _say_links(chosen: BlockRequest) -> None:
     settings, network = chosen.settings, chosen.network
     if chosen.source not in INPUTS:
         return
-    there = replace(settings, input=chosen.source, depth=network.blocks + BORDERS, width=network.width,
+    settings_there = replace(settings, input=chosen.source, depth=network.blocks + BORDERS, width=network.width,
                     init=(chosen.key,))
-    if there.architecture(chosen.key) != network:
+    if settings_there.architecture(chosen.key) != network:
         return
-    controls = {key: getattr(there, key) for key in CONTROLS if in_use(key, "training", there)
-                and getattr(there, key) != DEFAULTS[key]}
+    controls = {key: getattr(settings_there, key) for key in CONTROLS if in_use(key, "training", settings_there)
+                and getattr(settings_there, key) != DEFAULTS[key]}
     with st.container(horizontal=True):
         for label, page, help in (("Draw it on Signal", "signal", "Distributions of every stage, and a slider."),
                                   ("Train it", "training", "Beside other initializers, on the same data."),

@@ -90,7 +90,7 @@ def tried(report: Report) -> Evidence | None:
         holding.value = terms, Trial(report)
     trial: Trial = holding.value[1]
     if not trial.finished:
-        wait_for(holding, trial_bytes(report), beside=diagnosis)
+        wait_for(holding, trial_bytes(report), needed=diagnosis)
     with CAPACITY.using(diagnosis), CAPACITY.using(holding):
         _watch_trial(trial)
         if trial.finished:
@@ -160,9 +160,9 @@ def show_remedies(report: Report) -> None:
     """What each remedy is, which were tried and fix nothing, and why a first loss is higher."""
     offered = [remedy for remedy, _ in report.offered]
     lines = [f":small[**{remedy.label}**: {remedy.why}]" for remedy in offered]
-    others = [remedy.label for remedy, _ in report.remedies if remedy not in offered]
-    if others:
-        lines.append(f":small[Tried, and no remedy here: {listed(others)}.]")
+    not_offered = [remedy.label for remedy, _ in report.remedies if remedy not in offered]
+    if not_offered:
+        lines.append(f":small[Tried, and no remedy here: {listed(not_offered)}.]")
     if any(after.run.loss > LOUDER * report.run.loss for _, after in report.offered):
         lines.append(":small[A higher first loss comes from wider outputs, which gradient descent unlearns in a few "
                      "steps; an output layer drawn ten times smaller begins near the loss of outputs of 0.]")
@@ -212,11 +212,11 @@ def show_downloads(report: Report, evidence: Evidence | None, chosen: DiagnoseRe
 
     A button lives as long as its session, and the report only while there is room for it: then it is made again.
     """
-    uploaded, held = chosen.uploaded, weakref.ref(report)
+    uploaded, report_reference = chosen.uploaded, weakref.ref(report)
     form = WRITTEN[PurePath(uploaded.name).suffix.lower()] if uploaded else ".npz"
 
     def again() -> Report:
-        return held() or diagnose(chosen.make(), thresholds)
+        return report_reference() or diagnose(chosen.make(), thresholds)
 
     def judged() -> Report:
         return with_evidence(again(), evidence.answer) if evidence else again()

@@ -42,7 +42,7 @@ def initializer_label(key: str) -> str:
 
 @dataclass(frozen=True)
 class Data:
-    """What is sent through the network: the batch, the terms by which it is known, and what was chosen of it."""
+    """The samples that are sent through the network: the batch, the terms by which it is known, and how it was read."""
 
     batch: Batch
     terms: Hashable
@@ -61,21 +61,21 @@ class DiagnoseRequest:
 
 
 def ask() -> DiagnoseRequest | None:
-    """What the controls describe; None after one sentence on what is wrong with it or missing."""
-    beside = st.container(horizontal=True, vertical_alignment="bottom")
+    """The request that the controls describe; None after one sentence on what is wrong with it or missing."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
     left, right = st.columns(2)
     with left:
         uploaded, settled = ask_weights()
     text, key = FIRST_SIZES, INITIALIZATIONS[0]
-    with beside:
+    with row:
         if uploaded is None:  # a file brings its own
             text, key = ask_drawn()
         source, settings = ask_beside(key, drawn=uploaded is None)
     try:
         with right:
             single = ask_single_layers() if uploaded is None else None
-        wanted = uploaded.reading.sizes[-1] if uploaded else read_sizes(text)[-1]
-        data = ask_table(settings, wanted) if source == "csv" else None
+        outputs = uploaded.reading.sizes[-1] if uploaded else read_sizes(text)[-1]
+        data = ask_table(settings, outputs) if source == "csv" else None
         if not settled or (source == "csv" and data is None):
             return None
         sizes = uploaded.reading.sizes if uploaded else read_sizes(text)
@@ -113,7 +113,7 @@ def ask_drawn() -> tuple[str, str]:
 
 
 def ask_beside(key: str, *, drawn: bool) -> tuple[str, Settings]:
-    """What is sent through the network, and the settings of it and of an initialization of that key."""
+    """Ask for activation, data, loss and an initializer's parameters; returns the data's key and the settings."""
     app.control("activation", width=170)
     source = _ask_source()
     app.control("loss", width=230)
@@ -121,7 +121,7 @@ def ask_beside(key: str, *, drawn: bool) -> tuple[str, Settings]:
 
 
 def _ask_source() -> str:
-    """What is sent through the network."""
+    """Ask for the data; returns a key of SOURCES."""
     app.expect_choice("data", "Data", SOURCES)
     app.expect_choice("target_kind", "Target is", csv_table.TARGET_KINDS, "auto")  # asked once a file is there
     source = st.segmented_control("Data", list(SOURCES), default="digits", required=True, key="data",
@@ -237,11 +237,11 @@ def _ask_reading(checkpoint: checkpoints.Checkpoint, file_id: str) -> checkpoint
                               format_func=lambda key: f"{checkpoints.LAYOUT_LABELS[key]}: "
                                                       f"{'-'.join(map(str, readings[key][0].sizes))}",
                               help="Found from the shapes that chain; please confirm. Square layers fit both.")
-        orders, known = readings[layout], checkpoint.order_is_known(layout)
+        orders, order_is_known = readings[layout], checkpoint.order_is_known(layout)
         place: int | None = 0
         if len(orders) > 1:
             labels = checkpoints.told_apart(orders)
-            place = st.selectbox("Order of its layers", range(len(orders)), 0 if known else None, width=420,
+            place = st.selectbox("Order of its layers", range(len(orders)), 0 if order_is_known else None, width=420,
                                  key=f"order_{file_id}_{checkpoint.named}_{layout}",
                                  format_func=lambda place: labels[place],
                                  placeholder="Choose the order",
@@ -310,12 +310,12 @@ def adapted(sizes: tuple[int, ...], batch: Batch) -> tuple[int, ...]:
     return (batch.features, *sizes[1:-1], batch.outputs)
 
 
-def fitted(sizes: tuple[int, ...], batch: Batch, done: str = "examined") -> tuple[int, ...]:
+def fitted(sizes: tuple[int, ...], batch: Batch, verb: str = "examined") -> tuple[int, ...]:
     """``adapted``, and a sentence that says so where it changes something; ``done`` is what becomes of it."""
     fitting = adapted(sizes, batch)
     if fitting != sizes:
         st.info(plain(f"{batch.name} has {_ends(batch.features, batch.outputs)}: "
-                      f"{'-'.join(map(str, fitting))} is {done}."), icon=":material/fit_width:")
+                      f"{'-'.join(map(str, fitting))} is {verb}."), icon=":material/fit_width:")
     return fitting
 
 

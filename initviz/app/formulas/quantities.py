@@ -161,9 +161,9 @@ def drift(network: Network) -> Drift:
     """What mean-field theory expects of the hidden layers of such a network, DRIFT_LAYERS of them, from unit inputs."""
     field, (sigma_w, sigma_b) = field_of(network), sigmas(network, 1)
     lengths = field.lengths(1.0, [(sigma_w, sigma_b)] * DRIFT_LAYERS)
-    at = field.moments(lengths)
-    return Drift(network.initializer, network.activation, lengths, np.sqrt(at.square),
-                 (sigma_w**2 * at.derivative_square).cumprod())
+    moments = field.moments(lengths)
+    return Drift(network.initializer, network.activation, lengths, np.sqrt(moments.square),
+                 (sigma_w**2 * moments.derivative_square).cumprod())
 
 
 def drifts(width: int) -> list[Drift]:

@@ -69,9 +69,9 @@ def _show_small_network(_: int) -> None:
 
 
 def _show_wiring(_: int) -> None:
-    shown = WIRINGS["lora"]
-    app.show(wiring.picture(), wiring.data(shown.expression, dict(shown.usual), {}),
-             height=wiring.height(shown.expression), key="before_wiring")
+    lora = WIRINGS["lora"]
+    app.show(wiring.picture(), wiring.data(lora.expression, dict(lora.usual), {}),
+             height=wiring.height(lora.expression), key="before_wiring")
     st.caption("Dotted: what passes there is exactly zero before training.")
 
 

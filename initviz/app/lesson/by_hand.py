@@ -14,14 +14,14 @@ EDGE, VALUE = "by_hand_edge", "by_hand_value"
 
 def held_weights() -> small.Weights:
     """The weights as this session or its address has them; those of the first visit where neither has."""
-    held: small.Weights | None = st.session_state.get(WEIGHTS)
+    weights: small.Weights | None = st.session_state.get(WEIGHTS)
     text = st.query_params.get(WEIGHTS)
-    if text is not None and (held is None or small.write_weights(held) != text):
-        held = small.read_weights(text)
-        if held is None:
+    if text is not None and (weights is None or small.write_weights(weights) != text):
+        weights = small.read_weights(text)
+        if weights is None:
             st.toast(f"The weights in the address were not {small.COUNT} numbers, so all of them are "
                      f"{small.EQUAL[0]:g}.", icon=":material/info:")
-    weights = small.EQUAL if held is None else held
+    weights = small.EQUAL if weights is None else weights
     hold(weights)
     return weights
 

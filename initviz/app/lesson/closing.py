@@ -41,9 +41,9 @@ def show(seed: int) -> None:
         st.markdown("**Use this when**")
         rows = []
         for advice in ADVICE:
-            seen = explorer_address("signal", {"init": (advice.initializer,), "activation": advice.activation,
+            address = explorer_address("signal", {"init": (advice.initializer,), "activation": advice.activation,
                                                "seed": seed})
-            rows.append(f"- {advice.when}: **[{INITIALIZERS[advice.initializer].label}]({seen})**, {advice.why} "
+            rows.append(f"- {advice.when}: **[{INITIALIZERS[advice.initializer].label}]({address})**, {advice.why} "
                         f"([{advice.source}]({advice.link}))")
         st.markdown("\n".join(rows))
         st.markdown("**Never** all zeros or one constant in every layer: copies with equal biases and equal outgoing "

@@ -94,20 +94,20 @@ def _factor(rms: Array, first: int, last: int) -> float:
 def scale(settings: Settings) -> StepOutcome:
     """The last hidden layer's root mean square over the first's; where the factor a layer changes, a deep network."""
     run = _run(settings)
-    kept, rms = signal_ratio(run), run.column("activation_rms")[:-1]
+    ratio, rms = signal_ratio(run), run.column("activation_rms")[:-1]
     early, late = _factor(rms, 1, 3), _factor(rms, len(rms) - 2, len(rms))
-    text = (f"The last hidden layer's signal is {number(kept)} of the first's, while "
+    text = (f"The last hidden layer's signal is {number(ratio)} of the first's, while "
             f"{_last(run, 'distinct_neurons'):.0f} of {settings.width} neurons differ.")
     if abs(late / early - 1) < STEADY:
-        return StepOutcome(kept, f"{text} Each layer multiplies it by about {number(early)}, and so would the next: "
+        return StepOutcome(ratio, f"{text} Each layer multiplies it by about {number(early)}, and so would the next: "
                            "near 0 tanh is a straight line, whatever comes.", run)
     deep = _run(replace(settings, depth=DEEP))
     layers, measured = np.arange(1, DEEP), deep.column("activation_rms")[:-1]
-    factor = kept ** (1 / (len(rms) - 1))
+    factor = ratio ** (1 / (len(rms) - 1))
     plot = Plot(f"Root mean square of each layer's outputs, the same network {DEEP} layers deep (log axis)", "layer", [
         Line("measured", layers, measured, 1 / np.sqrt(2 * layers), settings.init[0]),
         Line(f"× {number(factor)} a layer", layers, measured[0] * factor ** (layers - 1.0))], log=True, points=False)
-    return StepOutcome(kept, f"{text} That is no factor a layer: from layer 1 to 3 it is {number(early)}, from "
+    return StepOutcome(ratio, f"{text} That is no factor a layer: from layer 1 to 3 it is {number(early)}, from "
                        f"layer {len(rms) - 2} to {len(rms)} {number(late)}, for the smaller a signal is, the less tanh "
                        f"squeezes it. {DEEP} layers deep, {number(signal_ratio(deep))} is left, near the dashed 1/√(2l)"
                        f" of theory, where {number(factor)} a layer would leave {number(factor ** (DEEP - 2))}.",

@@ -68,7 +68,7 @@ def judge(guess: str, step: Step, right: Answer) -> None:
 
 
 def draw(key: str, outcome: StepOutcome, seed: int) -> None:
-    """What the step computed, and what one can play with."""
+    """Draw what a step computed, with its controls."""
     if outcome.plot is not None:
         plot(outcome.plot)
     if outcome.run is not None:
@@ -79,10 +79,10 @@ def draw(key: str, outcome: StepOutcome, seed: int) -> None:
         INTERACTIVE[key](seed)
 
 
-def plot(shown: Plot) -> None:
+def plot(plotted: Plot) -> None:
     """A plot under its title."""
-    st.markdown(f"**{shown.title}**")
-    app.show(charts.picture(shown), charts.data(shown))
+    st.markdown(f"**{plotted.title}**")
+    app.show(charts.picture(plotted), charts.data(plotted))
 
 
 def offer_next(key: str) -> None:
@@ -103,9 +103,9 @@ def _forget() -> None:
 
 def show_progress(seed: int) -> None:
     """How many of the guesses so far were right, of those in this session or its address; what else is to be had."""
-    made = {key: place for key, place in _guesses().items() if place is not None}
-    right = sum(STEPS[key].answers[place] == STEPS[key].right(computed(key, seed)) for key, place in made.items())
-    st.caption(f"Guesses so far: {len(made)} of {len(STEPS)}, {right} of them right.")
+    guesses = {key: place for key, place in _guesses().items() if place is not None}
+    right = sum(STEPS[key].answers[place] == STEPS[key].right(computed(key, seed)) for key, place in guesses.items())
+    st.caption(f"Guesses so far: {len(guesses)} of {len(STEPS)}, {right} of them right.")
     with st.container(horizontal=True):
         app.download("Worksheet", f"initialization-worksheet-{seed}.html", lambda: worksheet.html(
             {key: computed(key, seed) for key in STEPS}, seed), "text/html", key="worksheet",

@@ -39,8 +39,8 @@ def matrices(weights: Weights) -> list[Array]:
 def random_weights(seed: int) -> Weights:
     """Xavier's weights for a seed."""
     rng = stream(seed)
-    drawn = [initialize("xavier_normal", *shape, rng=rng) for shape in ((INPUTS, HIDDEN), (HIDDEN, OUTPUTS))]
-    return tuple(float(value) for w in drawn for value in w.ravel())
+    weights = [initialize("xavier_normal", *shape, rng=rng) for shape in ((INPUTS, HIDDEN), (HIDDEN, OUTPUTS))]
+    return tuple(float(value) for w in weights for value in w.ravel())
 
 
 def computed(weights: Weights) -> Propagation:

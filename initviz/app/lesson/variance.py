@@ -68,10 +68,10 @@ def forward(variance: float, seed: int) -> tuple[Plot, str]:
         lines.append(Line(label, layers, measured, predicted(activation, variance)))
         ends.append(float(measured[-1]))
     factor = WIDTH * variance
-    told = (f"n Var W = {WIDTH} × {variance:.3f} = {number(factor)}. Without an activation each layer multiplies the "
+    text = (f"n Var W = {WIDTH} × {variance:.3f} = {number(factor)}. Without an activation each layer multiplies the "
             f"variance by {number(factor)}; with ReLU, which drops half of the mean square, by {number(factor / 2)}. "
             f"After layer {LAYERS}: {number(ends[0])} and {number(ends[1])}.")
-    return Plot("Variance of the sums z in each layer (log axis)", "layer", lines, log=True), told
+    return Plot("Variance of the sums z in each layer (log axis)", "layer", lines, log=True), text
 
 
 def _networks(seed: int) -> list[Network]:
@@ -89,7 +89,7 @@ def there_and_back(seed: int) -> tuple[Plot, Plot]:
 
     Deltas are relative to those of the last hidden layer.
     """
-    there: list[Line] = []
+    forward_lines: list[Line] = []
     back: list[Line] = []
     for (rule, key, _, params), network in zip(RULES, _networks(seed), strict=True):
         run, variances = _run(network, NARROWING[0]), _variances(network)
@@ -100,7 +100,7 @@ def there_and_back(seed: int) -> tuple[Plot, Plot]:
         backwards = np.cumprod([1.0, *(n * v for n, v in zip(
             network.sizes[-2:1:-1], variances[-2:0:-1], strict=True))])[::-1]
         deltas = _square(run, "delta")
-        there.append(Line(label, layers, _square(run, "preactivation"), forwards, shared))
+        forward_lines.append(Line(label, layers, _square(run, "preactivation"), forwards, shared))
         back.append(Line(label, layers, deltas / deltas[-1], backwards, shared))
-    return (Plot("There: variance of z (log axis)", "layer", there, log=True),
+    return (Plot("There: variance of z (log axis)", "layer", forward_lines, log=True),
             Plot("Back: variance of δ, the last hidden layer's as 1 (log axis)", "layer", back, log=True))

@@ -54,15 +54,15 @@ def show(seed: int) -> None:
                             help=f"Variance of every weight of {variance.LAYERS} layers of n = {N} neurons, drawn "
                                  "from a "
                             "normal distribution of mean 0.")
-    plot, told = _forward(thousandths, seed)
+    plot, sentence = _forward(thousandths, seed)
     _plot(plot)
-    st.markdown(told)
+    st.markdown(sentence)
     st.caption(f"Solid: measured on {variance.SAMPLES} samples. Dashed: predicted. The weights are one draw: the "
                "deeper, the further it may stray from what is expected.")
     st.markdown(RELU)
     st.markdown(BACK)
-    for place, shown in zip(st.columns(2), _there_and_back(seed), strict=True):
+    for place, plot in zip(st.columns(2), _there_and_back(seed), strict=True):
         with place:
-            _plot(shown)
+            _plot(plot)
     st.caption("Flat is what a rule is made for. Dashed: predicted, the product of the layers' factors. Sources: LeCun "
                "et al. 1998, section 4.6; Glorot and Bengio 2010, equations 10 to 12; He et al. 2015, section 2.2.")

@@ -21,7 +21,7 @@ from initviz.diagnosis.recording.views import (
     attention_picture,
     branch_of,
     gradient_of,
-    places_of,
+    positions_of,
     signal_of,
     units_picture,
 )
@@ -57,11 +57,11 @@ def show_answer(chosen: RecordingRequest) -> None:
     for report, name in ((chosen.report, chosen.name), (chosen.other, chosen.other_name)):
         if report is None:
             continue
-        said = facts(report)
+        named_facts = facts(report)
         show = {"error": st.error, "warning": st.warning}.get(report.severity or "", st.success)
         remedy = f"  \n**To fix it:** {plain(report.remedy)}" if report.remedy else ""
         show(f"**{plain(name)}.** {plain(report.verdict)}{remedy}", icon=report.kind.icon)
-        st.caption(" · ".join(f"{fact}: {plain(said[fact])}" for fact in (
+        st.caption(" · ".join(f"{fact}: {plain(named_facts[fact])}" for fact in (
             "Model", "Parameters", "Outputs", "Mode", "Optimizer", "Output sizes", "Loss")))
 
 
@@ -94,10 +94,10 @@ def show_pictures(chosen: RecordingRequest) -> None:
         "Branch ÷ skip at each addition (log axis)": Compared.of(chosen.report, "all", chosen.other, labels).picture(
             "Branch over skip at each addition, log axis", branch_of, guides=[(1.0, "as large as the skip")]),
         "Attention's entropy, and how alike tokens are": attention_picture(chosen.report),
-        "Units that are 0 for every sample, and copies": units_picture(chosen.report, view.places)}
-    shown = {title: drawn for title, drawn in pictures.items() if drawn is not None}
-    places = [column for _ in range(0, len(shown), 2) for column in st.columns(2)]
-    for place, (title, (picture, data)) in zip(places, shown.items(), strict=False):
+        "Units that are 0 for every sample, and copies": units_picture(chosen.report, view.positions)}
+    drawable = {title: drawn for title, drawn in pictures.items() if drawn is not None}
+    places = [column for _ in range(0, len(drawable), 2) for column in st.columns(2)]
+    for place, (title, (picture, data)) in zip(places, drawable.items(), strict=False):
         with place:
             st.markdown(f"**{title}**")
             app.show(picture, data)
@@ -122,7 +122,7 @@ def _say_pictures(chosen: RecordingRequest) -> str:
                      "the stream may grow, and of the gradient its product with the signal is compared.")
     if skips:
         parts.append("A branch far below its skip changes little; one far above drowns what came before.")
-    if units_picture(chosen.report, places_of(chosen.report.trunk, chosen.view)) is not None:
+    if units_picture(chosen.report, positions_of(chosen.report.trunk, chosen.view)) is not None:
         parts.append("Units that are 0 for every sample get no gradient from it; copies get the same one.")
     return " ".join(parts)
 
@@ -147,10 +147,10 @@ def show_comparison(chosen: RecordingRequest) -> None:
 def show_tables(chosen: RecordingRequest) -> None:
     """Every output of the view, and the laws that the weights follow."""
     report = chosen.report
-    places = tuple(place.row for place in places_of(report.trunk, chosen.view))
+    indices = tuple(position.row for position in positions_of(report.trunk, chosen.view))
     outputs, weights = st.tabs(["Outputs", "Weights"], key="recorded_tables")
     with outputs:
-        frame = table(report, places)
+        frame = table(report, indices)
         st.dataframe(frame, hide_index=True, placeholder="", width="stretch", height=table_height(len(frame)))
     with weights:
         frame = weights_table(report)

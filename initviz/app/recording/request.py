@@ -75,10 +75,10 @@ def ask_example() -> str:
 
 
 def ask_view(uploaded: UploadedRecordings, example: str) -> RecordingRequest:
-    """What is to be shown of it, beside what."""
+    """Ask which outputs are shown, and beside which other recording."""
     first, second = uploaded.first, uploaded.second
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        beside = _choice("beside", "Compare with", COMPARISONS, NOTHING,
+        compared_with = _choice("beside", "Compare with", COMPARISONS, NOTHING,
                          "Before and after a change, or one model at two widths.")
         view = _choice("shown", "Shown", VIEWS, "depth",
                        "The model's depth: outputs outside of branches, whose scale can be compared. Modules: "
@@ -86,8 +86,8 @@ def ask_view(uploaded: UploadedRecordings, example: str) -> RecordingRequest:
     report, name = (example_report(example), EXAMPLES[example]) if first is None else first
     if second is not None:
         return RecordingRequest(report, name, *second, view)
-    other = example_report(beside) if beside != NOTHING else None
-    return RecordingRequest(report, name, other, COMPARISONS[beside], view)
+    other = example_report(compared_with) if compared_with != NOTHING else None
+    return RecordingRequest(report, name, other, COMPARISONS[compared_with], view)
 
 
 def _choice(key: str, label: str, labels: Mapping[str, str], default: str, words: str) -> str:

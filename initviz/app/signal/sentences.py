@@ -22,7 +22,7 @@ def _name(run: Run) -> str:
 
 
 def question(settings: Settings) -> str:
-    """What the first picture answers."""
+    """The question that the first picture answers."""
     sent = "One sample goes" if settings.view == "one" else f"{settings.batch} samples go"
     return f"{sent} through an untrained network: do the neurons stay spread out, collapse, fade or blow up?"
 
@@ -35,7 +35,7 @@ def picture_title(settings: Settings, one_sample: bool) -> str:
 
 
 def how_to_read(quantity: str, one_sample: bool, sample: int) -> str:
-    """What is drawn in the first picture."""
+    """How to read the first picture, in a sentence."""
     name = QUANTITY_LABELS[quantity]
     counted = (f"{name} of every neuron for sample {sample} alone: a needle is a layer whose neurons all say the same"
                if one_sample else f"{name}, all values: here a spread may be that of the samples, not of the neurons"
@@ -93,7 +93,7 @@ def backward(runs: Sequence[Run], spread: str) -> str:
 
 
 def theory(runs: Sequence[Run], theories: Sequence[str]) -> str:
-    """What ``against_theory`` says of each run, in one sentence."""
+    """The comparison of each run with theory, by ``against_theory``, in one sentence."""
     pairs = zip(runs, theories, strict=True)
     return f"Theory: {grouped(pairs, lambda pair: _name(pair[0]), lambda pair: pair[1])}."
 
@@ -120,7 +120,7 @@ def spread_title(spread: str, quantity: str, name: str) -> str:
 
 
 def lines(spread: str, *, theory_has_band: bool) -> str:
-    """What the lines and bands of the depth charts are."""
+    """What the lines and bands of the depth charts show, in a sentence."""
     dashed = "Forward, shaded: the middle 80 % of the samples. Backward, dashed" if spread == "median_rms" else "Dashed"
     band = "; shaded: where about 96 % of all draws of the weights stay" if theory_has_band else ""
     return f"Solid: measured. {dashed}: theory, what infinitely wide layers do{band}."

@@ -78,18 +78,18 @@ def _stream(copies: BlockCopies) -> str:
     if first[0] != 1:
         return "the neurons of the stream differ from the first layer on" + (
             "" if min(first) in (0, width) else f", {_range_of(first, width)}")
-    at = next((block for block, count in enumerate(first) if count > 1), None)
-    if at is not None:
-        return (f"the first layer puts out copies, and block {at}, whose branch has different weights, adds something "
-                "else to each")
+    block = next((block for block, count in enumerate(first) if count > 1), None)
+    if block is not None:
+        return (f"the first layer puts out copies, and block {block}, whose branch has different weights, adds "
+                "something else to each")
     if not last:
         return "the neurons of the stream begin as copies"
-    now = _range_of(last, width)
+    range_after = _range_of(last, width)
     if max(last) == 1:
         return ("the neurons of the stream are copies though they may not change places: no signal comes that could "
-                f"tell them apart, and after {copies.steps} steps there still is {now}")
+                f"tell them apart, and after {copies.steps} steps there still is {range_after}")
     return ("the neurons of the stream begin as copies, but are read or written with different weights, and so part: "
-            f"after {copies.steps} steps {now}")
+            f"after {copies.steps} steps {range_after}")
 
 
 def _zero_factor(network: Architecture) -> str:
@@ -139,8 +139,8 @@ def _norm(copies: BlockCopies) -> str:
     if norm.output_rms == 0:
         back += ("; one that differs from neuron to neuron would come back up to 1/√ε = "
                  f"{number(1 / math.sqrt(norm.eps))} times as large")
-    where = [*stage_names(copies.network), "the last normalization"][norm.stage]
-    return (f"{entry.label} {entry.of_copies}: in {where} it puts out {number(norm.output_rms)} (root mean square) of "
+    stage = [*stage_names(copies.network), "the last normalization"][norm.stage]
+    return (f"{entry.label} {entry.of_copies}: in {stage} it puts out {number(norm.output_rms)} (root mean square) of "
             f"{number(norm.input_rms)}, and {back}")
 
 
@@ -151,8 +151,8 @@ def _layers(copies: BlockCopies) -> str:
         first = _of(copies.first, "stream")
         return "the neurons of every layer differ" + (
             "" if min(first) in (0, copies.network.width) else f", {_range_of(first, copies.network.width)}")
-    where = "every layer" if len(alike) == len(copies.stream_kinds) else f"layer {ranges(alike)}"
-    return (f"the neurons of {where} stay copies: any two may change places, as they are written and read with equal "
+    layers = "every layer" if len(alike) == len(copies.stream_kinds) else f"layer {ranges(alike)}"
+    return (f"the neurons of {layers} stay copies: any two may change places, as they are written and read with equal "
             "weights, so each step moves them alike")
 
 
@@ -179,8 +179,8 @@ def _sentences(copies: BlockCopies) -> Iterator[str]:
 
 def reasons(networks: Sequence[BlockCopies]) -> str:
     """A list of what stays copies and what does not, and why, initializers of which the same is said together."""
-    said: dict[str, list[str]] = {}
+    sentences: dict[str, list[str]] = {}
     for copies in networks:
         words = ". ".join(text[0].upper() + text[1:] for text in _sentences(copies) if text)
-        said.setdefault(words, []).append(label_of(copies.network.initializer))
-    return "\n".join(f"- **{', '.join(labels)}**: {words}." for words, labels in said.items())
+        sentences.setdefault(words, []).append(label_of(copies.network.initializer))
+    return "\n".join(f"- **{', '.join(labels)}**: {words}." for words, labels in sentences.items())

@@ -45,24 +45,24 @@ def _initial(settings: Settings) -> Architecture:
     return network if value else replace(network, initializer_params={"value": 0.1})
 
 
-def show(asked: Settings, settings: Settings) -> None:
+def show(chosen: Settings, settings: Settings) -> None:
     """The attempts: the symmetry gap of stream or branches over the steps, in words, and a table."""
     network = _initial(settings)
     value = dict(network.initializer_params)["value"]
     which = "One of these blocks" if network.blocks == 1 else "Two of these blocks"
-    left = "" if network.scheme == "none" else f" that {SCHEMES[network.scheme].label} leaves to the initializer"
-    st.markdown(f"{which}, every weight {value:g}{left}. What makes the copies in the stream different, what those "
+    scope = "" if network.scheme == "none" else f" that {SCHEMES[network.scheme].label} leaves to the initializer"
+    st.markdown(f"{which}, every weight {value:g}{scope}. What makes the copies in the stream different, what those "
                 "inside the branches, and after how many steps?")
     with st.container(horizontal=True):
         for key in ("epsilon", "steps"):
             app.control(key)
     one_step = 6 * len(BLOCK_ATTEMPTS) * settings.batch * block_weights(network)
-    steps = most_steps(asked.steps, one_step, MOST_ATTEMPT_OPERATIONS)
-    if steps < asked.steps:
-        st.caption(f"At this width and batch {steps} steps are made, not {asked.steps}.")
+    steps = most_steps(chosen.steps, one_step, MOST_ATTEMPT_OPERATIONS)
+    if steps < chosen.steps:
+        st.caption(f"At this width and batch {steps} steps are made, not {chosen.steps}.")
     recipe = Recipe(settings.optimizer, settings.rate, steps)
     with st.container():
-        results = cached_block_attempts(network, settings.input, settings.batch, recipe, asked.epsilon)
+        results = cached_block_attempts(network, settings.input, settings.batch, recipe, chosen.epsilon)
     part, name = ("branch", "inside the branches") if settings.block_part == "branch" else ("stream", "in the stream")
     st.markdown(f"**Symmetry gap {name}** over the steps (log axis)")
     thin = max(1, steps // 100)
@@ -90,7 +90,7 @@ def _outcome(result: BlockResult) -> str:
 
 def in_words(results: Sequence[BlockResult], steps: int) -> str:
     """Which attempts part the stream, which the branches too, and which nothing."""
-    said = {
+    sentences = {
         "both": f"**Stream and branches come apart** within {steps} steps",
         "stream": f"**The stream comes apart**, and the neurons inside the branches by less than {SPLIT:g} in "
                   f"{steps} steps",
@@ -98,7 +98,7 @@ def in_words(results: Sequence[BlockResult], steps: int) -> str:
                     "still changes nothing, so each branch counts as one neuron",
         "neither": f"**The stream stays copies**, or is apart by less than {SPLIT:g} in {steps} steps",
         "diverged": "**Training diverged**"}
-    return "\n".join(f"- {words}: {'; '.join(names)}." for kind, words in said.items()
+    return "\n".join(f"- {words}: {'; '.join(names)}." for kind, words in sentences.items()
                      if (names := [BLOCK_ATTEMPTS[r.key].label for r in results if _outcome(r) == kind]))
 
 

@@ -62,9 +62,9 @@ def show(chosen: Settings) -> None:
             app.control(key)
     recipe = Recipe(settings.optimizer, settings.rate)
     if settings.kind == "plain":
-        shown = _of_layers(settings, recipe)
-        _show_layers(chosen, settings, shown)
-        _show_neurons(settings, shown)
+        pictured = _of_layers(settings, recipe)
+        _show_layers(chosen, settings, pictured)
+        _show_neurons(settings, pictured)
     else:
         _show_blocks(chosen, settings, recipe)
     _break_symmetry(chosen, settings, recipe)
@@ -88,8 +88,8 @@ def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
         part = settings.block_part
     views = [[view for stage in copies.views if (view := stage.part(part))] for copies in counted]
     names = blocks.stage_names(networks[0])
-    shown = _Shown(views, names[0 if part == "stream" else 1:], blocks.title(networks[0], part))
-    _show_layers(chosen, settings, shown)
+    pictured = _Shown(views, names[0 if part == "stream" else 1:], blocks.title(networks[0], part))
+    _show_layers(chosen, settings, pictured)
     st.markdown("**What stays copies, and why**")
     if settings.unfit_scheme:
         st.caption(settings.unfit_scheme)
@@ -98,19 +98,19 @@ def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
     app.more("Different neurons, from the block with fewest to that with most. Neurons may change places where all "
              "that writes into them and reads them is equal; then their gradients are equal in every step, and no "
              "more than the last column says can ever differ.")
-    _show_neurons(settings, shown)
+    _show_neurons(settings, pictured)
 
 
-def _show_layers(chosen: Settings, settings: Settings, shown: _Shown) -> None:
-    labels, views = [label_of(key) for key in settings.init], shown.views
+def _show_layers(chosen: Settings, settings: Settings, pictured: _Shown) -> None:
+    labels, views = [label_of(key) for key in settings.init], pictured.views
     baseline = participation_baseline(settings.batch, max((layers[-1].neurons for layers in views if layers),
                                                           default=settings.width))
-    st.markdown(f"**{shown.what}**: in each cell one column per neuron, one row per sample")
+    st.markdown(f"**{pictured.what}**: in each cell one column per neuron, one row per sample")
     app.show(collapse.picture(), collapse.data([
         collapse.Column(label, [collapse.HiddenLayer(view.activations, view.rms, say.effective_neurons(view))
                                 for view in layers], *say.head(layers))
         for label, layers in zip(labels, views, strict=True)],
-        shown.names))
+        pictured.names))
     st.markdown("Stripes **across** a cell are copies: every neuron puts out the same. Stripes **down** it: a neuron "
                 "says the same of every sample. **Pale** is a weak signal.")
     if settings.kind == "plain":
@@ -122,27 +122,27 @@ def _show_layers(chosen: Settings, settings: Settings, shown: _Shown) -> None:
              + (f" The first {MOST_SAMPLES} samples of the batch are used." if chosen.batch > MOST_SAMPLES else ""))
 
 
-def _show_neurons(settings: Settings, shown: _Shown) -> None:
+def _show_neurons(settings: Settings, pictured: _Shown) -> None:
     labels = [label_of(key) for key in settings.init]
     with st.container(horizontal=True):
         app.control("matrix")
-        blocks_only = [name for name in shown.names if name.startswith("block")]
-        layer = app.layer_control("hidden", len(blocks_only or shown.names), "Block" if blocks_only else "")
-    place = layer - 1 + (len(shown.names) - len(blocks_only) if blocks_only else 0)
+        blocks_only = [name for name in pictured.names if name.startswith("block")]
+        layer = app.layer_control("hidden", len(blocks_only or pictured.names), "Block" if blocks_only else "")
+    index = layer - 1 + (len(pictured.names) - len(blocks_only) if blocks_only else 0)
     similar = settings.matrix == "similarities"
-    maps = [neurons.HeatMap(label, getattr(layers[place], settings.matrix), 1.0 if similar else None,
+    maps = [neurons.HeatMap(label, getattr(layers[index], settings.matrix), 1.0 if similar else None,
                             "not defined" if similar else "overflow")
-            for label, layers in zip(labels, shown.views, strict=True) if layers]
-    wide = next((layers[place].neurons for layers in shown.views if layers), settings.width)
-    some = f"The first {neurons.MOST_COLUMNS} of {wide} neurons. " if wide > neurons.MOST_COLUMNS else ""
-    where = shown.names[place]
+            for label, layers in zip(labels, pictured.views, strict=True) if layers]
+    wide = next((layers[index].neurons for layers in pictured.views if layers), settings.width)
+    cut_note = f"The first {neurons.MOST_COLUMNS} of {wide} neurons. " if wide > neurons.MOST_COLUMNS else ""
+    name = pictured.names[index]
     if maps:
         rows = {"activations": "sample", "gradient": "input", "similarities": "neuron"}[settings.matrix]
-        st.markdown(f"**{where[0].upper()}{where[1:]}**: one column per neuron, one row "
+        st.markdown(f"**{name[0].upper()}{name[1:]}**: one column per neuron, one row "
                     f"a{'n' if rows == 'input' else ''} {rows}")
         app.show(neurons.picture(square=similar), neurons.data(maps))
-    st.caption(f"{some}{say.MATRIX_WORDS[settings.matrix]}")
-    st.table(pd.DataFrame(say.layer_rows(labels, shown.views, place + 1)).set_index("Initializer"))
+    st.caption(f"{cut_note}{say.MATRIX_WORDS[settings.matrix]}")
+    st.table(pd.DataFrame(say.layer_rows(labels, pictured.views, index + 1)).set_index("Initializer"))
     app.more("Effective neurons: how many independent neurons would vary as much, a participation ratio. Scale: the "
              "root mean square of what the layer puts out. Symmetry gap: how far a neuron's incoming weights are from "
              "the first neuron's, relative to it; 0 for copies. Gradient: the root mean square of its weights' dL/dW.")

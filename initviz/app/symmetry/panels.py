@@ -19,7 +19,7 @@ from initviz.training.symmetry import ATTEMPTS, AttemptResult, LayerView, develo
 
 
 def in_float64(batch: Batch) -> Batch:
-    """The same batch, its inputs cast from the float32 of the other pages."""
+    """The batch in float64, its inputs cast from the float32 of the other pages."""
     return replace(batch, x=batch.x.astype(np.float64))
 
 

@@ -27,8 +27,8 @@ def effective_neurons(view: LayerView) -> float:
 
 def head(layers: Sequence[LayerView]) -> tuple[str, str]:
     """What is seen of an initializer, in a word, and the color of that word's band."""
-    seen = _outcome(layers)
-    return seen.word, VERDICT_COLORS[seen.severity]
+    outcome = _outcome(layers)
+    return outcome.word, VERDICT_COLORS[outcome.severity]
 
 
 def collapses(labels: Sequence[str], views: Sequence[Sequence[LayerView]]) -> str:
@@ -89,11 +89,11 @@ def attempts(results: Sequence[AttemptResult], steps: int) -> str:
     """Which attempts broke the symmetry, and which did not."""
     broke = [ATTEMPTS[r.key].label for r in results if r.split_at]
     never = [ATTEMPTS[r.key].label for r in results if r.split_at == 0]
-    kept = [ATTEMPTS[r.key].label for r in results if r.split_at is None]
+    still_copies = [ATTEMPTS[r.key].label for r in results if r.split_at is None]
     parts = [f"- **Copies come apart** within {steps} steps, as something treats them differently: {'; '.join(broke)}."
              if broke else "",
              f"- **No copies** from the first step on: {'; '.join(never)}." if never else "",
-             f"- **They stay copies** for these {steps} steps: {'; '.join(kept)}." if kept else ""]
+             f"- **They stay copies** for these {steps} steps: {'; '.join(still_copies)}." if still_copies else ""]
     return "\n".join(part for part in parts if part)
 
 

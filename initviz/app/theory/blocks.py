@@ -67,7 +67,7 @@ def _a_block(squares: Array, form: str) -> str:
     return f"first × {number(float(factors[0]), 3)}, last × {number(float(factors[-1]), 3)}"
 
 
-def _whole(squares: Array) -> str:
+def _factor_over_all(squares: Array) -> str:
     return f"× {number(float(squares[-1] / squares[0]))}" if squares[0] and np.isfinite(squares[0]) else "0"
 
 
@@ -80,8 +80,8 @@ def _row(run: BlockRun, prediction: BlockPrediction | None, way: str, quantity: 
         return {"Initializer": label_of(run.network.initializer), "Mean square": way,
                 "A block: theory": "none" if expected is None else _a_block(expected, form),
                 "A block: measured": "the errors cancel" if canceled else _a_block(measured, form),
-                "All blocks: theory": "none" if expected is None else _whole(expected),
-                "All blocks: measured": "the errors cancel" if canceled else _whole(measured)}
+                "All blocks: theory": "none" if expected is None else _factor_over_all(expected),
+                "All blocks: measured": "the errors cancel" if canceled else _factor_over_all(measured)}
 
 
 def rows(runs: Sequence[BlockRun], predictions: Sequence[BlockPrediction | None]) -> list[dict[str, str]]:
@@ -92,7 +92,7 @@ def rows(runs: Sequence[BlockRun], predictions: Sequence[BlockPrediction | None]
             for run, prediction in zip(runs, predictions, strict=True) for way in ways]
 
 
-def known(network: Architecture) -> str:
+def what_is_known(network: Architecture) -> str:
     """The formula of these blocks and what follows from it, with its source."""
     kind = KINDS[network.kind]
     return f"Blocks of the form {kind.formula}. {KNOWN[network.kind, network.normalization != 'none']}"
@@ -123,4 +123,4 @@ def show(settings: Settings) -> None:
     st.caption(f"Solid: measured. Dashed: theory of infinitely wide layers and large batches. Theory: {theories}. "
                f"{settings.unfit_scheme}")
     st.dataframe(pd.DataFrame(rows(runs, predictions)), hide_index=True, width="stretch")
-    st.caption(f"The gradient goes from the last block to the first. {known(network)}")
+    st.caption(f"The gradient goes from the last block to the first. {what_is_known(network)}")

@@ -78,9 +78,9 @@ def choose_point(settings: Settings, points: Mapping[str, tuple[float, float]]) 
     """A button for each classic point, the one that is shown marked, and the two sliders."""
     with st.container(horizontal=True, gap="xsmall"):
         for name, (sigma_w, sigma_b) in points.items():
-            here = bool(np.allclose((sigma_w, sigma_b), (settings.sigma_w, settings.sigma_b), rtol=0, atol=1e-9))
+            is_chosen = bool(np.allclose((sigma_w, sigma_b), (settings.sigma_w, settings.sigma_b), rtol=0, atol=1e-9))
             st.button(name, on_click=set_controls, args=({"sigma_w": sigma_w, "sigma_b": sigma_b},),
-                      key=f"point_{name}", icon=":material/check:" if here else None,
+                      key=f"point_{name}", icon=":material/check:" if is_chosen else None,
                       help=f"σ_w = {number(sigma_w, 3)}, σ_b = {number(sigma_b, 3)}.")
     with st.container(horizontal=True):
         for key in ("sigma_w", "sigma_b"):
@@ -92,8 +92,8 @@ def gradient_reach(run: Run, expected: Array) -> None:
     series = []
     for name, color, lengths in (("theory", UNORDERED[0], expected),
                                  ("this network", UNORDERED[1], quantities.measured_reach(run))):
-        shown = np.flatnonzero((lengths >= SHORTEST) & (lengths <= 1 / SHORTEST))
-        series.append(curves.Series(name, color, shown, lengths[shown]))
+        layers_shown = np.flatnonzero((lengths >= SHORTEST) & (lengths <= 1 / SHORTEST))
+        series.append(curves.Series(name, color, layers_shown, lengths[layers_shown]))
     st.markdown("**How far a gradient gets**: its length after so many layers back (log axis)")
     app.show(curves.picture("Length of a gradient against the layers it has gone back through, log axis",
                             "layers back", log=True, points=False),
@@ -194,14 +194,14 @@ def _dead_neurons(view: TheoryView) -> None:
         return
     expected = _cached_dead_shares(view.network, view.settings.input, view.run.batch)
     measured: Any = view.run.column("dead_share")[: view.settings.depth - 1]
-    lost = born_dead(view.network.sizes[1:-1])
+    probability = born_dead(view.network.sizes[1:-1])
     st.markdown("A neuron is dead where its sum is at or below 0 for every sample: ReLU then puts out 0, and no "
                 "gradient reaches its weights.")
     st.markdown("**Share of dead neurons**")
     app.show(curves.picture("Share of dead neurons against the layer", "hidden layer", log=False),
             curves.data([curves.Series("this network", UNORDERED[1], np.arange(1, view.settings.depth), measured,
                                        expected=(expected, expected, expected))], log=False))
-    st.markdown(say.dead(expected, measured, lost, view.settings.bias))
+    st.markdown(say.dead(expected, measured, probability, view.settings.bias))
     st.caption("Solid: measured. Dashed: theory.")
     app.more("A wide network's share is E Φ(−u/√(1−c))ᵐ for m samples of correlation c, where u is normal of variance "
              "c and Φ the normal distribution function (derived from Cho and Saul 2009's kernel: given what all "
@@ -247,21 +247,21 @@ def _survival_words(sweep: Survival) -> str:
 
 def _current_survival(network: Network, settings: Settings) -> Survival:
     """This session's sweep of a network's sizes: the one begun before where there is one, as far as it got."""
-    wanted = quantities.survival(network, settings.deepest, settings.widest, settings.seeds)
-    held = st.session_state.get("survival")
-    if held is None or held.terms != wanted.terms:
-        held = st.session_state["survival"] = wanted
-    return held
+    survival = quantities.survival(network, settings.deepest, settings.widest, settings.seeds)
+    current = st.session_state.get("survival")
+    if current is None or current.terms != survival.terms:
+        current = st.session_state["survival"] = survival
+    return current
 
 
 def _singular_values(view: TheoryView) -> None:
     spectra = _cached_spectra(view.network)
     series = []
     for key, spectrum in spectra.items():
-        at, middle = np.array(spectrum.layers), np.sqrt(spectrum.mean_square)
-        series.append(curves.Series(f"{label_of(key)}, largest", color_of(key), at, spectrum.values[:, 0],
+        layers, middle = np.array(spectrum.layers), np.sqrt(spectrum.mean_square)
+        series.append(curves.Series(f"{label_of(key)}, largest", color_of(key), layers, spectrum.values[:, 0],
                                     expected=(middle, middle, middle)))
-        series.append(curves.Series(f"{label_of(key)}, median", color_of(key), at,
+        series.append(curves.Series(f"{label_of(key)}, median", color_of(key), layers,
                                     np.median(spectrum.values, axis=1)))
     st.markdown("A small change of the input is stretched in some directions and squeezed in others on its way to a "
                 "layer: the singular values are these factors. Where they spread over many powers of ten, one learning "

@@ -78,13 +78,13 @@ def expected_reach(field: Field, sigma_w: float, sigma_b: float, mean_square: fl
     that mean square.
     """
     with np.errstate(**QUIET):
-        squares = [float(at.derivative_square[0]) for _, at in field.layers(
+        squares = [float(moments.derivative_square[0]) for _, moments in field.layers(
             np.array([mean_square]), [(sigma_w, sigma_b)] * DEEPEST_GRADIENT, field.tabulated)]
         return np.concatenate([[1.0], np.cumprod(sigma_w * np.sqrt(squares))])
 
 
 def measured_reach(run: Run) -> Array:
-    """The same as a run has measured it, as deep as it is; empty where its gradient is 0."""
+    """A run's gradient length in the first hidden layer over that in each deeper one, measured; empty where it is 0."""
     deltas = run.column("delta_rms")[:-1][:DEEPEST_GRADIENT + 1]
     if run.hidden_gradient_is_round_off or not (deltas.size and deltas.all()):
         return np.zeros(0)
@@ -97,8 +97,8 @@ def correlations(network: Network, correlation: float) -> tuple[Array, Array, Ar
 
     The last two are None where other draws would take too long.
     """
-    expected, drawn = expected_correlations(network, correlation), drawn_correlations(network, correlation)
-    low, high = (drawn.min(axis=0), drawn.max(axis=0)) if len(drawn) else (None, None)
+    expected, measured = expected_correlations(network, correlation), drawn_correlations(network, correlation)
+    low, high = (measured.min(axis=0), measured.max(axis=0)) if len(measured) else (None, None)
     return expected, measured_correlations(network, correlation), low, high
 
 
@@ -115,14 +115,14 @@ def spectra(network: Network) -> dict[str, Spectrum]:
 def spectrum_table(spectra: dict[str, Spectrum]) -> pd.DataFrame:
     """The last layer's singular values, measured and predicted."""
     rows = []
-    for key, part in spectra.items():
-        values = part.values[-1]
+    for key, of_key in spectra.items():
+        values = of_key.values[-1]
         squares = values * values
         rows.append({
             "Weights": label_of(key), "Largest": number(float(values[0])), "Median": number(float(np.median(values))),
             "Smallest": number(float(values[-1])), "Mean of s²": number(float(squares.mean())),
-            "Theory, mean": number(float(part.mean_square[-1])), "Variance of s²": number(float(squares.var())),
-            "Theory, variance": number(float(part.variance[-1]))})
+            "Theory, mean": number(float(of_key.mean_square[-1])), "Variance of s²": number(float(squares.var())),
+            "Theory, variance": number(float(of_key.variance[-1]))})
     return pd.DataFrame(rows)
 
 
@@ -161,8 +161,8 @@ def staircase(network: Network, run: Run, mean_square: float) -> dict[str, Any]:
     """
     steps = expected_lengths(network, mean_square)
     measured = np.square(run.column("preactivation_std")[:len(steps)])
-    known = np.concatenate([steps, measured])
-    most = 1.15 * max(float(known[np.isfinite(known)].max(initial=0)), 1e-6)
+    all_lengths = np.concatenate([steps, measured])
+    most = 1.15 * max(float(all_lengths[np.isfinite(all_lengths)].max(initial=0)), 1e-6)
     q = np.concatenate([[0], np.geomspace(most * 1e-4, most, 200)])
     return {"q": q, "mapped": field_of(network).length(q, *sigmas(network, 1)), "lengths": np.minimum(steps, 10 * most),
             "measured": measured, "most": most}

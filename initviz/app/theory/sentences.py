@@ -55,14 +55,14 @@ def phase(fixed_point: FixedPoint, prediction: Prediction | None) -> str:
     hidden = 0 if prediction is None else len(prediction.delta_rms) - 1
     if prediction is None or fixed_point.phase == "unbounded" or hidden < 2 or not fixed_point.chi > 0:
         return PHASES[fixed_point.phase] + inputs
-    here = returned(prediction)
-    little = ", which is little" if 0.5 < here < 2 and round(here, 2) != 1 else ""
-    said = (f"{PHASES[fixed_point.phase]}{inputs}. Over the {hidden} hidden layers drawn here the gradient's length is "
-            f"multiplied by {number(here, 3)}{little}")
+    at_input = returned(prediction)
+    little = ", which is little" if 0.5 < at_input < 2 and round(at_input, 2) != 1 else ""
+    text = (f"{PHASES[fixed_point.phase]}{inputs}. Over the {hidden} hidden layers drawn here the gradient's length is "
+            f"multiplied by {number(at_input, 3)}{little}")
     if fixed_point.phase == "critical":
-        return said
+        return text
     tenfold = number(2 * math.log(10) / abs(math.log(fixed_point.chi)))
-    return f"{said}; where lengths have settled, by {'a tenth' if fixed_point.chi < 1 else 'ten'} in {tenfold} layers"
+    return f"{text}; where lengths have settled, by {'a tenth' if fixed_point.chi < 1 else 'ten'} in {tenfold} layers"
 
 
 def point(fixed_point: FixedPoint) -> list[tuple[str, str, str]]:
@@ -106,9 +106,9 @@ def correlation_goes(fixed_point: FixedPoint) -> str:
         return "It is not defined where the length grows without bound."
     if math.isnan(fixed_point.correlation):
         return "Deep layers are as good as linear here: they leave the correlation of two inputs as it is."
-    where = ("Very deep layers make two different inputs alike" if fixed_point.correlation > 1 - 1e-9 else
+    limit = ("Very deep layers make two different inputs alike" if fixed_point.correlation > 1 - 1e-9 else
              f"Very deep layers bring two different inputs to {number(fixed_point.correlation)}")
-    return f"{where}{_pace(fixed_point.depth_of_correlation)}."
+    return f"{limit}{_pace(fixed_point.depth_of_correlation)}."
 
 
 def gradient_goes(fixed_point: FixedPoint, prediction: Prediction | None) -> str:
@@ -157,15 +157,16 @@ def lengths(run: Run, expected: Sequence[float]) -> str:
             f"{len(measured)}, where theory expects {number(float(expected[-1]))}.")
 
 
-def dead(expected: Sequence[float], measured: Sequence[float], lost: float, bias: float) -> str:
+def dead(expected: Sequence[float], measured: Sequence[float], probability: float, bias: float) -> str:
     """The last hidden layer's dead share, predicted and measured, why it rises, and how likely a whole layer is off."""
-    there = (f"In layer {len(expected)} theory expects {percent(float(expected[-1]))}, and this network has "
+    text = (f"In layer {len(expected)} theory expects {percent(float(expected[-1]))}, and this network has "
              f"{percent(float(measured[-1]))}." if math.isfinite(expected[-1]) and math.isfinite(measured[-1])
              else "The signal is 0 or overflows, so that theory expects no share.")
     if len(expected) > 1 and expected[-1] > expected[0]:
-        there += (" The share rises with depth as the samples become alike: then a neuron is off for all of them or "
+        text += (" The share rises with depth as the samples become alike: then a neuron is off for all of them or "
                   "for none.")
-    return there + ("" if bias else f" For one sample, some layer is off as a whole with probability {number(lost)}: "
+    return text + ("" if bias else f" For one sample, some layer is off as a whole with probability "
+                                 f"{number(probability)}: "
                     "1 − Π(1 − 2⁻ⁿ) over the widths n, whatever the scale (Lu et al. 2020).")
 
 
@@ -183,10 +184,10 @@ def correlation(expected: Sequence[float], measured: Sequence[float]) -> str:
 def survival(shares: Mapping[tuple[int, int], tuple[float, int]], widths: Sequence[int]) -> str:
     """For each width the deepest networks of which at least half survive."""
     def deepest(width: int) -> str:
-        depths = [depth for (depth, of), (share, _) in shares.items() if of == width and share >= 0.5]
+        depths = [depth for (depth, of_width), (share, _) in shares.items() if of_width == width and share >= 0.5]
         return f"depth {max(depths)}" if depths else "none"
 
     if not shares:
         return "Nothing has been computed yet."
-    known = [width for width in widths if any(of == width for _, of in shares)]
+    known = [width for width in widths if any(of_width == width for _, of_width in shares)]
     return f"Deepest at which at least half survive: {grouped(known, lambda width: f'width {width}', deepest)}."

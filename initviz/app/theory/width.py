@@ -57,20 +57,20 @@ def show(settings: Settings) -> None:
             st.markdown(f"**{parametrization.label}**, {OPTIMIZER_LABELS[optimizer]}: "
                         f"{size_of[:1].lower()}{size_of[1:]} (log axes)")
             places.append((key, app.show(chart.picture(), _data(one_check, key, optimizer, step), key=f"width_{key}")))
-    left = one_check.settings[len(one_check.measured):]
-    with room_for(0.0 if one_check.stopped else check.peak_bytes(left)):
+    remaining = one_check.settings[len(one_check.measured):]
+    with room_for(0.0 if one_check.stopped else check.peak_bytes(remaining)):
         while not (one_check.finished or one_check.stopped):
             one_check.advance(until=time.monotonic() + REDRAW_SECONDS)
             bar.progress(one_check.progress, _status(one_check))
-            for key, place in places:
-                app.show(chart.picture(), _data(one_check, key, optimizer, step), into=place)
+            for key, slot in places:
+                app.show(chart.picture(), _data(one_check, key, optimizer, step), into=slot)
             if one_check.finished:
                 st.rerun()
     _words(settings, one_check.measured)
 
 
 def _words(settings: Settings, measured: Sequence[check.Coordinates]) -> None:
-    if len({one.settings.width for one in measured}) < 2:
+    if len({result.settings.width for result in measured}) < 2:
         return
     slopes = check.slopes(measured)
     st.markdown("  \n".join(check.sentence(slopes, parametrization, optimizer)
@@ -92,33 +92,33 @@ def _table(slopes: pd.DataFrame) -> pd.DataFrame:
     """One row per parametrization, optimizer and step, one column per layer: slope and error in words."""
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in slopes.itertuples():
-        of = (OPTIMIZER_LABELS[row.optimizer], check.PARAMETRIZATIONS[row.parametrization].label, SIZES_OF[row.step])
-        rows.setdefault(of, {})[row.layer] = check.slope_text(row.slope, row.error)
+        key = (OPTIMIZER_LABELS[row.optimizer], check.PARAMETRIZATIONS[row.parametrization].label, SIZES_OF[row.step])
+        rows.setdefault(key, {})[row.layer] = check.slope_text(row.slope, row.error)
         if row.diverged:
-            rows[of]["Diverged"] = f"{row.diverged} networks"
+            rows[key]["Diverged"] = f"{row.diverged} networks"
     return pd.DataFrame([{"Optimizer": o, "Parametrization": p, "Slope of": m, **cells}
                          for (o, p, m), cells in rows.items()]).fillna("")
 
 
 def _data(one_check: check.CoordinateCheck, parametrization: str, optimizer: str, step: int) -> Data:
-    return chart.data([one for one in one_check.measured if one.settings.parametrization == parametrization
-                       and one.settings.optimizer == optimizer], step)
+    return chart.data([result for result in one_check.measured if result.settings.parametrization == parametrization
+                       and result.settings.optimizer == optimizer], step)
 
 
 def _status(one_check: check.CoordinateCheck) -> str:
-    done = f"{len(one_check.measured)} of {len(one_check.settings)} networks"
-    return f"Finished: {done}" if one_check.finished else f"Stopped: {done}" if one_check.stopped else done
+    progress = f"{len(one_check.measured)} of {len(one_check.settings)} networks"
+    return f"Finished: {progress}" if one_check.finished else f"Stopped: {progress}" if one_check.stopped else progress
 
 
 def _current_check(settings: Settings, text: str) -> check.CoordinateCheck:
     """This session's check of these widths: the one begun before where there is one, as far as it got."""
-    wanted = [replace(one, seed=one.seed + settings.seed) for one in check.every_setting(
+    settings_of_check = [replace(setting, seed=setting.seed + settings.seed) for setting in check.every_setting(
         check.read_widths(text), seeds=SEEDS, steps=STEPS)]
-    work = check.operations(wanted)
+    work = check.operations(settings_of_check)
     if work > MOST_OPERATIONS:
         raise ValueError(f"widths must take at most {MOST_OPERATIONS / 1e9:,.0f} billion operations together, got "
                          f"{work / 1e9:,.0f} billion: name fewer or smaller ones")
-    held: check.CoordinateCheck | None = st.session_state.get("coordinate check")
-    if held is None or held.settings != wanted:
-        held = st.session_state["coordinate check"] = check.CoordinateCheck(wanted)
-    return held
+    current: check.CoordinateCheck | None = st.session_state.get("coordinate check")
+    if current is None or current.settings != settings_of_check:
+        current = st.session_state["coordinate check"] = check.CoordinateCheck(settings_of_check)
+    return current

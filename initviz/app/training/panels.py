@@ -93,9 +93,9 @@ def _race_on(race: LiveRace, watched: bool) -> None:
         st.rerun()
     _progress(race)
     with st.container():
-        said = sentences.losses(race.terms.labels, race.all_histories, race.loss_of_constant,
+        sentence = sentences.losses(race.terms.labels, race.all_histories, race.loss_of_constant,
                                 softmax=race.batch.loss == "softmax_ce")
-        st.markdown(f"**{plain(said)}**" if said else "")
+        st.markdown(f"**{plain(sentence)}**" if sentence else "")
     in_the_plane = race.batch.features == 2
     if in_the_plane:
         _decision_boundaries(race)
@@ -128,8 +128,8 @@ def _progress(race: LiveRace) -> None:
 
 def _colors(race: LiveRace) -> list[str]:
     """The contenders' colors, that of uploaded weights first."""
-    drawn = [color_of(network.initializer) for network in race.terms.networks]
-    return [*([UPLOADED_COLOR] if race.terms.weights else []), *drawn]
+    colors = [color_of(network.initializer) for network in race.terms.networks]
+    return [*([UPLOADED_COLOR] if race.terms.weights else []), *colors]
 
 
 def _line(label: str, color: str, seeds: Sequence[History], measure: str) -> curves.Series:
@@ -137,14 +137,15 @@ def _line(label: str, color: str, seeds: Sequence[History], measure: str) -> cur
     history, spread = seeds[0], outcomes.spread_over_seeds(seeds, measure)
     steps, values = np.array(history.steps), np.array(getattr(history, measure), float)
     remark = "" if history.diverged_at is None else f"diverged at {history.diverged_at}"
-    known = np.isfinite(values) if not remark else np.ones(len(values), bool)
-    of_seeds = spread and (spread[0][known], spread[1][known], spread[2][known])
-    return curves.Series(label, color, steps[known], values[known], remark, lost_high=bool(remark), expected=of_seeds)
+    finite = np.isfinite(values) if not remark else np.ones(len(values), bool)
+    of_seeds = spread and (spread[0][finite], spread[1][finite], spread[2][finite])
+    return curves.Series(label, color, steps[finite], values[finite], remark, lost_high=bool(remark), expected=of_seeds)
 
 
 def _lines(race: LiveRace, measure: str, *, log: bool, guide: tuple[float, str]) -> Data:
     """The curves so far, one line per contender."""
-    lines = [_line(*of, measure) for of in zip(race.terms.labels, _colors(race), race.all_histories, strict=True)]
+    contenders = zip(race.terms.labels, _colors(race), race.all_histories, strict=True)
+    lines = [_line(*contender, measure) for contender in contenders]
     return curves.data(lines, log=log, last=race.terms.recipe.steps, guides=[guide])
 
 
@@ -205,16 +206,17 @@ def _layers(race: LiveRace) -> None:
     measure = current_settings().measure
     history = race.histories[list(labels).index(contender if contender in labels else last)]
     values = np.array([*getattr(history, measure)] or np.zeros((0, 0)))
-    known = np.isfinite(values).all(axis=1)  # not where a weight or an update is 0, as at the last step, which has none
+    # Not finite where a weight or an update is 0, as at the last step, which has none.
+    finite = np.isfinite(values).all(axis=1)
     chosen = shown_layers(values.shape[1], len(ORDERED)) if values.size else []
     every_name = outcomes.layer_names(race.terms.networks[0], measure)
     names = [every_name[layer - 1] for layer in chosen]
-    layers = [curves.Series(name, color, np.array(history.steps)[known], values[known, layer - 1])
+    layers = [curves.Series(name, color, np.array(history.steps)[finite], values[finite, layer - 1])
               for name, layer, color in zip(names, chosen, sequential(len(chosen)), strict=True)]
     logarithmic = measure in ("gradient_norm", "symmetry_gap")
     st.markdown(f"**{outcomes.TITLES[measure]}** of each layer over the steps")
     show(curves.picture(f"{MEASURE_LABELS[measure]} of each layer over the steps", "step", log=logarithmic,
                         points=False),
-         curves.data(layers if known.any() else [], log=logarithmic, last=race.terms.recipe.steps,
+         curves.data(layers if finite.any() else [], log=logarithmic, last=race.terms.recipe.steps,
                      guides=[(-3.0, "about 1e-3")] if measure == "update_ratio" else ()))
     st.caption(f"{sentences.layers(history, measure, every_name)} {outcomes.EXPLANATIONS[measure]}")

@@ -85,9 +85,9 @@ def _with_data(settings: Settings, source: str, terms: RaceTerms) -> RaceTerms |
 
 def _race_weights(uploaded: UploadedWeights) -> RaceWeights:
     """The uploaded weights as a contender, the same for the same file."""
-    made: RaceWeights = once_a_session("race weights", uploaded, lambda: RaceWeights(
+    weights: RaceWeights = once_a_session("race weights", uploaded, lambda: RaceWeights(
         cut(uploaded.name), uploaded.checkpoint.parameters(uploaded.reading)))
-    return made
+    return weights
 
 
 def _data(settings: Settings, source: str, sizes: tuple[int, ...], weights: UploadedWeights | None) -> RaceData | None:
@@ -111,21 +111,21 @@ def _data(settings: Settings, source: str, sizes: tuple[int, ...], weights: Uplo
 
 
 def _split(batch: Batch, terms: Hashable, settings: Settings) -> RaceData:
-    made: RaceData = once_a_session("race data", terms, lambda: RaceData.of(batch, settings.batch))
-    return made
+    data: RaceData = once_a_session("race data", terms, lambda: RaceData.of(batch, settings.batch))
+    return data
 
 
 def _fitted(terms: RaceTerms) -> RaceTerms:
     """The race with as many of its steps as a shared machine can afford; ValueError where it affords none."""
-    wanted, steps = terms.recipe.steps, affordable_race_steps(terms)
+    chosen, steps = terms.recipe.steps, affordable_race_steps(terms)
     cost, memory = race_operations(terms), race_peak_bytes(terms)
-    if (wanted and not steps) or memory > MOST_BYTES:
+    if (chosen and not steps) or memory > MOST_BYTES:
         raise ValueError(f"this race would take about {cost / 1e9:,.0f} billion operations and {memory / 1e6:,.0f} MB, "
                          f"where this app allows {MOST_TRAINING_OPERATIONS / 1e9:,.0f} and {MOST_BYTES / 1e6:,.0f}: "
                          "take fewer samples or initializers, or a narrower network")
-    if steps < wanted:
+    if steps < chosen:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"**{steps:,} steps are trained, not {wanted:,}**: in networks of this size, {wanted:,} take "
+            st.caption(f"**{steps:,} steps are trained, not {chosen:,}**: in networks of this size, {chosen:,} take "
                        f"about {cost / 1e9:,.0f} billion operations, and this shared server allows "
                        f"{MOST_TRAINING_OPERATIONS / 1e9:,.0f}.", width="content")
             st.button(f"Set the steps to {steps:,}", on_click=app.set_controls, args=({"steps": steps},),

@@ -71,14 +71,14 @@ def accuracies(labels: Sequence[str], seeds: Sequence[Sequence[History]], classe
         return f"No initialization does clearly better than chance, {percent(1 / classes)}."
     most = percent(max(last.values()))
     best = [label for label, accuracy in last.items() if percent(accuracy) == most]
-    said = (f"Highest: {listed(best)}{', a tie' if len(best) > 1 else ''}, {most} right; "
+    text = (f"Highest: {listed(best)}{', a tie' if len(best) > 1 else ''}, {most} right; "
             f"by chance {percent(1 / classes)}.")
     losses = {label: loss for label, loss in _last_values(labels, seeds, "loss").items() if label in last}
     fitted = min(losses, key=losses.__getitem__)
     if last[fitted] < max(last.values()) - BEHIND:
-        said += (f" {fitted} has the lowest loss and {percent(last[fitted])} right here: it fits the training batch "
+        text += (f" {fitted} has the lowest loss and {percent(last[fitted])} right here: it fits the training batch "
                  "better than what it has not seen.")
-    return said
+    return text
 
 
 def reasons(labels: Sequence[str], histories: Sequence[History], constant: float) -> str:
@@ -124,14 +124,14 @@ def layers(history: History, measure: str, names: Sequence[str]) -> str:
     values = np.array([*getattr(history, measure)] or np.zeros((0, 0)))
     if not values.size:
         return "Nothing has been recorded yet."
-    known = np.isfinite(values).all(axis=1)
-    if not known.any():
+    defined = np.isfinite(values).all(axis=1)
+    if not defined.any():
         return ("Only ReLU's neurons can be dead." if measure == "dead_share" else
                 "Not defined: the weights or their updates are 0.")
-    row = values[np.flatnonzero(known)[-1]]
+    row = values[np.flatnonzero(defined)[-1]]
     first, last = ((percent(float(value)) if measure == "dead_share" else number(float(value)))
                    for value in (row[0], row[-1]))
-    step = history.steps[int(np.flatnonzero(known)[-1])]
+    step = history.steps[int(np.flatnonzero(defined)[-1])]
     ends = f"At step {step}: {names[0]} {first}" + (f", {names[len(row) - 1]} {last}." if len(row) > 1 else ".")
     return f"{ends} {_meaning(row, measure)}"
 

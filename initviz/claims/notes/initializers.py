@@ -38,9 +38,9 @@ def kurtosis(values: Array) -> float:
 
 def _gaussian(seed: int, activation: str, depth: float) -> Result:
     """Claim 14: the kurtosis of the frameworks' defaults, and whether other laws break the symmetry as well."""
-    drawn = {key: initialize(key, *KURTOSIS_SHAPE, rng=stream(seed, WEIGHT_STREAM), dtype="float64")
-             for key in FRAMEWORK_DEFAULTS}
-    kurtoses = {INITIALIZERS[key].label: kurtosis(weights) for key, weights in drawn.items()}
+    defaults = {key: initialize(key, *KURTOSIS_SHAPE, rng=stream(seed, WEIGHT_STREAM), dtype="float64")
+                for key in FRAMEWORK_DEFAULTS}
+    kurtoses = {INITIALIZERS[key].label: kurtosis(weights) for key, weights in defaults.items()}
     batch = make_batch("digits", 128, seed=seed, dtype="float64")
     sizes = (64, *[64] * (int(depth) - 1), 10)
     layers = np.arange(1, int(depth))
@@ -59,7 +59,7 @@ def _gaussian(seed: int, activation: str, depth: float) -> Result:
     plots = [
         Plot("Density of the default weights, in standard deviations", "weight ÷ its standard deviation", [
             *(Line(INITIALIZERS[key].label, middles, np.histogram(w / w.std(), edges, density=True)[0], initializer=key)
-              for key, w in drawn.items()),
+              for key, w in defaults.items()),
             Line("Gaussian", middles, np.exp(-middles**2 / 2) / math.sqrt(2 * math.pi))], points=False),
         Plot("Different neurons of 64 by layer", "layer", [
             Line(INITIALIZERS[key].label, layers, count, initializer=key) for key, count in counts.items()])]
@@ -96,8 +96,8 @@ def _scale(seed: int, activation: str, factor: float, depth: float) -> Result:
         Check.least(f"Inputs × {factor:g}: by what factor, up or down, it changes the same ratio",
                     max(ratio(changed[-1], changed[0]) / kept, kept / ratio(changed[-1], changed[0])), 10,
                     "Tenfold, as for the weights.")]
-    plots = [Plot(title, "layer", [Line(name, layers, rms) for name, rms in of.items()], log=True, ordered=True)
-             for title, of in (("Root mean square of the activations by the weights' scale, log axis", by_weights),
+    plots = [Plot(title, "layer", [Line(name, layers, rms) for name, rms in series.items()], log=True, ordered=True)
+             for title, series in (("Root mean square of the activations by the weights' scale, log axis", by_weights),
                                ("The same by the inputs' scale, log axis", by_inputs))]
     return Result(checks, plots, f"Last hidden layer over first: {number(small)} with half the weights' standard "
                    f"deviation, {number(kept)} as derived, {number(large)} with twice, and "
@@ -160,8 +160,8 @@ def _normalized(depth: int, gain: float, batch: Batch, seed: int) -> tuple[Array
     layers = (*hidden, Dense(batch.outputs))
     parameters = draw_parameters(layers, batch.x.shape[1], seed=seed)
     passed = propagate_layers(layers, parameters, batch.x.astype(float), batch.targets, loss=batch.loss)
-    rms = [math.sqrt(np.mean(np.square(passed.activations[str(at)]))) for at in range(2, len(hidden), 3)]
-    norms = [float(np.linalg.norm(passed.gradients[f"{at}.weight"])) for at in range(0, len(hidden), 3)]
+    rms = [math.sqrt(np.mean(np.square(passed.activations[str(index)]))) for index in range(2, len(hidden), 3)]
+    norms = [float(np.linalg.norm(passed.gradients[f"{index}.weight"])) for index in range(0, len(hidden), 3)]
     return np.array(rms), np.array(norms)
 
 
@@ -190,15 +190,15 @@ def _crucial(seed: int, depth: float) -> Result:
                    kept, 0.1, "A tenth, if the initialization were crucial there too."),
         Check.least("The same on the way back: norm of dL/dW of the first hidden layer over the last", grown, 10,
                     "Tenfold, if depth were a trouble there too; derived: (π/(π − 1))^½ a layer, if wide.")]
-    at = np.arange(1, layers)
+    layers_shown = np.arange(1, layers)
     plots = [
         Plot("Loss during training", "step", [
             Line(f"{count} layers, {name}", np.array(h.steps), np.array(h.loss))
-            for count, of in zip((SHALLOW, layers), histories, strict=True)
-            for name, h in zip(GAINS, of, strict=True)], guides=[(math.log(10), "ln 10")], points=False,
+            for count, history in zip((SHALLOW, layers), histories, strict=True)
+            for name, h in zip(GAINS, history, strict=True)], guides=[(math.log(10), "ln 10")], points=False,
             ordered=True),
         Plot("Every layer normalized, He ÷ 10: relative to the last hidden layer, log axis", "layer", [
-            Line(name, at, values / values[-1]) for name, values in (
+            Line(name, layers_shown, values / values[-1]) for name, values in (
                 ("signal", signal), ("weight gradient", gradient))], log=True)]
     return Result(checks, plots, f"With weights ten times too small {SHALLOW} layers get to "
                    f"{number(losses[SHALLOW]['He ÷ 10'])} of chance's loss at best, {layers} layers to "

@@ -52,8 +52,8 @@ def _changes(depth: int, batch: Batch, seed: int) -> Array:
 def moved(parameters: Parameters, by: Array) -> Parameters:
     """The parameters, weights before biases, plus the parts of a vector."""
     weights, biases = parameters
-    parts = np.split(by, np.cumsum([p.size for p in (*weights, *biases)])[:-1])
-    moved_parts = [p + part.reshape(p.shape) for p, part in zip((*weights, *biases), parts, strict=True)]
+    pieces = np.split(by, np.cumsum([p.size for p in (*weights, *biases)])[:-1])
+    moved_parts = [p + piece.reshape(p.shape) for p, piece in zip((*weights, *biases), pieces, strict=True)]
     return moved_parts[:len(weights)], moved_parts[len(weights):]
 
 
@@ -88,7 +88,7 @@ def _optimum(seed: int, depth: float) -> Result:
     norm = float(np.linalg.norm(gradient(end, batch)))
     smallest, direction = curvature(end, batch)
     after = Race([end, moved(end, NUDGE * direction)], batch, recipe, activation="tanh").advance()
-    left, nudged = after.histories
+    as_is, nudged = after.histories
     checks = [
         Check.least(f"Flat: power of the step by which the loss changes around 0, depth {layers}", power[layers], 2.9,
                     "3 and more: gradient and curvature are both 0. 0.1 is for the fit."),
@@ -104,12 +104,12 @@ def _optimum(seed: int, depth: float) -> Result:
              log=True, ordered=True),
         Plot("Loss of copies, left alone and nudged", "step", [
             Line("until they settle", np.array(before.steps), np.array(before.loss)),
-            Line("left alone", SETTLE + np.array(left.steps), np.array(left.loss)),
+            Line("left alone", SETTLE + np.array(as_is.steps), np.array(as_is.loss)),
             Line("nudged", SETTLE + np.array(nudged.steps), np.array(nudged.loss))], points=False)]
-    leave = nudged.loss[-1] < left.loss[-1] / 2
+    leave = nudged.loss[-1] < as_is.loss[-1] / 2
     return Result(checks, plots, f"Around 0 the loss of {layers} layers changes with the power "
                    f"{number(power[layers])} of the step, and {percent(downhill)} of the directions lead down. Copies "
-                   f"settle at a loss of {number(left.loss[-1])}, where the gradient's length is {number(norm)} and "
+                   f"settle at a loss of {number(as_is.loss[-1])}, where the gradient's length is {number(norm)} and "
                    f"the smallest eigenvalue {number(smallest)}; nudged by {NUDGE:g} along it they "
                    + (f"leave for {number(nudged.loss[-1])}." if leave else
                       f"are at {number(nudged.loss[-1])} after {SETTLE:,} more steps."))

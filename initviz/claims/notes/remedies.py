@@ -171,7 +171,7 @@ PUBLISHED = 1998  # LeCun, Bottou, Orr and Müller, in "Neural Networks: Tricks 
 def _lecun(seed: int, outputs: float) -> Result:
     """Claim 13: the formula, the year of its source, and how near Xavier's scale it is."""
     formula = stream(seed, WEIGHT_STREAM).standard_normal((LECUN_FAN_IN, int(outputs))) / math.sqrt(LECUN_FAN_IN)
-    drawn = initialize("lecun_normal", LECUN_FAN_IN, int(outputs), rng=stream(seed, WEIGHT_STREAM), dtype="float64")
+    weights = initialize("lecun_normal", LECUN_FAN_IN, int(outputs), rng=stream(seed, WEIGHT_STREAM), dtype="float64")
     fans = np.array([16, 32, 64, 128, 256, 512, 1024, 2048])
     over = np.array([math.sqrt(law_of("lecun_normal").variance(LECUN_FAN_IN, n)
                                / law_of("xavier_normal").variance(LECUN_FAN_IN, n)) for n in fans])
@@ -181,7 +181,7 @@ def _lecun(seed: int, outputs: float) -> Result:
                                                                          seed)
     checks = [
         Check("The formula: largest difference between randn / √fan_in and LeCun normal on the same numbers",
-              float(np.abs(formula - drawn).max()), 0, 1e-15, 0, "10⁻¹⁵ is round-off."),
+              float(np.abs(formula - weights).max()), 0, 1e-15, 0, "10⁻¹⁵ is round-off."),
         Check("Early 1990s: year of \"Efficient BackProp\", not computed but read from its title page", PUBLISHED, 1990,
               1994, None, "1990 to 1994 is read as early. Weights that shrink with the number of inputs are older."),
         Check(f"Very similar to Xavier: its weights over Xavier's, {LECUN_FAN_IN} to {int(outputs)}", near, 0.9, 1.1, 1,

@@ -97,9 +97,9 @@ def copies(compared: list[Network], seed: int, rate: float = RATE) -> Result:
     stopped = histories[0].diverged_at
     different = (f"all {WIDTH} neurons of a layer are copies" if counts[0][-1] == 1 else
                  f"{counts[0][-1]} of {WIDTH} neurons are different")
-    lost = "" if stopped is None else f" Training {names[0].lower()} left the finite numbers at step {stopped}."
+    divergence = "" if stopped is None else f" Training {names[0].lower()} left the finite numbers at step {stopped}."
     return Result(checks, plots, f"{names[0]}: {different} after training; Xavier: {counts[1][-1]} of {WIDTH} are "
-                  f"different.{lost}")
+                  f"different.{divergence}")
 
 
 def _symmetry(seed: int, activation: str, depth: float) -> Result:

@@ -43,11 +43,11 @@ class MeanSquares:
 
     def signals(self, layers: Sequence[Layer], kind: type[Layer]) -> Array:
         """Those at the outputs of all layers of one kind, not inside of branches: (layers, networks)."""
-        return np.array([self.signal[str(at)] for at, layer in enumerate(layers) if isinstance(layer, kind)])
+        return np.array([self.signal[str(index)] for index, layer in enumerate(layers) if isinstance(layer, kind)])
 
     def gradients(self, layers: Sequence[Layer], kind: type[Layer]) -> Array:
         """The gradients' of the same."""
-        return np.array([self.gradient[str(at)] for at, layer in enumerate(layers) if isinstance(layer, kind)])
+        return np.array([self.gradient[str(index)] for index, layer in enumerate(layers) if isinstance(layer, kind)])
 
 
 def passed(layers: Sequence[Layer], width: int, networks: int, batch: int, seed: int, *,
@@ -60,31 +60,31 @@ def passed(layers: Sequence[Layer], width: int, networks: int, batch: int, seed:
     x = rng.standard_normal((networks, batch, width), np.float32)
     classes = next((layer.width for layer in reversed(layers) if isinstance(layer, Dense)), width)
     targets = rng.integers(0, classes, batch) if back else None
-    parts, begun, together = [], 0, 1
+    batches, begun, together = [], 0, 1
     while begun < networks:
-        drawn = [draw_parameters(layers, width, seed=seed + 1000 * (begun + network), dtype="float32")
-                 for network in range(min(together, networks - begun))]
-        parameters = {name: np.stack([of_network[name] for of_network in drawn]) for name in drawn[0]}
-        parts.append(_passed(layers, parameters, x[begun:begun + len(drawn)], targets))
-        begun += len(drawn)
-        together = max(1, MOST_BYTES * len(drawn) // sum(array.nbytes for array in parameters.values()))
+        initial = [draw_parameters(layers, width, seed=seed + 1000 * (begun + network), dtype="float32")
+                   for network in range(min(together, networks - begun))]
+        parameters = {name: np.stack([of_network[name] for of_network in initial]) for name in initial[0]}
+        batches.append(_passed(layers, parameters, x[begun:begun + len(initial)], targets))
+        begun += len(initial)
+        together = max(1, MOST_BYTES * len(initial) // sum(array.nbytes for array in parameters.values()))
     return MeanSquares(*({path: np.concatenate([part[path] for part in held]) for path in held[0]}
-                         for held in zip(*((part.signal, part.gradient, part.weights) for part in parts),
+                         for held in zip(*((part.signal, part.gradient, part.weights) for part in batches),
                                          strict=True)))
 
 
 def _passed(layers: Sequence[Layer], parameters: Mapping[str, Array], x: Array,
             targets: Array | None) -> MeanSquares:
-    seen = MeanSquares({INPUT: mean_square(x)})
-    context = LayerContext(observer=seen)
+    squares = MeanSquares({INPUT: mean_square(x)})
+    context = LayerContext(observer=squares)
     with np.errstate(**QUIET):
         output, saved = chain_forward(layers, parameters, x, context)
         if targets is not None:
             error = LOSSES["softmax_ce"](output, targets)[1]
             gradients = chain_backward(layers, parameters, saved, error, context)[1]
-            seen.weights = {name: np.square(values, dtype=float).mean(axis=tuple(range(1, values.ndim)))
-                            for name, values in gradients.items()}
-    return seen
+            squares.weights = {name: np.square(values, dtype=float).mean(axis=tuple(range(1, values.ndim)))
+                               for name, values in gradients.items()}
+    return squares
 
 
 def branch(width: int, first: str, activation: str = "relu") -> tuple[Layer, ...]:

@@ -31,7 +31,7 @@ def alike(layers: int, total: float) -> tuple[int, ...]:
 
 
 def in_turn(layers: int, total: float) -> tuple[int, ...]:
-    """The same of narrow layers and ones five times as wide, in turn."""
+    """Widths whose reciprocals have that sum, of narrow layers and ones five times as wide in turn."""
     narrow = round(0.6 * layers / total)
     return (narrow, 5 * narrow) * (layers // 2)
 
@@ -55,7 +55,7 @@ def squared_lengths(widths: Sequence[int], networks: int, seed: int) -> Array:
 
 
 def multiplied_lengths(networks: int, depth: int, width: int, seed: int) -> Array:
-    """The same by matrix products, under He uniform weights, for layers of one width."""
+    """Squared lengths by matrix products, under He uniform weights, for layers of one width."""
     h = stream(seed, INPUT_STREAM).standard_normal((networks, 1, width), dtype=np.float32)
     h /= np.linalg.norm(h, axis=-1, keepdims=True)
     bound, lengths = np.float32(2 * math.sqrt(6 / width)), []
@@ -84,7 +84,7 @@ def _hanin(seed: int, depth: float) -> Result:
     ratios = squared_lengths((WIDTH,) * max(layers, DEPTH), NETWORKS, seed)
     logs = np.log(ratios[DEPTH - 1])
     real = np.log(multiplied_lengths(REAL_NETWORKS, DEPTH, WIDTH, seed)[-1])
-    room = 3.5 * math.sqrt(LOG_VARIANCE / REAL_NETWORKS)
+    margin = 3.5 * math.sqrt(LOG_VARIANCE / REAL_NETWORKS)
     varied = {name: np.array([float(squared_lengths(shape(total), NETWORKS, seed).var(axis=0).mean())
                               for total in SUMS]) for name, shape in SHAPES.items()}
     at_sum, at_double = SUMS.index(SUM), SUMS.index(2 * SUM)
@@ -93,7 +93,7 @@ def _hanin(seed: int, depth: float) -> Result:
               LOG_MEAN, "Derived: −5L/2n and the next order."),
         Check(f"Variance of ln |h|², {DEPTH} layers of {WIDTH}", float(logs.var()), LOG_VARIANCE - 0.2,
               LOG_VARIANCE + 0.2, LOG_VARIANCE, "Derived: 5L/n and the next order."),
-        Check("Mean of ln |h|² by matrix products", float(real.mean()), LOG_MEAN - room, LOG_MEAN + room, LOG_MEAN,
+        Check("Mean of ln |h|² by matrix products", float(real.mean()), LOG_MEAN - margin, LOG_MEAN + margin, LOG_MEAN,
               f"The same; 3.5 standard errors of {REAL_NETWORKS} networks."),
         Check("Mean of |h|² over networks, layer 5", float(ratios[4].mean()), 0.9, 1.1, 1.0,
               "Published: Var W = 2/fan_in keeps the mean.")]
@@ -103,10 +103,11 @@ def _hanin(seed: int, depth: float) -> Result:
     checks.append(Check.least("The same for 20 layers at twice the sum, over that", float(
         varied["20 layers"][at_double] / varied["20 layers"][at_sum]), 2, "Derived: 3.4; more than in proportion, "
         "as published: exponentially."))
-    at = np.arange(1, layers + 1)
+    axis = np.arange(1, layers + 1)
     plots = [
         Plot("Mean squared length over networks against the layer, log axis", "layer", [
-            Line(f"n Var W = {name}", at, ratios[:layers].mean(axis=1) * (kappa / 2) ** at, (kappa / 2) ** at, key)
+            Line(f"n Var W = {name}", axis, ratios[:layers].mean(axis=1) * (kappa / 2) ** axis, (kappa / 2) ** axis,
+                 key)
             for name, kappa, key in (("2", 2.0, "he_normal"), ("1", 1.0, "lecun_normal"),
                                      ("1/3", 1 / 3, "torch_linear"))], log=True),
         Plot("Variance of |h|² over the layers, mean over networks, log axis", "Σ 1/n over the layers", [
@@ -135,23 +136,23 @@ def dead_shares(width: int, depth: int, networks: int, seed: int) -> tuple[Array
     rng = stream(seed, WEIGHT_STREAM, width)
     h = np.broadcast_to(np.array([[1.0], [-1.0]], np.float32), (networks, 2, 1))
     alive = np.ones((networks, 2), bool)
-    single, both = [], []
+    single, pairs = [], []
     for _ in range(depth):
         w = rng.standard_normal((networks, h.shape[-1], width), dtype=np.float32)
         h = np.maximum(h @ w, 0)
         alive &= (h > 0).any(axis=-1)
         single.append(float(1 - alive[:, 0].mean()))
-        both.append(float(1 - alive.any(axis=1).mean()))
+        pairs.append(float(1 - alive.any(axis=1).mean()))
         largest = h.max(axis=-1, keepdims=True)
         h = h / np.where(largest > 0, largest, 1)  # a scale does not switch a neuron
-    return np.array(single), np.array(both)
+    return np.array(single), np.array(pairs)
 
 
 def _lu(seed: int, depth: float) -> Result:
     """Dead networks at birth by depth, for four widths."""
     layers = max(int(depth), BORN_DEPTH)
     dead_by_width = {width: dead_shares(width, layers, BORN_NETWORKS, seed) for width in BORN_WIDTHS}
-    at = np.arange(1, int(depth) + 1)
+    axis = np.arange(1, int(depth) + 1)
     checks = [Check(f"Width {width}: dead for one input, {BORN_DEPTH} layers",
                     float(dead_by_width[width][0][BORN_DEPTH - 1]), target - room, target + room, target,
                     "Derived: 1 − ∏(1 − 2^(−width)), exactly; 3.5 standard errors of so many networks.")
@@ -163,13 +164,15 @@ def _lu(seed: int, depth: float) -> Result:
                for width, (low, high, target) in ON_A_LINE.items()]
     plots = [
         Plot("Share of networks dead for one input against the depth", "hidden layers", [
-            Line(f"width {width}", at, single[:len(at)], np.array([born_dead((width,) * int(layer)) for layer in at]))
+            Line(f"width {width}", axis, single[:len(axis)],
+                 np.array([born_dead((width,) * int(layer)) for layer in axis]))
             for width, (single, _) in dead_by_width.items()], ordered=True),
         Plot("Share of networks dead on the whole line against the depth", "hidden layers", [
-            Line(f"width {width}", at, both[:len(at)]) for width, (_, both) in dead_by_width.items()], ordered=True)]
-    return Result(checks, plots, f"Of {BORN_NETWORKS:,} networks of {len(at)} layers dead on the whole line: "
-                   + ", ".join(f"{percent(float(both[len(at) - 1]))} at width {width}"
-                               for width, (_, both) in dead_by_width.items()) + ".")
+            Line(f"width {width}", axis, pairs[:len(axis)])
+            for width, (_, pairs) in dead_by_width.items()], ordered=True)]
+    return Result(checks, plots, f"Of {BORN_NETWORKS:,} networks of {len(axis)} layers dead on the whole line: "
+                   + ", ".join(f"{percent(float(pairs[len(axis) - 1]))} at width {width}"
+                               for width, (_, pairs) in dead_by_width.items()) + ".")
 
 
 FIGURES: Mapping[str, Experiment] = MappingProxyType({

@@ -52,10 +52,11 @@ def expected(scheme: str, width: int) -> Mapping[str, Array]:
     fans = list(zip(network.sizes[:LAYERS], network.sizes[1:], strict=False))
     variances = [network.gain_of(0)**2 * law_of(network.initializer).variance(*pair) for pair in fans]
     multiplied = [fan_in * variance for (fan_in, _), variance in zip(fans, variances, strict=True)]
-    at = field.moments(field.lengths(1.0, [(math.sqrt(factor), 0.0) for factor in multiplied]))
-    squares = np.array([1.0, *at.square])  # of what each layer is given
+    moments = field.moments(field.lengths(1.0, [(math.sqrt(factor), 0.0) for factor in multiplied]))
+    squares = np.array([1.0, *moments.square])  # of what each layer is given
     deltas = [1.0]
-    for (_, fan_out), variance, square in zip(fans[:0:-1], variances[:0:-1], at.derivative_square[-2::-1], strict=True):
+    derivative_squares = moments.derivative_square[-2::-1]
+    for (_, fan_out), variance, square in zip(fans[:0:-1], variances[:0:-1], derivative_squares, strict=True):
         deltas.append(deltas[-1] * fan_out * variance * float(square))
     back = np.sqrt(deltas[::-1])
     return MappingProxyType({"activations": np.sqrt(squares[1:]), "deltas": back,
@@ -86,13 +87,13 @@ def _figure(what: str, tolerance: float, quantity: str, why: str, *, relative: b
             width: float) -> Result:
     """Distributions of a quantity by layer under both initializers, its standard deviations beside their targets."""
     checks, plots, sentences = [], [], []
-    room = tolerance * math.sqrt(WIDTH / width)
+    margin = tolerance * math.sqrt(WIDTH / width)
     for scheme, passed in _passes(seed, int(width)).items():
         layers = getattr(passed, what)[:LAYERS]
         stds = np.array([float(layer.std(dtype=np.float64)) for layer in layers])
         unit = float(stds[-1]) if relative else 1.0
         checks.append(Check.furthest(f"{NAMES[scheme]}, {quantity}", stds / unit, expected(scheme, int(width))[what],
-                                     room, WHY + why))
+                                     margin, WHY + why))
         plots.append(Plot(f"{NAMES[scheme]}: density of {say}", f"{say}, in units of layer 5's standard deviation"
                           if relative else say, densities(layers, unit, 3.0 if relative else 1.0), points=False,
                           ordered=True))
@@ -131,8 +132,8 @@ def _singular_values(seed: int, scale: float) -> Result:
         h, field = x, Field("tanh")
         means, squares, bare = [], [], []
         law = STANDARD_SCALE if scheme == "standard" else 1.0
-        at = field.moments(field.lengths(scale**2, [(law, 0.0)] * LAYERS))
-        theory = law**2 * at.derivative_square
+        moments = field.moments(field.lengths(scale**2, [(law, 0.0)] * LAYERS))
+        theory = law**2 * moments.derivative_square
         for w in network.parameters()[0]:
             h = np.tanh(h @ w)
             derivatives = 1 - h * h

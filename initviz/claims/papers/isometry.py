@@ -43,7 +43,7 @@ def steps_to_learn(key: str, depth: int, width: int, seed: int) -> Array:
                          for draw in range(DRAWS)])[:, None].repeat(len(RATES), axis=1)
                for layer, fans in enumerate(zip(sizes[:-1], sizes[1:], strict=True))]
     rates = np.array(RATES)[:, None, None] / depth
-    taken = np.full(DRAWS, MOST_STEPS)
+    steps_needed = np.full(DRAWS, MOST_STEPS)
     with np.errstate(**QUIET):  # rates that are too high explode, and are not the best
         for step in range(MOST_STEPS):
             above = [np.broadcast_to(np.eye(outputs), (DRAWS, len(RATES), outputs, outputs))]
@@ -53,14 +53,14 @@ def steps_to_learn(key: str, depth: int, width: int, seed: int) -> Array:
             loss = np.square(below).sum(axis=(2, 3))
             if step == 0:
                 goal = LEARNED * loss
-            taken = np.where((loss <= goal).any(axis=1), np.minimum(taken, step), taken)
-            if (taken < MOST_STEPS).all():
+            steps_needed = np.where((loss <= goal).any(axis=1), np.minimum(steps_needed, step), steps_needed)
+            if (steps_needed < MOST_STEPS).all():
                 break
             for layer, w in enumerate(weights):
                 gradient = below @ above.pop().swapaxes(2, 3)
                 below = w.swapaxes(2, 3) @ below
                 weights[layer] = w - rates * gradient
-    return taken
+    return steps_needed
 
 
 def _saxe(seed: int, width: float) -> Result:
@@ -102,7 +102,7 @@ def _pennington(seed: int, depth: float) -> Result:
     shown = sorted({*np.linspace(1, layers, min(layers, 6)).round().astype(int).tolist()})
     spectra = {(phi, key): spectrum(_critical(phi, key, layers, seed), Q_STAR**0.5 * x if phi == "tanh" else x, shown)
              for phi in ("tanh", "relu") for key in COMPARED}
-    last = {case: part.values[-1] for case, part in spectra.items()}
+    last = {case: of_case.values[-1] for case, of_case in spectra.items()}
     at_ten = {key: spectrum(_critical("relu", key, RELU_DEPTH, seed), x, [RELU_DEPTH]).values[0] for key in COMPARED}
     linear = spectrum(Network((*[WIDTH] * (layers + 1), 1), "linear", "orthogonal", seed=seed, dtype="float64"), x,
                       [layers]).values[0]
@@ -130,7 +130,8 @@ def _pennington(seed: int, depth: float) -> Result:
             log=True, points=False, guides=[(1.0, "isometry")]),
         Plot("Variance of the squared singular values against the layer, log axis", "layer", [
             Line(f"{'tanh' if phi == 'tanh' else 'ReLU'}, {COMPARED[key]}", np.array(shown),
-                 np.square(part.values).var(axis=1), part.variance) for (phi, key), part in spectra.items()], log=True)]
+                 np.square(of_case.values).var(axis=1), of_case.variance)
+            for (phi, key), of_case in spectra.items()], log=True)]
     return Result(checks, plots, f"After {layers} layers of tanh orthogonal weights leave s between "
                    f"{number(float(orthogonal[-1]))} and {number(float(orthogonal[0]))}; under Gaussian ones the "
                    f"largest is {number(float(gaussian[0]))}, and half are below {number(float(np.median(gaussian)))}.")

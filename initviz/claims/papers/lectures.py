@@ -52,14 +52,14 @@ def _table(seed: int) -> Result:
         stds[row] = np.array([float(h.std(dtype=np.float64)) for h in hidden])
         means = np.array([float(h.mean(dtype=np.float64)) for h in hidden])
     checks = []
-    for row, layer, room, label in (
+    for row, layer, margin, label in (
             ("tanh, 0.01", 1, 0.01, "Published"), ("tanh, 0.01", len(SMALL), 0.03, "Published"),
             ("tanh, 0.01", DEPTH, 0.03, "Derived, as only one digit is printed"), ("tanh, 1/√n", 1, 0.01, "Derived"),
             ("tanh, 1/√n", DEPTH, 0.03, "Derived"), ("tanh, 1.0", 1, 0.01, "Derived"),
             ("tanh, 1.0", DEPTH, 0.03, "Derived")):
         checks.append(Check.within(
-            f"{row}: standard deviation, layer {layer}", float(stds[row][layer - 1]), rows[row][3][layer - 1], room,
-            f"{label}; {room:.0%} is three times and more what the seed moves it, which adds up over the layers."))
+            f"{row}: standard deviation, layer {layer}", float(stds[row][layer - 1]), rows[row][3][layer - 1], margin,
+            f"{label}; {margin:.0%} is three times and more what the seed moves it, which adds up over the layers."))
     drift = 1.5 * math.sqrt(5 * DEPTH / WIDTH)
     for row, measured, target, label in (
             ("ReLU, √(2/n): standard deviation", stds["ReLU, √(2/n)"][-1], 0.844523, "Published"),
@@ -164,7 +164,7 @@ def _makemore(seed: int, gain: float, drawn: str) -> Result:
         checks.append(Check.within(f"Gain {GAIN_NAMES[value]}: dL/dh of layer 1 over layer 5", ratio, target, 0.2,
                                    "Published, of one batch; 20 % for one draw of the weights."))
     bent = _look(gain, seed)
-    plots = _drawn(drawn, by_gain, bent, gain, seed)
+    plots = _plots(drawn, by_gain, bent, gain, seed)
     return Result(checks, plots, f"At a gain of {number(gain, 3)} the standard deviation goes from "
                    f"{number(float(bent.stds[0]))} to {number(float(bent.stds[-1]))} over five layers, and "
                    f"{percent(float(bent.saturated[-1]))} of layer 5 is beyond 0.97. The gradient dL/dh is "
@@ -172,7 +172,7 @@ def _makemore(seed: int, gain: float, drawn: str) -> Result:
                    "layer 5.")
 
 
-def _drawn(drawn: str, by_gain: Mapping[float, Look], bent: Look, gain: float, seed: int) -> list[Plot]:
+def _plots(drawn: str, by_gain: Mapping[float, Look], bent: Look, gain: float, seed: int) -> list[Plot]:
     """One of the lecture's diagnostics at the chosen gain, and where it has one, the scale by layer at every gain."""
     if drawn == "updates":
         ratios, names = update_ratios(gain, seed), [f"layer {layer}" for layer in range(1, HIDDEN + 1)] + ["output"]

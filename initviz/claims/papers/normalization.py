@@ -75,8 +75,8 @@ def last_gradients(kind: str, seed: int) -> Array:
         layers = transformer(kind, GRADIENT_WIDTH, blocks)
         last = max(index for index, layer in enumerate(layers) if isinstance(layer, Residual))
         inner = len(layers[last].branch) - 1  # type: ignore[attr-defined]
-        seen = passed(layers, GRADIENT_WIDTH, GRADIENT_NETWORKS, 1, seed, back=True)
-        means.append(seen.weights[f"{last}.{inner}.weight"].mean())
+        squares = passed(layers, GRADIENT_WIDTH, GRADIENT_NETWORKS, 1, seed, back=True)
+        means.append(squares.weights[f"{last}.{inner}.weight"].mean())
     return np.sqrt(means)
 
 

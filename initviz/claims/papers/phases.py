@@ -26,7 +26,7 @@ def _passes(weights: Iterator[tuple[Array, Array]], sigmas: Sequence[tuple[float
             x: Array) -> Iterator[Array]:
     """Preactivations (sigmas, inputs, width), layer by layer, of networks that share their unit draws."""
     h = np.broadcast_to(x, (len(sigmas), *x.shape))
-    sigma_w, sigma_b = (np.array(part, x.dtype)[:, None, None] for part in zip(*sigmas, strict=True))
+    sigma_w, sigma_b = (np.array(values, x.dtype)[:, None, None] for values in zip(*sigmas, strict=True))
     for w, b in weights:
         z = sigma_w * (h @ w) + sigma_b * b
         yield z
@@ -56,8 +56,8 @@ MAPPED_LENGTHS, MAPPED_CORRELATIONS = np.linspace(0, 15, 16)[1:], np.linspace(0,
 def _equally_correlated(count: int, features: int, c: float, seed: int) -> Array:
     """Inputs (count, features) of mean square 1, every two of which have the cosine c >= 0."""
     draws = stream(seed, INPUT_STREAM).standard_normal((features, count + 1))
-    shared, *own = np.linalg.qr(draws)[0].T * features**0.5
-    return np.sqrt(c) * shared + np.sqrt(1 - c) * np.array(own)
+    shared, *unshared = np.linalg.qr(draws)[0].T * features**0.5
+    return np.sqrt(c) * shared + np.sqrt(1 - c) * np.array(unshared)
 
 
 @functools.lru_cache(maxsize=1)  # what is drawn does not change it
@@ -78,15 +78,15 @@ def _measured(seed: int, n: int) -> tuple[Array, Array]:
 
 def _maps(seed: int, n: int) -> list[Plot]:
     """V and C as one layer of width n draws them, dashed as theory does."""
-    shared, own = _equally_correlated(2, n, 0.0, seed)
+    shared, unshared = _equally_correlated(2, n, 0.0, seed)
     v_lines, c_lines = [], []
     for sigma_w in POOLE:
         q = fixed_point(sigma_w, POOLE_SIGMA_B).q
-        pairs = q**0.5 * np.array([shared, *(c * shared + (1 - c * c) ** 0.5 * own for c in MAPPED_CORRELATIONS)])
-        given = np.concatenate([np.sqrt(MAPPED_LENGTHS)[:, None] * shared, pairs])
-        z = next(_passes(_unit_draws(seed, n, 1), [(sigma_w, POOLE_SIGMA_B)], np.tanh(given).astype(np.float32)))[0]
-        first, others = z[len(MAPPED_LENGTHS)], z[len(MAPPED_LENGTHS) + 1:]
-        cosines = others @ first / np.sqrt(np.square(others).sum(axis=1) * (first @ first))
+        pairs = q**0.5 * np.array([shared, *(c * shared + (1 - c * c) ** 0.5 * unshared for c in MAPPED_CORRELATIONS)])
+        inputs = np.concatenate([np.sqrt(MAPPED_LENGTHS)[:, None] * shared, pairs])
+        z = next(_passes(_unit_draws(seed, n, 1), [(sigma_w, POOLE_SIGMA_B)], np.tanh(inputs).astype(np.float32)))[0]
+        first, partners = z[len(MAPPED_LENGTHS)], z[len(MAPPED_LENGTHS) + 1:]
+        cosines = partners @ first / np.sqrt(np.square(partners).sum(axis=1) * (first @ first))
         v_lines.append(Line(f"σ_w {sigma_w:g}", MAPPED_LENGTHS, np.square(z[:len(MAPPED_LENGTHS)]).mean(axis=1),
                             TANH.length(MAPPED_LENGTHS, sigma_w, POOLE_SIGMA_B)))
         c_lines.append(Line(f"σ_w {sigma_w:g}", MAPPED_CORRELATIONS, cosines, np.array(
@@ -192,7 +192,7 @@ def _schoenholz(seed: int, sigma_b2: float) -> Result:
         lines.append(Line(f"σ_w² {w2:g}", layers, distance,
                           1 - correlations(FIT_CORRELATION, w2**0.5, BIAS_VARIANCE**0.5, FIT_LAYERS)))
     critical = _critical(sigma_b2)
-    grid = np.unique([*SCALES, *(critical * part for part in NEAR)])
+    grid = np.unique([*SCALES, *(critical * factor for factor in NEAR)])
     points = [fixed_point(w2**0.5, sigma_b) for w2 in grid]
     plots = [
         Plot("Depth scales against σ_w², log axis", "σ_w²", [
@@ -216,9 +216,9 @@ def _decays(seed: int, sigma_b: float) -> Array:
     sigmas = [(w2**0.5, sigma_b) for w2 in FITTED]
     total = np.zeros((len(FITTED), FIT_LAYERS))
     for network in range(FIT_NETWORKS):
-        own = seed + 1000 * network
-        x = two_inputs(FIT_WIDTH, FIT_CORRELATION, own).astype(np.float32)
-        for layer, z in enumerate(_passes(_unit_draws(own, FIT_WIDTH, FIT_LAYERS), sigmas, x)):
+        network_seed = seed + 1000 * network
+        x = two_inputs(FIT_WIDTH, FIT_CORRELATION, network_seed).astype(np.float32)
+        for layer, z in enumerate(_passes(_unit_draws(network_seed, FIT_WIDTH, FIT_LAYERS), sigmas, x)):
             unit = (z / np.linalg.norm(z, axis=-1, keepdims=True)).astype(float)
             total[:, layer] += np.square(unit[:, 0] - unit[:, 1]).sum(axis=-1) / 2  # 1 - c without cancellation
     return total / FIT_NETWORKS

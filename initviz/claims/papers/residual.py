@@ -38,9 +38,9 @@ def tanh_theory() -> tuple[Array, Array]:
     """
     squares, steps = [1.0], []
     for _ in range(TANH_BLOCKS):
-        at = TANH.moments(squares[-1])
-        squares.append(squares[-1] + float(at.square))
-        steps.append(math.log1p(float(at.derivative_square)))
+        moments = TANH.moments(squares[-1])
+        squares.append(squares[-1] + float(moments.square))
+        steps.append(math.log1p(float(moments.derivative_square)))
     return np.array(squares), np.array(steps)
 
 
@@ -48,10 +48,10 @@ def _yang_and_schoenholz(seed: int, width: float) -> Result:
     """Mean square and gradient of residual tanh networks of a hundred blocks."""
     n = int(width)
     layers = (*(Residual(*branch(n, "lecun_normal", "tanh")),) * TANH_BLOCKS, Dense(CLASSES, "lecun_normal"))
-    seen = passed(layers, n, TANH_NETWORKS, TANH_BATCH, seed, back=True)
+    squares = passed(layers, n, TANH_NETWORKS, TANH_BATCH, seed, back=True)
     p, steps = tanh_theory()
-    measured = np.r_[seen.signal[INPUT].mean(), seen.signals(layers, Residual).mean(axis=1)]
-    gradients = seen.gradients(layers, Residual)
+    measured = np.r_[squares.signal[INPUT].mean(), squares.signals(layers, Residual).mean(axis=1)]
+    gradients = squares.gradients(layers, Residual)
     # Block by block from the last one back; the first block's output is as far as gradients are looked at.
     grown = np.log((gradients / gradients[-1]).mean(axis=1))
     expected = np.r_[np.cumsum(steps[:0:-1])[::-1], 0.0]
@@ -105,8 +105,8 @@ def _zhang(seed: int, width: float, blocks: float) -> Result:
     growths, checks = {}, []
     for name, count, a in (("branches as they are", depth, 1.0), ("branches ÷ √L", SCALED_DEPTH, scaled)):
         layers = (Residual(*branch(n, "he_normal"), scale=a),) * count
-        seen = passed(layers, n, FIXUP_NETWORKS, FIXUP_BATCH, seed)
-        squares = seen.signals(layers, Residual) / seen.signal[INPUT]
+        signals = passed(layers, n, FIXUP_NETWORKS, FIXUP_BATCH, seed)
+        squares = signals.signals(layers, Residual) / signals.signal[INPUT]
         growths[name] = np.r_[1.0, squares.mean(axis=1)]
         error = growth_error(count, a, n, FIXUP_NETWORKS)
         checks.append(Check.within(
@@ -141,18 +141,18 @@ def _de_and_smith(seed: int, width: float) -> Result:
     n = int(width)
     first, phi, second = branch(n, "he_normal")
     layers = (Residual(first, BatchNorm(), phi, second, BatchNorm()),) * SKIP_BLOCKS
-    seen = passed(layers, n, 1, n, seed)
-    squares = seen.signals(layers, Residual)[:, 0]
+    signals = passed(layers, n, 1, n, seed)
+    squares = signals.signals(layers, Residual)[:, 0]
     last = len(layers[0].branch) - 1
-    shares = np.array([seen.signal[f"{block}.{last}"][0] for block in range(SKIP_BLOCKS)]) / squares
+    shares = np.array([signals.signal[f"{block}.{last}"][0] for block in range(SKIP_BLOCKS)]) / squares
     blocks = np.arange(1, SKIP_BLOCKS + 1)
-    room = OF_A_BLOCK * (SKIP_WIDTH / n)
+    tolerance = OF_A_BLOCK * (SKIP_WIDTH / n)
     why = ("Derived: skip and branch are uncorrelated but for chance. 6 % at a width and a batch of 192 is four times "
            "what networks differed by there, and it falls with the product's root.")
     skipinit = (Residual(*branch(n, "he_normal"), scale=0.0, learned=True),) * 3
     closed = passed(skipinit, n, 1, 8, seed).signal
-    checks = [Check.furthest("Variance of the stream, l + 1", squares, blocks + 1.0, room, why),
-              Check.furthest("Branch's share of it, 1/(l + 1)", shares, 1 / (blocks + 1.0), room, why),
+    checks = [Check.furthest("Variance of the stream, l + 1", squares, blocks + 1.0, tolerance, why),
+              Check.furthest("Branch's share of it, 1/(l + 1)", shares, 1 / (blocks + 1.0), tolerance, why),
               Check("SkipInit: mean square after a block over that before it", float(closed["2"][0] / closed["1"][0]),
                     1, 1, 1, "By construction: a learned scalar at zero multiplies each branch; to the last bit.")]
     plots = [Plot("Variance of the stream after each block", "block", [Line("measured", blocks, squares, blocks + 1.0)],

@@ -112,13 +112,13 @@ def _klambauer(seed: int, depth: float) -> Result:
           for layer, target in FROM_THREE.items() if layer <= layers),
         Check.within("Squared gradient, growth a layer", float(growth[0] ** (1 / max(layers - 1, 1))), CHI, 0.03,
                      "Derived: E φ'² at the fixed point; 3 % for the draw. Not in the paper.")]
-    at = np.arange(1, layers + 1)
+    axis = np.arange(1, layers + 1)
     plots = [
         Plot("Variance of the activations against the layer", "layer", [
-            Line(f"from {variance:g}", at, spread, _expected_variances(variance, layers))
+            Line(f"from {variance:g}", axis, spread, _expected_variances(variance, layers))
             for variance, (_, spread) in measured.items()], guides=[(1.0, "fixed point")]),
         Plot("Mean squared delta over the last layer's, log axis", "layer", [
-            Line("this network", at, growth, CHI ** (layers - at.astype(float)), "lecun_normal")], log=True)]
+            Line("this network", axis, growth, CHI ** (layers - axis.astype(float)), "lecun_normal")], log=True)]
     return Result(checks, plots, f"After {layers} layers the variance is {number(float(variances[-1]), 3)} from 1 and "
                   f"{number(float(from_three[-1]), 3)} from 3. The squared gradient meanwhile grows by a factor of "
                   f"{number(float(growth[0]))} on its way back; 1.0716 a layer would make {number(CHI**(layers - 1))}.")
@@ -129,7 +129,7 @@ def _klambauer(seed: int, depth: float) -> Result:
 LSUV_WIDTH, LSUV_DEPTH, LSUV_SAMPLES = 256, 12, 256
 
 
-def _same(first: Sequence[Array], second: Sequence[Array]) -> bool:
+def _are_equal(first: Sequence[Array], second: Sequence[Array]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
@@ -138,7 +138,7 @@ def _mishkin(seed: int, depth: float) -> Result:
     layers = int(depth)
     batch = make_batch("normal", LSUV_SAMPLES, seed=seed, features=LSUV_WIDTH)
     checks, plots, sentences = [], [], []
-    at = np.arange(1, layers + 1)
+    axis = np.arange(1, layers + 1)
     for phi, name in (("tanh", "tanh"), ("relu", "ReLU")):
         network = Network((LSUV_WIDTH,) * (layers + 1), phi, "orthogonal", seed=seed)
         plain, biases = network.parameters()
@@ -147,15 +147,15 @@ def _mishkin(seed: int, depth: float) -> Result:
                 for label, weights in (("LSUV", fitted), ("orthonormal alone", plain))}
         worst = float(stds["LSUV"][np.abs(stds["LSUV"] - 1).argmax()])
         needed = next(tries for tries in range(1, MOST_TRIES + 1)
-                      if _same(rescale(plain, biases, network, batch, most_tries=tries), fitted))
+                      if _are_equal(rescale(plain, biases, network, batch, most_tries=tries), fitted))
         checks += [
             Check(f"{name}: standard deviation of z, furthest from 1", worst, 0.95, 1.05, 1.0,
                   "Published aim: a variance within 0.1 of 1, which is ±0.05 of the standard deviation."),
             Check(f"{name}: divisions of a layer, at most", needed, 0, 1, 1,
                   "Derived: z is linear in W. Counted by allowing more and more, until nothing changes.")]
         plots.append(Plot(f"{name}: standard deviation of the preactivations, log axis", "layer", [
-            Line("LSUV", at, stds["LSUV"]),
-            Line("orthonormal alone", at, stds["orthonormal alone"], initializer="orthogonal")], log=True,
+            Line("LSUV", axis, stds["LSUV"]),
+            Line("orthonormal alone", axis, stds["orthonormal alone"], initializer="orthogonal")], log=True,
             guides=[(1.0, "unit variance")]))
         sentences.append(f"{name} {number(float(stds['LSUV'][-1]), 3)}, orthonormal alone "
                     f"{number(float(stds['orthonormal alone'][-1]))}")

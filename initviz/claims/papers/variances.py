@@ -31,7 +31,7 @@ def _lecun_tanh(seed: int, depth: float) -> Result:
     x = np.linspace(-3, 3, 6001)
     derivative = phi.derivative(x)
     second_derivative = np.gradient(derivative, x)
-    place = abs(float(x[np.abs(second_derivative).argmax()]))
+    x_max = abs(float(x[np.abs(second_derivative).argmax()]))
     at_one = float(phi.value(np.ones(1))[0])
     derivative_at_zero = float(phi.derivative(np.zeros(1))[0])
     kept = float(field.moments(1.0).square)
@@ -46,8 +46,8 @@ def _lecun_tanh(seed: int, depth: float) -> Result:
     checks = [
         Check.within("f(1)", at_one, 1.0, 1e-5, "Published: f(±1) = ±1. The constants have five digits."),
         Check.within("f'(0)", derivative_at_zero, 1.143933, 1e-6, "Derived: 1.7159 · 2/3, to six decimals."),
-        Check("Where |f''| is largest", place, 0.95, 1.05, 1.0, "Published: at x = 1, read as rounded to one decimal."),
-        Check("Where |f''| is largest, exactly", place, 0.9867, 0.9887, 0.987718,
+        Check("Where |f''| is largest", x_max, 0.95, 1.05, 1.0, "Published: at x = 1, read as rounded to one decimal."),
+        Check("Where |f''| is largest, exactly", x_max, 0.9867, 0.9887, 0.987718,
               "Derived: 3/2 · artanh(1/√3); the grid has steps of 0.001."),
         Check.within("Variance of f(x) for a unit normal x", kept, 1.0, 0.1,
                      "Published: the outputs' variance is \"close to 1\" too; read as within 10 %."),
@@ -58,10 +58,10 @@ def _lecun_tanh(seed: int, depth: float) -> Result:
               "Derived: theory's variance; e to ±3·√(5 L / n) for L layers of n neurons, but at most ±20 %, bounds "
               "what a draw moves it."),
     ]
-    shown = slice(None, None, 100)
+    thinned = slice(None, None, 100)
     plots = [
         Plot("f(x) = 1.7159 tanh(2x/3) and its second derivative", "x", [
-            Line("f(x)", x[shown], phi.value(x)[shown]), Line("f''(x)", x[shown], second_derivative[shown])],
+            Line("f(x)", x[thinned], phi.value(x)[thinned]), Line("f''(x)", x[thinned], second_derivative[thinned])],
             points=False),
         Plot("Variance of the preactivations against the layer", "layer", [
             Line("this network", np.arange(1, layers + 1), measured, theory, "lecun_normal")],
@@ -72,8 +72,8 @@ def _lecun_tanh(seed: int, depth: float) -> Result:
 
 
 def _band(expected: float, layers: int) -> tuple[float, float]:
-    room = min(0.2, math.expm1(3 * math.sqrt(5 * layers / LECUN_WIDTH)))
-    return expected * (1 - room), expected * (1 + room)
+    margin = min(0.2, math.expm1(3 * math.sqrt(5 * layers / LECUN_WIDTH)))
+    return expected * (1 - margin), expected * (1 + margin)
 
 
 # ---------------------------------------------------------------------------------------------- Martens 2010
@@ -93,9 +93,10 @@ def _sparse(seed: int, incoming: float) -> Result:
         dense = initialize("normal", width, width, rng=stream(seed, WEIGHT_STREAM), std=1.0, dtype=np.float32)
         for name, w in (("sparse", sparse), ("normal", dense)):
             stds[name].append(float((x @ w).std(dtype=float)))
-    room = 5.5 / math.sqrt(2 * 100 * incoming)
+    margin = 5.5 / math.sqrt(2 * 100 * incoming)
     checks = [Check.within(f"Standard deviation of z at width {width}", stds["sparse"][SPARSE_WIDTHS.index(width)],
-                           target, room, "Derived: the root of the number of incoming weights, whatever the width; 5.5 "
+                           target, margin, "Derived: the root of the number of incoming weights, whatever the width; "
+                           "5.5 "
                            "times what a draw of 100 neurons moves it by, 1/√(2·100·k), which is 10 % at k = 15.")
               for width in (100, 1000)]
     widths = np.array(SPARSE_WIDTHS)
@@ -117,13 +118,13 @@ DRAWN_INPUTS = 64
 
 def _he_stds(seed: int) -> Result:
     """Standard deviations of 3 x 3 filters, drawn, and by how much 0.01 is too little over conv2 to conv10."""
-    drawn = {d: float(initialize("he_normal", DRAWN_INPUTS, 9 * d, rng=stream(seed, WEIGHT_STREAM, d),
+    stds = {d: float(initialize("he_normal", DRAWN_INPUTS, 9 * d, rng=stream(seed, WEIGHT_STREAM, d),
                                  mode="fan_out").std()) for d in STDS}
     exact = {d: math.sqrt(law_of("he_normal", mode="fan_out").variance(DRAWN_INPUTS, 9 * d)) for d in STDS}
     factors = np.cumprod([exact[d] / SMALL for d in FILTERS[::-1]])
     checks = [Check(f"Standard deviation for {d} filters", exact[d], published - 0.0005, published + 0.0005, published,
                     "Published, with three decimals.") for d, (published, _) in STDS.items()]
-    checks += [Check.within(f"The same, {9 * d * DRAWN_INPUTS:,} weights drawn", drawn[d], derived, 0.02,
+    checks += [Check.within(f"The same, {9 * d * DRAWN_INPUTS:,} weights drawn", stds[d], derived, 0.02,
                             "Derived: √(2/9d); 2 % is five times what such a draw varies by, or more.")
                for d, (_, derived) in STDS.items()]
     checks += [
@@ -134,12 +135,12 @@ def _he_stds(seed: int) -> Result:
     layers = np.arange(2, 11)
     plots = [
         Plot("Standard deviation of the weights by convolution", "convolution", [
-            Line("He, drawn", layers, np.array([drawn[d] for d in FILTERS]), np.array([exact[d] for d in FILTERS]),
+            Line("He, drawn", layers, np.array([stds[d] for d in FILTERS]), np.array([exact[d] for d in FILTERS]),
                  "he_normal"),
             Line("0.01 everywhere", layers, np.full(len(layers), SMALL), initializer="normal")]),
         Plot("Factor by which 0.01 shrinks the gradient, from conv10 down, log axis", "convolution", [
             Line("1 / shrinking", layers, 1 / factors[::-1], initializer="normal")], log=True)]
-    return Result(checks, plots, f"With 0.01 in place of {', '.join(number(value) for value in drawn.values())} the "
+    return Result(checks, plots, f"With 0.01 in place of {', '.join(number(value) for value in stds.values())} the "
                    f"gradient arrives at conv2 smaller by a factor of {number(float(factors[-1]))}.")
 
 

@@ -73,12 +73,12 @@ def _lora(seed: int, rank: float) -> Result:
 
 def _first_gradients(network: Architecture, batch: Batch, steps: int = 2, rate: float = 0.1) -> list[dict[str, float]]:
     """For each step of gradient descent, the largest entry of every parameter's gradient by its name."""
-    parameters, seen = dict(network.draw()), []
+    parameters, largest = dict(network.draw()), []
     for _ in range(steps):
         gradients = propagate_layers(network.layers, parameters, batch.x, batch.targets, loss=batch.loss).gradients
-        seen.append({name: float(np.abs(gradient).max()) for name, gradient in gradients.items()})
+        largest.append({name: float(np.abs(gradient).max()) for name, gradient in gradients.items()})
         parameters = {name: array - rate * gradients[name] for name, array in parameters.items()}
-    return seen
+    return largest
 
 
 def _waiting(network: Architecture, zero: str, batch: Batch) -> list[Check]:
@@ -186,7 +186,7 @@ def _zero_identity(seed: int, width: float) -> Result:
         changes[key] = np.linalg.svd(after[1] - before[1], compute_uv=False)
     ranks = {key: numerical_rank(values) for key, values in changes.items()}
     losses = {key: np.ravel(history.loss) for key, history in zip(ZERO_COMPARED, finished.histories, strict=True)}
-    difference = max(float(np.abs(one - other).max()) for one, other in zip(
+    difference = max(float(np.abs(first - second).max()) for first, second in zip(
         networks[1].parameters()[0], again.parameters()[0], strict=True))
     checks = [
         Check("ZerO: largest difference between the weights of two seeds", difference, 0, 0, 0,

@@ -21,7 +21,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 class Observer(Protocol):
-    """Who looks on while a signal passes; paths are those of the layers."""
+    """Interface of objects that are told of every layer's output and gradient while a signal passes."""
 
     def forward(self, path: str, layer: Layer, x: Array, y: Array, saved: Any) -> None:
         """A layer made y of x."""
@@ -94,9 +94,9 @@ def along(path: str, layers: Sequence[Layer], parameters: Parameters) -> Iterato
     """Each layer of a chain with its path and its own parameters."""
     of_layers: list[dict[str, Array]] = [{} for _ in layers]
     for name, array in parameters.items():
-        first, _, rest = name.partition(".")
-        if rest:
-            of_layers[int(first)][rest] = array
+        first, _, inner_name = name.partition(".")
+        if inner_name:
+            of_layers[int(first)][inner_name] = array
     for index, layer in enumerate(layers):
         yield path_of(path, index), layer, of_layers[index]
 
@@ -122,10 +122,10 @@ def chain_forward(layers: Sequence[Layer], parameters: Parameters, x: Array,
     """The output of a chain, and what each of its layers saved."""
     saved = []
     for index, (path, layer, of_layer) in enumerate(along(context.path, layers, parameters)):
-        y, kept = layer.forward(of_layer, x, context.inside(index))
+        y, saved_by_layer = layer.forward(of_layer, x, context.inside(index))
         if context.observer:
-            context.observer.forward(path, layer, x, y, kept)
-        saved.append(kept)
+            context.observer.forward(path, layer, x, y, saved_by_layer)
+        saved.append(saved_by_layer)
         x = y
     return x, saved
 

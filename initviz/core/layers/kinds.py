@@ -37,18 +37,18 @@ def _make_copies_equal(y: Array, weight: Array) -> None:
         y[alike] = y[alike][..., :1]
 
 
-def _spare(name: str, context: LayerContext, shape: tuple[int, ...], dtype: Any, taken: Array) -> Array:
+def _spare(name: str, context: LayerContext, shape: tuple[int, ...], dtype: Any, in_use: Array) -> Array:
     """Memory for a gradient on its way back that does not overlap ``taken``, where the gradient before it lies."""
     depth = context.path.count(".")
     out = context.buffers.array((name, depth, 0), shape, dtype)
-    return context.buffers.array((name, depth, 1), shape, dtype) if np.may_share_memory(out, taken) else out
+    return context.buffers.array((name, depth, 1), shape, dtype) if np.may_share_memory(out, in_use) else out
 
 
 class _ElsewhereThan(Buffers):
     """Buffers whose one array does not overlap another."""
 
-    def __init__(self, context: LayerContext, taken: Array) -> None:
-        self.context, self.taken = context, taken
+    def __init__(self, context: LayerContext, in_use: Array) -> None:
+        self.context, self.taken = context, in_use
 
     def array(self, name: Any, shape: tuple[int, ...], dtype: Any) -> Array:
         return _spare(name, self.context, shape, dtype, self.taken)

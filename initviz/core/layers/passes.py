@@ -83,17 +83,17 @@ def layers_of(network: Network) -> tuple[Layer, ...]:
         if isinstance(bias, tuple):
             raise ValueError(f"bias of layer {layer + 1} must be a number for a tuple of layers, got one per neuron")
         dense.append(Dense(width, key, network.gain_of(layer), bias, network.bias_std, params))
-    hidden = [layer for one in dense[:-1] for layer in (one, phi)]
+    hidden = [layer for linear in dense[:-1] for layer in (linear, phi)]
     return (*hidden, dense[-1])
 
 
 def walk(layers: Sequence[Layer], width: int, path: str = "") -> Iterator[tuple[str, Layer, int]]:
     """Each layer with its path and the width of its input; a residual layer after the layers of its branch."""
     for index, layer in enumerate(layers):
-        here = path_of(path, index)
+        layer_path = path_of(path, index)
         if isinstance(layer, Residual):
-            yield from walk(layer.branch, width, here)
-        yield here, layer, width
+            yield from walk(layer.branch, width, layer_path)
+        yield layer_path, layer, width
         width = layer.output_width(width)
 
 
@@ -127,12 +127,12 @@ def check_layers(layers: Sequence[Layer], parameters: Mapping[str, Array], x: Ar
     for name in [*shapes, *parameters]:
         if name not in parameters or name not in shapes:
             state = "lack" if name in shapes else "must not have"
-            raise ValueError(f"parameters {state} {name!r} for these layers, got {_few(parameters)}")
+            raise ValueError(f"parameters {state} {name!r} for these layers, got {_first_few(parameters)}")
     stack = _stack_of(shapes, parameters, x)
     for name, shape in shapes.items():
-        given = parameters[name].shape
-        if given != stack + shape and (shape or stack or given != (1,)):  # one number may have the shape (1,)
-            raise ValueError(f"parameters {name!r} must have shape {stack + shape}, got {given}")
+        actual = parameters[name].shape
+        if actual != stack + shape and (shape or stack or actual != (1,)):  # one number may have the shape (1,)
+            raise ValueError(f"parameters {name!r} must have shape {stack + shape}, got {actual}")
 
 
 def _stack_of(shapes: Shapes, parameters: Mapping[str, Array], x: Array) -> tuple[int, ...]:
@@ -145,9 +145,9 @@ def _stack_of(shapes: Shapes, parameters: Mapping[str, Array], x: Array) -> tupl
     return most if len(most) == 1 else ()
 
 
-def _few(names: Mapping[str, Any], most: int = 12) -> str:
-    given = list(names)
-    return ", ".join(given[:most] + ["..."] * (len(given) > most)) or "none"
+def _first_few(names: Mapping[str, Any], most: int = 12) -> str:
+    listed_names = list(names)
+    return ", ".join(listed_names[:most] + ["..."] * (len(listed_names) > most)) or "none"
 
 
 def propagate_layers(layers: Sequence[Layer], parameters: Mapping[str, Any], x: Any, targets: Any, *,
@@ -168,11 +168,11 @@ def propagate_layers(layers: Sequence[Layer], parameters: Mapping[str, Any], x: 
     named = {name: array.astype(dtype, copy=False) for name, array in named.items()}
     x = np.ascontiguousarray(x, dtype)
     check_layers(layers, named, x)
-    seen = _Outputs()
+    observer = _Outputs()
     with np.errstate(**QUIET):
-        output, saved = chain_forward(layers, named, x, LayerContext(observer=seen))
+        output, saved = chain_forward(layers, named, x, LayerContext(observer=observer))
         check_targets(targets, loss, x.shape[-2], output.shape[-1])
         value, error = LOSSES[loss](output, targets)
         input_gradient, gradients = chain_backward(layers, named, saved, error, LayerContext(overwrite=True))
     return LayerPropagation(float(value) if np.ndim(value) == 0 else value, output,
-                            {name: gradients[name] for name in named}, input_gradient, seen.activations)
+                            {name: gradients[name] for name in named}, input_gradient, observer.activations)

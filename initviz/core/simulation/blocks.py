@@ -80,7 +80,7 @@ class BlockRun(Run):
 
     @property
     def delta_symbol(self) -> str:
-        """What "delta" is of a stage: of the stream x, or without a skip of the output h."""
+        """The symbol of the derivative that "delta" is: dL/dx of the stream, or without a skip dL/dh."""
         return "dL/dx" if KINDS[self.network.kind].skips else "dL/dh"
 
     @cached_property
@@ -218,6 +218,24 @@ def _of_norms(network: Architecture, parameters: Mapping[str, Array], stage: int
             for name in (f"{path}.weight", f"{path}.bias") if name in parameters]
 
 
+def _count_equal_weights(watcher: _Watcher, network: Architecture, parameters: Mapping[str, Array]) -> None:
+    """Note how many neurons of each stage differ in their incoming weights, and whether the outgoing ones are equal.
+
+    With skips all blocks share the neurons of the stream: they are said to be copies where no exchange of two changes
+    anything, and nothing is said where one does.
+    """
+    if KINDS[network.kind].skips:
+        if _stream_is_symmetric(network, parameters):
+            watcher.special["distinct_weights"][:-1] = watcher.special["equal_outgoing"][:-1] = 1
+        return
+    weights = [np.vstack([parameters[f"{path}.weight"], *_of_norms(network, parameters, stage)])
+               for path, stage in watcher.last_dense.items()]
+    biases = [parameters[f"{path}.bias"] for path in watcher.last_dense]
+    watcher.special["distinct_weights"][:] = [distinct_weights(*pair) for pair in zip(weights, biases, strict=True)]
+    watcher.special["equal_outgoing"][:] = [
+        *(has_equal_rows(parameters[f"{path}.weight"]) for path in list(watcher.last_dense)[1:]), False]
+
+
 def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear",
                     counted: Sequence[str] = QUANTITIES, parameters: Mapping[str, Array] | None = None,
                     sample: int = 0) -> BlockRun:
@@ -246,17 +264,7 @@ def simulate_blocks(network: Architecture, batch: Batch, *, scale: str = "linear
         round_off = errors_cancel(error, last)
         with second_thread(large) as watcher.do:
             chain_backward(network.layers, parameters, saved, error, context)
-        if KINDS[network.kind].skips:
-            if _stream_is_symmetric(network, parameters):
-                watcher.special["distinct_weights"][:-1] = watcher.special["equal_outgoing"][:-1] = 1
-        else:
-            weights = [np.vstack([parameters[f"{path}.weight"], *_of_norms(network, parameters, stage)])
-                       for path, stage in watcher.last_dense.items()]
-            biases = [parameters[f"{path}.bias"] for path in watcher.last_dense]
-            watcher.special["distinct_weights"][:] = [distinct_weights(*pair)
-                                                      for pair in zip(weights, biases, strict=True)]
-            watcher.special["equal_outgoing"][:] = [
-                *(has_equal_rows(parameters[f"{path}.weight"]) for path in list(watcher.last_dense)[1:]), False]
+        _count_equal_weights(watcher, network, parameters)
     columns: dict[str, Array] = {
         "layer": np.arange(1, network.depth + 1), "fan_in": np.array(network.sizes[:-1]),
         "fan_out": np.array(network.sizes[1:])}

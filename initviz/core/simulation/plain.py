@@ -61,9 +61,9 @@ def simulate_each(networks: Sequence[Network], batch: Batch, *, scale: str = "li
         together = max(1, TOGETHER // (len(batch.x) * max(networks[members[0]].sizes)))
         for start in range(0, len(members), together):
             group = members[start:start + together]
-            drawn = [networks[index].parameters() for index in group]
-            group_runs = _summarize_each([networks[index] for index in group], [weights for weights, _ in drawn],
-                                    [biases for _, biases in drawn], batch, scale, counted, correlations, sample)
+            parameters = [networks[index].parameters() for index in group]
+            group_runs = _summarize_each([networks[index] for index in group], [weights for weights, _ in parameters],
+                                    [biases for _, biases in parameters], batch, scale, counted, correlations, sample)
             runs |= dict(zip(group, group_runs, strict=True))
     return [runs[index] for index in range(len(networks))]
 
@@ -123,11 +123,11 @@ class _Layers:
 
     def _measure_activation(self, layer: int, before: tuple[Array, Array], after: tuple[Array, Array]) -> None:
         """Shares of dead and of saturated neurons, of those networks whose values are finite."""
-        for name, share, wanted, (values, of_values) in (
+        for name, share, measured, (values, of_values) in (
                 ("dead_share", dead_share, self.phi.dies, before),
                 ("saturated_share", lambda h: saturated_share(h, self.phi.lower, self.phi.upper), self.phi.saturates,
                  after)):
-            if wanted:
+            if measured:
                 for index in np.flatnonzero(np.isfinite(of_values[:, 2:4]).all(axis=1)):
                     self.special[name][index, layer] = share(values[index])
 

@@ -77,5 +77,5 @@ def errors_cancel(delta: Array, weight: Array) -> bool:
     if np.abs(delta[:1] @ weight.T).max() > round_off * bound:  # one sample is enough to say no
         return False
     passed = np.abs(delta @ weight.T).max()
-    parts = (np.abs(delta) @ np.abs(weight).T).max()
-    return bool(0 < passed <= round_off * parts)
+    magnitude = (np.abs(delta) @ np.abs(weight).T).max()
+    return bool(0 < passed <= round_off * magnitude)

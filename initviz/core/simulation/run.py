@@ -88,7 +88,7 @@ class Run:
 
     @property
     def delta_symbol(self) -> str:
-        """What "delta" is of a layer."""
+        """The symbol of the derivative that "delta" is."""
         return "dL/dz"
 
     @property
@@ -100,8 +100,8 @@ class Run:
     @property
     def overflow_layer(self) -> int | None:
         """The first layer whose preactivations are not all finite numbers; None where all are."""
-        lost = np.flatnonzero(~np.isfinite(self.columns["preactivation_rms"]))
-        return int(lost[0]) + 1 if lost.size else None
+        overflowing = np.flatnonzero(~np.isfinite(self.columns["preactivation_rms"]))
+        return int(overflowing[0]) + 1 if overflowing.size else None
 
 
 def signal_ratio(run: Run) -> float:

@@ -88,18 +88,18 @@ def distinct_neurons(h: Array, extremes: tuple[float, float] | None = None) -> i
     firsts = np.flatnonzero(near & ~np.append(False, near[:-1]))
     lasts = np.flatnonzero(~near & np.append(False, near[:-1]))
     # most near ones are two that a few samples tell apart
-    left, right, few = order[firsts], order[lasts], h[:FEW_SAMPLES]
-    apart = (lasts - firsts == 1) & (np.abs(few[:, left] - few[:, right]).max(axis=0) > tolerance)
+    left, right, sample = order[firsts], order[lasts], h[:FEW_SAMPLES]
+    apart = (lasts - firsts == 1) & (np.abs(sample[:, left] - sample[:, right]).max(axis=0) > tolerance)
     distinct += int(np.count_nonzero(apart))
     for begin, end in zip(firsts[~apart], lasts[~apart], strict=True):
         group = h[:, order[begin:end + 1]]
         sizes = np.abs(group).max(axis=0)
         while True:  # those like the first are one neuron, the others are looked at again
             difference = np.abs(group[:, 1:] - group[:, :1]).max(axis=0)
-            others = 1 + np.flatnonzero(difference > relative * np.maximum(sizes[1:], sizes[0]))
-            group, sizes = group[:, others], sizes[others]
-            if len(others) < 2:
-                distinct += len(others)
+            later_groups = 1 + np.flatnonzero(difference > relative * np.maximum(sizes[1:], sizes[0]))
+            group, sizes = group[:, later_groups], sizes[later_groups]
+            if len(later_groups) < 2:
+                distinct += len(later_groups)
                 break
             distinct += 1
     return distinct
@@ -194,9 +194,10 @@ def _correlations(h: Array, floor: Array, sample_spread: Array, buffers: Buffers
     blocks = [slice(at, at + COVARIANCE_ROWS) for at in range(0, neurons, COVARIANCE_ROWS)]
 
     def rows(block: slice) -> Array:
-        """So many rows of the covariance, (networks, rows, neurons)."""
-        some = centered[:, :, block].swapaxes(1, 2)
-        return np.matmul(some, centered, out=buffers.array("covariance", (count, some.shape[1], neurons), h.dtype))
+        """The rows of the covariance that belong to a block of neurons, (networks, rows, neurons)."""
+        selected = centered[:, :, block].swapaxes(1, 2)
+        shape = count, selected.shape[1], neurons
+        return np.matmul(selected, centered, out=buffers.array("covariance", shape, h.dtype))
 
     covariance = rows(blocks[0])
     power = covariance.diagonal(axis1=1, axis2=2).astype(float) if len(blocks) == 1 else np.concatenate(

@@ -116,11 +116,11 @@ def sample_scales_of_each(h: Array, largest: Array) -> Array:
     scale[~((scale > 0) & np.isfinite(scale))] = 1.0
     plain = h if (scale == 1).all() else h / scale[:, None, None].astype(h.dtype)
     lengths = np.sort(np.sqrt(row_dots(plain, plain).astype(float) / h.shape[2]), axis=1)
-    place = SAMPLE_QUANTILES * (h.shape[1] - 1)
-    below = place.astype(int)
+    position = SAMPLE_QUANTILES * (h.shape[1] - 1)
+    below = position.astype(int)
     low, high = lengths[:, below], lengths[:, np.minimum(below + 1, h.shape[1] - 1)]
-    part = place - below
-    scales: Array = np.where(part > 0, low + (high - low) * part, low) * scale[:, None]
+    fraction = position - below
+    scales: Array = np.where(fraction > 0, low + (high - low) * fraction, low) * scale[:, None]
     return scales
 
 

@@ -170,8 +170,8 @@ def record_of(tensor: Tensor) -> TensorRecord:
     role = role_of(tensor.name, tensor.shape)
     with np.errstate(all="ignore"):  # numbers of a file may overflow and vanish
         measured = measure(role.matrix(values))
-        if role.kind == "embedding" and (rest := _without_padding(values)) is not None:
-            values, measured = rest, replace(measure(rest), key=measured.key)
+        if role.kind == "embedding" and (unpadded := _without_padding(values)) is not None:
+            values, measured = unpadded, replace(measure(unpadded), key=measured.key)
         laws = laws_of(values, measured, role)
     return TensorRecord(tensor.name, tensor.shape, tensor.dtype, role, measured, tuple(laws))
 
@@ -202,14 +202,14 @@ def _beside_their_biases(records: Sequence[TensorRecord]) -> Iterator[TensorReco
         key = _sibling(record.name)
         if record.role.kind == "bias" and key in weights and all(law.random for law in record.laws):
             laws = bias_laws(record.measures, weights[key].role)
-            trained = not weights[key].laws or not _drawn(weights[key], record)
+            trained = not weights[key].laws or not _may_be_drawn(weights[key], record)
             record = replace(record, laws=tuple(law for law in laws if not (trained and law.free)))
-        elif key in weights and weights[key] is record and key in biases and not _drawn(record, biases[key]):
+        elif key in weights and weights[key] is record and key in biases and not _may_be_drawn(record, biases[key]):
             record = replace(record, laws=())
         yield record
 
 
-def _drawn(weight: TensorRecord, bias: TensorRecord) -> bool:
+def _may_be_drawn(weight: TensorRecord, bias: TensorRecord) -> bool:
     """Whether a framework may have drawn the bias: one value, or PyTorch's law."""
     torch = any(law.formula == TORCH_DEFAULT or "hidden" in law.formula for law in weight.laws)
     laws = bias_laws(bias.measures, weight.role)
@@ -225,13 +225,13 @@ def audit(paths: str | Path | Sequence[str | Path], recipe: str | AuditRecipe | 
     a built-in one, a TOML file or a Recipe. Tensors are read one at a time, so that the file may be larger than memory.
     ``frame`` of the result is a tidy table. Raises ValueError where a file is damaged or the recipe is none.
     """
-    given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     chosen = read_recipe(recipe) if isinstance(recipe, str) else recipe
     of_indices: set[Path] = set()  # shards that stand beside their index, read as it says
-    for path in given:
+    for path in files:
         if is_index(path.name):
             with path.open("rb") as index:
                 of_indices |= {path.parent / name for name in shards_of(index, path.name, STREAMED)}
     with ExitStack() as stack:
-        return examine(stack.enter_context(opened(path, STREAMED)) for path in given if path not in of_indices
+        return examine(stack.enter_context(opened(path, STREAMED)) for path in files if path not in of_indices
                        ).judged(chosen)

@@ -174,10 +174,10 @@ def _name(key: str) -> str:
 
 def laws_in_words(laws: Sequence[FittingLaw]) -> str:
     """All laws that fit, in one line; a tensor's own scale is named where no known formula gives it."""
-    known = [law for law in laws if not law.free] or list(laws)
-    if len(known) > MOST_SAID:
-        return f"too few values to tell: {len(known)} laws fit"
-    return " or ".join(law.text for law in known)
+    named = [law for law in laws if not law.free] or list(laws)
+    if len(named) > MOST_SAID:
+        return f"too few values to tell: {len(named)} laws fit"
+    return " or ".join(law.text for law in named)
 
 
 @functools.cache
@@ -188,7 +188,7 @@ def _table() -> tuple[tuple[str, Law], ...]:
 
 @functools.cache
 def _usual() -> tuple[tuple[str, Law], ...]:
-    """The same of initializers that have parameters of USUAL, at these numbers."""
+    """Initializers by label and key, with their parameters at each of the values in USUAL."""
     return tuple(_choices([key for key, entry in INITIALIZERS.items() if USUAL.keys() & entry.parameters.keys()], True))
 
 
@@ -271,8 +271,8 @@ def fits_family(measured: Measures, family: str) -> bool:
     if count < 64:
         return True
     # The sample kurtosis is skewed where there are few values.
-    room = z * law.kurtosis_error / math.sqrt(count) * (1 + 20 / math.sqrt(count)) + (0.02 if count > 1e6 else 0)
-    return abs(measured.kurtosis - law.kurtosis) <= room
+    tolerance = z * law.kurtosis_error / math.sqrt(count) * (1 + 20 / math.sqrt(count)) + (0.02 if count > 1e6 else 0)
+    return abs(measured.kurtosis - law.kurtosis) <= tolerance
 
 
 def fits_scale(measured: Measures, family: str, std: float) -> bool:
@@ -321,9 +321,9 @@ def _sparse(values: Array, measured: Measures, role: TensorRole) -> FittingLaw |
         return FittingLaw("N(0, 1), every input kept", (_name("sparse"),)) if fits else None
     if not measured.zero_share or not ((weight != 0).sum(axis=0) == SPARSE_INCOMING).all():
         return None
-    kept = weight[weight != 0]
-    low, high = _rms_band(kept.size, 3)
-    fits = low <= float(np.sqrt(np.mean(np.square(kept, dtype=np.float64)))) <= high
+    nonzero = weight[weight != 0]
+    low, high = _rms_band(nonzero.size, 3)
+    fits = low <= float(np.sqrt(np.mean(np.square(nonzero, dtype=np.float64)))) <= high
     return FittingLaw(f"{SPARSE_INCOMING} weights of N(0, 1) a neuron", (_name("sparse"),)) if fits else None
 
 
@@ -371,12 +371,13 @@ def laws_of(values: Array | None, measured: Measures, role: TensorRole) -> list[
 def _independent(measured: Measures, role: TensorRole) -> list[FittingLaw]:
     """The laws of independent entries whose distribution fits: known formulas first, then each at its own scale."""
     families = [family for family in FAMILIES if fits_family(measured, family)]
-    def of(known_laws: Sequence[tuple[KnownLaw, tuple[str, ...]]]) -> list[FittingLaw]:
+    def matching(known_laws: Sequence[tuple[KnownLaw, tuple[str, ...]]]) -> list[FittingLaw]:
         return [FittingLaw(known.formula, names) for known, names in known_laws
                 if known.family in families and role.kind in known.kinds and role.fan_in and names
                 and any(fits_scale(measured, known.family, known.at(*fans)) for fans in role.fans)]
 
-    return (of(_known_laws()) or of(_known_laws(usual=True))) + [_free(family, measured) for family in families]
+    known = matching(_known_laws()) or matching(_known_laws(usual=True))
+    return known + [_free(family, measured) for family in families]
 
 
 def _free(family: str, measured: Measures) -> FittingLaw:

@@ -102,14 +102,14 @@ def _summed(matrix: Array, right: Array, left: Array) -> _Sums:
     powers = np.zeros(4)
     least, most = math.inf, -math.inf
     of_rows, of_columns = np.empty(rows, matrix.dtype), np.zeros(columns, matrix.dtype)
-    for at in range(0, rows, height):
-        part = matrix[at:at + height]
-        block = part.reshape(-1)
+    for start in range(0, rows, height):
+        rows_of_block = matrix[start:start + height]
+        block = rows_of_block.reshape(-1)
         square = np.multiply(block, block, out=squares[:block.size])
         powers += block.sum(), square.sum(), np.dot(square, block), np.dot(square, square)
         least, most = min(least, float(block.min())), max(most, float(block.max()))
-        np.dot(part, right, out=of_rows[at:at + height])
-        of_columns += left[at:at + height] @ part
+        np.dot(rows_of_block, right, out=of_rows[start:start + height])
+        of_columns += left[start:start + height] @ rows_of_block
     first, second, third, fourth = (float(total) for total in powers)
     return _Sums((first, second, third, fourth), least, most, of_rows, of_columns)
 
@@ -244,8 +244,8 @@ def _structure(matrix: Array, rms: float) -> tuple[float, float]:
     if not spread:
         return math.nan, math.nan
     top = _largest_singular_value(corner - corner.mean()) / (spread * (math.sqrt(rows) + math.sqrt(columns)))
-    whole = matrix if matrix.size <= SIDE * SIDE * 4 else corner
-    unevenness = max(_uneven(whole.astype(np.float64)), _uneven(whole.T.astype(np.float64)))
+    used = matrix if matrix.size <= SIDE * SIDE * 4 else corner
+    unevenness = max(_uneven(used.astype(np.float64)), _uneven(used.T.astype(np.float64)))
     return top, unevenness
 
 

@@ -104,7 +104,7 @@ def _expected(audit: Audit, record: TensorRecord, middle: float, depth: int) -> 
 
 def equality_data(audit: Audit) -> Data:
     """The map of the kinds of tensors among which some are equal; a tensor without a number stands in column 0."""
-    group_of = {record.name: place for place, group in enumerate(audit.equal) for record in group}
+    group_of = {record.name: number_of_group for number_of_group, group in enumerate(audit.equal) for record in group}
     families: dict[str, list[TensorRecord]] = {}
     for record in audit.tensors:
         families.setdefault(record.role.family, []).append(record)

@@ -127,17 +127,17 @@ RECIPES: Mapping[str, AuditRecipe] = MappingProxyType({recipe.name: recipe for r
             ("*lora_A*", "uniform", _LINEAR), ("*lora_A*", "normal", "1 / fan_out"), ("*lora_B*", "constant", "0")))})
 
 
-def read_recipe(given: str) -> AuditRecipe:
+def read_recipe(name_or_path: str) -> AuditRecipe:
     """The built-in recipe of that name, or the one in a TOML file; raises ValueError if there is no such recipe.
 
     A file holds ``name``, ``source`` and ``[[tensor]]`` tables of ``pattern``, ``law`` and ``std``; nothing in it
     is run.
     """
-    if given in RECIPES:
-        return RECIPES[given]
-    path = Path(given)
+    if name_or_path in RECIPES:
+        return RECIPES[name_or_path]
+    path = Path(name_or_path)
     if not path.is_file():
-        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, or a TOML file, got {given!r}")
+        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, or a TOML file, got {name_or_path!r}")
     if path.stat().st_size > MOST_FILE_BYTES:
         raise _too_long(path.stat().st_size)
     return parse_recipe(path.read_bytes(), path.name)
@@ -228,8 +228,8 @@ def _deviation(record: TensorRecord, entry: Entry, recipe: AuditRecipe, depth: i
         if measured.one_value and math.isclose(measured.least, expected, rel_tol=2**-8, abs_tol=1e-30):
             return None
         error, by = 0.0, ""
-        shown = f"a mean of {number(measured.mean)}, a standard deviation of {number(measured.std)}"
-        wanted = f"{number(expected)} everywhere"
+        actual = f"a mean of {number(measured.mean)}, a standard deviation of {number(measured.std)}"
+        required = f"{number(expected)} everywhere"
     elif entry.law == "orthogonal":
         gain = measured.largest if measured.count == 1 else measured.isometry
         if math.isclose(gain, expected, rel_tol=SAME_GAIN):
@@ -244,13 +244,13 @@ def _deviation(record: TensorRecord, entry: Entry, recipe: AuditRecipe, depth: i
         if scale_fits and fits_family(measured, entry.law):
             return None
         error = sampling_error(expected, measured.count, entry.law)
-        shown = record.described
-        wanted = (f"a {entry.law.replace('_', ' ')} law of standard deviation {number(expected, 3)} ± "
+        actual = record.described
+        required = (f"a {entry.law.replace('_', ' ')} law of standard deviation {number(expected, 3)} ± "
                   f"{number(error, 1)}")
         times = number(measured.rms / expected, 3) if expected else ""
         apart = measured.rms and not scale_fits and not measured.one_value and times not in ("", "1")
         by = f", {times} times as much" if apart else ""
-    text = f"{record.name} has {shown} where the recipe {recipe.name} asks for {wanted}{by}"
+    text = f"{record.name} has {actual} where the recipe {recipe.name} asks for {required}{by}"
     return AuditFinding("recipe", "error", text, (record.name,), measured.rms, expected,
                         measured.rms / expected if expected else math.inf,
                         f"{entry.pattern}: {entry.law}, {entry.std}", recipe.source, error)
@@ -267,7 +267,7 @@ def learned(records: Sequence[TensorRecord], name: str) -> AuditRecipe:
         families.setdefault(record.role.family, []).append(record)
     entries: list[Entry] = []
     for family, members in families.items():
-        before = next((place for place, entry in enumerate(entries) if any(  # the first entry that matches counts
+        before = next((index for index, entry in enumerate(entries) if any(  # the first entry that matches counts
             fnmatch.fnmatchcase(member.name, entry.pattern) for member in members)), len(entries))
         entries[before:before] = [*(_own_entries(members) if len(entries) + len(members) < MOST_OWN else []), Entry(
             family.replace("[", "?").replace("#", "*"), *_law_of_family(members))]

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from initviz.core.arrays import Array
-from initviz.core.wording import listed, number, percent
+from initviz.core.wording import first_few, listed, number, percent
 from initviz.diagnosis.audit.kinds import COMPUTED, EXPERTS, LORA, NUMBER
 from initviz.diagnosis.audit.laws import FAMILIES, SAME, TORCH_DEFAULT, fits_family, fits_scale
 from initviz.diagnosis.audit.measures import ALMOST, SIDE
@@ -35,13 +35,7 @@ QKV = re.compile(r"\.(?:in|[qkv])_proj_weight$")  # beside which nn.MultiheadAtt
 SYMMETRY = "Goodfellow, Bengio and Courville 2016, section 8.4"
 SAMPLING = "sampling error: std √((κ − 1) / 4N)"
 CONVENTION = "convention"
-NAMES_SHOWN = 3
-
-
-def first_few(names: Sequence[str]) -> str:
-    """A few of the names, and how many more."""
-    more = len(names) - NAMES_SHOWN
-    return listed([*names[:NAMES_SHOWN], *([f"{more:,} more"] if more > 0 else [])])
+SHOWN = 3
 
 
 def _weights(records: Records) -> list[TensorRecord]:
@@ -96,19 +90,19 @@ def copied_neurons(records: Records) -> Iterator[AuditFinding]:
 
 def _copies_along(record: TensorRecord, axis: int, severity: str) -> Iterator[AuditFinding]:
     """Copies among a matrix's rows (``axis`` 0) or columns; of a kernel, among its filters."""
-    measured, whole = record.measures, record.role.matrix_shape(record.shape)[axis]
-    what = "experts" if EXPERTS.search(record.name) and len(record.shape) == 3 and axis == 0 else (
+    measured, count = record.measures, record.role.matrix_shape(record.shape)[axis]
+    unit = "experts" if EXPERTS.search(record.name) and len(record.shape) == 3 and axis == 0 else (
         "neurons" if severity == "error" else "inputs")
     exact, distance = measured.copies[axis], measured.copy_distances[axis]
     rule = "rows and columns differ by more than 1e-4 of their size"
     if exact:
         heads = f", {distance:,} apart: whole heads or blocks are copies" if distance > 1 and (
             exact % distance == 0) else ""
-        yield AuditFinding("copies", severity, f"{exact:,} of {record.name}'s {whole:,} {what} are copies of "
+        yield AuditFinding("copies", severity, f"{exact:,} of {record.name}'s {count:,} {unit} are copies of "
                            f"another one{heads}", (record.name,), exact, 0, None, rule, SYMMETRY, 0)
     elif measured.near_copies[axis]:
         yield AuditFinding("near_copies", "warning", f"{measured.near_copies[axis]:,} of {record.name}'s first "
-                           f"{min(whole, SIDE):,} {what} are nearly copies of another one", (record.name,),
+                           f"{min(count, SIDE):,} {unit} are nearly copies of another one", (record.name,),
                            measured.near_copies[axis], 0, None,
                            f"the cosine of two rows' or columns' first {SIDE} weights is below {ALMOST:g}", SYMMETRY, 0)
 
@@ -121,7 +115,7 @@ def equal_tensors(equal: Iterable[Records], records: Records) -> Iterator[AuditF
             blocks.setdefault(_stems(group), []).append(group)
     for stems, groups in blocks.items():
         names = [record.name for group in groups for record in group]
-        text = f"{first_few([record.name for record in groups[0]])} are equal"
+        text = f"{first_few([record.name for record in groups[0]], SHOWN)} are equal"
         more = len(groups) - 1
         text += f", and so {'is one' if more == 1 else f'are {more}'} more of their tensors" if more else ""
         if len(groups) > 1 and set(names).issuperset(
@@ -135,7 +129,7 @@ def equal_tensors(equal: Iterable[Records], records: Records) -> Iterator[AuditF
 def _stems(group: Records) -> tuple[str, ...]:
     """The names of equal tensors up to the number that tells them apart: those of their blocks."""
     numbers = [record.role.numbers for record in group]
-    varying = [at for at, column in enumerate(zip(*numbers, strict=True)) if len(set(column)) > 1]
+    varying = [position for position, column in enumerate(zip(*numbers, strict=True)) if len(set(column)) > 1]
     if len(varying) != 1:
         return tuple(record.name for record in group)
     return tuple(record.name[:list(NUMBER.finditer(record.name))[varying[0]].end()] + "." for record in group)
@@ -241,16 +235,18 @@ def depth_trend(records: Records) -> Iterator[AuditFinding]:
         middle = float(np.exp(np.median(logs)))
         if all(_agree(record, middle) for record in ordered) or not all(record.laws for record in ordered):
             continue
-        at = np.arange(len(logs))
-        change = math.exp(float(np.polyfit(at, logs, 1)[0]) * (len(logs) - 1))
-        if abs(float(np.corrcoef(at, logs)[0, 1])) > STRONG and not 1 / LEAST_TREND < change < LEAST_TREND:
-            root = float(np.exp(np.median(logs + np.log(at + 1) / 2)))  # BEiT divides by the root of the block's number
+        numbers = np.arange(len(logs))
+        change = math.exp(float(np.polyfit(numbers, logs, 1)[0]) * (len(logs) - 1))
+        if abs(float(np.corrcoef(numbers, logs)[0, 1])) > STRONG and not 1 / LEAST_TREND < change < LEAST_TREND:
+            # BEiT divides by the root of the block's number.
+            root = float(np.exp(np.median(logs + np.log(numbers + 1) / 2)))
             rooted = all(_agree(record, root / math.sqrt(k + 1)) for k, record in enumerate(ordered))
             how = f", as 1/√k of block k: {number(root)}/√k" if rooted else (
                 f", {number(max(change, 1 / change), 3)}-fold over {len(logs)} blocks")
-            yield AuditFinding("trend", "note" if rooted else "warning", f"{first_few([r.name for r in ordered])} "
-                               f"{'grow' if change > 1 else 'shrink'} with depth{how}", tuple(r.name for r in ordered),
-                               change, 1, change, "blocks of one kind share one scale, or one that falls as 1/√k "
+            yield AuditFinding("trend", "note" if rooted else "warning",
+                               f"{first_few([r.name for r in ordered], SHOWN)} {'grow' if change > 1 else 'shrink'} "
+                               f"with depth{how}", tuple(r.name for r in ordered), change, 1, change,
+                               "blocks of one kind share one scale, or one that falls as 1/√k "
                                "(Bao et al. 2022)", SAMPLING)
 
 
@@ -266,9 +262,9 @@ def ignores_fan(records: Records) -> Iterator[AuditFinding]:
     gains = [fan * middle**2 for fan in fans]
     if len(sharing) >= AGREED * len(weights) and max(fans) >= 4 * min(fans) and (
             max(gains) < GAINS[0] or min(gains) > GAINS[1]):
-        yield AuditFinding("fan", "warning", f"{first_few([r.name for r in sharing])} share the standard deviation "
-                           f"{number(middle, 3)} though their fan_in runs from {min(fans):,} to {max(fans):,}: the "
-                           f"signal {'fades' if max(gains) < 1 else 'grows'} from layer to layer",
+        yield AuditFinding("fan", "warning", f"{first_few([r.name for r in sharing], SHOWN)} share the standard "
+                           f"deviation {number(middle, 3)} though their fan_in runs from {min(fans):,} to "
+                           f"{max(fans):,}: the signal {'fades' if max(gains) < 1 else 'grows'} from layer to layer",
                            tuple(r.name for r in sharing), middle, None, None,
                            f"fan_in times the variance lies between {GAINS[0]:g} and {GAINS[1]:g}",
                            "He et al. 2015, section 2.2")
@@ -296,11 +292,11 @@ def framework_default(records: Records) -> Iterator[AuditFinding]:
     if common:
         verb = "keeps" if len(default) == 1 else "keep"
         names = tuple(record.name for record in default)
-        last, beside = _last(default, weights), len(default) == 1 and not default[0].role.numbers
+        last, outside_blocks = _last(default, weights), len(default) == 1 and not default[0].role.numbers
         first = len(default) == 1 and default[0] is weights[0] and default[0].role.kind == "convolution"
-        where = ", the last layer," if last else ", which stands beside the blocks," if beside else (
+        position = ", the last layer," if last else ", which stands beside the blocks," if outside_blocks else (
             ", the first layer," if first else "")
-        yield AuditFinding("default", "note" if where else "warning", f"{first_few(names)}{where} "
+        yield AuditFinding("default", "note" if position else "warning", f"{first_few(names, SHOWN)}{position} "
                            f"{verb} PyTorch's default where all other weights "
                            f"follow {min(law.text for law in common)}", names, None, None, None,
                            "layers of one model follow one law", CONVENTION)
@@ -316,12 +312,12 @@ def number_formats(records: Records) -> Iterator[AuditFinding]:
                                "processors", (record.name,), measured.subnormal_share, 0, None,
                                f"at most {percent(MOST_SUBNORMAL)} of the values are subnormal", "IEEE 754-2019", 0)
         for form in FORMATS:
-            lost = measured.lost.get(form.label, 0.0)
-            if lost > MOST_LOST:
+            share = measured.lost.get(form.label, 0.0)
+            if share > MOST_LOST:
                 scaled = ", scaled so that the largest fits," if form.label.startswith("fp8") else ""
-                yield AuditFinding("format", "warning", f"{form.label}{scaled} rounds {percent(lost)} of "
-                                   f"{record.name}'s values to 0 or beyond its largest number", (record.name,), lost, 0,
-                                   None, f"at most {percent(MOST_LOST)} of the values are lost", form.source, 0)
+                yield AuditFinding("format", "warning", f"{form.label}{scaled} rounds {percent(share)} of "
+                                   f"{record.name}'s values to 0 or beyond its largest number", (record.name,), share,
+                                   0, None, f"at most {percent(MOST_LOST)} of the values are lost", form.source, 0)
 
 
 RULES: tuple[Callable[[Records], Iterator[AuditFinding]], ...] = (

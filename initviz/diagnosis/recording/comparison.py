@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from initviz.core.wording import number
-from initviz.diagnosis.recording.recorded import RecordedFinding, some
+from initviz.diagnosis.recording.recorded import RecordedFinding, few
 from initviz.diagnosis.recording.report import RecordingReport, findings_as_values, to_json
 from initviz.files.recording import Row
 
@@ -36,8 +36,8 @@ class Matched:
 
     def ratio(self, name: str) -> float:
         """Second over first of a number of the row; ``gradient`` is that of the gradient's root mean square."""
-        one, two = (_value(row, name) for row in (self.first, self.second))
-        return two / one if one > 0 and math.isfinite(one) and math.isfinite(two) else math.nan
+        first, two = (_value(row, name) for row in (self.first, self.second))
+        return two / first if first > 0 and math.isfinite(first) and math.isfinite(two) else math.nan
 
 
 def _value(row: Row, name: str) -> float:
@@ -56,9 +56,9 @@ class Comparison:
     @cached_property
     def matched(self) -> tuple[Matched, ...]:
         """In the order of the first recording."""
-        others = {(row.path, row.kind, row.call): row for row in self.second.recording.rows if row.same_as is None}
-        return tuple(Matched(row, others[key]) for row in self.first.recording.rows
-                     if row.same_as is None and (key := (row.path, row.kind, row.call)) in others)
+        rows = {(row.path, row.kind, row.call): row for row in self.second.recording.rows if row.same_as is None}
+        return tuple(Matched(row, rows[key]) for row in self.first.recording.rows
+                     if row.same_as is None and (key := (row.path, row.kind, row.call)) in rows)
 
     @cached_property
     def width_ratio(self) -> float:
@@ -91,34 +91,34 @@ class Comparison:
             return "No output has the same module path and kind in both recordings."
         for name, findings in (("Gone", self.gone), ("New", self.new)):
             if findings:
-                parts.append(f"{name}: {some([finding.title for finding in findings])}.")
+                parts.append(f"{name}: {few([finding.title for finding in findings])}.")
         losses = [report.recording.loss.value for report in (self.first, self.second)]
         parts.append(f"The first loss goes from {number(losses[0], 3)} to {number(losses[1], 3)}.")
         parts.append(self._say_widths() if self.width_ratio != 1 else self._say_changes())
         return " ".join(part for part in parts if part)
 
     def _say_changes(self) -> str:
-        said = []
+        sentences = []
         for word, name in (("signal", "rms"), ("gradient", "gradient")):
             ratios = [(abs(math.log(ratio)), ratio, match.label) for match in self.matched
                       if (ratio := match.ratio(name)) > 0]
             if ratios and (most := max(ratios))[0] > math.log(NOTABLE):
-                said.append(f"The {word} changes most at {most[2]}: {number(most[1])} times.")
-        return " ".join(said) or "Signal and gradient change nowhere by more than a factor of 2."
+                sentences.append(f"The {word} changes most at {most[2]}: {number(most[1])} times.")
+        return " ".join(sentences) or "Signal and gradient change nowhere by more than a factor of 2."
 
     def _say_widths(self) -> str:
-        modules = {self.first.recording.rows[place].path for place in self.first.trunk.products}
+        modules = {self.first.recording.rows[index].path for index in self.first.trunk.products}
         wider = f"The second model is {number(self.width_ratio)} times as wide."
-        for what, name in (("The change by a step", "change_rms"), ("The signal", "rms")):
+        for noun, name in (("The change by a step", "change_rms"), ("The signal", "rms")):
             slopes = [(slope, match.label) for match in self.matched if match.first.path in modules
                       and not math.isnan(slope := self.slope(match, name))]
             if slopes:
                 most = max(slopes, key=lambda pair: abs(pair[0]))
                 if abs(most[0]) <= WIDTH_SLOPE:
-                    return f"{wider} {what} keeps its size at every width (slopes within {WIDTH_SLOPE:g} of 0)."
-                return (f"{wider} {what} goes with width to the power of {number(most[0])} at {most[1]}: a rate tuned "
+                    return f"{wider} {noun} keeps its size at every width (slopes within {WIDTH_SLOPE:g} of 0)."
+                return (f"{wider} {noun} goes with width to the power of {number(most[0])} at {most[1]}: a rate tuned "
                         "at one width does not suit the other there." if name == "change_rms" else
-                        f"{wider} {what} goes with width to the power of {number(most[0])} at {most[1]}; record two "
+                        f"{wider} {noun} goes with width to the power of {number(most[0])} at {most[1]}; record two "
                         "steps, steps=2, to see whether a rate transfers.")
         return wider
 

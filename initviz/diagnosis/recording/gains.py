@@ -25,27 +25,27 @@ def blank(m: Recorded) -> Iterator[RecordedFinding]:
 
     A zero that ends a branch beside a skip, or the model, is by design: what it is added to, or the loss, wakes it.
     """
-    if m.silent_place is not None:
+    if m.silent_row is not None:
         return
     roots: dict[int, int] = {}  # of each place whose output says nothing, the place where that began
     products = frozenset(m.trunk.products)
-    for place in m.trunk.measured:
-        row, weight = m.rows[place], m.trunk.weight_of(m.rows[place]) if place in products else None
+    for index in m.trunk.measured:
+        row, weight = m.rows[index], m.trunk.weight_of(m.rows[index]) if index in products else None
         read = [roots.get(source) for source in row.sources]
         root = next((source for source in read if source is not None), None) if read and None not in read else None
         if weight is not None and weight.all_zero:
-            roots[place] = place if root is None else root
+            roots[index] = index if root is None else root
         elif root is not None and row.skip is None:
             if weight is not None and (
                     row.all_zero or not (row.sample_cosine < ALIKE or row.token_cosine < ALIKE)):
                 yield RecordedFinding(
                     "silent", "error", "silent", "A module of zeros", f"The weights of {m.label(root)} are all 0, and "
-                    f"{m.label(place)} reads nothing but what comes of them: nothing of the input goes on through "
+                    f"{m.label(index)} reads nothing but what comes of them: nothing of the input goes on through "
                     "them.", 0.0, None, "a matrix of zeros ends a branch beside a skip, or the model",
                     "follows from z = h W + b", EXACT, (m.label(root),),
                     f"Draw the weights of {m.label(root)} at random.")
                 return
-            roots[place] = root
+            roots[index] = root
 
 
 def unscaled_branches(m: Recorded) -> Iterator[RecordedFinding]:
@@ -53,11 +53,11 @@ def unscaled_branches(m: Recorded) -> Iterator[RecordedFinding]:
     trunk = m.trunk
     if not any(is_embedding(row) for row in m.rows):
         return
-    ends = [source for place in trunk.levels if place in trunk.only_normalized and (skip := m.rows[place].skip)
-            and skip.identity for source in m.rows[place].sources if source in trunk.products and (
+    ends = [source for index in trunk.levels if index in trunk.only_normalized and (skip := m.rows[index].skip)
+            and skip.identity for source in m.rows[index].sources if source in trunk.products and (
                 source not in skip.sources)]
-    stds = [[weight.std for place in places if (weight := trunk.weight_of(m.rows[place])) is not None] for places in (
-        ends, [place for place in trunk.products if place not in ends and place not in trunk.heads])]
+    stds = [[weight.std for index in indices if (weight := trunk.weight_of(m.rows[index])) is not None] for indices in (
+        ends, [index for index in trunk.products if index not in ends and index not in trunk.heads])]
     if len(ends) >= LEAST_SUMS and stds[1] and 0 < median(stds[0]) < math.inf and abs(
             median(stds[0]) / median(stds[1]) - 1) < ONE_SCALE:
         root = f"√{len(ends)}"
@@ -74,17 +74,17 @@ def _gains(m: Recorded) -> dict[int, float]:
 
     Weights may be large where a factor beside them is small, and an output where a bias is.
     """
-    found = {}
-    for place in m.trunk.products:
-        row, weight = m.rows[place], m.trunk.weight_of(m.rows[place])
+    gains = {}
+    for index in m.trunk.products:
+        row, weight = m.rows[index], m.trunk.weight_of(m.rows[index])
         read = max((m.rows[source].rms for source in row.sources), default=math.nan)
         if not row.sources and m.recording.input is not None:
             read = m.recording.input.rms
         if weight is not None and weight.trainable and 0 < read < math.inf and row.rms < math.inf:
             gain = min(row.rms / read, weight.rms * math.sqrt(role_of_parameter(weight).fan_in))
             if gain > 0:
-                found[place] = gain
-    return found
+                gains[index] = gain
+    return gains
 
 
 def weights(m: Recorded) -> Iterator[RecordedFinding]:
@@ -93,10 +93,10 @@ def weights(m: Recorded) -> Iterator[RecordedFinding]:
     if len(gains) < LEAST_LAYERS:
         return
     usual = median(gains.values())
-    large = [place for place, gain in gains.items() if gain > LARGE]
-    place = max(gains, key=gains.__getitem__)
-    label, gain = m.label(place), gains[place]
-    weight = m.trunk.weight_of(m.rows[place])
+    large = [index for index, gain in gains.items() if gain > LARGE]
+    index = max(gains, key=gains.__getitem__)
+    label, gain = m.label(index), gains[index]
+    weight = m.trunk.weight_of(m.rows[index])
     fan_in = role_of_parameter(weight).fan_in if weight is not None else 1
     remedy = f"Draw its weights with a standard deviation near 1/√fan_in = {number(1 / math.sqrt(fan_in), 3)}"
     rule = f"a module multiplies what it reads by at most {number(LARGE)}, √10"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from types import MappingProxyType
 
 from initviz.core.wording import cut, number
 from initviz.diagnosis.findings import CONVENTION, EXACT
-from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding, some
+from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding, few
 from initviz.diagnosis.rules.data import LEARNED
 from initviz.diagnosis.rules.grades import LOSS_SOURCE, say_loss_rule
 from initviz.diagnosis.rules.scale import TARGET_UPDATE
@@ -28,55 +28,63 @@ FIRST_UPDATES: Mapping[str, Callable[[float], float]] = MappingProxyType({
 CLOSE = 0.1  # relative: a first loss is what it should be
 
 
-def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
-    """Parameters whose gradient is exactly 0 in every recorded step, in the first alone, or that have none."""
-    unused, always, later = [], [], []
-    first: list[str] = []
-    behind: list[str] = []
-    waking = [p for p in m.recording.parameters if _wakes(m, p)]
+def _without_gradient(m: Recorded, waking: Sequence[RecordedParameter]) -> dict[str, list[str]]:
+    """The names of the parameters whose gradient is exactly 0 or missing, by when that is so.
+
+    "unused": none was recorded; "always": 0 in both steps; "later": 0 in the first step alone; where one step was
+    recorded, "behind" a parameter that is about to wake, and "first" elsewhere.
+    """
+    names: dict[str, list[str]] = {when: [] for when in ("unused", "always", "later", "behind", "first")}
     hidden = m.trunk.behind({_module(p) for p in waking}) | m.trunk.in_zero_branches if waking else frozenset()
     for parameter in m.recording.parameters:
         if not parameter.trainable or not parameter.gradients or not parameter.count:
             continue
         zero = [gradient is not None and gradient.exact_zero for gradient in parameter.gradients]
         if parameter.gradients[0] is None:
-            unused.append(parameter.name)
+            names["unused"].append(parameter.name)
         elif zero[0] and len(zero) == 1:
-            (behind if _is_hidden(_module(parameter), hidden) else first).append(parameter.name)
+            names["behind" if _is_hidden(_module(parameter), hidden) else "first"].append(parameter.name)
         elif all(zero):
-            always.append(parameter.name)
+            names["always"].append(parameter.name)
         elif zero[0]:
-            later.append(parameter.name)
+            names["later"].append(parameter.name)
+    return names
+
+
+def zero_gradients(m: Recorded) -> Iterator[RecordedFinding]:
+    """Parameters whose gradient is exactly 0 in every recorded step, in the first alone, or that have none."""
+    waking = [p for p in m.recording.parameters if _wakes(m, p)]
+    unused, always, later, behind, first = _without_gradient(m, waking).values()
     chain = "follows from the chain rule"
     if always:
         yield RecordedFinding(
-            "no_gradient", "error", "vanishing", "No gradient", f"The gradient of {some(always)} is exactly 0 in both "
+            "no_gradient", "error", "vanishing", "No gradient", f"The gradient of {few(always)} is exactly 0 in both "
             "recorded steps.", float(len(always)), None, "every trainable parameter gets a gradient", chain, EXACT,
             tuple(always[:1]), "Of two factors one must not be 0: draw one of them at random. Behind dead units begin "
             "the biases at 0.")
     if behind:
         yield RecordedFinding(
-            "behind_zero", "note", "", "Gradients come later", f"The gradient of {some(behind)} is exactly 0 in the "
-            f"first step, as what is behind them begins at 0. {some([p.name for p in waking])} "
+            "behind_zero", "note", "", "Gradients come later", f"The gradient of {few(behind)} is exactly 0 in the "
+            f"first step, as what is behind them begins at 0. {few([p.name for p in waking])} "
             f"{'gets' if len(waking) == 1 else 'get'} one, and with it theirs comes in the second step.",
             float(len(behind)), None, "every parameter gets a gradient in the first step", chain, EXACT,
             tuple(behind[:1]))
     if first:
         severity = "note" if m.recording.parameters_left_out else "warning"  # what wakes them may be left out
         yield RecordedFinding(
-            "zero_gradient", severity, "", "No gradient in the first step", f"The gradient of {some(first)} is "
+            "zero_gradient", severity, "", "No gradient in the first step", f"The gradient of {few(first)} is "
             "exactly 0 in the one step that is recorded: it may come with the second, as behind a zero-initialized "
             "layer, or never.", float(len(first)), None, "every trainable parameter gets a gradient", chain, EXACT,
             tuple(first[:1]), "Record two steps, record(..., steps=2), which tells the two apart.")
     if unused:
         yield RecordedFinding(
-            "unused", "warning", "", "Not part of the loss", f"The loss does not depend on {some(unused)}, though "
+            "unused", "warning", "", "Not part of the loss", f"The loss does not depend on {few(unused)}, though "
             f"{'it is' if len(unused) == 1 else 'they are'} trainable.", float(len(unused)), None,
             "the loss depends on every trainable parameter", chain, EXACT, tuple(unused[:1]),
             "Use it in forward, or freeze it with requires_grad_(False).")
     if later:
         yield RecordedFinding(
-            "late", "note", "late", "Gradients come later", f"The gradient of {some(later)} is exactly 0 in the first "
+            "late", "note", "late", "Gradients come later", f"The gradient of {few(later)} is exactly 0 in the first "
             "step and not in the second.", float(len(later)), None, "every parameter gets a gradient in the first step",
             chain, EXACT, tuple(later[:1]))
 
@@ -87,9 +95,9 @@ def _module(parameter: RecordedParameter) -> str:
 
 def _wakes(m: Recorded, parameter: RecordedParameter) -> bool:
     """Whether a parameter that begins at 0, or in a branch that does, gets a gradient in the first step."""
-    given = parameter.gradients[0] if parameter.gradients else None
+    gradient = parameter.gradients[0] if parameter.gradients else None
     begins_at_zero = parameter.all_zero and not parameter.name.endswith("bias")
-    return given is not None and not given.exact_zero and (
+    return gradient is not None and not gradient.exact_zero and (
         begins_at_zero or _module(parameter) in m.trunk.in_zero_branches)
 
 
@@ -115,26 +123,26 @@ def expected_loss(m: Recorded) -> tuple[float, float] | None:
 
 def loss(m: Recorded) -> Iterator[RecordedFinding]:
     """A first loss above that of outputs of 0, or below it."""
-    expected, given = expected_loss(m), m.recording.loss
-    if expected is None or not math.isfinite(given.value):
+    expected, start = expected_loss(m), m.recording.loss
+    if expected is None or not math.isfinite(start.value):
         return
     nothing = expected[0]
-    reference = f"ln {given.classes or 2:,} = {number(nothing, 3)}"
-    spread = (f"; independent normal logits of standard deviation {number(given.logit_std)}, as these have, "
+    reference = f"ln {start.classes or 2:,} = {number(nothing, 3)}"
+    spread = (f"; independent normal logits of standard deviation {number(start.logit_std)}, as these have, "
               f"{number(expected[1], 3)}" if expected[1] != nothing else "")
     head = m.label(m.trunk.heads[-1]) if m.trunk.heads else "the output layer"
-    if given.value / nothing > m.thresholds["loss"]:
-        error = given.value / nothing > m.thresholds["loss_error"]
+    if start.value / nothing > m.thresholds["loss"]:
+        error = start.value / nothing > m.thresholds["loss_error"]
         yield RecordedFinding(
-            "loss", "error" if error else "warning", "output", "Initial loss", f"The loss is {number(given.value, 3)}; "
-            f"outputs of 0 cost {reference}{spread}. The first steps are spent on unlearning.", given.value, None,
+            "loss", "error" if error else "warning", "output", "Initial loss", f"The loss is {number(start.value, 3)}; "
+            f"outputs of 0 cost {reference}{spread}. The first steps are spent on unlearning.", start.value, None,
             say_loss_rule(reference, m.thresholds), LOSS_SOURCE, CONVENTION, (head,),
-            f"Draw the weights of {head} smaller" + (f", by {number(1 / given.logit_std)} or less."
-                                                    if 1 < given.logit_std < math.inf else "."))
-    elif given.value < LEARNED * nothing:
+            f"Draw the weights of {head} smaller" + (f", by {number(1 / start.logit_std)} or less."
+                                                    if 1 < start.logit_std < math.inf else "."))
+    elif start.value < LEARNED * nothing:
         yield RecordedFinding(
-            "loss", "note", "", "Learned already", f"The loss is {number(given.value, 3)}, below {reference}: these "
-            "weights know something of this data, or its classes are of unequal size.", given.value, None,
+            "loss", "note", "", "Learned already", f"The loss is {number(start.value, 3)}, below {reference}: these "
+            "weights know something of this data, or its classes are of unequal size.", start.value, None,
             f"near {reference}", "convention; CS231n; makemore part 3", CONVENTION)
 
 
@@ -168,10 +176,10 @@ def updates(m: Recorded) -> Iterator[RecordedFinding]:
 
     Weights that a normalization alone reads are left out: their size sets their rate (Li and Arora 2020).
     """
-    places = [place for place in m.trunk.products if place not in m.trunk.heads
-              and place not in m.trunk.only_normalized]
-    speeds = {m.label(place): update_ratio(m, weight) for place in places
-              if (weight := m.trunk.weight_of(m.rows[place])) is not None and weight.trainable}
+    indices = [index for index in m.trunk.products if index not in m.trunk.heads
+              and index not in m.trunk.only_normalized]
+    speeds = {m.label(index): update_ratio(m, weight) for index in indices
+              if (weight := m.trunk.weight_of(m.rows[index])) is not None and weight.trainable}
     speeds = {label: speed for label, speed in speeds.items() if 0 < speed < math.inf}
     if len(speeds) < 2:
         return

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from initviz.core.wording import cut, listed
+from initviz.core.wording import cut, first_few
 from initviz.diagnosis.findings import Finding
 from initviz.diagnosis.recording.trunk import INPUT, Trunk
 from initviz.files.recording import Recording, Row
@@ -40,10 +40,10 @@ class Recorded:
         return self.recording.rows
 
     @cached_property
-    def silent_place(self) -> int | None:
+    def silent_row(self) -> int | None:
         """The first place of the trunk whose every output is exactly 0; None where there is none."""
-        return next((place for place in self.trunk.levels if self.rows[place].all_zero
-                     and self.rows[place].skip is None), None)
+        return next((index for index in self.trunk.levels if self.rows[index].all_zero
+                     and self.rows[index].skip is None), None)
 
     @property
     def errors_cancel(self) -> bool:
@@ -51,13 +51,11 @@ class Recorded:
         last = self.rows[self.trunk.levels[-1]] if self.trunk.levels else None
         return last is not None and last.units > 1 and last.distinct == 1
 
-    def label(self, place: int) -> str:
+    def label(self, index: int) -> str:
         """The name of a row, cut where it is long."""
-        return "the input" if place == INPUT else cut(self.rows[place].label)
+        return "the input" if index == INPUT else cut(self.rows[index].label)
 
 
-def some(names: list[str]) -> str:
-    """The first few names, and how many more."""
-    more = len(names) - MOST_MODULES
-    shown = [cut(name) for name in names[:MOST_MODULES]]
-    return listed([*shown, *([f"{more:,} more"] if more > 0 else [])])
+def few(names: list[str]) -> str:
+    """The first few names of modules or parameters, each cut where it is long, and how many more there are."""
+    return first_few([cut(name) for name in names], MOST_MODULES)

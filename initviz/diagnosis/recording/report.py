@@ -41,7 +41,7 @@ class RecordingReport(Graded):
 
     @property
     def recording(self) -> Recording:
-        """What was examined."""
+        """The recording that was examined."""
         return self.recorded.recording
 
     @property
@@ -61,7 +61,7 @@ class RecordingReport(Graded):
 
     @property
     def remedy(self) -> str:
-        """What would mend the finding that makes the verdict; empty where all is well."""
+        """The remedy of the finding that makes the verdict; empty where nothing is found."""
         return self._decisive.remedy if self._decisive else ""
 
     @property
@@ -75,22 +75,22 @@ def examine(recording: Recording, thresholds: Thresholds = DEFAULTS) -> Recordin
     """The report on a recording, by the rules and thresholds of a simulated network."""
     recorded, weights = Recorded(recording, thresholds), audit_recording(recording)
     audited = [*as_findings(weights)]
-    told = {finding.modules[0].rpartition(".")[0] for finding in audited if finding.key == "weights_scale"}
+    out_of_scale = {finding.modules[0].rpartition(".")[0] for finding in audited if finding.key == "weights_scale"}
     findings = [finding for rule in RULES for finding in rule(recorded)
-                if not (finding.key == "gain" and told.intersection(finding.modules))]
+                if not (finding.key == "gain" and out_of_scale.intersection(finding.modules))]
     return RecordingReport(recorded, in_order([*findings, *audited]), weights)
 
 
 # ---------------------------------------------------------------------------------------------- in words
 
 def facts(report: RecordingReport) -> dict[str, str]:
-    """What was recorded, by name; a user's own names are left unchanged."""
+    """The recorded model and how it was recorded as texts by name; a user's own names stay as they are."""
     recording = report.recording
     parameters = sum(parameter.count for parameter in recording.parameters)
-    how = [*(["training mode"] if recording.training else ["evaluation mode"]),
+    modes = [*(["training mode"] if recording.training else ["evaluation mode"]),
            *(["autocast"] if recording.autocast else []), *(["compiled"] if recording.compiled else [])]
     return {
-        "Model": cut(recording.model), "Recorded with": cut(recording.framework), "Mode": ", ".join(how),
+        "Model": cut(recording.model), "Recorded with": cut(recording.framework), "Mode": ", ".join(modes),
         "Parameters": f"{parameters:,} in {len(recording.parameters):,} tensors"
                       f"{_say_left_out(recording.parameters_left_out)}",
         "Outputs": f"{len(report.trunk.measured):,} recorded{_say_left_out(recording.rows_left_out)}, "
@@ -106,7 +106,7 @@ def _say_left_out(left_out: int) -> str:
 def say_heads(report: RecordingReport) -> str:
     """The sizes of the model's outputs, each head by itself, and how evenly a choice among actions is spread."""
     rows = report.recording.rows
-    parts = [f"{report.recorded.label(place)} {number(rows[place].rms)}" for place in report.trunk.heads[:MOST_HEADS]]
+    parts = [f"{report.recorded.label(index)} {number(rows[index].rms)}" for index in report.trunk.heads[:MOST_HEADS]]
     choices = [row.entropy for row in rows if plain_kind(row) in ("softmax", "logsumexp") and len(row.shape) == 2
                and not math.isnan(row.entropy)]
     return ", ".join([*parts, *([f"entropy of the choice {number(choices[0])} ln n"] if choices else [])]) or "not seen"
@@ -133,19 +133,19 @@ def weights_table(report: RecordingReport) -> pd.DataFrame:
 def say_loss(report: RecordingReport) -> str:
     """The first loss beside what it should be."""
     loss, expected = report.recording.loss, learning.expected_loss(report.recorded)
-    said = f"{number(loss.value, 3)}{f' ({cut(loss.kind)})' if loss.kind else ''}"
+    words = f"{number(loss.value, 3)}{f' ({cut(loss.kind)})' if loss.kind else ''}"
     if expected is None:
-        return said
+        return words
     classes = report.recording.loss.classes or 2
     if expected[0] == expected[1]:
-        return f"{said}; outputs of 0 cost ln {classes:,} = {number(expected[0], 3)}"
-    return (f"{said}; outputs of 0 cost ln {classes:,} = {number(expected[0], 3)}, independent normal logits of this "
+        return f"{words}; outputs of 0 cost ln {classes:,} = {number(expected[0], 3)}"
+    return (f"{words}; outputs of 0 cost ln {classes:,} = {number(expected[0], 3)}, independent normal logits of this "
             f"spread {number(expected[1], 3)}")
 
 
-def table(report: RecordingReport, places: tuple[int, ...] | None = None) -> pd.DataFrame:
+def table(report: RecordingReport, indices: tuple[int, ...] | None = None) -> pd.DataFrame:
     """One row per output, in words, in the order of execution; columns that would be empty are left out."""
-    rows = [report.recording.rows[place] for place in (report.trunk.measured if places is None else places)]
+    rows = [report.recording.rows[index] for index in (report.trunk.measured if indices is None else indices)]
     frame = pd.DataFrame([_in_words(row) for row in rows])
     return frame.loc[:, [name for name in frame if name in ("Module", "Kind") or (frame[name] != "").any()]]
 
@@ -188,6 +188,6 @@ def to_json(report: RecordingReport) -> str:
     rows = report.recording.rows
     return json.dumps({
         "facts": facts(report), "severity": report.severity, "findings": findings_as_values(report.findings),
-        "trunk": [{"module": rows[place].label, "kind": rows[place].kind, "signal": _plain(report.trunk.level(place)),
-                   "gradient_length": _plain(report.trunk.gradient_length(place))} for place in report.trunk.levels],
+        "trunk": [{"module": rows[index].label, "kind": rows[index].kind, "signal": _plain(report.trunk.level(index)),
+                   "gradient_length": _plain(report.trunk.gradient_length(index))} for index in report.trunk.levels],
         "weights": json.loads(report.weights.to_json())["tensors"]}, ensure_ascii=False, indent=2, allow_nan=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from initviz.core.wording import counted, cut, listed, number, percent
 from initviz.diagnosis.findings import CONVENTION, EXACT, RATIO
-from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding, some
+from initviz.diagnosis.recording.recorded import Recorded, RecordedFinding, few
 from initviz.diagnosis.recording.trunk import INPUT, Stretch, extreme_stretches
 from initviz.diagnosis.rules.grades import (
     GRADIENT_SOURCE,
@@ -31,16 +31,16 @@ SKIPS_SOURCE = "convention, as of layers; Zhang et al. 2019 (Fixup) for the grow
 
 def overflow(m: Recorded) -> Iterator[RecordedFinding]:
     """Outputs that the format cannot hold, then gradients, then the loss."""
-    for what, parts in (("outputs", [(row.label, row) for row in m.rows if row.same_as is None]),
+    for quantity, parts in (("outputs", [(row.label, row) for row in m.rows if row.same_as is None]),
                         ("gradient", [(row.label, row.gradient) for row in reversed(m.rows) if row.gradient])):
-        lost = [(label, part) for label, part in parts if isinstance(part, TensorStatistics) and not part.finite]
-        if lost:
-            label = cut(lost[0][0])
-            remedy = ("Scale down what comes before it, or run this module in float32." if what == "outputs" else
+        overflowing = [(label, part) for label, part in parts if isinstance(part, TensorStatistics) and not part.finite]
+        if overflowing:
+            label = cut(overflowing[0][0])
+            remedy = ("Scale down what comes before it, or run this module in float32." if quantity == "outputs" else
                       "Scale the loss down, or the weights behind it; under fp16 use a gradient scaler.")
             yield RecordedFinding(
-                "overflow", "error", "overflow", "Overflow", f"The {what} of {label} "
-                f"{'are' if what == 'outputs' else 'is'} not all finite numbers, and so in {len(lost):,} of "
+                "overflow", "error", "overflow", "Overflow", f"The {quantity} of {label} "
+                f"{'are' if quantity == 'outputs' else 'is'} not all finite numbers, and so in {len(overflowing):,} of "
                 f"{len(parts):,} recorded places.", math.inf, None, "every number is finite",
                 "SageMaker Debugger, ExplodingTensor", EXACT, (label,), remedy)
             return
@@ -54,10 +54,10 @@ def overflow(m: Recorded) -> Iterator[RecordedFinding]:
 
 def _forward(m: Recorded) -> list[Stretch]:
     """Stretches in which the signal vanishes or explodes; behind a normalization begins another one."""
-    def value(place: int, sign: int) -> float:
-        if place in m.trunk.only_normalized:
+    def value(index: int, sign: int) -> float:
+        if index in m.trunk.only_normalized:
             return math.nan
-        return _entering(m, sign) if place == INPUT else m.trunk.level(place)
+        return _entering(m, sign) if index == INPUT else m.trunk.level(index)
 
     return [stretch for stretch in extreme_stretches(m.trunk, value, forward=True)
             if not within(stretch.value, m.thresholds)]
@@ -69,8 +69,8 @@ def _backward(m: Recorded) -> list[Stretch]:
     Weights in front of a normalization have no scale, and their rates adapt to their gradient: there the line is drawn
     for the whole model, which a constant factor in each layer crosses where there are many.
     """
-    def value(place: int, sign: int) -> float:
-        return m.trunk.gradient_scale(place)
+    def value(index: int, sign: int) -> float:
+        return m.trunk.gradient_scale(index)
 
     def back(ends: Callable[[int], bool]) -> list[Stretch]:
         return [Stretch(1 / stretch.value, stretch.begin, stretch.end, stretch.steps)
@@ -78,7 +78,7 @@ def _backward(m: Recorded) -> list[Stretch]:
 
     plain = [stretch for stretch in back(m.trunk.sets_anew) if not within(stretch.value, m.thresholds)
              and not m.trunk.is_normalized_between(stretch.begin, stretch.end)]
-    through = [stretch for stretch in back(lambda place: False) if m.trunk.is_normalized_between(
+    through = [stretch for stretch in back(lambda index: False) if m.trunk.is_normalized_between(
         stretch.begin, stretch.end) and not 1 / THROUGH_NORMALIZATIONS <= stretch.value <= THROUGH_NORMALIZATIONS]
     return plain + through
 
@@ -87,31 +87,31 @@ def _entering(m: Recorded, sign: int) -> float:
     """The scale of the input for a fall or a growth: far from 1 it is compared with 1 as well, the scale that layers
     are made for; a first layer that brings it there loses nothing.
     """
-    given, line = m.recording.input, m.thresholds["scale"]
-    if given is None:
+    batch, line = m.recording.input, m.thresholds["scale"]
+    if batch is None:
         return math.nan
-    size = given.median_rms
+    size = batch.median_rms
     return size if 1 / line <= size <= line else min(size, 1.0) if sign < 0 else max(size, 1.0)
 
 
 def inputs(m: Recorded) -> Iterator[RecordedFinding]:
     """Inputs of another scale than 1."""
-    given, line = m.recording.input, m.thresholds["scale"]
-    if given is not None and 0 < given.rms < math.inf and not 1 / line <= given.rms <= line:
+    batch, line = m.recording.input, m.thresholds["scale"]
+    if batch is not None and 0 < batch.rms < math.inf and not 1 / line <= batch.rms <= line:
         yield RecordedFinding(
             "inputs_scale", "warning", "inputs", "Unscaled inputs", f"The inputs' root mean square is "
-            f"{number(given.rms)}.", given.rms, None, f"between {number(1 / line)} and {number(line)}", INPUT_SOURCE,
+            f"{number(batch.rms)}.", batch.rms, None, f"between {number(1 / line)} and {number(line)}", INPUT_SOURCE,
             CONVENTION, ("the input",), "Standardize the inputs: mean 0 and standard deviation 1.")
 
 
 def _sums(m: Recorded, stretch: Stretch) -> int:
     """How many additions of a branch a stretch goes through."""
-    return sum(m.rows[place].skip is not None for place in m.trunk.levels if stretch.begin < place <= stretch.end)
+    return sum(m.rows[index].skip is not None for index in m.trunk.levels if stretch.begin < index <= stretch.end)
 
 
 def signal(m: Recorded) -> Iterator[RecordedFinding]:
     """A signal that vanishes or explodes between a place of the trunk and a later one."""
-    if not all(m.rows[place].finite for place in m.trunk.levels):
+    if not all(m.rows[index].finite for index in m.trunk.levels):
         return
     beyond = [(signal_is_error(stretch.value, m.thresholds), stretch) for stretch in _forward(m)]
     if not beyond:
@@ -138,20 +138,21 @@ def signal(m: Recorded) -> Iterator[RecordedFinding]:
 
 def gradient(m: Recorded) -> Iterator[RecordedFinding]:
     """A gradient that vanishes or explodes on its way back along the trunk, or does not arrive behind what is 0."""
-    if m.silent_place is not None:
-        none = [place for place in m.trunk.levels if (given := m.rows[place].gradient) is not None and given.all_zero]
+    if m.silent_row is not None:
+        gradients = [(index, m.rows[index].gradient) for index in m.trunk.levels]
+        none = [index for index, of_row in gradients if of_row is not None and of_row.all_zero]
         if none:
             yield RecordedFinding(
                 "gradient", "error", "vanishing", "No gradient", f"No gradient arrives at {m.label(none[-1])}.", 0.0,
                 None, "every hidden dL/dz has an entry that is not 0", "follows from the chain rule", EXACT,
-                (m.label(none[-1]),), f"Fix {m.label(m.silent_place)} first, whose outputs are all 0.")
+                (m.label(none[-1]),), f"Fix {m.label(m.silent_row)} first, whose outputs are all 0.")
         return
     if m.errors_cancel:
         return
     beyond = _backward(m)
     if not beyond:
         return
-    norms = [_norm(weight) for place in m.trunk.products if (weight := m.trunk.weight_of(m.rows[place])) is not None]
+    norms = [_norm(weight) for index in m.trunk.products if (weight := m.trunk.weight_of(m.rows[index])) is not None]
     first, last = (norms[0], norms[-1]) if norms else (math.nan, math.nan)
     of_norms = first / last if last > 0 else math.nan
     stretch = max(beyond, key=lambda stretch: stretch.begin)
@@ -176,16 +177,16 @@ def gradient(m: Recorded) -> Iterator[RecordedFinding]:
 
 
 def _norm(parameter: RecordedParameter) -> float:
-    given = parameter.gradients[0] if parameter.gradients else None
-    return math.nan if given is None else given.rms * math.sqrt(parameter.count)
+    gradient = parameter.gradients[0] if parameter.gradients else None
+    return math.nan if gradient is None else gradient.rms * math.sqrt(parameter.count)
 
 
 def preactivations(m: Recorded) -> Iterator[RecordedFinding]:
     """Preactivations far from 1, where activations are linear, saturated or off."""
     line = math.log(m.thresholds["preactivation"])
     worst, apart = None, line
-    for place in m.trunk.levels:
-        row = m.trunk.preactivation_of(place)
+    for index in m.trunk.levels:
+        row = m.trunk.preactivation_of(index)
         if row is not None and 0 < row.std < math.inf and abs(math.log(row.std)) > apart:
             worst, apart = row, abs(math.log(row.std))
     if worst is not None:
@@ -202,22 +203,22 @@ def preactivations(m: Recorded) -> Iterator[RecordedFinding]:
 
 def branches(m: Recorded) -> Iterator[RecordedFinding]:
     """Branches that drown their skip, and those that begin at exactly 0."""
-    sums = [(place, row.skip) for place, row in enumerate(m.rows) if row.skip is not None
-            and place not in m.trunk.in_recurrences]
-    zero = [m.label(place) for place, skip in sums if skip.branch_rms == 0 < skip.skip_rms]
+    sums = [(index, row.skip) for index, row in enumerate(m.rows) if row.skip is not None
+            and index not in m.trunk.in_recurrences]
+    zero = [m.label(index) for index, skip in sums if skip.branch_rms == 0 < skip.skip_rms]
     if zero:
         yield RecordedFinding("branches_zero", "note", "", "Branches of 0", f"{len(zero):,} of {len(sums):,} branches "
-                              f"add exactly 0 at first: {some(zero)}.", float(len(zero)), None, "by design",
+                              f"add exactly 0 at first: {few(zero)}.", float(len(zero)), None, "by design",
                               "Goyal et al. 2017, section 5.1; Hu et al. 2021, section 4.1", EXACT, tuple(zero[:1]))
-    large = [(skip.branch_rms / skip.skip_rms, place) for place, skip in sums
+    large = [(skip.branch_rms / skip.skip_rms, index) for index, skip in sums
              if skip.skip_rms > 0 and m.thresholds["grown"] < skip.branch_rms / skip.skip_rms < math.inf]
     if large:
-        value, place = max(large)
-        yield RecordedFinding("branches", "warning", "uneven", "A branch drowns its skip", f"At {m.label(place)} the "
+        value, index = max(large)
+        yield RecordedFinding("branches", "warning", "uneven", "A branch drowns its skip", f"At {m.label(index)} the "
                               f"branch is {number(value)} times the skip, and so above "
                               f"{number(m.thresholds['grown'])} at {len(large):,} of {len(sums):,} additions: what "
                               "came before is hardly heard.", value, None,
-                              f"at most {number(m.thresholds['grown'])}", SKIPS_SOURCE, CONVENTION, (m.label(place),),
+                              f"at most {number(m.thresholds['grown'])}", SKIPS_SOURCE, CONVENTION, (m.label(index),),
                               f"Multiply the branch by {number(1 / value)}, or begin its last layer at 0.")
 
 
@@ -229,7 +230,7 @@ def lost_share(part: TensorStatistics, form: Format) -> float:
         return 0.0
     least, *counts = part.histogram
     smallest, largest = math.log2(form.smallest) - 1, math.log2(form.largest)
-    lost = sum(count for place, count in enumerate(counts) if least + place < smallest or least + place > largest)
+    lost = sum(count for index, count in enumerate(counts) if least + index < smallest or least + index > largest)
     return lost / (sum(counts) or 1)
 
 
@@ -241,15 +242,15 @@ def formats(m: Recorded) -> Iterator[RecordedFinding]:
         parts: list[tuple[str, str, TensorStatistics]] = [
             ("outputs of", row.label, row) for row in m.rows if row.same_as is None and not row.container]
         parts += [("gradient at", row.label, row.gradient) for row in m.rows if row.gradient is not None]
-        lost = [(share, what, label) for what, label, part in parts if (share := lost_share(part, form)) > MOST_LOST]
-        if not lost:
+        shares = [(share, what, label) for what, label, part in parts if (share := lost_share(part, form)) > MOST_LOST]
+        if not shares:
             continue
-        share, what, label = max(lost)
-        gradients = sum(quantity.startswith("gradient") for _, quantity, *_ in lost)
+        share, kind, label = max(shares)
+        gradients = sum(quantity.startswith("gradient") for _, quantity, *_ in shares)
         counts = listed([counted(count, name) for count, name in (
-            (len(lost) - gradients, "output"), (gradients, "gradient")) if count])
+            (len(shares) - gradients, "output"), (gradients, "gradient")) if count])
         yield RecordedFinding(
-            "format", "note", "", f"Leaves {form.label}", f"{form.label} would round {percent(share)} of the {what} "
+            "format", "note", "", f"Leaves {form.label}", f"{form.label} would round {percent(share)} of the {kind} "
             f"{cut(label)} to 0 or beyond its largest number, and more than {percent(MOST_LOST)} of {counts}.", share,
             None, f"at most {percent(MOST_LOST)} of the values are lost", form.source, EXACT, (cut(label),),
             f"In {form.label} scale the loss up (a gradient scaler), or use bf16." if form.label == "fp16" else

@@ -77,7 +77,7 @@ class Trunk:
     @cached_property
     def measured(self) -> tuple[int, ...]:
         """Places of the rows that are no other's tensor."""
-        return tuple(place for place, row in enumerate(self.rows) if row.same_as is None)
+        return tuple(index for index, row in enumerate(self.rows) if row.same_as is None)
 
     @cached_property
     def _behind(self) -> list[int]:
@@ -116,29 +116,29 @@ class Trunk:
         for row in self.rows:
             gates = [source for source in row.sources if plain_kind(self.rows[source]) in GATES]
             for gate in gates if row.skip is None else ():
-                beside = [source for source in row.sources if self._behind[gate] >> source & 1]
-                if beside:
-                    nearest = max(beside)
+                gated = [source for source in row.sources if self._behind[gate] >> source & 1]
+                if gated:
+                    nearest = max(gated)
                     inside |= (self._behind[gate] | 1 << gate) & ~(self._behind[nearest] | 1 << nearest)
         return inside
 
     def behind(self, paths: Container[str]) -> frozenset[str]:
         """Paths of the modules that those of given paths are computed from."""
         bits = 0
-        for place in self.measured:
-            if self.rows[place].path in paths:
-                bits |= self._behind[place]
-        return frozenset(row.path for place, row in enumerate(self.rows) if bits >> place & 1)
+        for index in self.measured:
+            if self.rows[index].path in paths:
+                bits |= self._behind[index]
+        return frozenset(row.path for index, row in enumerate(self.rows) if bits >> index & 1)
 
     @cached_property
     def _normalizations(self) -> int:
-        return sum(1 << place for place in self.normalizations)
+        return sum(1 << index for index in self.normalizations)
 
     @cached_property
     def normalizations(self) -> frozenset[int]:
         """Places of normalizations' outputs; of a module that also activates, of the part inside it before that."""
         holders = {row.path for row in self.rows if is_normalization(row)}
-        return frozenset(place for place in self.measured if is_normalization(row := self.rows[place]) or (
+        return frozenset(index for index in self.measured if is_normalization(row := self.rows[index]) or (
             row.path.rpartition(".")[0] in holders and not is_activation(row)))
 
     def is_normalized_between(self, begin: int, end: int) -> bool:
@@ -146,16 +146,16 @@ class Trunk:
         return begin in self.only_normalized or bool(
             self._normalizations & (self._behind[end] | 1 << end) & ~(self._behind[begin] | 1 << begin))
 
-    def sets_anew(self, place: int) -> bool:
+    def sets_anew(self, index: int) -> bool:
         """Whether a normalization sets the scale of a row, or of the branch that it adds."""
-        return place in self.normalizations or bool(self._branch_of(self.rows[place]) & self._normalizations)
+        return index in self.normalizations or bool(self._branch_of(self.rows[index]) & self._normalizations)
 
     @cached_property
     def in_recurrences(self) -> frozenset[int]:
         """Sums of two projections that one module makes again and again: the states of a recurrence."""
-        sums = [place for place in self.measured if (skip := self.rows[place].skip) is not None and not skip.identity]
-        counts = Counter(self.rows[place].path for place in sums)
-        return frozenset(place for place in sums if counts[self.rows[place].path] > MOST_SUMS)
+        sums = [index for index in self.measured if (skip := self.rows[index].skip) is not None and not skip.identity]
+        counts = Counter(self.rows[index].path for index in sums)
+        return frozenset(index for index in sums if counts[self.rows[index].path] > MOST_SUMS)
 
     @cached_property
     def in_zero_branches(self) -> frozenset[str]:
@@ -164,7 +164,7 @@ class Trunk:
         for row in self.rows:
             if row.skip is not None and row.skip.branch_rms == 0 < row.skip.skip_rms:
                 inside |= self._branch_of(row)
-        return frozenset(row.path for place, row in enumerate(self.rows) if inside >> place & 1)
+        return frozenset(row.path for index, row in enumerate(self.rows) if inside >> index & 1)
 
     @cached_property
     def only_normalized(self) -> frozenset[int]:
@@ -173,14 +173,14 @@ class Trunk:
         A layer behind a normalization sees the same at any size of what is normalized; the gradient is divided by it.
         """
         readers: dict[int, set[bool]] = {}
-        for place in reversed(self.measured):
-            row = self.rows[place]
+        for index in reversed(self.measured):
+            row = self.rows[index]
             carried = row.skip.sources if row.skip is not None and row.skip.identity else ()
-            normalizes = place in self.normalizations or (
-                plain_kind(row).startswith(PASSING) and readers.get(place) == {True})
+            normalizes = index in self.normalizations or (
+                plain_kind(row).startswith(PASSING) and readers.get(index) == {True})
             for source in set(row.sources) - set(carried):
                 readers.setdefault(source, set()).add(normalizes)
-        return frozenset(place for place, kinds in readers.items() if kinds == {True})
+        return frozenset(index for index, kinds in readers.items() if kinds == {True})
 
     def weight_of(self, row: Row) -> RecordedParameter | None:
         """The matrix or kernel by which a module multiplies its inputs; None where it has none."""
@@ -202,8 +202,8 @@ class Trunk:
     @cached_property
     def products(self) -> tuple[int, ...]:
         """Places of the rows of modules that multiply by a weight, containers left out."""
-        return tuple(place for place in self.measured if not self.rows[place].container
-                     and self.weight_of(self.rows[place]) is not None)
+        return tuple(index for index in self.measured if not self.rows[index].container
+                     and self.weight_of(self.rows[index]) is not None)
 
     @cached_property
     def consumed(self) -> frozenset[int]:
@@ -214,11 +214,11 @@ class Trunk:
     def heads(self) -> tuple[int, ...]:
         """Places of the products that no other product or activation comes from: the outputs."""
         leading = 0
-        for place in self.measured:
-            if is_activation(self.rows[place]) or place in self.products or self.rows[place].skip is not None:
-                leading |= self._behind[place]
-        return tuple(place for place in self.products if not leading >> place & 1 and (
-            self.rows[place].sources or len(self.products) == 1))
+        for index in self.measured:
+            if is_activation(self.rows[index]) or index in self.products or self.rows[index].skip is not None:
+                leading |= self._behind[index]
+        return tuple(index for index in self.products if not leading >> index & 1 and (
+            self.rows[index].sources or len(self.products) == 1))
 
     @cached_property
     def levels(self) -> tuple[int, ...]:
@@ -230,51 +230,51 @@ class Trunk:
         shared = {source for row in self.rows for source in row.sources
                   if is_embedding(self.rows[source]) and self.rows[source].shape[:1] != row.shape[:1]}
         inside = self.in_branches | self._gate_branches
-        outside = [place for place in self.measured if not inside >> place & 1 and place not in shared
-                   and place not in self.in_recurrences]
-        levels = tuple(place for place in outside if not self.rows[place].container and (
-            is_activation(self.rows[place]) or is_embedding(self.rows[place]) or self.rows[place].skip is not None)
-            and place not in self._ends)
-        if sum(not is_embedding(self.rows[place]) for place in levels) > 1:
+        outside = [index for index in self.measured if not inside >> index & 1 and index not in shared
+                   and index not in self.in_recurrences]
+        levels = tuple(index for index in outside if not self.rows[index].container and (
+            is_activation(self.rows[index]) or is_embedding(self.rows[index]) or self.rows[index].skip is not None)
+            and index not in self._ends)
+        if sum(not is_embedding(self.rows[index]) for index in levels) > 1:
             return levels
-        return tuple(sorted({*levels, *(place for place in outside if place in self.products
-                                       and place not in self.heads and not self._feeds_activation(place))}))
+        return tuple(sorted({*levels, *(index for index in outside if index in self.products
+                                       and index not in self.heads and not self._feeds_activation(index))}))
 
     @cached_property
     def _ends(self) -> frozenset[int]:
         """Sums that end a model, such as the last layer with an adapter beside it."""
         activations = 0
-        for place in self.measured:
-            if is_activation(self.rows[place]) or place in self.products:
-                activations |= self._behind[place]
-        sums = [(place, row.skip) for place in self.measured if (row := self.rows[place]).skip is not None]
-        return frozenset(place for place, skip in sums if skip is not None and not skip.identity
-                         and not activations >> place & 1)
+        for index in self.measured:
+            if is_activation(self.rows[index]) or index in self.products:
+                activations |= self._behind[index]
+        sums = [(index, row.skip) for index in self.measured if (row := self.rows[index]).skip is not None]
+        return frozenset(index for index, skip in sums if skip is not None and not skip.identity
+                         and not activations >> index & 1)
 
-    def _feeds_activation(self, place: int) -> bool:
-        return any(place in self.rows[other].sources for other in self.measured if is_activation(self.rows[other]))
+    def _feeds_activation(self, index: int) -> bool:
+        return any(index in self.rows[reader].sources for reader in self.measured if is_activation(self.rows[reader]))
 
-    def preactivation_of(self, place: int) -> Row | None:
+    def preactivation_of(self, index: int) -> Row | None:
         """The row that an activation is computed from; None for another kind of row, or where it is not known."""
-        row = self.rows[place]
+        row = self.rows[index]
         if not is_activation(row) or len(row.sources) != 1:
             return None
         before = self.rows[row.sources[0]]
         return before if before.shape == row.shape and not is_activation(before) else None
 
-    def level(self, place: int) -> float:
+    def level(self, index: int) -> float:
         """The signal: the median sample's root mean square where it is known."""
-        row = self.rows[place]
+        row = self.rows[index]
         return row.rms if math.isnan(row.median_rms) else row.median_rms
 
-    def gradient_scale(self, place: int) -> float:
+    def gradient_scale(self, index: int) -> float:
         """What is compared of the gradient: its length, times the signal where a normalization divides by that."""
-        return self.gradient_length(place) * (self.rows[place].rms if place in self.only_normalized else 1.0)
+        return self.gradient_length(index) * (self.rows[index].rms if index in self.only_normalized else 1.0)
 
-    def gradient_length(self, place: int) -> float:
+    def gradient_length(self, index: int) -> float:
         """The gradient: the length for a sample of dL/dz before an activation, else of dL/dh; NaN for none."""
-        row = self.preactivation_of(place) or self.rows[place]
-        row = row if row.gradient is not None else self.rows[place]
+        row = self.preactivation_of(index) or self.rows[index]
+        row = row if row.gradient is not None else self.rows[index]
         if row.gradient is None or not row.shape or not row.shape[0]:
             return math.nan
         return row.gradient.rms * math.sqrt(math.prod(row.shape) / row.shape[0])
@@ -307,22 +307,22 @@ def _stretches(trunk: Trunk, value: Callable[[int, int], float], sign: int, forw
     size = value(INPUT, sign) if forward and trunk.recording.input is not None else math.nan
     entering = (size, INPUT, 0) if 0 < size < math.inf else None
     carried: list[tuple[float, int, int] | None] = []  # by each row: the furthest value behind it, its place, the steps
-    for place, row in enumerate(trunk.rows):
+    for index, row in enumerate(trunk.rows):
         sources = row.skip.sources if row.skip is not None and row.skip.identity else row.sources
-        behind = [kept for source in sources if (kept := carried[source]) is not None]
+        behind = [candidate for source in sources if (candidate := carried[source]) is not None]
         if not sources and entering is not None and not is_embedding(row):
             behind.append(entering)
-        if ends(place):
+        if ends(index):
             behind = []
-        furthest = max(behind, key=lambda kept: -sign * kept[0], default=None)
-        if place in levels:
-            own = value(place, sign)
-            if 0 < own < math.inf:
-                if furthest is not None and 0 < (change := _ratio(own, furthest[0])) < math.inf:
+        furthest = max(behind, key=lambda candidate: -sign * candidate[0], default=None)
+        if index in levels:
+            level = value(index, sign)
+            if 0 < level < math.inf:
+                if furthest is not None and 0 < (change := _ratio(level, furthest[0])) < math.inf:
                     if change != 1:
-                        yield Stretch(change, furthest[1], place, furthest[2] + 1)
-                    furthest = max((furthest[0], furthest[1], furthest[2] + 1), (own, place, 0),
-                                   key=lambda kept: -sign * kept[0])
+                        yield Stretch(change, furthest[1], index, furthest[2] + 1)
+                    furthest = max((furthest[0], furthest[1], furthest[2] + 1), (level, index, 0),
+                                   key=lambda candidate: -sign * candidate[0])
                 else:
-                    furthest = own, place, 0
+                    furthest = level, index, 0
         carried.append(furthest)

@@ -40,8 +40,8 @@ def _short(row: Row) -> str:
     return cut(row.label)
 
 
-def places_of(trunk: Trunk, view: str) -> list[AxisPosition]:
-    """The places of a view: those along the trunk, every output, or containers closed below so many levels.
+def positions_of(trunk: Trunk, view: str) -> list[AxisPosition]:
+    """The positions of a view: those along the trunk, every output, or containers closed below so many levels.
 
     A closed container has the numbers of the last output inside it.
     """
@@ -50,29 +50,29 @@ def places_of(trunk: Trunk, view: str) -> list[AxisPosition]:
         indices = trunk.levels if view == "depth" else trunk.measured
         return [AxisPosition(cut(rows[index].label), index) for index in indices]
     level = int(view)
-    places: list[AxisPosition] = []
-    held = None
-    for place in trunk.measured:
-        path = rows[place].path
+    positions: list[AxisPosition] = []
+    last_closed = None
+    for index in trunk.measured:
+        path = rows[index].path
         parts = path.split(".")
         closed = ".".join(parts[:level]) if path and len(parts) >= level else None
-        if closed is not None and closed == held:
-            places[-1] = AxisPosition(cut(closed), place)
+        if closed is not None and closed == last_closed:
+            positions[-1] = AxisPosition(cut(closed), index)
         else:
-            places.append(AxisPosition(cut(rows[place].label), place))
-        held = closed
-    return places
+            positions.append(AxisPosition(cut(rows[index].label), index))
+        last_closed = closed
+    return positions
 
 
 def _series(label: str, color: str, rows: Sequence[Row | None], value: Callable[[Row], float], *,
             log: bool = True) -> curves.Series:
     """A line through the rows that there are; what has no place on the axis is said behind its name."""
-    kept = [(x, value(row)) for x, row in enumerate(rows) if row is not None and not math.isnan(value(row))]
-    values = np.array([y for _, y in kept], float)
-    lost = bool(np.isinf(values).any())
-    remark = "overflow" if lost else "" if not log else "0" if len(values) and not values.any() else (
+    points = [(x, value(row)) for x, row in enumerate(rows) if row is not None and not math.isnan(value(row))]
+    values = np.array([y for _, y in points], float)
+    overflows = bool(np.isinf(values).any())
+    remark = "overflow" if overflows else "" if not log else "0" if len(values) and not values.any() else (
         "0 at some" if (values == 0).any() else "")
-    return curves.Series(label, color, np.array([x for x, _ in kept], float), values, remark, lost_high=lost)
+    return curves.Series(label, color, np.array([x for x, _ in points], float), values, remark, lost_high=overflows)
 
 
 def signal_of(row: Row) -> float:
@@ -104,7 +104,7 @@ def branch_of(row: Row) -> float:
 class Compared:
     """The rows of a view in one recording or in two, by name; None where the second has none."""
 
-    places: tuple[AxisPosition, ...]
+    positions: tuple[AxisPosition, ...]
     labels: tuple[str, ...]
     rows: tuple[tuple[Row | None, ...], ...]
 
@@ -112,13 +112,13 @@ class Compared:
     def of(cls, report: RecordingReport, view: str, other: RecordingReport | None = None,
            labels: tuple[str, ...] = ("",)) -> Compared:
         """A view of a report, beside it the same outputs of another one."""
-        places = places_of(report.trunk, view)
-        rows: list[tuple[Row | None, ...]] = [tuple(report.recording.rows[place.row] for place in places)]
+        positions = positions_of(report.trunk, view)
+        rows: list[tuple[Row | None, ...]] = [tuple(report.recording.rows[position.row] for position in positions)]
         if other is not None:
             second = {(pair.first.path, pair.first.kind, pair.first.call): pair.second
                       for pair in Comparison(report, other).matched}
             rows.append(tuple(second.get((row.path, row.kind, row.call)) for row in rows[0] if row is not None))
-        return cls(tuple(places), labels, tuple(rows))
+        return cls(tuple(positions), labels, tuple(rows))
 
     def picture(self, alt: str, value: Callable[[Row], float], *, log: bool = True,
                 guides: Sequence[tuple[float, str]] = ()) -> tuple[Picture, Data] | None:
@@ -130,35 +130,35 @@ class Compared:
                   for label, color, rows in zip(self.labels, COLORS, self.rows, strict=False)]
         kinds = [row.kind for x in keep if (row := self.rows[0][x]) is not None]
         return modules.picture(alt, log=log), modules.data(
-            series, [self.places[x].name for x in keep], [cut(kind) for kind in kinds], log=log, guides=guides)
+            series, [self.positions[x].name for x in keep], [cut(kind) for kind in kinds], log=log, guides=guides)
 
 
 def attention_picture(report: RecordingReport) -> tuple[Picture, Data] | None:
     """Entropy of attention and cosine between tokens over the depth; None where there are neither."""
     trunk, rows = report.trunk, report.recording.rows
-    attention = {place for place in trunk.measured
-                 if not math.isnan(rows[place].entropy) and len(rows[place].shape) > 2}
-    stream = {place for place in trunk.levels if not math.isnan(rows[place].token_cosine)}
-    places = sorted(attention | stream)
-    if not places:
+    attention = {index for index in trunk.measured
+                 if not math.isnan(rows[index].entropy) and len(rows[index].shape) > 2}
+    stream = {index for index in trunk.levels if not math.isnan(rows[index].token_cosine)}
+    indices = sorted(attention | stream)
+    if not indices:
         return None
-    series = [_series("entropy ÷ ln n", COLORS[0], [rows[place] if place in attention else None for place in places],
+    series = [_series("entropy ÷ ln n", COLORS[0], [rows[index] if index in attention else None for index in indices],
                       lambda row: row.entropy, log=False),
-              _series("token cosine", COLORS[1], [rows[place] if place in stream else None for place in places],
+              _series("token cosine", COLORS[1], [rows[index] if index in stream else None for index in indices],
                       lambda row: row.token_cosine, log=False)]
     return modules.picture("Entropy of attention and cosine between tokens, module by module", log=False), modules.data(
-        [line for line in series if len(line.x)], [_short(rows[place]) for place in places],
-        [cut(rows[place].kind) for place in places], log=False)
+        [line for line in series if len(line.x)], [_short(rows[index]) for index in indices],
+        [cut(rows[index].kind) for index in indices], log=False)
 
 
-def units_picture(report: RecordingReport, places: Sequence[AxisPosition]) -> tuple[Picture, Data] | None:
-    """Shares of dead and of copied units over the places of a view; None where no module has many."""
+def units_picture(report: RecordingReport, positions: Sequence[AxisPosition]) -> tuple[Picture, Data] | None:
+    """Shares of dead and of copied units over the positions of a view; None where no module has many."""
     rows = report.recording.rows
-    held = [place for place in places if rows[place.row].distinct]
-    series = [_series(label, color, [rows[place.row] for place in held], value, log=False)
+    shown = [position for position in positions if rows[position.row].distinct]
+    series = [_series(label, color, [rows[position.row] for position in shown], value, log=False)
               for label, color, value in (("always 0", COLORS[0], dead_of), ("copies", COLORS[1], copied_of))]
     if not any((line.y > LEAST_SHARE).any() for line in series):
         return None
     return modules.picture("Shares of units that are 0 for every sample, and of copies, module by module", log=False
-                           ), modules.data(series, [place.name for place in held],
-                                           [cut(rows[place.row].kind) for place in held], log=False)
+                           ), modules.data(series, [position.name for position in shown],
+                                           [cut(rows[position.row].kind) for position in shown], log=False)

@@ -104,12 +104,12 @@ def loss(m: MeasuredRun) -> Iterator[Finding]:
 
 def learned(m: MeasuredRun) -> Iterator[Finding]:
     """Given weights that do better than any that do not look at the inputs."""
-    given = m.initialization
-    if given is None or given.drawn:
+    initialization = m.initialization
+    if initialization is None or initialization.drawn:
         return
-    blind = loss_of_constant_output(given.batch)
+    blind = loss_of_constant_output(initialization.batch)
     if m.run.loss < LEARNED * blind:
-        of_classes = given.batch.loss in ("softmax_ce", "bce")
+        of_classes = initialization.batch.loss in ("softmax_ce", "bce")
         least = f"the {'entropy of the batch’s classes' if of_classes else 'targets’ variance'}, {number(blind, 3)}"
         yield Finding("loss", "note", "", "Learned already", f"The loss is {number(m.run.loss, 3)}, below {least}: "
                       "these weights know something of this data.", m.run.loss, None, f"near {least}",

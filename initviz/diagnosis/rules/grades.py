@@ -15,7 +15,7 @@ LOSS_SOURCE = f"convention; CS231n and makemore part 3 compare with it; the erro
 
 
 def say_change(factor: float) -> str:
-    """What a scale does that changes by a factor."""
+    """The verb for a scale that changes by a factor: "vanishes" or "explodes"."""
     return "vanishes" if factor < 1 else "explodes"
 
 
@@ -51,19 +51,19 @@ def say_share_rule(thresholds: Thresholds) -> str:
 
 
 def say_signal_rule(thresholds: Thresholds) -> str:
-    """What a signal is held against, behind what it is measured by."""
+    """The rule of the signal's scale in words, after the statistic that is measured."""
     return (f"between {number(thresholds['shrunk'])} and {number(thresholds['grown'])} times the input's and any "
             f"earlier layer's; an error below {number(thresholds['lost'])} or above {number(thresholds['burst'])}")
 
 
 def say_gradient_rule(thresholds: Thresholds) -> str:
-    """What a gradient is held against."""
+    """The rule of the gradient's scale in words."""
     return (f"lengths between {number(thresholds['shrunk'])} and {number(thresholds['grown'])} times any later hidden "
             f"layer's; an error where the norms, first ÷ last, are above {number(thresholds['burst'])} too, or below "
             f"{number(thresholds['lost'])} with the first below {number(thresholds['faint'])}")
 
 
 def say_loss_rule(reference: str, thresholds: Thresholds) -> str:
-    """What a first loss is held against."""
+    """The rule of the first loss in words."""
     return (f"at most {number(thresholds['loss'])} times {reference}; an error above "
             f"{number(thresholds['loss_error'])} times")

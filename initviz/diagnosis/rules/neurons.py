@@ -20,12 +20,12 @@ def silent(m: MeasuredRun) -> Iterator[Finding]:
     layer = m.silent_layer
     if layer is None:
         return
-    place = layer - 1
-    width = int(run.column("fan_out")[place])
+    index = layer - 1
+    width = int(run.column("fan_out")[index])
     nothing = "nothing of the input goes on"
-    if run.column("dead_share")[place] == 1 and run.column("preactivation_rms")[place] > 0:
+    if run.column("dead_share")[index] == 1 and run.column("preactivation_rms")[index] > 0:
         kind, title, text = "dead", "Dead layer", f"All of layer {layer}'s neurons are off for every sample: {nothing}."
-    elif run.column("distinct_weights")[place] == 1 and width > 1:
+    elif run.column("distinct_weights")[index] == 1 and width > 1:
         kind, title = "silent", "Silent layer"
         text = f"In layer {layer} all {width} neurons are copies, and every output is exactly 0: {nothing}."
     else:
@@ -41,8 +41,8 @@ def copies(m: MeasuredRun) -> Iterator[Finding]:
     width, distinct = run.column("fan_out")[:-1], run.column("distinct_neurons")[:-1]
     weights, outgoing = run.column("distinct_weights")[:-1], run.column("equal_outgoing")[:-1] > 0
     sounds = (run.column("activation_rms")[:-1] > 0) & (distinct > 0)
-    whole = sounds & (weights == 1) & (width > 1)
-    staying = np.flatnonzero(whole & outgoing) + 1
+    all_copies = sounds & (weights == 1) & (width > 1)
+    staying = np.flatnonzero(all_copies & outgoing) + 1
     if staying.size:
         layer = int(staying[0])
         n = int(width[layer - 1])
@@ -51,14 +51,14 @@ def copies(m: MeasuredRun) -> Iterator[Finding]:
                       f"different neuron of {n}{more}. {COPIES_STAY}", 1.0, layer,
                       "more than one different neuron on this batch", "symmetry under exchanging two neurons", EXACT)
         return
-    leaving = np.flatnonzero(whole) + 1
+    leaving = np.flatnonzero(all_copies) + 1
     if leaving.size:
         yield Finding("copies", "note", "", "Copies at first", f"The neurons of layer {ranges(leaving.tolist())} have "
                       "equal incoming weights, but different outgoing ones: the first steps tell them apart.", 1.0,
                       int(leaving[0]), "copies have equal outgoing weights, too",
                       "symmetry under exchanging two neurons", EXACT)
     if m.silent_layer is None:
-        yield from _partial_copies(m, sounds & ~whole)
+        yield from _partial_copies(m, sounds & ~all_copies)
 
 
 def _partial_copies(m: MeasuredRun, sounds: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Finding]:
@@ -70,16 +70,16 @@ def _partial_copies(m: MeasuredRun, sounds: np.ndarray[tuple[int], np.dtype[np.b
     if not few.size:
         return
     layer = int(few[0])
-    count, of = f"{distinct[layer - 1]:.0f}", int(width[layer - 1])
-    one = "" if count == "1" else "s"
+    count, n = f"{distinct[layer - 1]:.0f}", int(width[layer - 1])
+    s = "" if count == "1" else "s"
     weights = float(run.column("distinct_weights")[layer - 1])
     if np.isnan(weights):  # what a block puts out depends on the weights of all before it
-        title, text = "Copies", f"Layer {layer} has {count} different neuron{one} of {of} on this batch."
-    elif weights < share * of:
-        title, text = "Copies", f"Layer {layer} has {count} different neuron{one} of {of}. {COPIES_STAY}"
+        title, text = "Copies", f"Layer {layer} has {count} different neuron{s} of {n} on this batch."
+    elif weights < share * n:
+        title, text = "Copies", f"Layer {layer} has {count} different neuron{s} of {n}. {COPIES_STAY}"
     else:
         title = "Not told apart"
-        text = (f"Layer {layer} has {count} different neuron{one} of {of} on this batch, though their weights differ: "
+        text = (f"Layer {layer} has {count} different neuron{s} of {n} on this batch, though their weights differ: "
                 f"{run.network.dtype} does not tell them apart.")
     yield Finding("copies", "warning", "collapsed", title, text, float(distinct[layer - 1]), layer,
                   f"at least {percent(share)} of a layer's living neurons differ on this batch", "convention",
@@ -118,7 +118,7 @@ def _compares_samples(m: MeasuredRun) -> bool:
         batch is None or bool(np.ptp(batch.x, axis=0).any()))
 
 
-def _same(m: MeasuredRun) -> int | None:
+def _identical_layer(m: MeasuredRun) -> int | None:
     """The first hidden layer whose outputs are not 0 and the same for every sample."""
     same = np.flatnonzero((m.run.column("equal_samples")[:-1] > 0) & (m.run.column("activation_rms")[:-1] > 0))
     return int(same[0]) + 1 if same.size and _compares_samples(m) else None
@@ -126,7 +126,7 @@ def _same(m: MeasuredRun) -> int | None:
 
 def input_lost(m: MeasuredRun) -> Iterator[Finding]:
     """A layer that puts out the same for every sample, unless its zero weights soon get a gradient."""
-    layer = _same(m)
+    layer = _identical_layer(m)
     if layer is not None and (m.first_step is None or m.run.column("weight_rms")[layer - 1] != 0):
         yield Finding("alike", "error", "alike", "Input lost", f"Layer {layer} puts out the same for every sample, bit "
                       "by bit.", 0.0, layer, "some output depends on the sample", "follows from z = h W + b", EXACT)
@@ -134,13 +134,13 @@ def input_lost(m: MeasuredRun) -> Iterator[Finding]:
 
 def alike(m: MeasuredRun) -> Iterator[Finding]:
     """Samples that the last hidden layer hardly tells apart."""
-    if not _compares_samples(m) or _same(m) is not None:
+    if not _compares_samples(m) or _identical_layer(m) is not None:
         return
     rms = float(m.run.column("activation_rms")[-2])
     value = ratio(float(m.run.column("sample_spread")[-2]), rms)
     if value < m.thresholds["alike"] and rms > 0:
-        what = f"by {number(value)} of their root mean square" if value else "by round-off only"
-        yield Finding("alike", "warning", "alike", "Inputs look alike", f"In layer {m.hidden} samples differ {what}: "
+        by = f"by {number(value)} of their root mean square" if value else "by round-off only"
+        yield Finding("alike", "warning", "alike", "Inputs look alike", f"In layer {m.hidden} samples differ {by}: "
                       "the network hardly tells its inputs apart.", value, m.hidden,
                       f"at least {number(m.thresholds['alike'])}", "convention; Schoenholz et al. 2017 for the effect",
                       CONVENTION)

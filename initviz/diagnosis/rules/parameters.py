@@ -52,24 +52,24 @@ def odd_layer(m: MeasuredRun) -> Iterator[Finding]:
     logs = np.log(scales / np.median(scales))
     if run.input_rms and not 1 / m.thresholds["scale"] <= run.input_rms <= m.thresholds["scale"]:
         logs[0] = 0.0  # a first layer may answer for unscaled inputs
-    place = int(np.abs(logs).argmax())
-    value, line = math.exp(logs[place]), m.thresholds["odd"]
+    index = int(np.abs(logs).argmax())
+    value, line = math.exp(logs[index]), m.thresholds["odd"]
     if 1 / line <= value <= line:
         return
     error = not m.thresholds["lost"] <= value <= m.thresholds["burst"]
     yield Finding("odd_layer", "error" if error else "warning", "uneven", "One layer out of scale",
-                  f"Layer {place + 1}'s weights are {number(value)} times the other hidden layers' (root mean square "
-                  "times √fan_in, beside the median).", value, place + 1,
+                  f"Layer {index + 1}'s weights are {number(value)} times the other hidden layers' (root mean square "
+                  "times √fan_in, beside the median).", value, index + 1,
                   f"between {number(1 / line)} and {number(line)} times the median; an error below "
                   f"{number(m.thresholds['lost'])} or above {number(m.thresholds['burst'])}", "convention", RATIO)
 
 
 def equal_layers(m: MeasuredRun) -> Iterator[Finding]:
     """Given layers with the very same random weights, or with the same random numbers at another scale or width."""
-    given = m.initialization
-    if given is None or given.drawn:
+    initialization = m.initialization
+    if initialization is None or initialization.drawn:
         return
-    weights = {layer: w for layer, w in enumerate(given.weights, 1) if not (
+    weights = {layer: w for layer, w in enumerate(initialization.weights, 1) if not (
         w.size < FEW_WEIGHTS or not np.isfinite(w).all() or np.ptp(w) == 0 or _is_regular(w))}
     equal = [(first, layer) for first, layer in combinations(weights, 2)
              if weights[first].shape == weights[layer].shape and np.array_equal(weights[first], weights[layer])]
@@ -104,19 +104,20 @@ def _is_regular(w: np.ndarray[tuple[int, int], np.dtype[np.floating]]) -> bool:
 
 def biases(m: MeasuredRun) -> Iterator[Finding]:
     """Biases that are not 0: a note, as frameworks and careful people draw or set them on purpose."""
-    given = m.initialization
-    if given is None:
+    initialization = m.initialization
+    if initialization is None:
         return
-    sizes = np.array([moments(b).rms for b in given.biases])
+    sizes = np.array([moments(b).rms for b in initialization.biases])
     if not sizes.any() or not np.isfinite(sizes).all():
         return
     prior = _is_prior(m)
     if prior and not sizes[:-1].any():
-        entropy = loss_of_constant_output(given.batch)
+        batch = initialization.batch
+        entropy = loss_of_constant_output(batch)
         begins = (f"the loss begins at their entropy, {number(m.run.loss, 3)}" if m.run.loss < BEGINS * entropy else
                   f"with small output weights the loss would begin at their entropy, {number(entropy, 3)}")
         yield Finding("bias", "note", "", "Output bias of class shares", "The output's biases are the logarithms of "
-                      f"the batch's class shares{' ÷ the rest' if given.batch.loss == 'bce' else ''}: {begins}.",
+                      f"the batch's class shares{' ÷ the rest' if batch.loss == 'bce' else ''}: {begins}.",
                       float(sizes[-1]), m.run.network.depth, "by design", "Lin et al. 2017, section 3.3", CONVENTION)
         return
     with np.errstate(**QUIET):

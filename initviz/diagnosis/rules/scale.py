@@ -75,9 +75,9 @@ def signal(m: MeasuredRun) -> Iterator[Finding]:
     if not m.hidden or run.overflow_layer is not None or m.silent_layer:
         return
     medians, rms = run.column("activation_median_rms")[:-1], run.column("activation_rms")[:-1]
-    lost = np.flatnonzero((medians == 0) & (rms > 0))
-    if lost.size and run.input_median_rms > 0:
-        layer = int(lost[0]) + 1
+    vanished = np.flatnonzero((medians == 0) & (rms > 0))
+    if vanished.size and run.input_median_rms > 0:
+        layer = int(vanished[0]) + 1
         yield Finding("signal", "warning", "vanishing", "The signal vanishes", f"At least half of the samples give "
                       f"exactly 0 in layer {layer}.", 0.0, layer, "a median sample's signal is not 0",
                       "follows from the median", EXACT)
@@ -98,17 +98,17 @@ def _localized(m: MeasuredRun, change: Change) -> Change:
     levels = signal_levels(m.run)[change.start:change.end + 1].copy()
     levels[0] = levels[-1] / change.value  # an input that is compared with 1
     steps = np.diff(np.log(levels))
-    place = int(np.abs(steps).argmax())
-    if len(steps) < 2 or steps[place] / math.log(change.value) < LOCAL:
+    index = int(np.abs(steps).argmax())
+    if len(steps) < 2 or steps[index] / math.log(change.value) < LOCAL:
         return change
-    return Change(math.exp(steps[place]), change.start + place, change.start + place + 1)
+    return Change(math.exp(steps[index]), change.start + index, change.start + index + 1)
 
 
 def _say_signal(m: MeasuredRun, change: Change) -> str:
-    of = f"layer {change.start}'s" if change.start else "the input's"
+    reference = f"layer {change.start}'s" if change.start else "the input's"
     if change.start == 0 and not math.isclose(change.value, signal_levels(m.run)[change.end], rel_tol=1e-9):
-        of = "1, the scale that layers are made for"
-    text = f"Layer {change.end}'s signal is {number(change.value)} times {of}"
+        reference = "1, the scale that layers are made for"
+    text = f"Layer {change.end}'s signal is {number(change.value)} times {reference}"
     if change.end - change.start < 2:
         return f"{text}."
     verb = "keeps {} of it" if change.value < 1 else "multiplies it by {}"
@@ -146,9 +146,9 @@ def gradient(m: MeasuredRun) -> Iterator[Finding]:
     if not m.hidden or run.overflow_layer is not None:
         return
     lengths = gradient_lengths(run)
-    lost, none = np.flatnonzero(~np.isfinite(lengths)), np.flatnonzero(lengths == 0)
-    if lost.size:
-        layer = int(lost[-1]) + 1
+    overflowing, none = np.flatnonzero(~np.isfinite(lengths)), np.flatnonzero(lengths == 0)
+    if overflowing.size:
+        layer = int(overflowing[-1]) + 1
         yield Finding("gradient", "error", "exploding", "The gradient overflows", "On the way back the gradient "
                       f"overflows at layer {layer}: {run.delta_symbol} is not a number that {run.network.dtype} can "
                       "hold.", math.inf, layer, "every gradient is a finite number",
@@ -170,7 +170,7 @@ def gradient(m: MeasuredRun) -> Iterator[Finding]:
 
 
 def _late(m: MeasuredRun, step: int) -> Finding:
-    """That some hidden layers get no gradient in the first step only."""
+    """A note that some hidden layers get no gradient in the first step, and get one soon after."""
     norms = weight_gradient_norms(m.run)[:-1]
     none = int(np.count_nonzero(norms == 0))
     which = "No hidden layer gets a" if none == len(norms) else f"{none} of {len(norms)} hidden layers get no"

@@ -125,10 +125,10 @@ def of_index(index: BinaryIO, name: str, shards: Mapping[str, BinaryIO], limits:
     for shard, names in shards_of(index, name, limits).items():
         if shard not in shards:
             raise ValueError(f"the shard {shown(shard)} must be given too, as {shown(name)} names it")
-        held = container(shards[shard], shard, limits)
-        if lacking := sorted(names - {tensor.name for tensor in held}):
+        shard_container = container(shards[shard], shard, limits)
+        if lacking := sorted(names - {tensor.name for tensor in shard_container}):
             raise ValueError(f"the shard {shown(shard)} must hold {shown(lacking[0])}, as {shown(name)} says")
-        tensors += [tensor for tensor in held if tensor.name in names]
+        tensors += [tensor for tensor in shard_container if tensor.name in names]
     return Container(tuple(tensors), MappingProxyType({}))
 
 

@@ -31,9 +31,9 @@ def places(layers: LayerArrays) -> list[str]:
     orders = [[names[index] for index in order] for order in (range(len(names)), numbered)]
     if any(_chain(arrays, order, axis, 0) for order in orders for axis in (0, 1)):
         return []
-    found = [place for place, (axis, _) in PLACES.items() if any(_chain(arrays, order, axis, 1) for order in orders)]
-    constant = [place for place in found if all(_are_constant(array, place) for array in arrays.values())]
-    return constant if len(constant) == 1 else found
+    fitting = [place for place, (axis, _) in PLACES.items() if any(_chain(arrays, order, axis, 1) for order in orders)]
+    constant = [place for place in fitting if all(_are_constant(array, place) for array in arrays.values())]
+    return constant if len(constant) == 1 else fitting
 
 
 def _chain(arrays: Mapping[str, Array], order: Sequence[str], axis: int, more: int) -> bool:
@@ -62,9 +62,9 @@ def unfolded(layers: LayerArrays, place: str) -> LayerArrays:
     owned: dict[str, str] = {}
     for name, array in layers.arrays.items():
         owned[name] = f"{name} ({PLACE_LABELS[place]})"
-        for part, index in ((name, weights), (owned[name], biases)):
-            arrays[part] = array[index]
-            stored[part] = Stored(name, array.shape, index=index)
+        for parameter_name, index in ((name, weights), (owned[name], biases)):
+            arrays[parameter_name] = array[index]
+            stored[parameter_name] = Stored(name, array.shape, index=index)
     return replace(layers, arrays=MappingProxyType(arrays), stored=MappingProxyType(stored),
                    owned=MappingProxyType(owned), folded=place,
-                   dtypes=MappingProxyType({name: layers.dtypes[held.name] for name, held in stored.items()}))
+                   dtypes=MappingProxyType({name: layers.dtypes[source.name] for name, source in stored.items()}))

@@ -114,42 +114,42 @@ def beside_networks(names: Sequence[str]) -> set[str]:
 def check_names(names: Iterable[str]) -> None:
     """Raise ValueError for an array that by its name belongs to no plain layer, before it is read."""
     for name in names:
-        for pattern, what, helps in OTHER_LAYERS:
+        for pattern, kind, helps in OTHER_LAYERS:
             if pattern.search(name):
-                raise ValueError(f"the array {shown(name)} must belong to a layer of weights, and is {what}: {helps}")
+                raise ValueError(f"the array {shown(name)} must belong to a layer of weights, and is {kind}: {helps}")
 
 
 def layer_arrays(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> LayerArrays:
     """The matrices and biases that a file holds; ValueError where an array is neither."""
-    beside = _matrices_of_no_layer(arrays)
-    left = tuple(f"{shown(name)} {array.shape}" for name, array in arrays.items() if name in beside or (
+    of_no_layer = _matrices_of_no_layer(arrays)
+    left = tuple(f"{shown(name)} {array.shape}" for name, array in arrays.items() if name in of_no_layer or (
         not (array.size and array.ndim) and is_unrelated(name, arrays)
         and not (PRELU.search(name) or GAIN.fullmatch(name))))
     arrays = {name: array for name, array in arrays.items() if f"{shown(name)} {array.shape}" not in left}
     for name, array in arrays.items():
         _check_values(name, array)
-    held, formats, stored = _without_weight_norm(arrays, dtypes)
-    for name in held:
+    plain_arrays, formats, stored = _without_weight_norm(arrays, dtypes)
+    for name in plain_arrays:
         if match := SPECTRAL.fullmatch(name):
             raise ValueError(f"the array {shown(name)} is of a spectral normalization or another parametrization: "
                              "save the weights that are applied, after torch.nn.utils.remove_spectral_norm(layer) "
                              'or torch.nn.utils.parametrize.remove_parametrizations(layer, "weight") of '
                              f"{shown(match[1].rstrip('.'))}")
-    for name, array in held.items():
+    for name, array in plain_arrays.items():
         if array.ndim == 0 and (PRELU.search(name) or role(name) == "bias"):
             stored[name] = Stored(name, array.shape)
-            held[name] = array.reshape(1)
+            plain_arrays[name] = array.reshape(1)
         elif array.ndim not in (1, 2):
             kind = ("a convolution's weights or a larger block" if array.ndim > 2 else "a single number")
             raise ValueError(f"the array {shown(name)} of shape {array.shape} must be a matrix or a bias, and is "
                              f"{kind}: {ONLY}")
-    for name in _flat_biases(held):
-        stored[name] = Stored(name, held[name].shape)
-        held[name] = held[name].reshape(-1)
-    _check_vectors(held)
-    if not any(array.ndim == 2 for array in held.values()):
+    for name in _flat_biases(plain_arrays):
+        stored[name] = Stored(name, plain_arrays[name].shape)
+        plain_arrays[name] = plain_arrays[name].reshape(-1)
+    _check_vectors(plain_arrays)
+    if not any(array.ndim == 2 for array in plain_arrays.values()):
         raise ValueError("the file must hold at least one matrix of weights")
-    return LayerArrays(MappingProxyType(held), MappingProxyType(formats), MappingProxyType(stored), left)
+    return LayerArrays(MappingProxyType(plain_arrays), MappingProxyType(formats), MappingProxyType(stored), left)
 
 
 def _matrices_of_no_layer(arrays: Mapping[str, Array]) -> set[str]:
@@ -160,7 +160,7 @@ def _matrices_of_no_layer(arrays: Mapping[str, Array]) -> set[str]:
     """
     matrices = [name for name, array in arrays.items() if array.ndim == 2 and 1 not in array.shape]
     weights = {layer_of(name): name for name in matrices if role(name) == "weight"}
-    others = [name for name in matrices if role(name) != "weight"]
+    not_weights = [name for name in matrices if role(name) != "weight"]
     biases = {layer_of(name) for name in arrays if role(name) == "bias"}
     looked_up = {name for name in matrices if biases and EMBEDDING.search(name) and layer_of(name) not in biases}
     weights = {layer: name for layer, name in weights.items() if name not in looked_up}
@@ -168,7 +168,7 @@ def _matrices_of_no_layer(arrays: Mapping[str, Array]) -> set[str]:
         return looked_up if len(looked_up) < len(matrices) else set()
     shapes = [arrays[name].shape for name in matrices if name not in looked_up]
     chain = any(all(b[axis] == a[1 - axis] for a, b in pairwise(shapes)) for axis in (0, 1))
-    return looked_up | {name for name in others if role(name) == "bias" or not (chain or WEIGHTS.search(name))}
+    return looked_up | {name for name in not_weights if role(name) == "bias" or not (chain or WEIGHTS.search(name))}
 
 
 def _check_values(name: str, array: Array) -> None:
@@ -186,7 +186,7 @@ def _lengths(direction: Array, axes: tuple[int, ...]) -> Array:
 def _without_weight_norm(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> tuple[
         dict[str, Array], dict[str, str], dict[str, Stored]]:
     """The arrays with w = g v / |v| in the place of g and v (Salimans and Kingma 2016, equation 2)."""
-    held, formats, stored = dict(arrays), dict(dtypes), {}
+    plain_arrays, formats, stored = dict(arrays), dict(dtypes), {}
     for gain in list(arrays):
         match = GAIN.fullmatch(gain)
         direction = "" if match is None else f"{gain[:-1]}{'v' if match['plain'] else '1'}"
@@ -202,11 +202,11 @@ def _without_weight_norm(arrays: Mapping[str, Array], dtypes: Mapping[str, str])
         if not lengths.all():
             raise ValueError(f"the array {shown(direction)} must have no direction of length 0")
         name = f"{match['layer']}{match['new'] or match['plain'].removesuffix('_g')}"
-        held = {name if key == direction else key: value for key, value in held.items() if key != gain}
-        held[name] = (g * (v / lengths)).astype(v.dtype)
+        plain_arrays = {name if key == direction else key: value for key, value in plain_arrays.items() if key != gain}
+        plain_arrays[name] = (g * (v / lengths)).astype(v.dtype)
         formats[name] = dtypes[direction]
         stored[name] = Stored(direction, arrays[gain].shape, gain, axes)
-    return held, {name: formats[name] for name in held}, stored
+    return plain_arrays, {name: formats[name] for name in plain_arrays}, stored
 
 
 def _flat_biases(arrays: Mapping[str, Array]) -> list[str]:

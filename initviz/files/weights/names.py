@@ -42,9 +42,9 @@ def listed(names: Sequence[str], arrays: Mapping[str, Array] | None = None) -> s
     return few([shown(name) + (f" {arrays[name].shape}" if arrays else "") for name in names])
 
 
-def few(parts: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
     """The first few parts, and how many more there are."""
-    return ", ".join(parts[:MOST_NAMED]) + (f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else "")
+    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
 
 
 def split(name: str) -> tuple[str, tuple[int, ...]]:

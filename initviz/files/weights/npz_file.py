@@ -55,10 +55,10 @@ class Directory:
         place = self.tell()
         left = size_of(self.file) - place
         self.seek(place)
-        wanted = left if count is None or count < 0 else min(count, left)
-        if wanted > self.most:
+        size = left if count is None or count < 0 else min(count, left)
+        if size > self.most:
             raise ValueError("directory")
-        return self.file.read(wanted)
+        return self.file.read(size)
 
 
 def entries_of(file: BinaryIO, limits: Limits, broken: str) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
@@ -118,10 +118,10 @@ def _tensor(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Tensor:
                          f"of {ALLOWED}")
     dtype = _dtype_name(descr)
     if dtype in FLOATS:
-        expected, got = product(shape) * FLOATS[dtype].itemsize, entry.file_size - place - length
-        if expected != got:
+        expected, actual = product(shape) * FLOATS[dtype].itemsize, entry.file_size - place - length
+        if expected != actual:
             raise ValueError(f"the array {shown(name)} must have the {expected:,} bytes that its header says, got "
-                             f"{got:,}")
+                             f"{actual:,}")
     return Tensor(name, shape, dtype, partial(_load, archive, entry, name, shape, dtype, descr, fortran == "True",
                                               place + length))
 

@@ -31,7 +31,7 @@ def find_orders(shapes: Sequence[Shape], groups: Sequence[Sequence[int]],
     vain: set[tuple[tuple[int, ...], int | None]] = set()
     steps = 0
 
-    def go_on(taken: tuple[int, ...], order: tuple[int, ...], at: int | None) -> bool:
+    def go_on(used: tuple[int, ...], order: tuple[int, ...], at: int | None) -> bool:
         """Whether the search need not end here."""
         nonlocal steps
         if len(order) == len(shapes):
@@ -41,18 +41,18 @@ def find_orders(shapes: Sequence[Shape], groups: Sequence[Sequence[int]],
         if steps > MOST_STEPS:
             return False
         before = len(orders)
-        heads = sorted((group[taken[place]], place) for place, group in enumerate(groups) if taken[place] < len(group))
+        heads = sorted((group[used[place]], place) for place, group in enumerate(groups) if used[place] < len(group))
         for index, place in heads:
             fan_in, fan_out = shapes[index]
-            after = (*taken[:place], taken[place] + 1, *taken[place + 1:])
+            after = (*used[:place], used[place] + 1, *used[place + 1:])
             if (at not in (None, fan_in) or (ends is not None and ends[len(order)] != fan_out)
                     or (after, fan_out) in vain):
                 continue
-            rest = [shapes[i] for g, count in zip(groups, after, strict=True) for i in g[count:]]
-            if _can_be_walked(rest, fan_out) and not go_on(after, (*order, index), fan_out):
+            remaining = [shapes[i] for g, count in zip(groups, after, strict=True) for i in g[count:]]
+            if _can_be_walked(remaining, fan_out) and not go_on(after, (*order, index), fan_out):
                 return False
         if len(orders) == before:
-            vain.add((taken, at))
+            vain.add((used, at))
         return True
 
     complete = go_on((0,) * len(groups), (), None) if shapes else True

@@ -80,13 +80,13 @@ class BlockRace(Race):
             for (name, shape), array in zip(self._shapes.items(), self._biases, strict=True)}
 
     def _pass(self, x: Array, targets: Array, buffers: Buffers, masks: Sequence[Array] = ()) -> Pass:
-        seen, parameters = _Preactivations(), self._named()
-        context = LayerContext(buffers=buffers, observer=seen, overwrite=True)
+        observer, parameters = _Preactivations(), self._named()
+        context = LayerContext(buffers=buffers, observer=observer, overwrite=True)
         output, saved = chain_forward(self.layers, parameters, x, context)
         loss, error = LOSSES[self.batch.loss](output, targets)
         _, gradients = chain_backward(self.layers, parameters, saved, error, context)
         others = [gradients[name].reshape(len(self._running), 1, -1) for name in self._shapes]
-        return Pass(loss, [gradients[name] for name in self.weights], others, [*seen.inputs, output])
+        return Pass(loss, [gradients[name] for name in self.weights], others, [*observer.inputs, output])
 
     def _outputs(self, batch: Batch) -> Array:
         x = batch.x.astype(self._x.dtype, copy=False)
@@ -102,11 +102,11 @@ def block_race(networks: Sequence[Architecture], batch: Batch, recipe: Recipe | 
                **options: Any) -> BlockRace:
     """A BlockRace of networks whose layers have the same shapes, from the parameters that they draw."""
     first = networks[0]
-    drawn = [network.draw() for network in networks]
-    shapes = [{name: array.shape for name, array in of_network.items()} for of_network in drawn]
+    initial = [network.draw() for network in networks]
+    shapes = [{name: array.shape for name, array in of_network.items()} for of_network in initial]
     if any((n.kind, n.normalization, n.activation, n.activation_params, n.dtype, n.scale, shape) != (
             first.kind, first.normalization, first.activation, first.activation_params, first.dtype, first.scale,
             shapes[0]) for n, shape in zip(networks, shapes, strict=True)):
         raise ValueError("networks must have the same blocks, branch scale, activation and dtype to be trained side by "
                          "side")
-    return BlockRace(drawn, batch, recipe or Recipe(), architecture=first, **{"seed": first.seed} | options)
+    return BlockRace(initial, batch, recipe or Recipe(), architecture=first, **{"seed": first.seed} | options)

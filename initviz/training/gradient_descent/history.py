@@ -111,9 +111,9 @@ def symmetry_gaps(weights: Sequence[Array]) -> Array:
 
 def log_ratios(updates: Sequence[Array], weights: Sequence[Array]) -> Array:
     """log10 of rms(update) / rms(weight) of each network in each layer, (networks, layers); NaN where either is 0."""
-    moved, held = _squares(updates), _squares(weights)
+    moved, sizes = _squares(updates), _squares(weights)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((moved > 0) & (held > 0), 0.5 * np.log10(moved / held), math.nan)
+        return np.where((moved > 0) & (sizes > 0), 0.5 * np.log10(moved / sizes), math.nan)
 
 
 def recorded_steps(steps: int, most: int = 80) -> list[int]:

@@ -203,26 +203,26 @@ class Race:
         share = self.recipe.dropout
         if not share:
             return []
-        kept = [self._masks.random((samples, w.shape[-1])) >= share for w in self._weights[:-1]]
-        return [mask.astype(self._x.dtype) / self._x.dtype.type(1 - share) for mask in kept]
+        masks = [self._masks.random((samples, w.shape[-1])) >= share for w in self._weights[:-1]]
+        return [mask.astype(self._x.dtype) / self._x.dtype.type(1 - share) for mask in masks]
 
     def _advance_once(self) -> None:
         x, targets = self._next_samples()
-        seen = self._pass(x, targets, self._buffers, self._dropout_masks(len(x)))
-        if not np.isfinite(seen.loss).all():
-            seen = self._retire(seen)
+        passed = self._pass(x, targets, self._buffers, self._dropout_masks(len(x)))
+        if not np.isfinite(passed.loss).all():
+            passed = self._retire(passed)
             if not len(self._running):
                 return
-        for index, loss in zip(self._running, seen.loss.tolist(), strict=True):
+        for index, loss in zip(self._running, passed.loss.tolist(), strict=True):
             self.histories[index].seen_loss.append(loss)
-        gradients = seen.gradients + seen.bias_gradients
+        gradients = passed.gradients + passed.bias_gradients
         self._copies.equalize(gradients)
-        wanted = self.step in self._record or self.step in self._snapshots
-        whole = wanted and x is self._x and not self.recipe.dropout
-        norms = norms_of(seen.gradients) if whole else None
+        is_recorded = self.step in self._record or self.step in self._snapshots
+        is_whole_batch = is_recorded and x is self._x and not self.recipe.dropout
+        norms = norms_of(passed.gradients) if is_whole_batch else None
         updates = self._updates(gradients)
-        if wanted:
-            self._record_step(updates[: len(self._weights)], seen if whole else None, norms)
+        if is_recorded:
+            self._record_step(updates[: len(self._weights)], passed if is_whole_batch else None, norms)
         for parameter, update in zip(self._weights + self._biases, updates, strict=True):
             parameter -= update
         self.step += 1
@@ -232,9 +232,9 @@ class Race:
         OPTIMIZERS[self.recipe.optimizer].update(self._states, gradients, self._rates, self.step + 1, self._buffers)
         return gradients
 
-    def _retire(self, seen: Pass) -> Pass:
+    def _retire(self, passed: Pass) -> Pass:
         """Mark the networks whose loss is no finite number and take them out of the stack and of the pass."""
-        keep = np.isfinite(seen.loss)
+        keep = np.isfinite(passed.loss)
         for index in self._running[~keep]:
             self.histories[index].diverged_at = self.step
         self._running = self._running[keep]
@@ -242,8 +242,8 @@ class Race:
         self._rates = self._rates[keep]
         self._weights, self._biases = [w[keep] for w in self._weights], [b[keep] for b in self._biases]
         self._states = [[array[keep] for array in state] for state in self._states]
-        return Pass(seen.loss[keep], *([array[keep] for array in part]
-                                        for part in (seen.gradients, seen.bias_gradients, seen.preactivations)))
+        return Pass(passed.loss[keep], *([array[keep] for array in arrays]
+                                        for arrays in (passed.gradients, passed.bias_gradients, passed.preactivations)))
 
     # ------------------------------------------------------------------------------------------ what is recorded
 
@@ -258,30 +258,30 @@ class Race:
         chosen = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
         return (chosen == classes).mean(axis=-1)
 
-    def _record_step(self, updates: list[Array] | None, seen: Pass | None = None, norms: Array | None = None) -> None:
+    def _record_step(self, updates: list[Array] | None, passed: Pass | None = None, norms: Array | None = None) -> None:
         """Record this step, of the whole training batch, not of the mini-batch: from a pass of it and the norms of its
         gradients, where there was one.
         """
-        if seen is None:
+        if passed is None:
             after = updates is None and not self.recipe.batch_size  # no step of the same size is being made
-            seen = self._pass(self._x, self._targets, self._buffers if after else self._looking)
-            if not np.isfinite(seen.loss).all():
-                finite = np.isfinite(seen.loss)
-                seen = self._retire(seen)
+            passed = self._pass(self._x, self._targets, self._buffers if after else self._looking)
+            if not np.isfinite(passed.loss).all():
+                finite = np.isfinite(passed.loss)
+                passed = self._retire(passed)
                 updates = updates and [update[finite] for update in updates]
         if not len(self._running):
             return
-        zs = seen.preactivations
+        zs = passed.preactivations
         accuracy = self._accuracy(zs[-1], self._classes)
         held_out = None
         if self.held_out:
             held_out = (self._accuracy(self._outputs(self.held_out), self._held_out_classes)
-                        if self.step in self._held_out_steps else np.full(len(seen.loss), math.nan))
-        norms = norms_of(seen.gradients) if norms is None else norms
+                        if self.step in self._held_out_steps else np.full(len(passed.loss), math.nan))
+        norms = norms_of(passed.gradients) if norms is None else norms
         gaps = symmetry_gaps(self._weights)
         ratios = log_ratios(updates, self._weights) if updates else np.full(norms.shape, math.nan)
         dead = np.stack([(z.max(axis=-2) <= 0).mean(axis=-1) for z in zs[:-1]], axis=1) \
-            if self._phi.dies and len(zs) > 1 else np.full((len(seen.loss), len(zs) - 1), math.nan)
+            if self._phi.dies and len(zs) > 1 else np.full((len(passed.loss), len(zs) - 1), math.nan)
         for row, index in enumerate(self._running):
             history = self.histories[index]
             if self.step in self._snapshots:
@@ -290,7 +290,7 @@ class Race:
             if self.step not in self._record:
                 continue
             history.steps.append(self.step)
-            history.loss.append(float(seen.loss[row]))
+            history.loss.append(float(passed.loss[row]))
             history.accuracy.append(float(accuracy[row]))
             if held_out is not None:
                 history.held_out_accuracy.append(float(held_out[row]))
@@ -312,5 +312,5 @@ def race(networks: Sequence[Network], batch: Batch, recipe: Recipe | None = None
 def best_rates(initial: Sequence[Parameters], batch: Batch, recipe: Recipe, rates: Sequence[float],
                **options: Any) -> Race:
     """A Race of every network at every rate, network by network."""
-    return Race([one for one in initial for _ in rates], batch, recipe, rates=list(rates) * len(initial),
+    return Race([parameters for parameters in initial for _ in rates], batch, recipe, rates=list(rates) * len(initial),
                 record=[recipe.steps], **options)

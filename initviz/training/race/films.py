@@ -39,7 +39,7 @@ def grid() -> NDArray[np.float32]:
 
 
 def _outputs(network: Network | Architecture, parameters: Parameters | Mapping[str, Array], x: Array) -> Array:
-    """What a network puts out for the inputs (batch, features)."""
+    """Outputs of a network for the inputs (batch, features)."""
     if isinstance(network, Architecture):
         assert isinstance(parameters, Mapping)
         return chain_forward(network.layers, parameters, x)[0]

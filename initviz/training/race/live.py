@@ -35,6 +35,11 @@ HELD_OUT_EVERY = 4  # recorded steps: a look at all held-out samples costs as mu
 _POOL = ThreadPoolExecutor(WORKERS, "initviz-race")  # NumPy lets go of the interpreter inside its loops
 
 
+def _repeated(parameters: Sequence[Any], times: int) -> list[Any]:
+    """Each network's parameters so many times in turn."""
+    return [of_network for of_network in parameters for _ in range(times)]
+
+
 @dataclass(frozen=True, eq=False)
 class _Phase:
     """Races of some contenders each, run in parallel: together all contenders from one seed."""
@@ -65,7 +70,7 @@ class _Phase:
         return self.races[0].recipe.steps
 
     def in_order(self, values_of: Callable[[Race], list[Any]]) -> list[Any]:
-        """What each race says of its contenders, in the contenders' order."""
+        """One value for each contender, taken from the races with ``values_of``, in the contenders' order."""
         by_contender = {owner: item for race, group in zip(self.races, self.owners, strict=True)
                 for owner, item in zip(group, values_of(race), strict=True)}
         return [by_contender[owner] for owner in sorted(by_contender)]
@@ -79,7 +84,7 @@ class _Phase:
                 with lock:
                     if not waiting:
                         return
-                    race = waiting.pop(min(range(len(waiting)), key=lambda at: waiting[at].step))
+                    race = waiting.pop(min(range(len(waiting)), key=lambda index: waiting[index].step))
                 race.advance(1, workspace)
                 with lock:
                     if not race.finished:
@@ -134,10 +139,9 @@ class LiveRace:
         options = {"seed": first.seed} | options
         if isinstance(first, Architecture):
             named = [self.terms.named_parameters(i, more) for i in group]
-            return BlockRace([one for one in named for _ in range(times)], self.batch, recipe, architecture=first,
-                             **options)
-        drawn = [self.terms.parameters(i, more) for i in group]
-        return Race([one for one in drawn for _ in range(times)], self.batch, recipe, activation=first.activation,
+            return BlockRace(_repeated(named, times), self.batch, recipe, architecture=first, **options)
+        initial = [self.terms.parameters(i, more) for i in group]
+        return Race(_repeated(initial, times), self.batch, recipe, activation=first.activation,
                     activation_params=dict(first.activation_params), **options)
 
     def _begin_phase(self) -> None:
@@ -209,7 +213,7 @@ class LiveRace:
 
     @property
     def status(self) -> str:
-        """What is being done, in words."""
+        """The state of the race in words: its phase and step, stopped or finished."""
         if self._phase is None:
             return f"Finished: {self.terms.recipe.steps} steps"
         return f"{'Stopped' if self.stopped else self._phase.words}: step {self._phase.step} of {self._phase.steps}"
@@ -217,10 +221,11 @@ class LiveRace:
     @property
     def progress(self) -> float:
         """Share of the steps made, 0 to 1."""
-        left = (math.ceil(len(self._untried) / self._rates_at_once) * self._sweep_steps
-                + len(self._unseen) * self.terms.recipe.steps)
-        whole = self._steps_of_finished_phases + left
-        return (self._steps_of_finished_phases + (self._phase.step if self._phase else 0)) / whole if whole else 1.0
+        steps_left = (math.ceil(len(self._untried) / self._rates_at_once) * self._sweep_steps
+                      + len(self._unseen) * self.terms.recipe.steps)
+        all_steps = self._steps_of_finished_phases + steps_left
+        steps_made = self._steps_of_finished_phases + (self._phase.step if self._phase else 0)
+        return steps_made / all_steps if all_steps else 1.0
 
     @property
     def loss_of_constant(self) -> float:
@@ -259,7 +264,7 @@ class LiveRace:
 
     def repeat(self) -> None:
         """Add the same race from MORE_SEEDS other seeds of the weights, on the same data, up to MOST_SEEDS in all."""
-        known = MOST_SEEDS - self.seeds_left
-        self._unseen += [10_000 * number for number in range(known, known + min(MORE_SEEDS, self.seeds_left))]
+        first = MOST_SEEDS - self.seeds_left
+        self._unseen += [10_000 * number for number in range(first, first + min(MORE_SEEDS, self.seeds_left))]
         if self._phase is None:
             self._begin_phase()

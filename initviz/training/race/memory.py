@@ -36,7 +36,7 @@ def race_bytes(terms: RaceTerms, rates: int = 1) -> float:
 
 
 def _bytes(terms: RaceTerms, rates: int, at_once: int) -> float:
-    """The same with so many contenders that make a step together."""
+    """Memory of a race at its peak, where ``at_once`` contenders make a step together."""
     networks, first = len(terms.labels) * rates, terms.networks[0]
     filmed = 2 * WORKERS * GRID**2 * sum(first.sizes[1:]) * 4 if first.sizes[0] == 2 else 0
     numbers: Mapping[str, int] = {

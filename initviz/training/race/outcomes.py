@@ -30,7 +30,7 @@ EXPLANATIONS = {
 
 
 def layer_names(network: Network | Architecture, measure: str) -> list[str]:
-    """What the columns of a history's measure are called: of a network of blocks its dense layers, or for "dead_share"
+    """Names of the columns of a history's measure: of a network of blocks its dense layers, or for "dead_share"
     its activations.
     """
     if isinstance(network, Network):
@@ -40,8 +40,8 @@ def layer_names(network: Network | Architecture, measure: str) -> list[str]:
     stages = [next(stage for stage, paths in enumerate(network.stages) if path.partition(".")[0] in paths)
               for path in paths]
     of_stage = ["first layer", *(f"block {block}" for block in range(1, network.blocks + 1)), "output"]
-    return [of_stage[stage] + (f", layer {stages[:at].count(stage) + 1}" if stages.count(stage) > 1 else "")
-            for at, stage in enumerate(stages)]
+    return [of_stage[stage] + (f", layer {stages[:index].count(stage) + 1}" if stages.count(stage) > 1 else "")
+            for index, stage in enumerate(stages)]
 
 
 def outcome(history: History, constant: float, steps: int) -> str:
@@ -63,12 +63,12 @@ def outcome(history: History, constant: float, steps: int) -> str:
 
 def _spread(values: Sequence[float | int | None], missing: str) -> str:
     """The median of what is known, with the least and the most where there are several."""
-    known = sorted(v for v in values if v is not None and math.isfinite(v))
-    if not known:
+    finite = sorted(v for v in values if v is not None and math.isfinite(v))
+    if not finite:
         return missing
-    middle = number(float(np.median(known)))
-    lost = f", {len(values) - len(known)} {missing}" if len(known) < len(values) else ""
-    return middle + (f" ({number(known[0])} to {number(known[-1])}{lost})" if len(values) > 1 else "")
+    middle = number(float(np.median(finite)))
+    remark = f", {len(values) - len(finite)} {missing}" if len(finite) < len(values) else ""
+    return middle + (f" ({number(finite[0])} to {number(finite[-1])}{remark})" if len(values) > 1 else "")
 
 
 def spread_over_seeds(seeds: Sequence[History], measure: str) -> tuple[Array, Array, Array] | None:

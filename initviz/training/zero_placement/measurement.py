@@ -39,8 +39,8 @@ def initial(tensors: Mapping[str, NamedTensor], states: Mapping[str, str], seed:
     arrays = {}
     for name, tensor in tensors.items():
         shape = tuple(units[axis] for axis in tensor.axes)
-        drawn = rng.standard_normal(shape) / math.sqrt(max(shape[0] if shape else 1, 1))
-        arrays[name] = {"zero": np.zeros(shape), "constant": np.full(shape, CONSTANT), "random": drawn}[states[name]]
+        random = rng.standard_normal(shape) / math.sqrt(max(shape[0] if shape else 1, 1))
+        arrays[name] = {"zero": np.zeros(shape), "constant": np.full(shape, CONSTANT), "random": random}[states[name]]
     return arrays
 
 
@@ -78,9 +78,9 @@ def _evaluate(expression: Expression, arrays: Mapping[str, Array], x: Array) -> 
             below = _evaluate(inner, arrays, x)
 
             def spread(dy: Array, gradients: dict[str, Array]) -> None:
-                whole = np.zeros_like(below.value)
-                whole[..., place:place + 1] = dy
-                below.back(whole, gradients)
+                gradient = np.zeros_like(below.value)
+                gradient[..., place:place + 1] = dy
+                below.back(gradient, gradients)
             return _Node(below.value[..., place:place + 1], spread)
     left, right = _evaluate(expression.left, arrays, x), _evaluate(expression.right, arrays, x)
     match expression:

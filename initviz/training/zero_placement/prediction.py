@@ -146,7 +146,7 @@ def predict(expression: Expression, states: Mapping[str, str], steps: int = LOOK
         for name in moved:
             if first[name] is None:
                 first[name] = step
-        uneven = {name: axes | {axis for other, axis in parted if other == name} for name, axes in uneven.items()}
+        uneven = {name: axes | {axis for tensor, axis in parted if tensor == name} for name, axes in uneven.items()}
         zero = {name: was and name not in moved for name, was in zero.items()}
     return {name: Fate(first[name], MappingProxyType({axis: axis in uneven[name] for axis in tensor.axes}))
             for name, tensor in tensors.items()}
