@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -163,7 +164,7 @@ def _check_columns(sizes: tuple[int, ...], batch: Batch, counting: Sequence[str]
             raise
         verb = "counts" if len(remaining) == 1 else "count"
         raise ValueError(f"{error}: {named(remaining)} only {verb} the rows and can be "
-                         f"left out with --drop {','.join(remaining)}") from None
+                         f"left out with --drop {shlex.quote(','.join(remaining))}") from None
 
 
 def _check_cost(options: argparse.Namespace, check_limit: Callable[[], None]) -> None:

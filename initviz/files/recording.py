@@ -19,6 +19,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from initviz.core.wording import shown
 from initviz.files.json_schema import check_schema
+from initviz.files.stand_ins import check_is_itself
 
 SCHEMA = Path(__file__).parents[1] / "data/recording.schema.json"
 SUFFIXES = (".json.gz", ".json", ".gz")
@@ -200,6 +201,7 @@ def read_recording(data: bytes, name: str = "the file") -> Recording:
 
     ``name`` is how sentences call the file.
     """
+    check_is_itself(data)
     content = _json(_unpacked(data, shown(name) if name != "the file" else name))
     version = content.get("version") if isinstance(content, dict) else None
     if type(version) is int and version != VERSION:

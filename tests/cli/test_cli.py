@@ -486,6 +486,15 @@ def test_a_column_that_counts_the_rows_is_named_where_it_is_one_too_many(capsys,
     assert err.splitlines()[-1].endswith("'Id' only counts the rows and can be left out with --drop Id")
 
 
+def test_a_name_with_a_space_is_said_as_a_shell_takes_it(capsys, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(",x,y\n" + "".join(f"{i * 7 % 30},{i * 11 % 30}.5,{i % 2}\n" for i in range(30)))
+    code, _, err = said(capsys, "diagnose", "--sizes", "1-8-2", "--data", path)
+    assert code == 2
+    assert err.splitlines()[-1].endswith("can be left out with --drop 'column 1'")
+    assert said(capsys, "diagnose", "--sizes", "1-8-2", "--data", path, "--drop", "column 1")[0] in (0, 1)
+
+
 def test_a_target_is_left_in_its_own_scale_where_it_is_asked_for(capsys, table):
     options = ["diagnose", "--sizes", "4-8-1", "--data", table, "--target", "price", "--json"]
     _, out, err = said(capsys, *options, "--raw-target")

@@ -77,6 +77,8 @@ def changed(place, value):
 
 @pytest.mark.parametrize(("make", "sentence"), [
     (lambda: b"", "the file must be JSON"), (lambda: b"\x1f\x8b", "a whole gzip file"),
+    (lambda: b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    (lambda: b"<!doctype html><html>", "this is a web page"),
     (lambda: (FOLDER / "mlp.json.gz").read_bytes()[:-20], "a whole gzip file"), (lambda: b"[]", "must be object"),
     (lambda: b'{"a": NaN}', "must be JSON"), (lambda: b"[" * 100_000, "must be JSON"),
     (lambda: b"\xff\xfe", "must be JSON"), (lambda: b"9" * 5_000, "must be JSON"),
