@@ -61,8 +61,9 @@ def say_network(network: Architecture) -> str:
     """The network in words: its blocks, their formula and source."""
     kind = KINDS[network.kind]
     norm = "" if network.normalization == "none" else f", norm {network.normalization}"
-    return (f"{kind.label}, {network.blocks} blocks of width {network.width}: {kind.formula}{norm}, a = "
-            f"{number(network.scale)} ({kind.source})")
+    scale = f", a = {number(network.scale)}" if kind.skips else ""
+    return (f"{kind.label}, {network.blocks} blocks of width {network.width}: {kind.formula}{norm}{scale} "
+            f"({kind.source})")
 
 
 def blocks_table(run: BlockRun) -> pd.DataFrame:

@@ -1,10 +1,10 @@
 """What a wide network of any layers, with skips and normalizations, should do: mean squares forward and back.
 
 The signal is followed by three numbers: its mean square, its mean over the neurons, and the mean product of one
-neuron's values for two samples. A branch that ends with random weights of mean 0 is uncorrelated with its stream, so
-that mean squares add up; an activation of a normal signal maps the three as mean-field theory says; a normalization
-divides by a size that is one of their differences. The gradient's mean square is multiplied on its way back by what the
-signal's derivatives are, as if they were independent of it.
+neuron's values for two samples. A branch that ends with random weights of mean 0 is uncorrelated with its stream, but
+for the means that common biases give both, so that mean squares add up; an activation of a normal signal maps the
+three as mean-field theory says; a normalization divides by a size that is one of their differences. The gradient's mean
+square is multiplied on its way back by what the signal's derivatives are, as if they were independent of it.
 
 Sources: Yang and Schoenholz 2017 (residual); Yang et al. 2019 (BatchNorm); De and Smith 2020 (BatchNorm in branches);
 Xiong et al. 2020 (pre- and post-norm). Terms of 1/width and 1/batch are left out.
@@ -123,8 +123,9 @@ def _residual(layer: Residual, width: int, x: Signal, path: str) -> _Step:
         raise _UnknownError(f"Theory does not speak of a branch without weights, as that of layer {path}.")
     branch = _steps(layer.branch, width, x, path)
     end, branch_share = branch[-1].signal, layer.scale**2
-    after = Signal(x.square + branch_share * end.square, x.mean + layer.scale * end.mean,
-                   x.covariance + branch_share * end.covariance, x.normal and end.normal)
+    of_means = 2 * layer.scale * x.mean * end.mean  # all else of the two is uncorrelated
+    after = Signal(x.square + branch_share * end.square + of_means, x.mean + layer.scale * end.mean,
+                   x.covariance + branch_share * end.covariance + of_means, x.normal and end.normal)
     return _Step(path, after, 1 + branch_share * math.prod(step.back for step in branch), branch, layer.scale)
 
 

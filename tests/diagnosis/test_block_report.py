@@ -24,6 +24,7 @@ def test_every_kind_gets_a_verdict_and_a_table_of_its_blocks(kind, initializer):
     assert list(blocks_table(report.run)["Block"]) == ["1", "2", "3"]
     assert beside_theory(report.run, report.prediction)
     assert KINDS[kind].formula in say_network(network)
+    assert (", a = " in say_network(network)) == KINDS[kind].skips
     assert not any("dL/dz" in finding.text + finding.rule for finding in report.verdict.findings)
 
 

@@ -81,6 +81,20 @@ def test_a_residual_stream_grows_by_1_plus_a_squared_s_a_block(blocks, scale, gr
     assert agrees(found, (growth, expected["0"].gradient))
 
 
+@pytest.mark.parametrize("norm", [None, LayerNorm(), RMSNorm(), BatchNorm()])
+@pytest.mark.parametrize(("bias", "scale"), [(0.5, 1.0), (-0.3, 0.5)])
+def test_biases_that_stream_and_branches_have_in_common_add_up(norm, bias, scale):
+    n, blocks = 256, 6
+    biased = {**LECUN, "bias": bias, "bias_std": 0.1}
+    block = Residual(*([norm] if norm else []), Dense(n, **biased), TANH, Dense(n, **biased), scale=scale)
+    layers = (Dense(n, **biased), *(block,) * blocks)
+    expected, last = expect(layers, n), str(blocks)
+    found = measured(layers, n, lambda out, back: (out[last], back["0"]), batch=64)
+    # of the stream's growth and of the gradient's, two products of 1 / width a block, and one of 1 / batch
+    left_out = 2 * blocks / n + (2 / 64 if isinstance(norm, BatchNorm) else 0)
+    assert agrees(found, (expected[last].signal.square, expected["0"].gradient), left_out)
+
+
 def test_under_batch_norm_branches_the_variance_is_l_plus_1_and_the_gradient_falls_as_it():
     n = batch = 256
     layers = (Dense(n, **LECUN), *(Residual(BatchNorm(eps=0), RELU, Dense(n, **HE)),) * 50)
