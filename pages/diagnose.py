@@ -4,7 +4,8 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.diagnose import blocks, panels, request
-from initviz.diagnosis.presentation import comparison, pictures, reasons
+from initviz.charts.picture import SavedPicture
+from initviz.diagnosis.presentation import comparison, in_a_line, pictures, reasons
 from initviz.diagnosis.remedies import in_words, recommended
 from initviz.diagnosis.trial import with_evidence
 
@@ -43,12 +44,14 @@ st.caption("Signal and Gradient: beside the largest hidden layer's; empty for th
 
 st.subheader("Before and after, on the same data", anchor=False)
 st.dataframe(comparison(judged), hide_index=True, width="stretch")
-places = st.columns(2)
-for place, (title, (picture, data)), why_so in zip(places, pictures(report).items(), reasons(report), strict=True):
+drawn = pictures(report)
+for place, (title, (picture, data)), why_so in zip(st.columns(2), drawn.items(), reasons(report), strict=True):
     with place:
         st.markdown(f"**{title}** (log axis)")
         app.show(picture, data)
         app.say_reasons(why_so)
+app.offer_pictures(in_a_line(report), [
+    SavedPicture(picture, data, f"{title}, log axis", "root mean square") for title, (picture, data) in drawn.items()])
 panels.show_remedies(report)
 
 st.subheader("The code", anchor=False)

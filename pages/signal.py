@@ -8,7 +8,7 @@ from initviz.app.signal import block_words
 from initviz.app.signal import panels as signal
 from initviz.app.signal import sentences as say
 from initviz.charts import depth, distributions
-from initviz.charts.picture import save
+from initviz.charts.picture import SavedPicture
 from initviz.core.initializers import label_of
 from initviz.core.simulation import BlockRun, histogram_table, layer_table
 from initviz.diagnosis import scale_reasons
@@ -106,10 +106,6 @@ with st.container(horizontal=True):
     app.download("Histograms (CSV)", "initviz-histograms.csv",
                  lambda: histogram_table(runs, settings.quantity).to_csv(index=False), "text/csv",
                  key="histograms", help="The counted bins over all samples.")
-    for form in ("svg", "png"):
-        app.download(f"Picture ({form.upper()})", f"initviz-{settings.quantity}.{form}",
-                     lambda form=form: save(
-                         distributions.picture(), shapes, height=distributions.height(settings.depth), form=form,
-                         title=say.picture_title(settings, one_sample), settings=sharing.described(settings, "signal")),
-                     app.PICTURE_TYPES[form], key=f"picture_{form}",
-                     help="The distributions shown, with title, axes and settings, on white.")
+    app.offer_pictures(sharing.described(settings, "signal"), [SavedPicture(
+        distributions.picture(), shapes, say.picture_title(settings, one_sample),
+        height=distributions.height(settings.depth))])

@@ -6,10 +6,12 @@ import numpy as np
 import streamlit as st
 
 from initviz import app
+from initviz.app.sharing import described
 from initviz.app.theory import blocks, quantities
 from initviz.app.theory import panels as theory
 from initviz.app.theory import sentences as say
 from initviz.charts import phase
+from initviz.charts.picture import SavedPicture
 from initviz.diagnosis.verdict import against_theory
 from initviz.theory.trajectory import field_of
 
@@ -49,13 +51,17 @@ with left:
     st.caption(say.left_out(settings, *most))
 with right:
     st.markdown(f"**At the cross** the network is {say.phase(fixed_point, prediction)}.")
-    theory.gradient_reach(run, theory.cached_reach(field, settings.sigma_w, settings.sigma_b, mean_square))
-    with st.popover("Symbols, formulas", icon=":material/functions:"):
+    reach = theory.gradient_reach(run, theory.cached_reach(field, settings.sigma_w, settings.sigma_b, mean_square))
+    beside = st.container(horizontal=True)
+    with beside.popover("Symbols, formulas", icon=":material/functions:"):
         st.markdown(say.DIAGRAM)
         st.markdown(say.FORMULAS)
         st.markdown("  \n".join(f"${symbol}$ = **{value}**  \n:small[:gray[{meaning}]]"
                                 for symbol, value, meaning in say.point(fixed_point)))
         st.markdown(f"Theory: {against_theory(run, prediction)}. A network trains to a depth of about 6 ξ_c "
                     "(Schoenholz et al. 2017, of one setting).")
+    with beside:
+        app.offer_pictures(described(settings, "theory"), [
+            SavedPicture(phase.picture(*most), plane, "Phase diagram", height=phase.HEIGHT), reach])
 
 theory.show_tabs(theory.TheoryView(settings, network, mean_square, run, prediction, fixed_point))

@@ -19,7 +19,7 @@ from initviz.app.controls import (
 )
 from initviz.app.entrance import freeze_modules, mark_entrance, require_entrance
 from initviz.app.history import note_choices, write_settings
-from initviz.app.pictures import PICTURE_TYPES, download, more, say_reasons, show, small_print
+from initviz.app.pictures import download, more, offer_pictures, say_reasons, show, small_print
 from initviz.app.runs import (
     cached_batch,
     cached_block_predictions,
@@ -34,7 +34,6 @@ from initviz.core.threads import one_thread_a_product
 one_thread_a_product()
 
 __all__ = [
-    "PICTURE_TYPES",
     "cached_batch",
     "cached_block_predictions",
     "cached_prediction",
@@ -50,6 +49,7 @@ __all__ = [
     "mark_entrance",
     "more",
     "note_choices",
+    "offer_pictures",
     "open_address",
     "refuse_the_unaffordable",
     "require_entrance",

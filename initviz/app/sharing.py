@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -61,12 +61,15 @@ def presenting() -> bool:
     return bool(st.session_state.get("present", st.query_params.get("present") == "true"))
 
 
-def described(settings: Settings, page: str) -> str:
-    """The network and the input that a page shows, in words: what a reader needs to remake it."""
+def described(settings: Settings, page: str, also: Collection[str] = (), without: Collection[str] = ()) -> str:
+    """The network and the input that a page shows, in words: what a reader needs to remake it.
+
+    ``also`` are settings asked beside the page's pictures that belong to them, ``without`` are some that do not.
+    """
     parts = []
     for key, control in CONTROLS.items():
-        value, asked_here = getattr(settings, key), control.place == "page" and key not in OF_NETWORK
-        if asked_here or not in_use(key, page or FIRST_PAGE, settings) or (
+        value, asked_here = getattr(settings, key), control.place == "page" and key not in (*OF_NETWORK, *also)
+        if asked_here or key in without or not in_use(key, page or FIRST_PAGE, settings) or (
                 control.place == "expander" and value == DEFAULTS[key]):
             continue
         named = isinstance(control.allowed, Interval | Choices)

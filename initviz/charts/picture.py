@@ -6,6 +6,7 @@ import base64
 import functools
 import io
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -235,15 +236,45 @@ def chart(picture: Picture, data: Data, *, height: int = 300, width: int = 700) 
     return alt.LayerChart.from_dict(json.loads(json.dumps(spec).replace(INK, "#666666")))  # seen on white and on black
 
 
+LETTER = 6.4  # pixels of a letter of the settings in a file
+
+
+def _with_y_title(layer: dict[str, Any], title: str) -> dict[str, Any]:
+    """A layer with a name at its y axis, if it has one."""
+    y = layer.get("encoding", {}).get("y", {})
+    return layer | {"encoding": layer["encoding"] | {"y": y | {"title": title}}} if y.get("axis") else layer
+
+
+@dataclass(frozen=True, eq=False)
+class SavedPicture:
+    """A picture with its data, and what a file of it needs to stand alone: its title and the name of its y axis."""
+
+    picture: Picture
+    data: Data
+    title: str
+    y_title: str = ""
+    height: int = 300  # pixels
+
+    def file(self, form: str, settings: str) -> bytes:
+        """The file, "svg" or "png"; ``settings`` stand under the title."""
+        return save(self.picture, self.data, height=self.height, form=form, title=self.title, y_title=self.y_title,
+                    settings=settings)
+
+
 def save(picture: Picture, data: Data, *, height: int, width: int = 1000, form: str = "svg", title: str = "",
-         settings: str = "") -> bytes:
-    """The picture with its data as a file, "svg" or "png", on white, under a title and the settings that made it."""
+         y_title: str = "", settings: str = "") -> bytes:
+    """The picture with its data as a file, "svg" or "png", on white, under a title and the settings that made it.
+
+    ``y_title`` names a y axis that goes without a name on the page, where words above the picture say it.
+    """
     import vl_convert
 
-    head = {"title": {"text": title, "subtitle": settings, "anchor": "start", "offset": 12, "fontSize": 16,
-                      "subtitleFontSize": 12, "subtitlePadding": 6}} if title else {}
+    head = {"title": {"text": title, "subtitle": textwrap.wrap(settings, int(width / LETTER)), "anchor": "start",
+                      "offset": 12, "fontSize": 16, "subtitleFontSize": 12, "subtitlePadding": 6}} if title else {}
     spec = _with_data(picture, data, width=width, height=height, background="white", padding=10, config={
         "view": {"stroke": None}, "axis": {"grid": False, "domain": False, "ticks": False}}, **head)
+    if y_title:
+        spec["layer"] = [_with_y_title(layer, y_title) for layer in spec["layer"]]
     if form == "svg":
         return str(vl_convert.vegalite_to_svg(spec)).replace(INK, "#222222").encode()
     return bytes(vl_convert.vegalite_to_png(spec, scale=2))

@@ -144,6 +144,12 @@ def facts(report: Report) -> dict[str, str]:
         "Verdict": report.verdict.words}
 
 
+def in_a_line(report: Report) -> str:
+    """What was examined, for a line under a title or over an answer."""
+    said = facts(report)
+    return " · ".join(said[name] for name in ("Network", "Activation", "Initialization", "Data"))
+
+
 def _with(name: str, params: dict[str, Any]) -> str:
     settings = ", ".join(f"{key} {value if isinstance(value, str) else format(value, 'g')}"
                      for key, value in params.items())

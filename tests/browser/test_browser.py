@@ -156,9 +156,11 @@ def test_a_malformed_address_is_mended_with_a_notice(screen, given, query, notic
 
 @pytest.mark.parametrize(("key", "suffix", "start"), [
     ("numbers", "csv", b"initializer,layer,"), ("histograms", "csv", b"initializer,quantity,layer,"),
-    ("picture_svg", "svg", b"<svg "), ("picture_png", "png", b"\x89PNG\r\n\x1a\n")])
+    ("pictures_0_svg", "svg", b"<svg "), ("pictures_0_png", "png", b"\x89PNG\r\n\x1a\n")])
 def test_a_download_is_a_file_of_its_kind(screen, key, suffix, start):
     window = screen()
+    if key.startswith("pictures"):
+        window.button("pictures").click()
     with window.page.expect_download() as coming:
         window.button(key).click()
     content = coming.value.path().read_bytes()

@@ -11,6 +11,7 @@ from initviz import app
 from initviz.app.outside_text import plain
 from initviz.app.pictures import table_height
 from initviz.charts import equality
+from initviz.charts.picture import SavedPicture
 from initviz.core.citations import linked
 from initviz.core.wording import counted, cut, listed, number
 from initviz.diagnosis.audit import Audit
@@ -80,7 +81,7 @@ def _source(source: str) -> str:
     return linked(source) if not source.startswith("https://") else f"[{source.split('/')[2]}]({source})"
 
 
-def show_scales(audit: Audit) -> None:
+def show_scales(name: str, audit: Audit) -> None:
     """Families over depth; nothing where no family has several members."""
     families = scale_families(audit)
     if not families:
@@ -90,21 +91,32 @@ def show_scales(audit: Audit) -> None:
         "the recipe asks for" if audit.recipe else "each kind shares, its median") +
         f", and the band around it {BAND} sampling errors: where a line leaves its band, the weights have "
         f"another scale.")
-    app.show(scale_picture(), scale_data(audit))
+    drawn = SavedPicture(scale_picture(), scale_data(audit), "Scale over depth, log axis", "standard deviation")
+    app.show(drawn.picture, drawn.data)
     if on_one_another := lines_on_one_another(audit):
         st.caption("On one another run " + plain("; ".join(listed(labels) for labels in on_one_another)) + ".")
+    app.offer_pictures(_settings_of(name, audit), [drawn], key="scales")
     if len(families) > MOST_FAMILIES:
         st.caption(f"{len(families) - MOST_FAMILIES:,} more kinds of tensors stand in the table alone.")
 
 
-def show_equal(audit: Audit) -> None:
+def _settings_of(name: str, audit: Audit) -> str:
+    """What was audited, for a picture that stands alone."""
+    against = f"recipe {audit.recipe.name}" if audit.recipe else "no recipe"
+    return f"{cut(name)} · {counted(len(audit.tensors), 'tensor')} · {against}"
+
+
+def show_equal(name: str, audit: Audit) -> None:
     """The map of equal tensors; nothing where no two are."""
     if not audit.equal:
         return
     st.subheader("Equal tensors", anchor=False)
     st.markdown("One row per kind of tensor, one column per block. Tensors of one color hold the same values, drawn "
                 "once and copied; gray ones equal no other.")
-    app.show(equality.picture(), equality_data(audit))
+    data = equality_data(audit)
+    app.show(equality.picture(), data)
+    app.offer_pictures(_settings_of(name, audit), [SavedPicture(equality.picture(), data, "Equal tensors")],
+                       key="equal_tensors")
     if audit.tied:
         st.caption("Tied, one tensor under several names: " + "; ".join(
             plain(listed([cut(name) for name in names[:3]])) for names in audit.tied[:3]) + ".")

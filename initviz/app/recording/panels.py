@@ -11,12 +11,14 @@ from initviz.app.copy_button import copy_button
 from initviz.app.outside_text import plain
 from initviz.app.pictures import table_height
 from initviz.app.recording.request import RecordingRequest
+from initviz.charts.picture import SavedPicture
 from initviz.core.citations import linked
 from initviz.diagnosis.recording import Comparison, RecordingReport
 from initviz.diagnosis.recording.comparison import comparison_table, comparison_to_json
 from initviz.diagnosis.recording.recorded import RecordedFinding
 from initviz.diagnosis.recording.report import facts, table, to_json, weights_table
 from initviz.diagnosis.recording.views import (
+    VIEWS,
     Compared,
     attention_picture,
     branch_of,
@@ -86,22 +88,27 @@ def show_pictures(chosen: RecordingRequest) -> None:
     """Signal and gradient, branches and attention, in the order of execution."""
     labels = (plain_label(chosen.name), plain_label(chosen.other_name))
     view = Compared.of(chosen.report, chosen.view, chosen.other, labels)
-    pictures = {
-        "Forward → Root mean square of the outputs (log axis)": view.picture(
-            "Scale of the outputs, module by module, log axis", signal_of),
-        "← Backward Root mean square of the gradient by the outputs (log axis)": view.picture(
-            "Scale of the gradient by the outputs, module by module, log axis", gradient_of),
-        "Branch ÷ skip at each addition (log axis)": Compared.of(chosen.report, "all", chosen.other, labels).picture(
-            "Branch over skip at each addition, log axis", branch_of, guides=[(1.0, "as large as the skip")]),
-        "Attention's entropy, and how alike tokens are": attention_picture(chosen.report),
-        "Units that are 0 for every sample, and copies": units_picture(chosen.report, view.positions)}
-    drawable = {title: drawn for title, drawn in pictures.items() if drawn is not None}
-    places = [column for _ in range(0, len(drawable), 2) for column in st.columns(2)]
-    for place, (title, (picture, data)) in zip(places, drawable.items(), strict=False):
+    drawn = [
+        ("Forward →", "Root mean square of the outputs (log axis)", "root mean square", view.picture(
+            "Scale of the outputs, module by module, log axis", signal_of)),
+        ("← Backward", "Root mean square of the gradient by the outputs (log axis)", "root mean square", view.picture(
+            "Scale of the gradient by the outputs, module by module, log axis", gradient_of)),
+        ("Branch ÷ skip", "at each addition (log axis)", "branch ÷ skip", Compared.of(
+            chosen.report, "all", chosen.other, labels).picture(
+            "Branch over skip at each addition, log axis", branch_of, guides=[(1.0, "as large as the skip")])),
+        ("Attention:", "entropy, and how alike tokens are", "entropy ÷ ln n, cosine", attention_picture(chosen.report)),
+        ("Units", "that are 0 for every sample, and copies", "share of units",
+         units_picture(chosen.report, view.positions))]
+    shown = [(title, words, SavedPicture(*picture, f"{title} {words}", y_title))
+             for title, words, y_title, picture in drawn if picture is not None]
+    places = [column for _ in range(0, len(shown), 2) for column in st.columns(2)]
+    for place, (title, words, saved) in zip(places, shown, strict=False):
         with place:
-            st.markdown(f"**{title}**")
-            app.show(picture, data)
+            st.markdown(f"**{title}** {words}")
+            app.show(saved.picture, saved.data)
     st.caption(_say_pictures(chosen))
+    names = [chosen.name, *([chosen.other_name] if chosen.other else [])]
+    app.offer_pictures(f"{' beside '.join(names)} · {VIEWS[chosen.view].lower()}", [saved for *_, saved in shown])
 
 
 def plain_label(name: str) -> str:

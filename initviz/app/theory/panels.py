@@ -19,7 +19,7 @@ from initviz.app.theory import quantities, width
 from initviz.app.theory import sentences as say
 from initviz.app.theory.meaning import show_quantities
 from initviz.charts import curves, depth, staircase, survival
-from initviz.charts.picture import UNORDERED, color_of
+from initviz.charts.picture import UNORDERED, SavedPicture, color_of
 from initviz.core.arrays import Array
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
@@ -87,18 +87,23 @@ def choose_point(settings: Settings, points: Mapping[str, tuple[float, float]]) 
             app.control(key)
 
 
-def gradient_reach(run: Run, expected: Array) -> None:
-    """How a gradient grows or fades with the layers that it goes back through, far beyond the network's depth."""
+def gradient_reach(run: Run, expected: Array) -> SavedPicture:
+    """Draws and returns how a gradient grows or fades with the layers that it goes back through, far beyond the
+    network's depth.
+    """
     series = []
     for name, color, lengths in (("theory", UNORDERED[0], expected),
                                  ("this network", UNORDERED[1], quantities.measured_reach(run))):
         layers_shown = np.flatnonzero((lengths >= SHORTEST) & (lengths <= 1 / SHORTEST))
         series.append(curves.Series(name, color, layers_shown, lengths[layers_shown]))
     st.markdown("**How far a gradient gets**: its length after so many layers back (log axis)")
-    app.show(curves.picture("Length of a gradient against the layers it has gone back through, log axis",
-                            "layers back", log=True, points=False),
-             curves.data(series, log=True, guides=[(10.0, "ten times"), (0.1, "a tenth")],
-                         last=quantities.DEEPEST_GRADIENT), key="reach", height=250)
+    drawn = SavedPicture(
+        curves.picture("Length of a gradient against the layers it has gone back through, log axis", "layers back",
+                       log=True, points=False),
+        curves.data(series, log=True, guides=[(10.0, "ten times"), (0.1, "a tenth")],
+                    last=quantities.DEEPEST_GRADIENT), "How far a gradient gets, log axis", "length of the gradient")
+    app.show(drawn.picture, drawn.data, key="reach", height=250)
+    return drawn
 
 
 @dataclass(frozen=True, eq=False)

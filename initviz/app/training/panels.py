@@ -13,12 +13,13 @@ from initviz.app.capacity import CAPACITY, WAITING, held_in_session
 from initviz.app.controls import control, current_settings, expect_choice
 from initviz.app.history import note_choices_of_fragment
 from initviz.app.outside_text import plain
-from initviz.app.pictures import show
+from initviz.app.pictures import offer_pictures, show
 from initviz.app.settings import MEASURE_LABELS
+from initviz.app.sharing import described
 from initviz.app.training import sentences
 from initviz.charts import curves, frames
 from initviz.charts.distributions import shown_layers
-from initviz.charts.picture import ORDERED, Data, color_of, sequential
+from initviz.charts.picture import ORDERED, Data, SavedPicture, color_of, sequential
 from initviz.core.initializers import label_of
 from initviz.core.propagation import LOSS_LABELS
 from initviz.core.wording import number
@@ -153,19 +154,37 @@ def _loss_and_accuracy(race: LiveRace) -> None:
     classes, constant = race.classes, race.loss_of_constant
     softmax = race.batch.loss == "softmax_ce"
     left, right = st.columns(2) if classes else (st.container(), None)
+    guide = constant, (f"equal odds, ln {classes}" if softmax else "a constant output") + f" = {number(constant)}"
+    drawn = [SavedPicture(
+        curves.picture("Training loss against the step, one line an initializer, log axis", "step", log=True,
+                       points=False),
+        _lines(race, "loss", log=True, guide=guide), "Loss on the training batch, log axis",
+        LOSS_LABELS[race.batch.loss])]
     with left:
         st.markdown(f"**Loss** ({LOSS_LABELS[race.batch.loss]}) on the training batch, log axis")
-        guide = constant, (f"equal odds, ln {classes}" if softmax else "a constant output") + f" = {number(constant)}"
-        show(curves.picture("Training loss against the step, one line an initializer, log axis", "step", log=True,
-                            points=False), _lines(race, "loss", log=True, guide=guide))
-    if right is None:
-        return
-    with right:
-        st.markdown("**Accuracy** on held-out samples, share that is right")
-        show(curves.picture("Held-out accuracy against the step, one line an initializer", "step", log=False,
-                            points=False),
-             _lines(race, "held_out_accuracy", log=False, guide=(1 / classes, "chance")))
-        st.caption(plain(sentences.accuracies(race.terms.labels, race.all_histories, classes)))
+        show(drawn[0].picture, drawn[0].data)
+    if right is not None:
+        drawn.append(SavedPicture(
+            curves.picture("Held-out accuracy against the step, one line an initializer", "step", log=False,
+                           points=False),
+            _lines(race, "held_out_accuracy", log=False, guide=(1 / classes, "chance")), "Accuracy on held-out samples",
+            "share that is right"))
+        with right:
+            st.markdown("**Accuracy** on held-out samples, share that is right")
+            show(drawn[1].picture, drawn[1].data)
+            st.caption(plain(sentences.accuracies(race.terms.labels, race.all_histories, classes)))
+    if not race.running:
+        offer_pictures(_settings_of(race), drawn)
+
+
+def _settings_of(race: LiveRace) -> str:
+    """What the race is of, for a file that stands alone."""
+    terms = race.terms
+    own = [f"layer sizes {'-'.join(map(str, terms.networks[0].sizes))}",
+           *([terms.data.training.name] if terms.data else [])] if terms.data or terms.weights else []
+    network = described(current_settings(), "training", ("optimizer", "rate", "minibatch", "tuned", "loss"),
+                        ("input", "depth", "width") if terms.data else ("depth", "width") if terms.weights else ())
+    return " · ".join([network, *own, race.status])
 
 
 def _films(race: LiveRace) -> tuple[list[frames.Film], list[int]]:
