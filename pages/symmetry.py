@@ -10,15 +10,31 @@ app.require_entrance()
 settings = app.current_settings()
 
 st.header("Copies, or different neurons?", anchor=False)
-st.markdown("A network can collapse in two ways that have nothing to do with each other: its neurons can be "
-            "**copies** of one neuron, and its signal can lose its **scale**. Equal weights keep neurons equal, step "
-            "after step:")
-by_hand.show(settings.seed, brief=True)
+st.markdown("A network can collapse in two independent ways: its neurons can be **copies** of one neuron, and its "
+            "signal can lose its **scale**.")
 whole_network = st.container()
-with st.container():  # before the whole network, which may stop the page
-    st.subheader("Where may zeros stand?", anchor="zeros")
-    zeros.show(settings.seed)
-    st.subheader("Other copies that must part", anchor=False)
-    zeros.show_copies(settings.seed)
+st.subheader("Why do copies stay copies?", anchor=False)
+st.markdown("Equal weights keep neurons equal, step after step:")
+by_hand.show(settings.seed, brief=True)
+
+TOPICS = ["Layer by layer", "Break it", "Where may zeros stand?", "Other copies that must part"]
+if "wiring" in st.query_params and not {"topic"} & {*st.query_params, *st.session_state}:
+    st.session_state["topic"] = TOPICS[2]  # a link to a wiring opens it
+app.expect_choice("topic", "Topic", TOPICS)
+layers, attempts, placement, others = st.tabs(TOPICS, key="topic", on_change="rerun", bind="query-params")
+# What does not depend on the whole network comes first, as that may stop the page.
+if placement.open:
+    with placement:
+        st.subheader(TOPICS[2], anchor="zeros")
+        zeros.show(settings.seed)
+if others.open:
+    with others:
+        zeros.show_copies(settings.seed)
 with whole_network:
-    network.show(settings)
+    shown = network.show(settings)
+if layers.open and shown:
+    with layers:
+        network.show_neurons(shown)
+if attempts.open and shown:
+    with attempts:
+        network.break_symmetry(shown)

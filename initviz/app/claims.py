@@ -135,8 +135,8 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
         st.caption("Solid: measured. Dashed: published or derived.")
     st.markdown(f"**Why.** {linked(experiment.reason)}")
     if experiment.limit is not None:
-        sentence, page = experiment.limit
-        st.markdown(f"**Its limit.** {sentence} [See it on {_page(page)}]({explorer_address(page, {})})")
+        sentence, where, shown = experiment.limit
+        st.markdown(f"**Its limit.** {sentence} [See it on {_page(where)}]({explorer_address(where, shown)})")
     st.table(table(result, bool(experiment.unchecked)), hide_index=True)
     if experiment.unchecked:
         st.caption(f":material/unpublished: † Not checked against the source's text: {experiment.unchecked}")

@@ -87,8 +87,8 @@ class Experiment:
     there, None where no page does; ``unchecked`` says which published targets were not held against the source's text,
     empty where all were; ``apart`` says in a sentence what that page cannot show of it. ``condition``
     completes "holds only if", for the settings that make it the verdict. ``limit`` says in a sentence where the claim
-    ends, and names the page that shows it, with its anchor. ``peak_bytes`` bounds what a run holds at once,
-    whatever its knobs.
+    ends, and names the page that shows it, with its anchor and controls. ``peak_bytes`` bounds what a run holds at
+    once, whatever its knobs.
     """
 
     title: str
@@ -101,7 +101,7 @@ class Experiment:
     explore: Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]] | None = None
     condition: str = ""
     apart: str = ""
-    limit: tuple[str, str] | None = None
+    limit: tuple[str, str, Mapping[str, Any]] | None = None
     unchecked: str = ""
     peak_bytes: float = 75e6
 

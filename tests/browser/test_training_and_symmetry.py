@@ -106,9 +106,16 @@ def test_the_step_slider_trains_and_the_copies_stay_copies(screen):
     assert after != before
 
 
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 720)])
+def test_both_collapses_are_seen_before_one_scrolls(screen, width, height):
+    window = screen("symmetry", viewport={"width": width, "height": height})
+    drawn = window.page.locator("[aria-label^='Outputs of the neurons layer by layer'] svg").first.bounding_box()
+    assert drawn["y"] + drawn["height"] <= height
+
+
 @pytest.mark.parametrize("view", [{}, {"viewport": {"width": 390, "height": 844}}], ids=["laptop", "phone"])
 def test_where_zeros_may_stand_is_drawn_guessed_and_answered(screen, view):
-    window = screen("symmetry?depth=2&width=8&batch=8", **view)
+    window = screen("symmetry?depth=2&width=8&batch=8&topic=Where may zeros stand?", **view)
     diagram = window.page.locator("[aria-label^='A small network: tensors'] svg").first
     assert "zero" in diagram.text_content()
     assert "step" not in diagram.text_content()

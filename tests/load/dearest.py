@@ -48,7 +48,9 @@ def _signal() -> list[dict[str, list[str]]]:
 
 
 def _symmetry() -> list[dict[str, list[str]]]:
-    return corners({"steps": 2000, "after_steps": 10, "optimizer": "adam"}, training=True, in_float64=True)
+    attempts = {"steps": 2000, "after_steps": 10, "optimizer": "adam"}
+    return [address | {"topic": [topic]} for topic in ("Layer by layer", "Break it")
+            for address in corners(attempts, training=True, in_float64=True)]
 
 
 def _training() -> list[dict[str, list[str]]]:

@@ -9,6 +9,7 @@ import streamlit as st
 from initviz.app.claims import explorer_address
 from initviz.app.pictures import small_print
 from initviz.core.initializers import INITIALIZERS
+from initviz.training.zero_placement import WIRINGS
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ def show(seed: int) -> None:
             rows.append(f"- {advice.when}: **[{INITIALIZERS[advice.initializer].label}]({address})**, {advice.why} "
                         f"([{advice.source}]({advice.link}))")
         st.markdown("\n".join(rows))
+        zeros = explorer_address("symmetry#zeros", {"wiring": WIRINGS["lora"].label})
         st.markdown("**Never** all zeros or one constant in every layer: copies with equal biases and equal outgoing "
                     "weights stay copies under gradient descent and Adam. Biases may be 0, and so may a tensor whose "
                     "other factor is not zero while something random stands behind it, as the output layer's weights: "
-                    f"[where zeros may stand]({explorer_address('symmetry#zeros', {})}).")
+                    f"[where zeros may stand]({zeros}).")
         small_print("Under He's rule GELU and SiLU lose their signal in deep networks; a gain of their own and random "
                     f"biases hold it: [Formulas]({explorer_address('formulas', {})}) has them, and shows how popular "
                     f"pairs drift with depth. [Diagnose]({explorer_address('diagnose', {})}) looks at your own "

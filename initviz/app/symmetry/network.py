@@ -13,12 +13,13 @@ from initviz import app
 from initviz.app.affordable import affordable_attempt_steps
 from initviz.app.blocks import too_shallow
 from initviz.app.settings import WITH_SKIPS, Settings
+from initviz.app.sharing import described
 from initviz.app.symmetry import block_sentences as blocks
 from initviz.app.symmetry import break_blocks
 from initviz.app.symmetry import panels as symmetry
 from initviz.app.symmetry import sentences as say
 from initviz.charts import collapse, curves, neurons, partings
-from initviz.charts.picture import UNORDERED
+from initviz.charts.picture import UNORDERED, SavedPicture
 from initviz.core.architecture import KINDS
 from initviz.core.initializers import label_of
 from initviz.core.network import Network
@@ -32,52 +33,59 @@ MOST_SAMPLES = 128
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
-    """What the pictures show: of each initializer the neurons of its layers, and the names of those layers."""
+class Shown:
+    """What the pictures show: of each initializer the neurons of its layers, and the names of those layers.
 
+    ``chosen`` are the controls' settings, ``settings`` those in use: fewer samples, as many steps as are trained.
+    """
+
+    chosen: Settings
+    settings: Settings
+    recipe: Recipe
     views: Sequence[Sequence[LayerView]]
     names: Sequence[str]
     what: str
 
 
-def show(chosen: Settings) -> None:
-    """The network's layers as they are, and the attempts to break their symmetry."""
-    st.subheader("In a whole network", anchor=False)
+def show(chosen: Settings) -> Shown | None:
+    """Both collapses in the network's layers; None after a sentence where it has none to show."""
     least = 1 if chosen.kind == "plain" else FEW_STEPS
     settings = replace(chosen, batch=min(chosen.batch, MOST_SAMPLES), steps=max(chosen.after_steps, least))
     with st.container():
         if not settings.init:
             st.info("Choose at least one initializer in the sidebar.", icon=":material/tune:")
-            return
+            return None
         if settings.depth < 2:
             st.info("A network of one layer has no hidden neurons that could be copies: choose a depth of at least 2.",
                     icon=":material/tune:")
-            return
+            return None
         if shallow := too_shallow(settings):
             st.info(shallow, icon=":material/tune:")
-            return
+            return None
         app.refuse_the_unaffordable(settings, training=True, in_float64=True)
+    picture = st.container()
     with st.container(horizontal=True):
         for key in ("after_steps", "optimizer", "rate"):
             app.control(key)
     recipe = Recipe(settings.optimizer, settings.rate)
-    if settings.kind == "plain":
-        pictured = _of_layers(settings, recipe)
-        _show_layers(chosen, settings, pictured)
-        _show_neurons(settings, pictured)
-    else:
-        _show_blocks(chosen, settings, recipe)
-    _break_symmetry(chosen, settings, recipe)
+    with picture:
+        if settings.kind == "plain":
+            pictured = _of_layers(chosen, settings, recipe)
+            _show_layers(pictured)
+        else:
+            pictured = _show_blocks(chosen, settings, recipe)
+    return pictured
 
 
-def _of_layers(settings: Settings, recipe: Recipe) -> _Shown:
-    return _Shown(symmetry.cached_views(_networks(settings), settings.input, settings.batch, recipe,
-                                        settings.after_steps),
-                  [f"layer {layer}" for layer in range(1, settings.depth)],
-                  "What the neurons of each layer put out")
+def _of_layers(chosen: Settings, settings: Settings, recipe: Recipe) -> Shown:
+    return Shown(chosen, settings, recipe,
+                 symmetry.cached_views(_networks(settings), settings.input, settings.batch, recipe,
+                                       settings.after_steps),
+                 [f"layer {layer}" for layer in range(1, settings.depth)],
+                 "What the neurons of each layer put out")
 
 
-def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
+def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> Shown:
     """A part of each block in pictures; what stays copies in words and numbers."""
     networks = tuple(settings.architecture(key) for key in settings.init)
     with st.container():
@@ -88,8 +96,9 @@ def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
         part = settings.block_part
     views = [[view for stage in copies.views if (view := stage.part(part))] for copies in counted]
     names = blocks.stage_names(networks[0])
-    pictured = _Shown(views, names[0 if part == "stream" else 1:], blocks.title(networks[0], part))
-    _show_layers(chosen, settings, pictured)
+    pictured = Shown(chosen, settings, recipe, views, names[0 if part == "stream" else 1:],
+                  blocks.title(networks[0], part))
+    _show_layers(pictured)
     st.markdown("**What stays copies, and why**")
     if settings.unfit_scheme:
         st.caption(settings.unfit_scheme)
@@ -98,31 +107,41 @@ def _show_blocks(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
     app.more("Different neurons, from the block with fewest to that with most. Neurons may change places where all "
              "that writes into them and reads them is equal; then their gradients are equal in every step, and no "
              "more than the last column says can ever differ.")
-    _show_neurons(settings, pictured)
+    return pictured
 
 
-def _show_layers(chosen: Settings, settings: Settings, pictured: _Shown) -> None:
-    labels, views = [label_of(key) for key in settings.init], pictured.views
+def _show_layers(pictured: Shown) -> None:
+    settings, views = pictured.settings, pictured.views
+    labels = [label_of(key) for key in settings.init]
     baseline = participation_baseline(settings.batch, max((layers[-1].neurons for layers in views if layers),
                                                           default=settings.width))
     st.markdown(f"**{pictured.what}**: in each cell one column per neuron, one row per sample")
-    app.show(collapse.picture(), collapse.data([
+    data = collapse.data([
         collapse.Column(label, [collapse.HiddenLayer(view.activations, view.rms, say.effective_neurons(view))
                                 for view in layers], *say.head(layers))
         for label, layers in zip(labels, views, strict=True)],
-        pictured.names))
+        pictured.names)
+    app.show(collapse.picture(), data)
     st.markdown("Stripes **across** a cell are copies: every neuron puts out the same. Stripes **down** it: a neuron "
                 "says the same of every sample. **Pale** is a weak signal.")
     if settings.kind == "plain":
         st.markdown(say.collapses(labels, views))
-    app.more("Red is positive, blue negative. Each power of ten below the strongest layer takes "
-             f"1/{collapse.DECADES} of the color. A mouse that rests on a cell shows its scale and its effective "
-             "number of neurons, the participation ratio tr(K)²/‖K‖² of their covariance K: 1 for copies, "
-             f"{number(baseline)} for independent neurons on {settings.batch} samples."
-             + (f" The first {MOST_SAMPLES} samples of the batch are used." if chosen.batch > MOST_SAMPLES else ""))
+    with st.container(horizontal=True):
+        app.more("Red is positive, blue negative. Each power of ten below the strongest layer takes "
+                 f"1/{collapse.DECADES} of the color. A mouse that rests on a cell shows its scale and its effective "
+                 "number of neurons, the participation ratio tr(K)²/‖K‖² of their covariance K: 1 for copies, "
+                 f"{number(baseline)} for independent neurons on {settings.batch} samples."
+                 + (f" The first {MOST_SAMPLES} samples of the batch are used."
+                    if pictured.chosen.batch > MOST_SAMPLES else ""))
+        app.offer_pictures(
+            f"{described(settings, 'symmetry', ('optimizer', 'rate'))} · after {settings.after_steps} steps",
+            [SavedPicture(collapse.picture(), data, f"{pictured.what}: a column a neuron, a row a sample",
+                          height=collapse.HEIGHT)])
 
 
-def _show_neurons(settings: Settings, pictured: _Shown) -> None:
+def show_neurons(pictured: Shown) -> None:
+    """One layer's neurons, of each initializer."""
+    settings = pictured.settings
     labels = [label_of(key) for key in settings.init]
     with st.container(horizontal=True):
         app.control("matrix")
@@ -152,8 +171,9 @@ def _networks(settings: Settings) -> tuple[Network, ...]:
     return tuple(replace(network, dtype="float64") for network in settings.plain_networks())
 
 
-def _break_symmetry(chosen: Settings, settings: Settings, recipe: Recipe) -> None:
-    st.subheader("Break it", anchor=False)
+def break_symmetry(pictured: Shown) -> None:
+    """What makes copies different, tried."""
+    chosen, settings, recipe = pictured.chosen, pictured.settings, pictured.recipe
     if settings.kind in WITH_SKIPS:
         break_blocks.show(chosen, settings)
         return
