@@ -4,6 +4,7 @@ import streamlit as st
 
 from initviz import app
 from initviz.app.diagnose import blocks, panels, request
+from initviz.app.outside_text import plain
 from initviz.charts.picture import SavedPicture
 from initviz.diagnosis.presentation import comparison, in_a_line, pictures, reasons
 from initviz.diagnosis.remedies import in_words, recommended
@@ -12,26 +13,27 @@ from initviz.diagnosis.trial import with_evidence
 app.require_entrance()
 
 st.header("Is it the initialization?", anchor=False)
-st.markdown("Describe your network, and see what its initialization does to your data before anything is learned: "
-            "what is wrong, by which rule, and what would fix it.")
+st.markdown("Describe your network: what does its initialization do to your data before anything is learned, what is "
+            "wrong, and what fixes it?")
+answer = st.container()  # before the controls, which fill a phone's first screen
 
 if app.current_settings().kind != "plain":
     with st.container():
         described = blocks.ask()
         thresholds = panels.ask_thresholds()
     if described is not None:
-        blocks.show(described, thresholds)
+        blocks.show(described, thresholds, answer)
     app.stop()
 
 with st.container():
     chosen = request.ask()
-answer = st.container()
 thresholds = panels.ask_thresholds()
 if chosen is None:
     app.stop()
 
 with answer:
     report = panels.current_report(chosen, thresholds)
+    st.caption(plain(in_a_line(report)))
     evidence = panels.tried(report)
 better, why = recommended(report.initialization.network)
 judged = with_evidence(report, evidence.answer) if evidence else report

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import safetensors.numpy
-from pages.test_pages import charts, press, sound, visit, words
+from pages.test_pages import charts, elements, press, sound, visit, words
 
 from initviz.app.diagnose.request import FRAMEWORK_DEFAULTS, plain
 from initviz.core.initializers import INITIALIZERS
@@ -156,6 +156,11 @@ def upload(at, key, name, data):
     return sound(at.file_uploader(key=key).upload(name, data).run())
 
 
+def chooser(at, label):
+    """The choice of columns of that label."""
+    return next(box for box in at.multiselect if box.label == label)
+
+
 @pytest.mark.parametrize("transposed", [True, False])
 def test_own_weights_are_examined_and_bring_their_sizes(transposed):
     at = upload(visit(DIAGNOSE, activation="ReLU", architecture="nonsense"), "weights_file", "net.npz",
@@ -185,7 +190,7 @@ def test_a_csv_is_sent_through_and_its_scale_is_seen():
     assert "Choose a CSV file" in at.info[0].value
     at = upload(at, "data_file", "mine.csv", table_of(scale=1e4))
     assert not at.error
-    assert at.selectbox(key="target").value == "kind"
+    assert chooser(at, "Target").value == ["kind"]
     assert "Unscaled inputs" not in words(at)
     sound(at.toggle(key="standardize").set_value(False).run())
     assert "Unscaled inputs" in words(at)
@@ -216,7 +221,7 @@ def test_a_bad_weights_file_leaves_the_csv_where_it_is():
     upload(at, "data_file", "mine.csv", table_of())
     upload(at, "weights_file", "bad.npz", b"hello")
     assert len(at.error) == 1
-    assert at.selectbox(key="target").value == "kind"
+    assert chooser(at, "Target").value == ["kind"]
     assert at.session_state["diagnosis"].value[1].initialization.batch.name == "mine.csv"
     assert len(charts(at)) == 2
 
@@ -279,6 +284,39 @@ def test_the_target_can_be_said_to_be_numbers():
     assert "The target 'kind' is read as numbers" in words(at).replace("\\", "")
     assert not at.error
     assert at.session_state["diagnosis"].value[1].initialization.data["target_kind"] == "numbers"
+
+
+def test_several_columns_are_predicted_and_inputs_are_chosen():
+    at = upload(visit(DIAGNOSE, architecture="3-16-1", data="Your CSV", batch=48), "data_file", "mine.csv", table_of())
+    sound(chooser(at, "Target").set_value(["first", "second"]).run())
+    assert "The targets 'first', 'second' are read as numbers" in words(at).replace("\\", "")
+    initialization = at.session_state["diagnosis"].value[1].initialization
+    assert initialization.network.sizes == (2, 16, 2)
+    sound(chooser(at, "Inputs").set_value(["third"]).run())
+    initialization = at.session_state["diagnosis"].value[1].initialization
+    assert initialization.network.sizes == (1, 16, 2)
+    assert (initialization.data["target"], initialization.data["inputs"]) == ("first, second", ("third",))
+    sound(chooser(at, "Inputs").set_value(["first"]).run())
+    assert [error.value for error in at.error] == ["Inputs must not name the target, got 'first'."]
+    sound(chooser(at, "Target").set_value([]).run())
+    assert "Choose what is to be predicted" in at.info[0].value
+
+
+def test_another_table_has_its_own_target():
+    at = upload(visit(DIAGNOSE, data="Your CSV", batch=48), "data_file", "mine.csv", table_of())
+    upload(at, "data_file", "other.csv", table_of().replace(b"kind", b"label"))
+    assert chooser(at, "Target").value == ["label"]
+    assert not at.error
+
+
+@pytest.mark.parametrize("kind", ["Plain", "Residual"])
+def test_the_answer_stands_before_the_controls_with_what_it_is_about(kind):
+    at = visit(DIAGNOSE, **SMALL | {"kind": kind, "architecture": "64-16-16-10"})
+    order = [(element.type, element.key or getattr(element, "value", "")) for element in elements(at)]
+    controls = order.index(("text_input", "architecture"))
+    answer = next(place for place, (what, _) in enumerate(order) if what in ("success", "warning", "error"))
+    about = next(place for place, (what, said) in enumerate(order) if what == "caption" and "64\\-16\\-16\\-10" in said)
+    assert about < answer < controls
 
 
 def test_an_upload_survives_a_visit_to_another_page():

@@ -106,9 +106,9 @@ def test_a_table_is_never_markup(text):
     at = visit("pages/diagnose.py", data="Your CSV", architecture="2-8-2", batch=32)
     at = upload(at, "data_file", named(text, ".csv"), table(text))
     check(at)
-    for target in at.selectbox:
-        if target.key == "target":  # none where the text makes the table another, which is refused
-            check(target.set_value(target.options[2]).run())
+    for target in at.multiselect:
+        if target.label == "Target":  # none where the text makes the table another, which is refused
+            check(target.set_value([target.options[2]]).run())
 
 
 @pytest.mark.parametrize("text", HOSTILE)

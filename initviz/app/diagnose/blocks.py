@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from initviz import app
 from initviz.app.blocks import LEAST_DEPTH
@@ -21,17 +22,21 @@ from initviz.app.diagnose.request import (
     drawn_data,
     fits,
     fitted,
+    initializer_label,
 )
-from initviz.app.outside_text import complain
+from initviz.app.outside_text import complain, plain
 from initviz.app.settings import BORDERS, CONTROLS, DEFAULTS, Settings, in_use
 from initviz.app.uploads import once_a_session
 from initviz.charts import depth
+from initviz.charts.picture import SavedPicture
+from initviz.core.activations import ACTIVATIONS
 from initviz.core.architecture import KINDS, Architecture
 from initviz.core.batches import INPUTS
 from initviz.core.cost import block_bytes, check_block_simulation
 from initviz.core.frameworks import FRAMEWORKS
 from initviz.core.network import read_sizes
 from initviz.core.simulation import simulate_blocks
+from initviz.core.wording import counted
 from initviz.diagnosis.block_report import (
     BlockReport,
     alternatives,
@@ -96,8 +101,8 @@ def ask() -> BlockRequest | None:
         return None
 
 
-def show(chosen: BlockRequest, thresholds: Thresholds) -> None:
-    """The whole report."""
+def show(chosen: BlockRequest, thresholds: Thresholds, answer: DeltaGenerator) -> None:
+    """The whole report, its verdict at the place for the ``answer``."""
     network, batch = chosen.network, chosen.data.batch
 
     def make() -> tuple[BlockReport, Mapping[str, Verdict]]:
@@ -108,16 +113,34 @@ def show(chosen: BlockRequest, thresholds: Thresholds) -> None:
 
     terms = network, chosen.data.terms, len(batch.x), tuple(thresholds.items())
     report, tried = once_a_session("block diagnosis", terms, make)
+    with answer:
+        _show_answer(chosen, report)
     _show_findings(chosen, report)
-    _show_blocks(report)
+    _show_blocks(chosen, report)
     _show_others(report, tried)
     _show_code(report)
     _say_links(chosen)
 
 
+def _in_a_line(chosen: BlockRequest, report: BlockReport) -> str:
+    """What is examined."""
+    network, batch = report.network, chosen.data.batch
+    return " · ".join((
+        "-".join(map(str, network.sizes)), KINDS[network.kind].label, ACTIVATIONS[network.activation].label,
+        initializer_label(chosen.key), f"{batch.name}, {counted(len(batch.x), 'sample')}"))
+
+
+def _show_answer(chosen: BlockRequest, report: BlockReport) -> None:
+    """What is examined, and its verdict."""
+    verdict = report.verdict
+    st.caption(plain(_in_a_line(chosen, report)))
+    gravest = verdict.findings[0].severity if verdict.findings else None
+    show = {"error": st.error, "warning": st.warning}.get(gravest or "", st.success)
+    show(verdict.words, icon=verdict.icon)
+
+
 def _show_findings(chosen: BlockRequest, report: BlockReport) -> None:
     st.subheader("What is found", anchor=False)
-    st.markdown(f"**{report.verdict.words}**")
     if chosen.settings.unfit_scheme:
         st.caption(chosen.settings.unfit_scheme)
     if not report.verdict.findings:
@@ -128,17 +151,21 @@ def _show_findings(chosen: BlockRequest, report: BlockReport) -> None:
                     f":small[:gray[Rule: {finding.rule}. Source: {finding.source}. Firmness: {finding.firmness}.]]")
 
 
-def _show_blocks(report: BlockReport) -> None:
+def _show_blocks(chosen: BlockRequest, report: BlockReport) -> None:
     network = report.network
     st.subheader("Block by block", anchor=False)
-    for place, (title, picture, quantity) in zip(st.columns(2), (
-            ("Forward →** Root mean square of " + ("the stream" if KINDS[network.kind].skips else "activations"),
+    saved = []
+    for place, (way, what, picture, quantity) in zip(st.columns(2), (
+            ("Forward →", "Root mean square of " + ("the stream" if KINDS[network.kind].skips else "activations"),
              depth.forward_picture(), "activation"),
-            ("← Backward** Root mean square of the gradients", depth.backward_picture(), "delta")), strict=True):
+            ("← Backward", "Root mean square of the gradients", depth.backward_picture(), "delta")), strict=True):
+        data = depth.data([report.run], [report.prediction], quantity, "rms")
+        saved.append(SavedPicture(picture, data, f"{way} {what}, log axis", "root mean square"))
         with place:
-            st.markdown(f"**{title} (log axis)")
-            app.show(picture, depth.data([report.run], [report.prediction], quantity, "rms"), key=f"blocks_{quantity}")
+            st.markdown(f"**{way}** {what} (log axis)")
+            app.show(picture, data, key=f"blocks_{quantity}")
     st.caption(f"Solid: measured. Dashed: theory. Theory: {beside_theory(report.run, report.prediction)}.")
+    app.offer_pictures(_in_a_line(chosen, report), saved)
     if KINDS[network.kind].skips:
         st.dataframe(blocks_table(report.run), hide_index=True, width="stretch")
         app.more("Root mean squares over batch and neurons, the branch after its scale. The cosine is that of skip and "

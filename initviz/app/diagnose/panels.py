@@ -96,8 +96,18 @@ def tried(report: Report) -> Evidence | None:
         if trial.finished:
             CAPACITY.take(holding, 0)
     evidence = Evidence.of(trial)
-    show_answer(evidence)
+    show_answer(evidence, _say_training(trial))
     return evidence
+
+
+def _say_training(trial: Trial) -> str:
+    """What was trained, and how much of it."""
+    share = "" if trial.progress >= 1 else (
+        f" Stopped at {trial.progress:.0%}: the answer is of what was trained until then.")
+    count = len(trial.labels) - 1
+    remedies = f" and with {counted(count, 'remedy', 'remedies')}" if count else ""
+    return (f"Trained for {STEPS} steps as it is{remedies}, each by gradient descent and by Adam, at two rates."
+            f"{share}")
 
 
 def _watch_trial(trial: Trial) -> None:
@@ -112,18 +122,14 @@ def _watch_trial(trial: Trial) -> None:
             while not trial.finished:
                 trial.advance(until=time.monotonic() + POLL_SECONDS)
                 bar.progress(trial.progress, words)
-    share = "" if trial.progress >= 1 else (
-        f" Stopped at {trial.progress:.0%}: the answer is of what was trained until then.")
-    count = len(trial.labels) - 1
-    remedies = f" and with {counted(count, 'remedy', 'remedies')}" if count else ""
-    place.caption(f"Trained for {STEPS} steps as it is{remedies}, each by gradient descent and by Adam, at two rates."
-                  f"{share}")
+    place.empty()
 
 
-def show_answer(evidence: Evidence) -> None:
-    """Yes or no, and the losses that say so."""
+def show_answer(evidence: Evidence, training: str) -> None:
+    """Yes or no, and the losses that say so, in words how they came about."""
     show = st.success if evidence.answer.key == "no" else st.warning
     show(evidence.answer.text, icon=ANSWER_ICONS[evidence.answer.key])
+    st.caption(training)
     with st.expander("The losses", icon=":material/table:"):
         st.table(trial_table(evidence).set_index("Initialization"))
         st.caption(say_trial())

@@ -270,9 +270,9 @@ def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Dat
             st.info("Choose a CSV file.", icon=":material/upload_file:")
             return None
         read = once_a_session("data read", file.file_id, lambda: csv_table.read(file.getvalue()))
-        target = st.selectbox("Target", read.columns, read.columns.index(read.default_target()),
-                              key="target", width=240,
-                              help="The column to be predicted. All other columns of numbers are inputs.")
+        targets = st.multiselect("Target", read.columns, [read.default_target()], key=f"target_{file.file_id}",
+                                 width=240, placeholder="Columns to be predicted",
+                                 help="What is to be predicted: one column, or several of numbers.")
         kinds = csv_table.TARGET_KINDS
         kind = st.segmented_control("Target is", list(kinds), default="auto", required=True, key="target_kind",
                                     format_func=kinds.__getitem__, bind="query-params",
@@ -287,6 +287,10 @@ def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Dat
                                             "in its own scale.")
         one_hot = st.toggle("Words as inputs", False, key="one_hot", bind="query-params",
                             help="An input of 0 or 1 for each word, in columns of few words.")
+        inputs = tuple(st.multiselect("Inputs", read.columns, key=f"inputs_{file.file_id}", width=240,
+                                      placeholder="All others of numbers",
+                                      help="The columns that are sent through; if none is named, all others that "
+                                           "can be."))
         drop = tuple(st.multiselect("Leave out", read.columns, key=f"drop_{file.file_id}", width=240,
                                     placeholder="Columns that are no inputs",
                                     help="Such as a column that counts the rows."))
@@ -294,15 +298,20 @@ def ask_table(settings: Settings, outputs: int | None, held_out: int = 0) -> Dat
         st.caption(plain(note))
     loss = settings.wanted_loss
     outputs = 1 if loss in BOUNDS and outputs != 2 else outputs
-    terms = (file.file_id, target, kind, standardize, settings.batch + held_out, settings.seed, standardize_target,
-             one_hot, drop, outputs, loss)
+    if not targets:
+        st.info("Choose what is to be predicted.", icon=":material/target:")
+        return None
+    terms = (file.file_id, tuple(targets), inputs, kind, standardize, settings.batch + held_out, settings.seed,
+             standardize_target, one_hot, drop, outputs, loss)
     batch = once_a_session("uploaded batch", terms, lambda: read.batch(
-        target, kind=kind, standardize=standardize, count=settings.batch + held_out, seed=settings.seed, drop=drop,
+        targets, kind=kind, standardize=standardize, count=settings.batch + held_out, seed=settings.seed, drop=drop,
+        inputs=inputs or None,
         one_hot=one_hot, standardize_target=standardize_target, outputs=outputs, loss=loss))
-    st.caption(plain(csv_table.describe_target(target, batch, standardize_target)))
+    st.caption(plain(csv_table.describe_target(targets, batch, standardize_target)))
     return Data(replace(batch, name=file.name), terms, {
-        "file": file.name, "target": target, "target_kind": kind, "standardize": standardize, "seed": settings.seed,
-        "standardize_target": standardize_target, "one_hot": one_hot, "drop": drop})
+        "file": file.name, "target": ", ".join(targets), "target_kind": kind, "standardize": standardize,
+        "seed": settings.seed, "standardize_target": standardize_target, "one_hot": one_hot, "drop": drop,
+        "inputs": inputs or None})
 
 
 def adapted(sizes: tuple[int, ...], batch: Batch) -> tuple[int, ...]:
