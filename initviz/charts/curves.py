@@ -28,6 +28,7 @@ from initviz.core.arrays import Array
 from initviz.core.wording import number
 
 HEIGHT = 300
+WIDTH, POINT = 2.2, 30  # of a line in pixels, and the area of its points
 LABEL_GAP = 0.05  # of the axis: the least distance between two labels at the lines' ends
 LABEL_ROOM = 0.42  # of the range of x, kept free for labels
 LEAST_DECADES, LEAST_SPAN = 1.0, 0.1
@@ -54,6 +55,7 @@ class Series:
     lost_high: bool = False
     expected: tuple[Array, Array, Array] | None = None
     marker: str = "circle"
+    width: float = WIDTH  # pixels; lines that run on one another are all seen where the first is the widest
 
 
 def room_for_names() -> str:
@@ -94,11 +96,13 @@ def picture(alt_text: str, x_title: str, *, log: bool, labels_right: bool = True
         x=x, y=y, detail=alt.Detail("label:N"), color=literal_color())
     of_x = [alt.Tooltip("x:Q", title=x_title)] if base is None else []
     tooltip = [alt.Tooltip("label:N", title="Line"), *of_x, alt.Tooltip("shown:N", title="Value")]
-    lines = [alt.Chart(named("lines")).mark_line(strokeWidth=2.2, clip=True).encode(
-        x=x, y=y, detail=alt.Detail("label:N"), color=literal_color(), tooltip=tooltip)]
+    lines = [alt.Chart(named("lines")).mark_line(clip=True).encode(
+        x=x, y=y, detail=alt.Detail("label:N"), color=literal_color(), tooltip=tooltip,
+        strokeWidth=alt.StrokeWidth("width:Q", scale=None, legend=None))]
     if points:
-        lines.append(alt.Chart(named("lines")).mark_point(size=30, filled=True, opacity=1, clip=True).encode(
-            x=x, y=y, color=literal_color(), shape=alt.Shape("marker:N", scale=None), tooltip=tooltip))
+        lines.append(alt.Chart(named("lines")).mark_point(filled=True, opacity=1, clip=True).encode(
+            x=x, y=y, color=literal_color(), shape=alt.Shape("marker:N", scale=None), tooltip=tooltip,
+            size=alt.Size("area:Q", scale=None, legend=None)))
     dots = alt.Chart(named("dots")).mark_circle(size=45, opacity=1, clip=True, tooltip=None).encode(
         x=x, y=y, color=literal_color())
     names = alt.Chart(named("names")).mark_text(
@@ -185,6 +189,8 @@ def _line_rows(series: Sequence[Series], points: Sequence[tuple[Array, Array]]) 
         "label": [line.label for line, (x, _) in zip(series, points, strict=True) for _ in x],
         "color": [line.color for line, (x, _) in zip(series, points, strict=True) for _ in x],
         "marker": [line.marker for line, (x, _) in zip(series, points, strict=True) for _ in x],
+        "width": [line.width for line, (x, _) in zip(series, points, strict=True) for _ in x],
+        "area": [POINT * (line.width / WIDTH)**1.3 for line, (x, _) in zip(series, points, strict=True) for _ in x],
         "shown": [number(value) for _, y in points for value in y]}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import safetensors.numpy
 from pages.test_pages import charts, sound, visit, words
 
-from initviz.app.audit.examples import EXAMPLES
+from initviz.app.audit.examples import EXAMPLES, examined_example
 from initviz.app.audit.request import RECIPE_LABELS
 from initviz.diagnosis.audit import RECIPES
+from initviz.diagnosis.audit.pictures import scale_data
 
 AUDIT = "pages/audit.py"
 
@@ -38,9 +40,14 @@ def test_the_first_visit_shows_the_scale_that_was_never_applied():
     assert len(charts(at)) == 1
 
 
-def test_lines_that_cover_one_another_are_named():
+def test_lines_that_cover_one_another_are_all_seen_and_named():
+    order = ["attn.c_proj", "mlp.c_proj", "attn.c_attn", "mlp.c_fc"]
     said = words(visit(AUDIT)).replace("\\", "")
-    assert "On one another run attn.c_attn, attn.c_proj, mlp.c_fc and mlp.c_proj." in said
+    assert f"On one another, from the widest line to the one on top, run {', '.join(order[:3])} and {order[3]}." in said
+    lines = scale_data(examined_example("unscaled", 0).judged(RECIPES["gpt2"]))["lines"]
+    widths = dict(zip(lines["label"], lines["width"], strict=True))
+    assert list(widths) == order  # as they are drawn
+    assert all(below - above >= 2 for below, above in pairwise(widths.values()))
 
 
 @pytest.mark.parametrize(("example", "heads", "pictures"), [

@@ -94,7 +94,8 @@ def show_scales(name: str, audit: Audit) -> None:
     drawn = SavedPicture(scale_picture(), scale_data(audit), "Scale over depth, log axis", "standard deviation")
     app.show(drawn.picture, drawn.data)
     if on_one_another := lines_on_one_another(audit):
-        st.caption("On one another run " + plain("; ".join(listed(labels) for labels in on_one_another)) + ".")
+        st.caption("On one another, from the widest line to the one on top, run "
+                   + plain("; ".join(listed(labels) for labels in on_one_another)) + ".")
     app.offer_pictures(_settings_of(name, audit), [drawn], key="scales")
     if len(families) > MOST_FAMILIES:
         st.caption(f"{len(families) - MOST_FAMILIES:,} more kinds of tensors stand in the table alone.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from initviz.diagnosis.audit.records import TensorRecord, sampling_error
 MOST_FAMILIES, LEAST_MEMBERS = 8, 2
 BAND = 3  # sampling errors to either side
 ONE_LINE = 1.02  # times a level: nearer ones are drawn over one another
+RIM = 3.0  # pixels by which a line under another is wider
 
 
 def short_name(family: str) -> str:
@@ -50,21 +52,29 @@ def scale_data(audit: Audit) -> Data:
 
 
 def _lines(audit: Audit) -> list[curves.Series]:
+    """The lines; of those that run on one another the first is the widest, so that all are seen."""
     depth, chosen = blocks(audit.tensors), scale_families(audit)[:MOST_FAMILIES]
     names = [short_name(family[0].role.family) for family in chosen]
-    return [_series(audit, family, name, color, depth) for family, name, color in zip(
+    lines = [_series(audit, family, name, color, depth) for family, name, color in zip(
         chosen, _distinct(names, chosen), UNORDERED, strict=False)]
+    above = {label: len(labels) - 1 - place for labels in _on_one_another(lines) for place, label in enumerate(labels)}
+    return [replace(line, width=line.width + RIM * above.get(line.label, 0)) for line in lines]
 
 
-def lines_on_one_another(audit: Audit) -> list[list[str]]:
-    """The names of the lines that cannot be told apart in the picture: their levels are within a line's width."""
+def _on_one_another(lines: Sequence[curves.Series]) -> list[list[str]]:
+    """The names of lines whose levels are within a line's width, in the order in which they are drawn."""
     groups: list[tuple[float, list[str]]] = []
-    for level, label in sorted((float(np.median(line.y)), line.label) for line in _lines(audit)):
+    for level, label in sorted((float(np.median(line.y)), line.label) for line in lines):
         if groups and level <= groups[-1][0] * ONE_LINE:
             groups[-1][1].append(label)
         else:
             groups.append((level, [label]))
-    return [sorted(labels) for _, labels in groups if len(labels) > 1]
+    return [[line.label for line in lines if line.label in labels] for _, labels in groups if len(labels) > 1]
+
+
+def lines_on_one_another(audit: Audit) -> list[list[str]]:
+    """The names of the lines that run on one another, from the widest to the one on top."""
+    return _on_one_another(_lines(audit))
 
 
 def _missed(lines: Sequence[curves.Series]) -> list[tuple[float, str]]:
