@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from initviz import app
-from initviz.app.address import write_address
+from initviz.app.address import texts_of, write_address
 from initviz.app.caches import cached
 from initviz.app.capacity import computed, room_for
 from initviz.app.entrance import FIRST_PAGE
 from initviz.app.settings import CONTROLS, DEFAULTS
 from initviz.charts import plots as charts
+from initviz.charts.picture import SavedPicture
 from initviz.claims.experiment import FAILS, HOLDS, PARTLY, Check, Experiment, Result
 from initviz.core.citations import linked
 from initviz.core.wording import number
@@ -127,12 +128,17 @@ def show_experiment(key: str, experiment: Experiment, seed: int, words: Mapping[
     depends = condition(experiment, result)
     st.markdown(f":{COLORS[result.verdict]}-badge[{ICONS[result.verdict]} {words[result.verdict]}]"
                 + (f" **{depends}.**" if depends else "") + f" :gray-badge[seed {seed}]  \n{result.summary}")
-    for place, plot in zip(st.columns(len(result.plots)) if result.plots else (), result.plots, strict=True):
+    drawn = [SavedPicture(charts.picture(plot), charts.data(plot), plot.title) for plot in result.plots]
+    for place, saved in zip(st.columns(len(drawn)) if drawn else (), drawn, strict=True):
         with place:
-            st.markdown(f"**{plot.title}**")
-            app.show(charts.picture(plot), charts.data(plot))
+            st.markdown(f"**{saved.title}**")
+            app.show(saved.picture, saved.data)
     if any(line.expected is not None for plot in result.plots for line in plot.lines):
         st.caption("Solid: measured. Dashed: published or derived.")
+    if drawn:
+        chosen = [f"{spec.label.lower()} {', '.join(texts_of(spec, knobs[name]))}"
+                  for name, spec in experiment.knobs.items()]
+        app.offer_pictures(" · ".join([experiment.title, *chosen, f"seed {seed}"]), drawn)
     st.markdown(f"**Why.** {linked(experiment.reason)}")
     if experiment.limit is not None:
         sentence, where, shown = experiment.limit

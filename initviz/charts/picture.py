@@ -68,7 +68,7 @@ class Picture:
 
 
 ENLARGED = 1.3
-SIZES = ("fontSize", "labelFontSize", "titleFontSize", "lineHeight", "labelLineHeight")
+SIZES = ("fontSize", "labelFontSize", "titleFontSize", "lineHeight", "labelLineHeight", "labelPadding")
 PLAIN_SIZES = {"labelFontSize": 12, "titleFontSize": 13}  # of an axis that names none
 
 

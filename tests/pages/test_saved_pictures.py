@@ -16,6 +16,8 @@ OFFERED = {  # page: what the files say beside their titles, a set a picture
     "theory": [{"σ_w", "σ_b", "σ_w 1.5"}, {"layers back", "length of the gradient", "σ_b 0.3"}],
     "diagnose": [{"hidden layer", "root mean square", "64-8-8-10", "PyTorch by default"}] * 2,
     "audit": [{"block", "standard deviation", "recipe gpt2", "148 tensors"}],
+    "notes": [{"neuron", "activation tanh", "depth 3", "seed 0"}, {"step"}],
+    "papers": [{"x", "layers 40"}, {"layer", "seed 0"}],
     "recording": [{"root mean square", "ReLU network, default"}] * 2 + [{"share of units"}]}
 
 
