@@ -40,6 +40,19 @@ def test_a_stopped_race_keeps_what_it_has_and_goes_on():
     assert not run.stopped
 
 
+def test_contenders_are_compared_at_a_step_that_all_have_reached():
+    run = LiveRace(race_terms(replace(SMALL, steps=2000, init=("he_normal", "xavier_normal", "zeros"))))
+    ahead = run._phase.races[0]
+    ahead.advance(300)
+    run.advance(time.monotonic())
+    raw = [history.steps[-1] for history in run._seeds[0] if history.steps]
+    assert max(raw) >= 240 > min(raw)
+    for histories in (run.histories, [first for first, *_ in run.all_histories]):
+        assert {history.steps[-1] for history in histories} == {min(raw)}
+        assert {len(history.loss) for history in histories} == {len(histories[0].steps)}
+        assert all(len(history.seen_loss) <= min(raw) for history in histories)
+
+
 def test_each_start_gets_a_rate_of_its_own_where_asked():
     run = finished(replace(SMALL, tuned="best", init=("he_normal", "xavier_normal", "zeros")))
     assert set(run.rates) <= set(OPTIMIZERS["sgd"].rates)

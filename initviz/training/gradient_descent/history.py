@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ import numpy as np
 from initviz.core.arrays import Array
 from initviz.core.validation import check
 from initviz.training.gradient_descent.recipe import WHOLE
+
+RECORDED = ("steps", "loss", "accuracy", "held_out_accuracy", "gradient_norm", "update_ratio", "symmetry_gap",
+            "dead_share")  # of a History: a value at each recorded step
 
 
 @dataclass(eq=False)
@@ -38,6 +41,13 @@ class History:
     snapshots: dict[int, Any] = field(default_factory=dict)
     diverged_at: int | None = None
     seen_loss: list[float] = field(default_factory=list)
+
+    def until(self, step: int) -> History:
+        """The same up to a step: what was recorded at it and before."""
+        kept = sum(recorded <= step for recorded in self.steps)
+        return replace(self, **{name: getattr(self, name)[:kept] for name in RECORDED}, seen_loss=self.seen_loss[:step],
+                       snapshots={at: one for at, one in self.snapshots.items() if at <= step},
+                       diverged_at=None if self.diverged_at is None or self.diverged_at > step else self.diverged_at)
 
     def steps_to(self, threshold: float) -> int | None:
         """The first step whose loss, of the samples it saw, is at most ``threshold``, or the last where that of the

@@ -193,9 +193,10 @@ class LiveRace:
         """Compute until that moment of ``time.monotonic()``, at least a step."""
         if self._phase is not None:
             self._phase.advance(until)
-            for history, film in zip(self.histories, self.films, strict=True):
-                film |= history.snapshots
-                history.snapshots.clear()
+            if self._seeds:
+                for history, film in zip(self._seeds[0], self.films, strict=True):
+                    film |= history.snapshots
+                    history.snapshots.clear()
             if self._phase.finished:
                 self._end_phase(self._phase)
 
@@ -240,14 +241,20 @@ class LiveRace:
 
     @property
     def histories(self) -> list[History]:
-        """One history per contender, as far as trained; empty while rates are tried."""
-        return self._seeds[0] if self._seeds else [History() for _ in self.terms.labels]
+        """One history per contender, as far as all are trained, so that they are compared at one step; empty while
+        rates are tried.
+        """
+        if not self._seeds:
+            return [History() for _ in self.terms.labels]
+        reached = [history.steps[-1] if history.steps else -1 for history in self._seeds[0]
+                   if history.diverged_at is None]
+        return [history.until(min(reached)) for history in self._seeds[0]] if reached else self._seeds[0]
 
     @property
     def all_histories(self) -> list[list[History]]:
         """One list per contender: a history for each seed whose race has ended, and for the first."""
-        ended = self._seeds[:max(1, len(self._seeds) - (self._phase is not None))] or [self.histories]
-        return [list(contender) for contender in zip(*ended, strict=True)]
+        ended = self._seeds[1:max(1, len(self._seeds) - (self._phase is not None))]
+        return [list(contender) for contender in zip(self.histories, *ended, strict=True)]
 
     def stop(self) -> None:
         """Keep what there is."""
