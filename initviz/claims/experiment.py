@@ -13,8 +13,19 @@ import numpy as np
 from initviz.charts.plots import Plot
 from initviz.core.arrays import Array
 from initviz.core.validation import Parameter
+from initviz.training.zero_placement import FIRST_WIRING, WIRINGS
 
 HOLDS, PARTLY, FAILS = "holds", "holds only if", "does not hold"
+ON_ZEROS = "Where may zeros stand?"  # the topic of the page Symmetry
+
+
+def on_zeros(wiring: str = FIRST_WIRING) -> tuple[str, Mapping[str, str]]:
+    """Where that topic is asked of a wiring: the page with its anchor, and what the page's address says.
+
+    The wiring that is shown first is left out: Streamlit would drop it from the address, and the anchor with it.
+    """
+    chosen = {} if wiring == FIRST_WIRING else {"wiring": WIRINGS[wiring].label}
+    return "symmetry#zeros", MappingProxyType({"topic": ON_ZEROS, **chosen})
 
 
 @dataclass(frozen=True)

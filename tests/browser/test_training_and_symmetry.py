@@ -6,6 +6,10 @@ import contextlib
 
 import pytest
 
+from initviz.app.claims import explorer_address
+from initviz.claims.experiment import ON_ZEROS, on_zeros
+from initviz.training.zero_placement import FIRST_WIRING
+
 pytestmark = pytest.mark.browser
 
 MOONS = "training?input=Two moons&width=16&depth=3&batch=64&steps=50"
@@ -111,6 +115,15 @@ def test_both_collapses_are_seen_before_one_scrolls(screen, width, height):
     window = screen("symmetry", viewport={"width": width, "height": height})
     drawn = window.page.locator("[aria-label^='Outputs of the neurons layer by layer'] svg").first.bounding_box()
     assert drawn["y"] + drawn["height"] <= height
+
+
+@pytest.mark.parametrize("wiring", [FIRST_WIRING, "alpha"])
+def test_a_link_to_where_zeros_may_stand_arrives_there(screen, wiring):
+    window = screen(explorer_address(*on_zeros(wiring)).removeprefix("./"))
+    heading = window.page.get_by_role("heading", name=ON_ZEROS)
+    window.page.wait_for_function("heading => heading.getBoundingClientRect().top < innerHeight",
+                                  arg=heading.element_handle())
+    assert window.page.get_by_role("tab", selected=True).inner_text() == ON_ZEROS
 
 
 @pytest.mark.parametrize("view", [{}, {"viewport": {"width": 390, "height": 844}}], ids=["laptop", "phone"])

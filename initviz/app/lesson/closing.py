@@ -8,8 +8,8 @@ import streamlit as st
 
 from initviz.app.claims import explorer_address
 from initviz.app.pictures import small_print
+from initviz.claims.experiment import on_zeros
 from initviz.core.initializers import INITIALIZERS
-from initviz.training.zero_placement import WIRINGS
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def show(seed: int) -> None:
             rows.append(f"- {advice.when}: **[{INITIALIZERS[advice.initializer].label}]({address})**, {advice.why} "
                         f"([{advice.source}]({advice.link}))")
         st.markdown("\n".join(rows))
-        zeros = explorer_address("symmetry#zeros", {"wiring": WIRINGS["lora"].label})
+        zeros = explorer_address(*on_zeros())
         st.markdown("**Never** all zeros or one constant in every layer: copies with equal biases and equal outgoing "
                     "weights stay copies under gradient descent and Adam. Biases may be 0, and so may a tensor whose "
                     "other factor is not zero while something random stands behind it, as the output layer's weights: "

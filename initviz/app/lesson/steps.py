@@ -15,7 +15,7 @@ from typing import Any
 from initviz.app.lesson import computed, small_network, variance
 from initviz.app.lesson.computed import StepOutcome
 from initviz.app.settings import Settings
-from initviz.training.zero_placement import WIRINGS
+from initviz.claims.experiment import on_zeros
 
 TRAINING_STEPS, TRAINING_RATE = 100, 0.005
 TRAINED = ("zeros", "constant", "normal", "xavier_normal", "he_normal", "lecun_normal")
@@ -183,8 +183,7 @@ STEPS: Mapping[str, Step] = MappingProxyType({
          Answer("Later, or never: zeros stay zeros", 2, math.inf, "B is zero, but what multiplies it, A x, is not: so "
                 "B gets a gradient at once. Zeros are stuck only where what multiplies them is zero and stays so, as "
                 "in a network of nothing but zeros.")),
-        _changes(("zeros", "xavier_normal")), computed.zeros_beside_random, "symmetry#zeros",
-        MappingProxyType({"wiring": WIRINGS["lora"].label})),
+        _changes(("zeros", "xavier_normal")), computed.zeros_beside_random, *on_zeros()),
 })
 
 # The order of the guesses in the address: later steps stand at the end, so that a link keeps its meaning.

@@ -17,7 +17,17 @@ from initviz.core.validation import Parameter
 from initviz.core.wording import listed
 from initviz.training.unit_copies import STEPS as COPY_STEPS
 from initviz.training.unit_copies import Count, counts
-from initviz.training.zero_placement import STATES, WIRINGS, Fate, Measurement, Wiring, measure, predict, tensors_of
+from initviz.training.zero_placement import (
+    FIRST_WIRING,
+    STATES,
+    WIRINGS,
+    Fate,
+    Measurement,
+    Wiring,
+    measure,
+    predict,
+    tensors_of,
+)
 from initviz.training.zero_reasons import reasons, rule, sentence, symbol
 
 FIRST_STEPS = 20  # drawn of the measurement
@@ -50,8 +60,8 @@ def show(seed: int) -> None:
     st.markdown("No weight of a deep tanh network of zeros alone ever learns, and yet LoRA, ReZero and others put "
                 "zeros into a network on purpose. Choose a wiring and how each tensor is initialized; guess which "
                 "tensors ever get a gradient.")
-    app.expect_choice("wiring", "Wiring", {key: wiring.label for key, wiring in WIRINGS.items()}, "lora")
-    key = st.selectbox("Wiring", list(WIRINGS), list(WIRINGS).index("lora"), key="wiring", bind="query-params",
+    app.expect_choice("wiring", "Wiring", {key: wiring.label for key, wiring in WIRINGS.items()}, FIRST_WIRING)
+    key = st.selectbox("Wiring", list(WIRINGS), list(WIRINGS).index(FIRST_WIRING), key="wiring", bind="query-params",
                        format_func=lambda key: WIRINGS[key].label, help="A small network of products, sums and "
                        "activations.")
     wiring = WIRINGS[key]

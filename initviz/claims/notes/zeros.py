@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Result
+from initviz.claims.experiment import Check, Experiment, Result, on_zeros
 from initviz.core.activations import ACTIVATIONS
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, loss_of_constant_output, make_batch
@@ -20,7 +20,6 @@ from initviz.core.validation import Interval, Parameter
 from initviz.core.wording import number
 from initviz.training.gradient_descent import History, Parameters, Recipe, race, recorded_steps
 from initviz.training.symmetry import OBSERVED_STEPS
-from initviz.training.zero_placement import WIRINGS
 
 SAMPLES, WIDTH, RATE, STEPS, EARLY = 128, 16, 0.5, 200, 20
 SETTING = (f"The digits, {SAMPLES} of them, hidden layers of {WIDTH} neurons, softmax cross-entropy, biases 0, "
@@ -30,8 +29,7 @@ EXACT = "Copies count as one neuron where they differ by round-off alone, and ze
 NO_PART = "Largest part of the layer's values that round-off may take."
 NAMES = MappingProxyType({"zeros": "Zeros", "constant": "Constant", "xavier_normal": "Xavier"})
 LIMIT = ("A tensor of zeros is harmless where its other factor is not zero and something random stands behind it: "
-         "LoRA, ReZero, a zero output layer.", "symmetry#zeros",
-         MappingProxyType({"wiring": WIRINGS["lora"].label}))
+         "LoRA, ReZero, a zero output layer.", *on_zeros())
 
 
 def activation_knob(default: str, *keys: str) -> Parameter:

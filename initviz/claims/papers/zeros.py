@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from initviz.charts.plots import Line, Plot
-from initviz.claims.experiment import Check, Experiment, Result
+from initviz.claims.experiment import ON_ZEROS, Check, Experiment, Result, on_zeros
 from initviz.core.architecture import Architecture
 from initviz.core.arrays import Array
 from initviz.core.batches import Batch, make_batch
@@ -214,10 +214,10 @@ def _zero_identity(seed: int, width: float) -> Result:
 # ---------------------------------------------------------------------------------------------- the table
 
 def _to_zeros(wiring: str) -> Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]:
-    return lambda knobs: ("symmetry#zeros", MappingProxyType({"wiring": WIRINGS[wiring].label}))
+    return lambda knobs: on_zeros(wiring)
 
 
-ON_SYMMETRY = "There under “Where may zeros stand?”, as one small wiring."
+ON_SYMMETRY = f"There under “{ON_ZEROS}”, as one small wiring."
 
 
 def _knob(name: str, label: str, default: float, low: float, high: float, help: str, step: float = 1

@@ -20,11 +20,20 @@ from initviz.training.zero_placement.expressions import (
 )
 from initviz.training.zero_placement.measurement import APART, CONSTANT, Measurement, descend, measure
 from initviz.training.zero_placement.prediction import Fate, is_zero, passes_at_zero, predict
-from initviz.training.zero_placement.wirings import STATES, WIRINGS, Wiring, combinations, learned_rank, numerical_rank
+from initviz.training.zero_placement.wirings import (
+    FIRST_WIRING,
+    STATES,
+    WIRINGS,
+    Wiring,
+    combinations,
+    learned_rank,
+    numerical_rank,
+)
 
 __all__ = [
     "APART",
     "CONSTANT",
+    "FIRST_WIRING",
     "STATES",
     "WIRINGS",
     "Activate",

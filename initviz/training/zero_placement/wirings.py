@@ -50,6 +50,7 @@ def _branch(inner: Expression) -> Expression:
 
 STREAM = _linear(X, "W_in", "in", "a")
 
+FIRST_WIRING = "lora"  # that is shown before another is chosen
 WIRINGS: Mapping[str, Wiring] = MappingProxyType({
     "chain": Wiring(
         "A chain of layers",
