@@ -87,8 +87,10 @@ def without_words(column: pd.Series[Any], decimal: str) -> tuple[list[str], pd.S
 
 def truths(column: pd.Series[Any]) -> Array | None:
     """A column of True and False as 1 and 0, NaN where missing; None for any other."""
+    if _first(column).strip().lower() not in ("true", "false"):
+        return None
     known = column.dropna().str.strip().str.lower()
-    if not {*known.unique().tolist()} <= {"true", "false"} or not len(known):
+    if not {*known.unique().tolist()} <= {"true", "false"}:
         return None
     return np.array(known.eq("true").astype(float).reindex(column.index), float)
 

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from initviz.core.arrays import Array
 from initviz.core.batches import BOUNDS, Batch, standardized, with_loss
@@ -53,12 +55,11 @@ class Table:
         all different.
         """
         numbers = self.values.numbers()
-        free = {name for name in self.values.words() if _all_differ(self.values[name])}
         by_name = [name for name in self.columns if name.lower() in TARGET_NAMES]
         if len(by_name) == 1 and not (by_name[0] in numbers and _constant(numbers[by_name[0]])):
             return by_name[0]
-        return next((name for name in reversed(self.columns) if name not in free and not (
-            name in numbers and _constant(numbers[name]))), self.columns[-1])
+        return next((name for name in reversed(self.columns) if not (
+            _constant(numbers[name]) if name in numbers else _all_differ(self.values.texts(name)))), self.columns[-1])
 
     def counting(self) -> list[str]:
         """The columns that number the rows: each value is 1 more than the one above, or, as the name of an index says
@@ -163,10 +164,10 @@ def _lacks_numbers(column: Array) -> bool:
     return not np.isfinite(column).any()
 
 
-def _all_differ(column: Array) -> bool:
+def _all_differ(column: pd.Series[Any]) -> bool:
     """Whether all words of a column differ, of so many that they name the rows."""
-    known = [word for word in column if word]
-    return len(known) >= NAMING and len(set(known)) == len(known)
+    known = column[column != ""].dropna()
+    return len(known) >= NAMING and bool(known.is_unique)
 
 
 def _constant(column: Array) -> bool:
@@ -197,7 +198,7 @@ def _targets(columns: dict[str, Array], kind: str, standardize: bool) -> tuple[A
             if len(kinds) > MOST_CLASSES:
                 raise ValueError(f"the target {shown(name)} must have at most {MOST_CLASSES:,} classes, got "
                                  f"{len(kinds):,}")
-            if kind == "auto" and column.dtype.kind != "f" and _all_differ(column):
+            if kind == "auto" and column.dtype.kind != "f" and _all_differ(pd.Series(column)):
                 raise ValueError(f"the target {shown(name)} must have words that come again, or numbers, and has "
                                  f"{len(kinds):,} different words such as {shown(column[0])} in {len(column):,} rows")
             return classes.astype(np.int64), "softmax_ce", len(kinds)
