@@ -274,7 +274,8 @@ def _unit_pool(family: str, fan_in: int, fan_out: int) -> Array:
     """POOL matrices of independent entries of mean 0 and variance 1, the same for all laws of a family: to draw them
     takes as long as all that a law does with them.
     """
-    return laws.UNIT_DRAWS[family]((POOL, fan_in, fan_out), np.random.default_rng(SEED), np.float32)
+    rng = np.random.default_rng((SEED, fan_in, fan_out))  # pools of two shapes may not stray together
+    return laws.UNIT_DRAWS[family]((POOL, fan_in, fan_out), rng, np.float32)
 
 
 def _middle_and_variance(logs: Array) -> Array:
