@@ -8,7 +8,7 @@ import pytest
 from initviz import Network
 from initviz.app.affordable import race_terms
 from initviz.app.settings import Settings
-from initviz.training.gradient_descent import OPTIMIZERS, History
+from initviz.training.gradient_descent import OPTIMIZERS, History, Race
 from initviz.training.race import films, outcomes
 from initviz.training.race.live import MORE_SEEDS, LiveRace
 
@@ -51,6 +51,24 @@ def test_contenders_are_compared_at_a_step_that_all_have_reached():
         assert {history.steps[-1] for history in histories} == {min(raw)}
         assert {len(history.loss) for history in histories} == {len(histories[0].steps)}
         assert all(len(history.seen_loss) <= min(raw) for history in histories)
+
+
+def test_stacked_races_keep_to_the_workspaces_of_their_sizes(monkeypatch):
+    run = LiveRace(race_terms(replace(SMALL, init=("he_normal", "xavier_normal", "zeros"))))
+    large, small = run._phase.races
+    large.advance(3)  # so that the first worker would take the other, which is behind
+    used = {id(large): set(), id(small): set()}
+    advance = Race.advance
+
+    def noted(race, steps=None, workspace=None):
+        used[id(race)].add(id(workspace))
+        return advance(race, steps, workspace)
+
+    monkeypatch.setattr(Race, "advance", noted)
+    for _ in range(5):
+        run.advance(time.monotonic())
+    assert [len(spaces) for spaces in used.values()] == [1, 1]
+    assert used[id(large)] != used[id(small)]
 
 
 def test_each_start_gets_a_rate_of_its_own_where_asked():

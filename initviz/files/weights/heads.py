@@ -21,32 +21,32 @@ def heads(layers: Sequence[str], members: Sequence[int], shapes: Sequence[Shape]
     Shapes alone tell no heads in the first place, where layers may share one output. ``shapes`` and ``ends`` are of one
     layout; ``chained`` says that in some layout the layers follow one another: then only names tell heads.
     """
-    def with_each(some: Sequence[Sequence[int]]) -> list[Part]:
-        rest = [index for index in members if not any(index in head for head in some)]
-        fit = all(head and ends([*rest, *head]) for head in some)
-        return [Part(layers[head[-1]], tuple(sorted((*rest, *head)))) for head in some] if fit else []
+    def with_each(candidates: Sequence[Sequence[int]]) -> list[Part]:
+        trunk = [index for index in members if not any(index in head for head in candidates)]
+        fit = all(head and ends([*trunk, *head]) for head in candidates)
+        return [Part(layers[head[-1]], tuple(sorted((*trunk, *head)))) for head in candidates] if fit else []
 
     if named := with_each(_exclusive_sides(layers, members)):
         return named
     if chained:
         return []
 
-    def is_first(head: int, rest: Sequence[int]) -> bool:
+    def is_first(head: int, trunk: Sequence[int]) -> bool:
         fan_in, fan_out = shapes[head]
-        return bool(rest) and any(before == fan_out and after != fan_in for before, after in ends(rest))
+        return bool(trunk) and any(before == fan_out and after != fan_in for before, after in ends(trunk))
 
-    alike: dict[Shape, list[int]] = {}
-    taking: dict[int, list[int]] = {}
+    by_shape: dict[Shape, list[int]] = {}
+    by_fan_in: dict[int, list[int]] = {}
     for index in members:
-        alike.setdefault(shapes[index], []).append(index)
-        taking.setdefault(shapes[index][0], []).append(index)
-    groups = [group for group in (*alike.values(), *taking.values()) if len(group) > 1]
+        by_shape.setdefault(shapes[index], []).append(index)
+        by_fan_in.setdefault(shapes[index][0], []).append(index)
+    groups = [group for group in (*by_shape.values(), *by_fan_in.values()) if len(group) > 1]
     for size in range(2, MOST_HEADS + 1):
         for group in groups:
-            for some in combinations(group, size) if len(group) <= 2 * MOST_HEADS else ():
-                rest = [index for index in members if index not in some]
-                if not is_first(some[0], rest) and (found := with_each([[head] for head in some])):
-                    return found
+            for candidates in combinations(group, size) if len(group) <= 2 * MOST_HEADS else ():
+                trunk = [index for index in members if index not in candidates]
+                if not is_first(candidates[0], trunk) and (networks := with_each([[head] for head in candidates])):
+                    return networks
     return []
 
 
@@ -70,5 +70,5 @@ def _of_one_place(layers: Sequence[str], members: Sequence[int]) -> list[int]:
     for index, match in named.items():
         if match and match[3]:
             shared.setdefault((match[1], int(match[2])), []).append(index)
-    return next((some for (stem, place), some in shared.items() if len(some) > 1 and (stem, place - 1) in places
+    return next((names for (stem, place), names in shared.items() if len(names) > 1 and (stem, place - 1) in places
                  and (stem, place) not in places), [])

@@ -51,11 +51,11 @@ def _tower(name: str) -> str:
     """What of a layer's name names its network: q1 of q1_fc1 and of fc1_q1, tower_a of tower_a2, "" of fc2."""
     tokens = [token for token in re.split(r"[_\-]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)) if token]
     is_layer = [re.sub("[0-9]+$", "", token).lower() in LAYERS for token in tokens]
-    kept = [token for place, token in enumerate(tokens) if not is_layer[place] and not (
-        token.isdigit() and (place == len(tokens) - 1 or (place > 0 and is_layer[place - 1])))]
-    if kept and not any(is_layer) and kept[-1] == tokens[-1]:
-        kept[-1] = kept[-1].rstrip("0123456789") or kept[-1]
-    return "_".join(kept)
+    tower = [token for index, token in enumerate(tokens) if not is_layer[index] and not (
+        token.isdigit() and (index == len(tokens) - 1 or (index > 0 and is_layer[index - 1])))]
+    if tower and not any(is_layer) and tower[-1] == tokens[-1]:
+        tower[-1] = tower[-1].rstrip("0123456789") or tower[-1]
+    return "_".join(tower)
 
 
 def _with_towers(layers: Sequence[str]) -> list[str] | None:
@@ -78,23 +78,23 @@ def parts(layers: Sequence[str], ends: Ends) -> list[Part]:
     that by its name is the head of the one before. Where encoder and decoder chain, both together are offered last. A
     layer that fits no network is one of its own.
     """
-    before = _before(layers)
-    if before:
-        return [Part(f"{before}.{part.name}" if part.name else before, part.layers)
-                for part in parts([layer[len(before) + 1:] for layer in layers], ends)]
+    prefix = _shared_prefix(layers)
+    if prefix:
+        return [Part(f"{prefix}.{part.name}" if part.name else prefix, part.layers)
+                for part in parts([layer[len(prefix) + 1:] for layer in layers], ends)]
     flat = not any(re.search(r"[./]", layer) for layer in layers)
     members = tuple(range(len(layers)))
-    if found := _parallel(layers, ends):
-        return found
-    ways: list[Callable[[], list[Part]]] = [
+    if networks := _parallel(layers, ends):
+        return networks
+    splits: list[Callable[[], list[Part]]] = [
         lambda: _series(layers, ends), lambda: _by_tower(layers, ends), lambda: _parts(layers, members, 0, ends)]
-    for way in ways if flat else [ways[2], *ways[:2]]:
-        if len(found := way()) > 1:
-            return found
+    for split_by in splits if flat else [splits[2], *splits[:2]]:
+        if len(networks := split_by()) > 1:
+            return networks
     return _repeated(layers, ends) or _sides(layers, ends) or [Part("", members)]
 
 
-def _before(layers: Sequence[str]) -> str:
+def _shared_prefix(layers: Sequence[str]) -> str:
     """The step that all paths begin with, such as module, where it is no list of networks; "" where there is none."""
     first = {re.split(r"[./]", layer)[0] for layer in layers}
     step = first.pop()
@@ -106,10 +106,10 @@ def _parallel(layers: Sequence[str], ends: Ends) -> list[Part]:
     paths = [re.split(r"[./]", layer) for layer in layers]
     keys = [next((".".join(path[:place + 2]) for place, step in enumerate(path[:-1]) if words(step) & PARALLEL), "")
             for path in paths]
-    rest = [index for index, key in enumerate(keys) if not key]
-    found = [Part(key, (*rest, *(index for index, of in enumerate(keys) if of == key)))
+    shared = [index for index, key in enumerate(keys) if not key]
+    networks = [Part(key, (*shared, *(index for index, other in enumerate(keys) if other == key)))
              for key in dict.fromkeys(filter(None, keys))]
-    return found if rest and len(found) > 1 and all(ends(part.layers) for part in found) else []
+    return networks if shared and len(networks) > 1 and all(ends(part.layers) for part in networks) else []
 
 
 def _by_tower(layers: Sequence[str], ends: Ends) -> list[Part]:
@@ -174,10 +174,10 @@ def _repeated(layers: Sequence[str], ends: Ends) -> list[Part]:
     if ends(order):
         return []
     for count in range(2, len(order) // 2 + 1):
-        size, rest = divmod(len(order), count)
+        size, remainder = divmod(len(order), count)
         runs = [tuple(order[first:first + size]) for first in range(0, len(order), size)]
         reaches = [ends(run) for run in runs]
-        if not rest and reaches[0] and all(_taking(reach) == _taking(reaches[0]) for reach in reaches):
+        if not remainder and reaches[0] and all(_taking(reach) == _taking(reaches[0]) for reach in reaches):
             return _runs(layers, runs)
     return []
 
@@ -220,29 +220,29 @@ def _parts(layers: Sequence[str], members: tuple[int, ...], depth: int, ends: En
     if not towers:
         return [Part(prefix, members)]
     parts = [part for group in towers.values() for part in _parts(layers, tuple(group), depth + 1, ends)]
-    beside = Part(prefix or MAIN, tuple(singles))
+    main = Part(prefix or MAIN, tuple(singles))
     if len(parts) == 1:
-        if len(singles) > 1 and _copies(parts[0], beside, ends):
-            return [beside, *parts]
+        if len(singles) > 1 and _copies(parts[0], main, ends):
+            return [main, *parts]
         return [Part(parts[0].name if not singles else prefix, members)]
-    if len(singles) > 1 and all(_stands_alone(part, beside, ends) for part in parts):
-        return [beside, *parts]
+    if len(singles) > 1 and all(_stands_alone(part, main, ends) for part in parts):
+        return [main, *parts]
     parts = _joined(parts, ends, prefix)
     if len(parts) == 1 and len(parts[0].layers) + len(singles) == len(members):
         return [Part(prefix, members)]
     return _with_singles(parts, singles, layers, ends)
 
 
-def _copies(part: Part, beside: Part, ends: Ends) -> bool:
+def _copies(part: Part, main: Part, ends: Ends) -> bool:
     """Whether the layers beside a part are another network: it is a copy of theirs, or they do not chain with it."""
-    return _stands_alone(part, beside, ends) or (
-        bool(alone := ends(beside.layers)) and alone == ends(part.layers) and len(part.layers) == len(beside.layers))
+    return _stands_alone(part, main, ends) or (
+        bool(alone := ends(main.layers)) and alone == ends(part.layers) and len(part.layers) == len(main.layers))
 
 
-def _stands_alone(part: Part, beside: Part, ends: Ends) -> bool:
+def _stands_alone(part: Part, main: Part, ends: Ends) -> bool:
     """Whether the layers beside a part chain by themselves, and not with it, or it is a copy by its name."""
-    return bool(ends(beside.layers)) and (
-        not ends([*part.layers, *beside.layers]) or bool(words(part.name) & COPY))
+    return bool(ends(main.layers)) and (
+        not ends([*part.layers, *main.layers]) or bool(words(part.name) & COPY))
 
 
 def _joined(parts: list[Part], ends: Ends, prefix: str) -> list[Part]:
@@ -251,30 +251,30 @@ def _joined(parts: list[Part], ends: Ends, prefix: str) -> list[Part]:
     def last(part: Part) -> str:
         return part.name.removeprefix(prefix).strip("./")
 
-    def chain(some: Sequence[Part]) -> list[tuple[int, int]]:
-        return ends([layer for part in some for layer in part.layers])
+    def chain(sequence: Sequence[Part]) -> list[tuple[int, int]]:
+        return ends([layer for part in sequence for layer in part.layers])
 
     top = [re.split(r"[./]", last(part))[0] for part in parts]
     numbered = all(SERIES.fullmatch(name) for name in top) and len({split(name)[0] for name in top}) == 1
     numbered = numbered and not any(
-        a == b and ends(one.layers) == ends(other.layers)  # two within a block, as the halves of a coupling layer
-        for (a, one), (b, other) in combinations(zip(top, parts, strict=True), 2))
+        a == b and ends(part.layers) == ends(other.layers)  # two within a block, as the halves of a coupling layer
+        for (a, part), (b, other) in combinations(zip(top, parts, strict=True), 2))
     plain = all(words(last(part)) and words(last(part)) <= LAYERS for part in parts)
     if (numbered or plain) and chain(parts) and not words(prefix) & ENSEMBLES:
         return [Part(prefix, tuple(layer for part in parts for layer in part.layers))]
     for trunk in [part for part in parts if words(last(part)) & TRUNKS or last(part) == MAIN]:
-        rest = [part for part in parts if part != trunk]
-        if all(chain([trunk, part]) and _follows(part, trunk, ends) for part in rest) and not (
-                last(trunk) == MAIN and any(_copies(part, trunk, ends) for part in rest)):
-            joined = [Part(part.name, (*trunk.layers, *part.layers)) for part in rest]
-            return joined if len(rest) > 1 or words(last(rest[0])) & HEADS else parts
+        others = [part for part in parts if part != trunk]
+        if all(chain([trunk, part]) and _follows(part, trunk, ends) for part in others) and not (
+                last(trunk) == MAIN and any(_copies(part, trunk, ends) for part in others)):
+            joined = [Part(part.name, (*trunk.layers, *part.layers)) for part in others]
+            return joined if len(others) > 1 or words(last(others[0])) & HEADS else parts
     return parts
 
 
 def _follows(part: Part, before: Part, ends: Ends) -> bool:
     """Whether a part can take what the one before gives, as far as both chain by themselves."""
-    one, other = ends(before.layers), ends(part.layers)
-    return not (one and other) or any(a[1] == b[0] for a in one for b in other)
+    gives, takes = ends(before.layers), ends(part.layers)
+    return not (gives and takes) or any(a[1] == b[0] for a in gives for b in takes)
 
 
 def _both(parts: list[Part], ends: Ends) -> list[Part]:
@@ -296,34 +296,34 @@ def _with_singles(parts: list[Part], singles: list[int], layers: Sequence[str], 
 
     A layer that shares no word and fits every part is a trunk of all.
     """
-    def shared(layer: int, part: Part) -> int:
-        one, other = words(layers[layer]), words(part.name)
-        same = len((one & other) - {"net", "network", "mlp", "layer", "model"})
-        return same + sum(bool(one & group and other & group) for group in (POLICY, VALUE)) + bool(
-            one & (MEAN | SPREAD) and other & ENCODERS)
+    def shared_words(layer: int, part: Part) -> int:
+        layer_words, part_words = words(layers[layer]), words(part.name)
+        same = len((layer_words & part_words) - {"net", "network", "mlp", "layer", "model"})
+        return same + sum(bool(layer_words & group and part_words & group) for group in (POLICY, VALUE)) + bool(
+            layer_words & (MEAN | SPREAD) and part_words & ENCODERS)
 
-    given: dict[int, list[int]] = {place: [] for place in range(len(parts))}
+    assigned: dict[int, list[int]] = {place: [] for place in range(len(parts))}
     others: list[tuple[int, Part]] = []
     alone: list[Part] = []
-    for single in sorted(singles, key=lambda layer: -max(shared(layer, part) for part in parts)):
-        twins = [(place, twin) for place, some in given.items() for twin in some
+    for single in sorted(singles, key=lambda layer: -max(shared_words(layer, part) for part in parts)):
+        twins = [(place, twin) for place, singles_there in assigned.items() for twin in singles_there
                  if are_exclusive(layers[twin], layers[single]) and ends([twin]) == ends([single])]
-        fitting = [place for place, part in enumerate(parts) if ends([*part.layers, *given[place], single])]
-        fitting.sort(key=lambda place: (-shared(single, parts[place]), len(given[place])))
-        named = bool(fitting) and bool(shared(single, parts[fitting[0]]))
+        fitting = [place for place, part in enumerate(parts) if ends([*part.layers, *assigned[place], single])]
+        fitting.sort(key=lambda place: (-shared_words(single, parts[place]), len(assigned[place])))
+        named = bool(fitting) and bool(shared_words(single, parts[fitting[0]]))
         if twins and not named:
             place, twin = twins[0]
             others.append((place, Part(layers[single], tuple(sorted({
-                *parts[place].layers, *given[place], single} - {twin})))))
+                *parts[place].layers, *assigned[place], single} - {twin})))))
         elif len(fitting) == len(parts) and not named and (
                 words(layers[single]) & TRUNKS or words(layers[single]) <= LAYERS | {MAIN}):
             for place in fitting:
-                given[place].append(single)
+                assigned[place].append(single)
         elif fitting:
-            given[fitting[0]].append(single)
+            assigned[fitting[0]].append(single)
         else:
             alone.append(Part(layers[single], (single,)))
-    parts = [Part(part.name, tuple(sorted((*part.layers, *given[place])))) for place, part in enumerate(parts)]
+    parts = [Part(part.name, tuple(sorted((*part.layers, *assigned[place])))) for place, part in enumerate(parts)]
     both = _both(parts, ends)
     for place, other in others if both else ():
         pair = [other if place == which else part for which, part in enumerate(parts)]
@@ -337,12 +337,12 @@ def _sides(layers: Sequence[str], ends: Ends) -> list[Part]:
     Between encoder and decoder may stand two heads, of the mean and of the variance; what is beside them is alone.
     """
     sides = [[index for index, layer in enumerate(layers) if words(layer) & side] for side in (ENCODERS, DECODERS)]
-    rest = [index for index in range(len(layers)) if index not in sides[0] + sides[1]]
-    between = [index for index in rest if words(layers[index]) & (MEAN | SPREAD)]
-    if all(side and ends(side) for side in sides) and not {*sides[0]} & {*sides[1]} and (between or not rest):
-        found = [Part(_stem(layers[side[0]]), tuple(side)) for side in sides]
-        return [*_with_singles(found, between, layers, ends),
-                *(Part(layers[index], (index,)) for index in rest if index not in between)]
+    others = [index for index in range(len(layers)) if index not in sides[0] + sides[1]]
+    between = [index for index in others if words(layers[index]) & (MEAN | SPREAD)]
+    if all(side and ends(side) for side in sides) and not {*sides[0]} & {*sides[1]} and (between or not others):
+        networks = [Part(_stem(layers[side[0]]), tuple(side)) for side in sides]
+        return [*_with_singles(networks, between, layers, ends),
+                *(Part(layers[index], (index,)) for index in others if index not in between)]
     if len(layers) == 2 and are_exclusive(*layers):
         return [Part(layer, (index,)) for index, layer in enumerate(layers)]
     return []

@@ -92,14 +92,14 @@ class Checkpoint:
 
     def folds(self) -> list[str]:
         """Where each matrix may hold its biases, of PLACES, in each network of the file; [] where it holds none."""
-        each = [places(network.layers) for network in self._networks.values()]
-        return places(self.layers) or [place for place in each[0] if all(place in some for some in each[1:])]
+        first, *others = (places(network.layers) for network in self._networks.values())
+        return places(self.layers) or [place for place in first if all(place in other for other in others)]
 
     def unfolded(self, place: str) -> Checkpoint:
         """The same with the biases taken out of that place of each matrix; ValueError where they cannot stand there."""
-        if not (found := self.folds()):
+        if not (folds := self.folds()):
             raise ValueError(f"folded biases must not be named, as these matrices hold none, got {place!r}")
-        return replace(self, layers=unfolded(self.layers, check("folded biases", place, found)))
+        return replace(self, layers=unfolded(self.layers, check("folded biases", place, folds)))
 
     def networks(self) -> dict[str, Checkpoint]:
         """The networks of the file by name: one of them is examined. Of a single one the name is ""."""
@@ -142,11 +142,11 @@ class Checkpoint:
         for name in reading.matrices:
             for step in PARENT.finditer(layer_of(name)):
                 parents.setdefault(name[:step.end()], []).append(name)
-        found = {parent: names for parent, names in parents.items() if len(names) > 1 and (
+        blocks = {parent: names for parent, names in parents.items() if len(names) > 1 and (
             shapes[names[0]][0] == shapes[names[-1]][1])}
-        like = Counter(split(parent)[0] for parent in found)
+        like = Counter(split(parent)[0] for parent in blocks)
         return [name for name in reading.matrices if (BLOCK.search(name) and len({*shapes[name]}) == 1) or any(
-            name in names and (like[split(parent)[0]] > 1 or BLOCK.search(parent)) for parent, names in found.items())]
+            name in names and (like[split(parent)[0]] > 1 or BLOCK.search(parent)) for parent, names in blocks.items())]
 
     def layouts(self) -> list[str]:
         """The layouts in which the shapes chain from inputs to outputs, at least one; ValueError where none does."""
@@ -218,13 +218,13 @@ class Checkpoint:
         """The biases, in the file's order unless their numbers say another, without what belongs to no layer by name.
         """
         layers = {layer_of(name) for name in self._matrices}
-        kept = [name for name in self._all_vectors if role(name) == "bias" or (
+        candidates = [name for name in self._all_vectors if role(name) == "bias" or (
             layer_of(name) in layers and not words(re.split(r"[./]", name)[-1]) & NOISE)]
-        of_layers = [name for name in kept if layer_of(name) in layers]
+        of_layers = [name for name in candidates if layer_of(name) in layers]
         if len(of_layers) == len(layers) == len(self._matrices):  # what is named otherwise, as action_bias, is none
             alike = {split(name)[0] for name in of_layers}
-            kept = [name for name in kept if split(name)[0] in alike or NORM.search(name)]
-        vectors = kept if kept and any(role(name) == "bias" for name in kept) else self._all_vectors
+            candidates = [name for name in candidates if split(name)[0] in alike or NORM.search(name)]
+        vectors = candidates if candidates and any(role(name) == "bias" for name in candidates) else self._all_vectors
         return vectors if self._keeps_order and keeps_numbers(vectors) else sorted(vectors, key=split)
 
     @property
@@ -253,10 +253,10 @@ class Checkpoint:
             layers = list(self._matrices)
         checkpoints: dict[str, Checkpoint] = {}
         for part in parts(layers, self._ends):
-            for one in self._heads(layers, part) or [part]:
-                name = one.name or "main"
+            for network in self._heads(layers, part) or [part]:
+                name = network.name or "main"
                 name = f"{part.name} by {name}" if name in checkpoints else name
-                checkpoints[name] = self._only(one.layers, name)
+                checkpoints[name] = self._only(network.layers, name)
         if len(checkpoints) > 1:
             return checkpoints
         only = next(iter(checkpoints.values()))
@@ -265,23 +265,23 @@ class Checkpoint:
     def _heads(self, layers: Sequence[str], part: Part) -> list[Part]:
         """The networks of a part that has one of several layers in the same place, as its names or shapes say."""
         for layout in LAYOUT_LABELS if len(part.layers) > 2 else ():
-            if found := heads(layers, part.layers, self._shapes(layout), partial(self._ends, layouts=(layout,)),
+            if networks := heads(layers, part.layers, self._shapes(layout), partial(self._ends, layouts=(layout,)),
                               chained=bool(self._ends(part.layers))):
-                return found
+                return networks
         return []
 
     def _only(self, members: Sequence[int], name: str = "") -> Checkpoint:
         """The network of these matrices and their biases."""
-        kept = {self._matrices[index] for index in members}
+        names = {self._matrices[index] for index in members}
         owned = self._owned or {}
-        kept |= {owned[matrix] for matrix in kept if matrix in owned}
+        names |= {owned[matrix] for matrix in names if matrix in owned}
         left = self.layers.left
         if len(members) == len(self._matrices):
-            kept |= set(self.arrays)
+            names |= set(self.arrays)
         else:
             left += tuple(f"{shown(key)} {self.arrays[key].shape}" for key in self._all_vectors
                           if key not in owned.values())
-        arrays = {key: array for key, array in self.arrays.items() if key in kept}
+        arrays = {key: array for key, array in self.arrays.items() if key in names}
         return replace(self, layers=replace(self.layers, arrays=MappingProxyType(arrays), left=left), named=name)
 
     def _ends(self, members: Sequence[int], layouts: Collection[str] = LAYOUT_LABELS) -> list[tuple[int, int]]:
@@ -352,9 +352,9 @@ class Checkpoint:
             return self._why_no_chain()
         ownerless = self._vectors
         if self._owned is not None:  # their lengths are wrong
-            of = {bias: name for name, bias in self._owned.items()}
+            matrix_of = {bias: name for name, bias in self._owned.items()}
             ownerless = min(([name for name in self._vectors if len(self.arrays[name]) != self._turned(
-                of[name], layout).shape[1]] for layout in chaining), key=len)
+                matrix_of[name], layout).shape[1]] for layout in chaining), key=len)
         elif of_no_matrix := [name for name in ownerless if layer_of(name) not in map(layer_of, self._matrices)]:
             ownerless = of_no_matrix
         return (f"these vectors belong to no matrix: {listed(ownerless, self.arrays)}: a layer has at most one bias, "
@@ -375,21 +375,21 @@ def read(data: bytes, name: str) -> Checkpoint:
     suffix = PurePath(name).suffix.lower()
     tensors = containers.container(io.BytesIO(data), name)
     names = [tensor.name for tensor in tensors]
-    beside = beside_networks(names)
-    check_names(name for name in names if name not in beside)
-    left = [tensor for tensor in tensors if tensor.name in beside or tensor.dtype not in ITEM_BYTES]
-    for tensor in left:
-        if tensor.name not in beside and not is_unrelated(tensor.name, names):
+    of_no_network = beside_networks(names)
+    check_names(name for name in names if name not in of_no_network)
+    unread = [tensor for tensor in tensors if tensor.name in of_no_network or tensor.dtype not in ITEM_BYTES]
+    for tensor in unread:
+        if tensor.name not in of_no_network and not is_unrelated(tensor.name, names):
             tensor.load()  # says what it is
-    kept = Container(tuple(tensor for tensor in tensors if tensor not in left), tensors.metadata)
-    total = sum(tensor.size for tensor in kept)
+    weights = Container(tuple(tensor for tensor in tensors if tensor not in unread), tensors.metadata)
+    total = sum(tensor.size for tensor in weights)
     if total > MOST_PARAMETERS:
         raise ValueError(f"there must be at most {MOST_PARAMETERS:,} parameters, got {total:,}")
-    content = containers.loaded(containers.checked(kept))
-    found = layer_arrays(content.arrays, content.dtypes)
-    return Checkpoint(suffix, replace(found, left=(
+    content = containers.loaded(containers.checked(weights))
+    layers = layer_arrays(content.arrays, content.dtypes)
+    return Checkpoint(suffix, replace(layers, left=(
         *(f"{shown(tensor.name)} {tensor.shape}" + ("" if tensor.dtype in ITEM_BYTES else f" of {tensor.dtype}")
-          for tensor in left), *found.left)), content)
+          for tensor in unread), *layers.left)), content)
 
 
 def told_apart(readings: Sequence[Reading]) -> list[str]:

@@ -76,10 +76,15 @@ class _Phase:
         return [by_contender[owner] for owner in sorted(by_contender)]
 
     def advance(self, until: float) -> None:
-        """Each worker advances whichever race is behind, until that moment of ``time.monotonic()``."""
-        waiting, lock = [race for race in self.races if not race.finished], threading.Lock()
+        """Until that moment of ``time.monotonic()`` each worker advances its own race where there are as many races as
+        workers, so that its workspace grows to that race's size alone; else whichever is behind.
+        """
+        unfinished, lock = [race for race in self.races if not race.finished], threading.Lock()
+        queues = [unfinished] * min(len(unfinished), len(self.workspaces))
+        if len(self.races) == len(self.workspaces):
+            queues = [[] if race.finished else [race] for race in self.races]
 
-        def work(workspace: Workspace) -> None:
+        def work(waiting: list[Race], workspace: Workspace) -> None:
             while True:
                 with lock:
                     if not waiting:
@@ -92,7 +97,7 @@ class _Phase:
                 if time.monotonic() >= until:
                     return
 
-        for worker in [_POOL.submit(work, workspace) for workspace in self.workspaces[:len(waiting)]]:
+        for worker in [_POOL.submit(work, *of_worker) for of_worker in zip(queues, self.workspaces, strict=False)]:
             worker.result()
         if self.finished:
             for race in self.races:
