@@ -251,11 +251,11 @@ def _moments(tensor: Tensor, most_values: int = MOST_VALUES) -> dict[str, Any]:
     finite = math.isfinite(least) and math.isfinite(most)
     if finite and least != most and not LEAST_SQUARE < variance < math.inf:  # its squares leave float32
         variance, mean = torch.stack(torch.var_mean(_wide(values), correction=0)).tolist()
-    found = {"rms": math.sqrt(mean * mean + variance) if finite else math.nan if math.isnan(least) else math.inf,
-             "mean": mean if finite else math.nan, "std": math.sqrt(variance) if finite else math.nan,
-             "least": least, "most": most, "zero_share": 1 - count / values.numel()}
-    found = {name: _rounded(value) for name, value in found.items()}
-    return found | ({"histogram": _histogram(values)} if finite else {})
+    moments = {"rms": math.sqrt(mean * mean + variance) if finite else math.nan if math.isnan(least) else math.inf,
+               "mean": mean if finite else math.nan, "std": math.sqrt(variance) if finite else math.nan,
+               "least": least, "most": most, "zero_share": 1 - count / values.numel()}
+    moments = {name: _rounded(value) for name, value in moments.items()}
+    return moments | ({"histogram": _histogram(values)} if finite else {})
 
 
 def _bound(value: float | str) -> float | str:
@@ -323,8 +323,8 @@ def _cosine(vectors: Tensor) -> float:
     count = vectors.shape[1]
     unit = nn.functional.normalize(vectors.float(), dim=-1, eps=1e-30)
     sums = unit.sum(1).square().sum(-1)
-    own = unit.square().sum((1, 2))  # below count where a vector is 0
-    return float(((sums - own) / (count * (count - 1))).mean())
+    with_itself = unit.square().sum((1, 2))  # below count where a vector is 0
+    return float(((sums - with_itself) / (count * (count - 1))).mean())
 
 
 def _saturated(tensor: Tensor, kind: str) -> float:
@@ -351,21 +351,21 @@ def _unit_numbers(tensor: Tensor, axis: int, finite: bool) -> dict[str, Any]:
     matrix = _units(tensor, axis)
     units = matrix.shape[1]
     every = matrix if matrix.numel() <= MOST_EVERY else matrix[::-(-matrix.numel() // MOST_EVERY)]
-    found: dict[str, Any] = {"units": units, "zero_units": units - int((every != 0).any(0).sum()),
-                             "median_rms": _rounded(_median_rms(tensor, axis))}
+    statistics: dict[str, Any] = {"units": units, "zero_units": units - int((every != 0).any(0).sum()),
+                                  "median_rms": _rounded(_median_rms(tensor, axis))}
     if units > 1 and len(matrix) > 1 and finite:
-        repeated = _copies(matrix[:, :8192]) + max(found["zero_units"] - 1, 0)
-        found |= {"distinct": units - repeated, "rank": _rounded(_rank(matrix))}
+        repeated = _copies(matrix[:, :8192]) + max(statistics["zero_units"] - 1, 0)
+        statistics |= {"distinct": units - repeated, "rank": _rounded(_rank(matrix))}
         tokens = tensor.dim() == 3 and axis in (-1, 2)
         vectors = tensor.detach()[:8] if tokens else tensor.detach()[:MOST_SAMPLES].reshape(
             1, min(len(tensor), MOST_SAMPLES), -1)
         if vectors.shape[1] > 1:
-            found["token_cosine" if tokens else "sample_cosine"] = _rounded(_cosine(vectors))
+            statistics["token_cosine" if tokens else "sample_cosine"] = _rounded(_cosine(vectors))
         if tensor.dim() == 4:
             variance, mean = torch.var_mean(matrix.float(), dim=0, correction=0)
-            found["channel_variance"] = _rounded(float(variance.mean()))
-            found["channel_mean_square"] = _rounded(float(mean.square().mean()))
-    return found
+            statistics["channel_variance"] = _rounded(float(variance.mean()))
+            statistics["channel_mean_square"] = _rounded(float(mean.square().mean()))
+    return statistics
 
 
 def _entropy(scores: Tensor, axis: int = -1) -> dict[str, Any]:
@@ -376,9 +376,9 @@ def _entropy(scores: Tensor, axis: int = -1) -> dict[str, Any]:
     open_ = shares > 0
     count = open_.sum(-1)
     entropy = torch.special.entr(shares).sum(-1) / count.clamp(min=2).log()
-    kept = rows[open_]
-    found = {"entropy": float(entropy[count > 1].mean()), "score_std": float(kept.std(correction=0))}
-    return {name: _rounded(value) for name, value in found.items()}
+    open_scores = rows[open_]
+    statistics = {"entropy": float(entropy[count > 1].mean()), "score_std": float(open_scores.std(correction=0))}
+    return {name: _rounded(value) for name, value in statistics.items()}
 
 
 def _attention(query: Tensor, key: Tensor, mask: Tensor | None = None, causal: bool = False,
@@ -404,9 +404,9 @@ MULTI_HEAD = ("query", "key", "value", "embed_dim_to_check", "num_heads", "in_pr
 
 def _multi_head(args: Any, kwargs: Any) -> dict[str, Any]:
     """The entropy for the arguments of ``multi_head_attention_forward``, whose tensors are (tokens, samples, width)."""
-    given = {**dict(zip(MULTI_HEAD, args, strict=False)), **kwargs}
-    weight, bias, heads = given.get("in_proj_weight"), given.get("in_proj_bias"), given["num_heads"]
-    query, key, mask = given["query"], given["key"], given.get("attn_mask")
+    arguments = {**dict(zip(MULTI_HEAD, args, strict=False)), **kwargs}
+    weight, bias, heads = arguments.get("in_proj_weight"), arguments.get("in_proj_bias"), arguments["num_heads"]
+    query, key, mask = arguments["query"], arguments["key"], arguments.get("attn_mask")
     if weight is None or query.dim() != 3 or (mask is not None and mask.dim() != 2):
         return {}
     width = query.shape[-1]
@@ -417,7 +417,7 @@ def _multi_head(args: Any, kwargs: Any) -> dict[str, Any]:
                                          None if bias is None else bias.detach()[part].float())
         parts.append(projected.unflatten(-1, (heads, -1)).permute(1, 2, 0, 3))
     closed = torch.zeros(len(query), len(key), device=query.device)
-    padding = given.get("key_padding_mask")
+    padding = arguments.get("key_padding_mask")
     for hidden in (mask, None if padding is None else padding[:2, None, None]):
         if hidden is not None:  # True is closed, and numbers are added
             hidden = hidden.detach()
@@ -445,7 +445,7 @@ def _tensor(value: Any) -> Tensor | None:
     elif is_dataclass(value):
         value = [getattr(value, field.name) for field in fields(value)]
     if isinstance(value, list | tuple):
-        return next((found for found in map(_tensor, value) if found is not None), None)
+        return next((tensor for tensor in map(_tensor, value) if tensor is not None), None)
     return None
 
 
@@ -456,16 +456,16 @@ LEAF = "torch::autograd::AccumulateGrad"  # the name of a parameter's operation
 
 def _ancestors(tensor: Tensor, most: int = 2000) -> set[Any]:
     """The nearest operations that a tensor comes from, parameters left out."""
-    found: set[Any] = set()
+    ancestors: set[Any] = set()
     front = [tensor.grad_fn]
-    while front and len(found) < most:
+    while front and len(ancestors) < most:
         following = []
         for node in front:
-            if node is not None and node not in found and node.name() != LEAF:
-                found.add(node)
+            if node is not None and node not in ancestors and node.name() != LEAF:
+                ancestors.add(node)
                 following += [parent for parent, _ in node.next_functions]
         front = following
-    return found
+    return ancestors
 
 
 def _skip_and_branch(first: Tensor, second: Tensor, inputs: tuple[Any, ...], modules: Container[Any],
@@ -531,25 +531,25 @@ def _hash(tensor: Tensor) -> str:
 
 def _parameter(parameter: Tensor) -> dict[str, Any]:
     """What is kept of a parameter: its form, moments, structure and hash, no value of it but its extremes."""
-    found: dict[str, Any] = {"shape": list(parameter.shape), "dtype": str(parameter.dtype).removeprefix("torch."),
-                             "trainable": parameter.requires_grad}
+    fingerprint: dict[str, Any] = {"shape": list(parameter.shape), "dtype": str(parameter.dtype).removeprefix("torch."),
+                                   "trainable": parameter.requires_grad}
     if not parameter.numel() or not parameter.is_floating_point():
-        return found
-    found |= _moments(parameter, MOST_WEIGHTS) | {"hash": _hash(parameter)}
-    if isinstance(found["std"], str) or not found["std"]:
-        return found
+        return fingerprint
+    fingerprint |= _moments(parameter, MOST_WEIGHTS) | {"hash": _hash(parameter)}
+    if isinstance(fingerprint["std"], str) or not fingerprint["std"]:
+        return fingerprint
     values = _wide(_sample(parameter, MOST_WEIGHTS))
     centered = (values - values.mean()) / values.std(correction=0)
-    found["measured"] = values.numel()
-    found["kurtosis"] = _rounded(float(centered.pow(4).mean()))
+    fingerprint["measured"] = values.numel()
+    fingerprint["kurtosis"] = _rounded(float(centered.pow(4).mean()))
     if parameter.dim() > 1:
         matrix = parameter.detach().reshape(len(parameter), -1)
         if matrix.numel() <= 1 << 22:
-            found |= {"repeated": _repeated(matrix), "isometry": _rounded(_isometry(matrix))}
+            fingerprint |= {"repeated": _repeated(matrix), "isometry": _rounded(_isometry(matrix))}
         if matrix.numel() <= 1 << 12:
             values = torch.linalg.svdvals(matrix.double() if matrix.device.type != "mps" else matrix.float().cpu())
-            found["singular_values"] = [_rounded(value) for value in (float(values[0]), float(values[-1]))]
-    return found
+            fingerprint["singular_values"] = [_rounded(value) for value in (float(values[0]), float(values[-1]))]
+    return fingerprint
 
 
 # ---------------------------------------------------------------------------------------------- the recorder
@@ -604,7 +604,7 @@ class _Recorder(TorchFunctionMode):
     def update(self, rate: float) -> None:
         """A plain gradient step, after which changes are measured."""
         with torch.no_grad():
-            for parameter, gradient in zip(self.model.parameters(), self.found, strict=True):
+            for parameter, gradient in zip(self.model.parameters(), self.latest_gradients, strict=True):
                 if gradient is not None and parameter.requires_grad:
                     parameter.sub_(gradient.to(parameter.dtype), alpha=rate)
         self.again = True
@@ -614,11 +614,11 @@ class _Recorder(TorchFunctionMode):
         parameters = list(self.model.parameters())
         trainable = [p for p in parameters if p.requires_grad]
         if not trainable or not loss.requires_grad:
-            given: dict[int, Tensor | None] = {}
+            gradients: dict[int, Tensor | None] = {}
         else:
-            given = dict(zip(map(id, trainable), _gradients(loss, trainable), strict=True))
-        self.found = [given.get(id(p)) for p in parameters]
-        for parameter, gradient in zip(parameters, self.found, strict=True):
+            gradients = dict(zip(map(id, trainable), _gradients(loss, trainable), strict=True))
+        self.latest_gradients = [gradients.get(id(p)) for p in parameters]
+        for parameter, gradient in zip(parameters, self.latest_gradients, strict=True):
             numbers = None
             if gradient is not None and gradient.numel():
                 gradient = gradient.coalesce().values() if gradient.is_sparse else gradient
@@ -703,9 +703,9 @@ class _Recorder(TorchFunctionMode):
     def sdpa(args: Any, kwargs: Any) -> dict[str, Any]:
         """The entropy for the arguments of ``scaled_dot_product_attention``."""
         names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        return _attention(given["query"], given["key"], given.get("attn_mask"), given.get("is_causal", False),
-                          given.get("scale"))
+        arguments = {**dict(zip(names, args, strict=False)), **kwargs}
+        return _attention(arguments["query"], arguments["key"], arguments.get("attn_mask"),
+                          arguments.get("is_causal", False), arguments.get("scale"))
 
     def see_loss(self, name: str, output: Tensor) -> None:
         """The kind of the loss, and of classes their number and the logits' variance between them."""
@@ -781,7 +781,7 @@ class _Recorder(TorchFunctionMode):
 
     def origin(self, tensor: Tensor, most: int = 2000) -> list[int]:
         """The rows from which a tensor was computed without another row between."""
-        found: set[int] = set()
+        sources: set[int] = set()
         seen: set[Any] = set()
         front = [tensor.grad_fn]
         while front and len(seen) < most:
@@ -790,10 +790,10 @@ class _Recorder(TorchFunctionMode):
                 continue
             seen.add(node)
             if node in self.nodes:
-                found.add(self.nodes[node])
+                sources.add(self.nodes[node])
             else:
                 front += [parent for parent, _ in node.next_functions]
-        return sorted(found)
+        return sorted(sources)
 
     def axis(self, tensor: Tensor, kind: str) -> int | None:
         """The axis of the units: the module's, else that of the last tensor of this shape."""
@@ -812,7 +812,7 @@ class _Recorder(TorchFunctionMode):
         """Modules that were used without a call: by ``m.forward()``, or by a function that takes their weights."""
         seen = {id(p) for module in self.model.modules() if id(module) in self.called
                 for p in module._parameters.values()}
-        found = []
+        names = []
         for name, module in self.model.named_modules():
             if id(module) in self.called or not name or isinstance(module, NEVER_CALLED) or (
                     type(module).__name__ == INSIDE_ATTENTION):
@@ -821,8 +821,8 @@ class _Recorder(TorchFunctionMode):
             within = getattr(type(module).forward, "__name__", "") != "_forward_unimplemented" and any(
                 id(child) in self.called for child in module.modules())
             if within or any((self.gradients.get(id(p)) or [None])[0] is not None for p in held):
-                found.append(name)
-        return found
+                names.append(name)
+        return names
 
     def recording(self, rate: float | torch.optim.Optimizer | None) -> dict[str, Any]:
         """All of it, as JSON has it."""
@@ -842,9 +842,9 @@ class _Recorder(TorchFunctionMode):
             "optimizer": None if rate is None else type(rate).__name__ if by_group else "gradient descent",
             "rows": self.rows, "rows_left_out": self.left_out, "parameters_left_out": 0, "uncalled": self.uncalled(),
             "parameters": [{
-                "name": given[0], "module": kinds.get(given[0].rpartition(".")[0], ""), **self.parameters[key],
-                "rate": rates.get(key), "gradients": self.gradients.get(key, [])} for key, given in names.items()],
-            "tied": [given for given in names.values() if len(given) > 1]}
+                "name": its_names[0], "module": kinds.get(its_names[0].rpartition(".")[0], ""), **self.parameters[key],
+                "rate": rates.get(key), "gradients": self.gradients.get(key, [])} for key, its_names in names.items()],
+            "tied": [its_names for its_names in names.values() if len(its_names) > 1]}
 
 
 def _scalar(loss: Any) -> Tensor:
@@ -907,30 +907,31 @@ def _coarser(part: Any, digits: int) -> Any:
 def _shorter(recording: dict[str, Any], most: int) -> dict[str, Any]:
     """At most so many rows and parameters, the rows with the nearest of those that they were computed from."""
     rows, parameters = recording["rows"], recording["parameters"]
-    kept = _kept(rows, most)
+    kept_rows = _kept(rows, most)
     hashes = Counter(parameter.get("hash") for parameter in parameters)
-    held = _spread([_is_odd(parameter) or hashes[parameter.get("hash")] > 1 for parameter in parameters])[:most]
+    odd = [_is_odd(parameter) or hashes[parameter.get("hash")] > 1 for parameter in parameters]
+    kept_parameters = _spread(odd)[:most]
     nearest: list[list[int]] = []  # of each row itself, or the kept ones behind it, as places in the file
     shorter: list[dict[str, Any]] = []
     for place, row in enumerate(rows):
         def behind(sources: list[int]) -> list[int]:
-            return sorted({found for source in sources for found in nearest[source]})[-MOST_SOURCES:]
+            return sorted({row for source in sources for row in nearest[source]})[-MOST_SOURCES:]
 
         same = nearest[row["same_as"]] if "same_as" in row else []
         if "same_as" in row:
             nearest.append(same)
-            if place in kept and row["same_as"] in kept:
+            if place in kept_rows and row["same_as"] in kept_rows:
                 shorter.append(row | {"same_as": same[0]})
-        elif place in kept:
+        elif place in kept_rows:
             nearest.append([len(shorter)])
             skip = {"skip": row["skip"] | {"from": behind(row["skip"]["from"])}} if "skip" in row else {}
             shorter.append(row | {"from": behind(row["from"])} | skip)
         else:  # a sum whose branch is left out is what passes by
             passes = "skip" in row and row["skip"]["identity"] and row["skip"]["from"]
             nearest.append(behind(row["skip"]["from"] if passes else row["from"]))
-    return {"rows": shorter, "parameters": [parameters[place] for place in sorted(held)],
+    return {"rows": shorter, "parameters": [parameters[place] for place in sorted(kept_parameters)],
             "rows_left_out": recording["rows_left_out"] + len(rows) - len(shorter),
-            "parameters_left_out": len(parameters) - len(held)}
+            "parameters_left_out": len(parameters) - len(kept_parameters)}
 
 
 def _spread(odd: list[bool]) -> list[int]:
@@ -960,8 +961,8 @@ def _blocks(rows: list[dict[str, Any]]) -> list[list[int]]:
         of_row, of_skip = (_all_behind(part, behind) for part in bits)
         behind.append(of_row)
         if bits[1]:
-            beside = of_skip if row["skip"]["identity"] else of_skip & _all_behind(bits[0] & ~bits[1], behind)
-            begin = beside.bit_length()  # behind the row that the skip is, or that both terms come from
+            passing = of_skip if row["skip"]["identity"] else of_skip & _all_behind(bits[0] & ~bits[1], behind)
+            begin = passing.bit_length()  # behind the row that the skip is, or that both terms come from
             joined[begin:place + 1] = [False, *[True] * (place - begin)]
         elif place and not joined[place]:
             joined[place] = not row["kind"].startswith((*CHANNELS_FIRST[:1], *UNITS_LAST[:1]))
@@ -976,12 +977,12 @@ def _blocks(rows: list[dict[str, Any]]) -> list[list[int]]:
 
 def _all_behind(bits: int, behind: list[int]) -> int:
     """The rows of the bits and all that they were computed from."""
-    found, left = bits, bits
+    reached, left = bits, bits
     while left:
         place = left.bit_length() - 1
-        found |= behind[place]
+        reached |= behind[place]
         left ^= 1 << place
-    return found
+    return reached
 
 
 def _is_odd(part: dict[str, Any]) -> bool:
@@ -990,4 +991,4 @@ def _is_odd(part: dict[str, Any]) -> bool:
     return (not part.get("std") or isinstance(part.get("rms"), str)
             or part.get("zero_units", 0) * 2 > units or part.get("distinct", units) < units
             or any(part.get("repeated", ())) or part.get("entropy", 1.0) < 0.5
-            or any(given and given["exact_zero"] for given in part.get("gradients", ())))
+            or any(gradient and gradient["exact_zero"] for gradient in part.get("gradients", ())))

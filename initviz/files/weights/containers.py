@@ -30,25 +30,25 @@ from initviz.files.weights.tensors import (
 
 SHARDED = ".safetensors.index.json"
 DRAWN = 'the same weights can be saved by: '
-SAVED = ('numpy.savez("weights.npz", **(found if isinstance(found, dict) else '
-         '{{f"arr_{{place}}": array for place, array in enumerate(found)}}))')
-OF_SKLEARN = 'found = [*found.coefs_, *found.intercepts_] if hasattr(found, "coefs_") else found; '
+SAVED = ('numpy.savez("weights.npz", **(loaded if isinstance(loaded, dict) else '
+         '{{f"arr_{{place}}": array for place, array in enumerate(loaded)}}))')
+OF_SKLEARN = 'loaded = [*loaded.coefs_, *loaded.intercepts_] if hasattr(loaded, "coefs_") else loaded; '
 CONVERSIONS: Mapping[str, str] = MappingProxyType({  # the three statements that save what another format holds
-    ".keras": 'import keras, numpy; found = keras.models.load_model({name!r}, compile=False); '
-              'numpy.savez("weights.npz", **{{w.path: w.numpy() for w in found.weights}})',
+    ".keras": 'import keras, numpy; loaded = keras.models.load_model({name!r}, compile=False); '
+              'numpy.savez("weights.npz", **{{w.path: w.numpy() for w in loaded.weights}})',
     **dict.fromkeys((".h5", ".hdf5"), (
-        'import h5py, numpy; found = {{}}; h5py.File({name!r}).visititems(lambda name, item: found.update({{name: '
+        'import h5py, numpy; loaded = {{}}; h5py.File({name!r}).visititems(lambda name, item: loaded.update({{name: '
         'item[()]}}) if isinstance(item, h5py.Dataset) and "optimizer" not in name else None); '
-        'numpy.savez("weights.npz", **found)')),
+        'numpy.savez("weights.npz", **loaded)')),
     ".onnx": 'import onnx, numpy; graph = onnx.load({name!r}).graph; '
              'numpy.savez("weights.npz", **{{t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}})',
     **dict.fromkeys((".pkl", ".pickle"), (
-        f'import pickle, numpy; found = pickle.load(open({{name!r}}, "rb")); {OF_SKLEARN}{SAVED}')),
-    ".joblib": f'import joblib, numpy; found = joblib.load({{name!r}}); {OF_SKLEARN}{SAVED}',
-    ".npy": 'import numpy; found = numpy.load({name!r}, allow_pickle=True); '
-            'found = found.item() if not found.shape else found if found.dtype == object else [found]; ' + SAVED,
-    ".mat": 'import scipy.io, numpy; found = scipy.io.loadmat({name!r}); '
-            'numpy.savez("weights.npz", **{{key: found[key] for key in found if key[0] != "_"}})'})
+        f'import pickle, numpy; loaded = pickle.load(open({{name!r}}, "rb")); {OF_SKLEARN}{SAVED}')),
+    ".joblib": f'import joblib, numpy; loaded = joblib.load({{name!r}}); {OF_SKLEARN}{SAVED}',
+    ".npy": 'import numpy; loaded = numpy.load({name!r}, allow_pickle=True); '
+            'loaded = loaded.item() if not loaded.shape else loaded if loaded.dtype == object else [loaded]; ' + SAVED,
+    ".mat": 'import scipy.io, numpy; loaded = scipy.io.loadmat({name!r}); '
+            'numpy.savez("weights.npz", **{{key: loaded[key] for key in loaded if key[0] != "_"}})'})
 WRITTEN: Mapping[str, str] = MappingProxyType({  # the format in which arrays that came in one are written
     ".npz": ".npz", **dict.fromkeys((".safetensors", ".pt", ".pth", ".bin", ".ckpt"), ".safetensors")})
 SUFFIXES = tuple(WRITTEN)
